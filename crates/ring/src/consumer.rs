@@ -1,0 +1,110 @@
+//! The end of a ring that empties it.
+
+use crate::indices::Indices;
+use crate::memory::Memory;
+use crate::record::{self, HEADER, Label, SKIP};
+use std::sync::Arc;
+
+/// Empties a ring: takes records in place, and gives their room back once a batch.
+///
+/// There is one consumer a ring: it can move to another thread, but it cannot be shared or cloned.
+#[derive(Debug)]
+pub struct Consumer {
+    memory: Memory,
+    indices: Arc<Indices>,
+    /// The next record to take.
+    head: u32,
+    /// Up to where the producer may write.
+    released: u32,
+    /// The producer's position when last looked at.
+    tail: u32,
+}
+
+/// One record, in place.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// Whose record it is and what it says.
+    pub label: Label,
+    /// Its payload.
+    pub payload: &'a [u8],
+}
+
+impl Consumer {
+    pub(crate) fn new(memory: Memory, indices: Arc<Indices>) -> Self {
+        Self { memory, indices, head: 0, released: 0, tail: 0 }
+    }
+
+    /// The ring's size in bytes.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.memory.capacity()
+    }
+
+    /// True if there is nothing to take at this moment.
+    pub fn is_empty(&mut self) -> bool {
+        if self.head == self.tail {
+            self.tail = self.indices.tail();
+        }
+        self.head == self.tail
+    }
+
+    /// Takes the next record, if one is published.
+    ///
+    /// # Panics
+    /// If the producer wrote what no producer writes: a record that reaches past what it published.
+    /// (One end of a ring is JavaScript. Whatever it writes, no memory outside the ring is read.)
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a lending iterator: the record borrows the consumer"
+    )]
+    pub fn next(&mut self) -> Option<Record<'_>> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut offset = self.memory.offset(self.head);
+        let mut available = self.tail.wrapping_sub(self.head);
+        if self.word(offset) == SKIP {
+            let skipped = self.capacity() - offset;
+            assert!(skipped < available, "a ring skipped past what was published");
+            self.head = self.head.wrapping_add(skipped);
+            available -= skipped;
+            offset = 0;
+        }
+        let room = available.min(self.capacity() - offset).checked_sub(HEADER);
+        let room = room.expect("a ring's record is cut short");
+        let [slot, generation, kind, length] = [0, 4, 8, 12].map(|field| self.word(offset + field));
+        assert!(length <= room, "a ring's record reaches past what was published");
+        self.head = self.head.wrapping_add(record::size(length));
+        // SAFETY: the payload lies within the memory and within what is published and not yet
+        // released, as was just checked.
+        let payload = unsafe { self.memory.read(offset + HEADER, length) };
+        Some(Record { label: Label { slot, generation, kind }, payload })
+    }
+
+    /// Gives the room of everything taken so far back to the producer; true if there was any.
+    pub fn release(&mut self) -> bool {
+        if self.released == self.head {
+            return false;
+        }
+        self.released = self.head;
+        self.indices.set_head(self.head);
+        true
+    }
+
+    /// One word of a header.
+    fn word(&self, offset: u32) -> u32 {
+        // SAFETY: callers pass offsets of words within published records, which are multiples of 4
+        // below the capacity.
+        let bytes = unsafe { self.memory.read(offset, 4) };
+        u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+impl Consumer {
+    /// Starts at a position other than 0, so that tests see them wrap.
+    pub(crate) fn jump(&mut self, position: u32) {
+        (self.head, self.released, self.tail) = (position, position, position);
+        self.indices.set_head(position);
+    }
+}

@@ -1,0 +1,198 @@
+//! The one record format of both directions, and the table its TypeScript twin is generated from.
+//!
+//! ```text
+//!  0        4            8              12         16
+//!  ├────────┼────────────┼──────────────┼──────────┼───────────────┬─────────┐
+//!  │ slot   │ generation │ kind         │ length   │ payload       │ to 8    │
+//!  └────────┴────────────┴──────────────┴──────────┴───────────────┴─────────┘
+//! ```
+//! All words are little-endian `u32` (every platform that millrace is built for is). A slot of
+//! [`SKIP`] means that the ring goes on at its start; such a record is its first word only.
+
+/// Bytes before a payload.
+pub const HEADER: u32 = 16;
+/// The slot of the mark that sends the reader back to the ring's start.
+pub const SKIP: u32 = u32::MAX;
+
+/// The whole size of a record with a payload of `length` bytes.
+#[must_use]
+pub const fn size(length: u32) -> u32 {
+    HEADER + ((length + 7) & !7)
+}
+
+/// What names a record: the connection it belongs to and what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    /// The connection's place in its loop.
+    pub slot: u32,
+    /// Which of the connections that had this place.
+    pub generation: u32,
+    /// One of the constants of [`kind`].
+    pub kind: u32,
+}
+
+macro_rules! table {
+    ($($(#[doc = $module_doc:literal])* $module:ident { $($(#[doc = $doc:literal])* $name:ident = $value:literal,)* })*) => {
+        $($(#[doc = $module_doc])* pub mod $module {
+            $($(#[doc = $doc])* pub const $name: u32 = $value;)*
+        })*
+
+        /// The table as text, in the order in which it is written.
+        #[cfg(all(test, not(loom)))]
+        pub(crate) const TABLE: &[(&str, &[&str], &[(&str, u32, &[&str])])] = &[
+            $((stringify!($module), &[$($module_doc),*], &[$((stringify!($name), $value, &[$($doc),*])),*])),*
+        ];
+    };
+}
+
+table! {
+    /// What a record says. Up to 15 from the loop to JavaScript, from 16 on the other way.
+    kind {
+        /// A connection is there. Payload: see `open`.
+        OPEN = 1,
+        /// Received bytes as they came (raw), or exactly one frame.
+        DATA = 2,
+        /// The first part of a frame too large for one record. Payload: its whole length as `u32`, four bytes unused, bytes.
+        PART_FIRST = 3,
+        /// A further part of the same frame; no other record of the connection stands between.
+        PART = 4,
+        /// Nothing more will come in. Payload: a `reason`, 0 where the peer ended in good order.
+        EOF = 5,
+        /// The answer to `ASK`: the queue is at or below the low-water mark.
+        DRAIN = 6,
+        /// The answer to `FLUSH`: the kernel has what was written before it.
+        FLUSHED = 7,
+        /// The end of the connection, its last record. Payload: see `close`.
+        CLOSE = 8,
+        /// A listener takes no more connections on this loop. Payload: its number.
+        LISTENER_CLOSED = 9,
+        /// Accepting failed and is tried again later. Payload: see `accept_error`.
+        ACCEPT_ERROR = 10,
+        /// Bytes to send.
+        WRITE = 16,
+        /// Send what is written, then FIN.
+        END = 17,
+        /// Drop the connection now.
+        DESTROY = 18,
+        /// Stop reading.
+        PAUSE = 19,
+        /// Go on reading.
+        RESUME = 20,
+        /// Say `DRAIN` when the queue is at or below the low-water mark.
+        ASK = 21,
+        /// Say `FLUSHED` when the kernel has taken what is written up to here.
+        FLUSH = 22,
+    }
+    /// Why a connection or its input ended.
+    reason {
+        /// In good order.
+        NONE = 0,
+        /// A system call failed; the number of the error goes with it.
+        SYSTEM = 1,
+        /// A frame over the limit.
+        FRAME_TOO_LARGE = 2,
+        /// A header that no frame can have.
+        FRAME_INVALID = 3,
+        /// The peer ended in the middle of a frame.
+        FRAME_INCOMPLETE = 4,
+        /// The peer did not take the rest, or did not end, within the linger time.
+        LINGER_TIMEOUT = 5,
+        /// JavaScript asked for it.
+        DESTROYED = 6,
+        /// The input ended because the listener is being closed, not because the peer ended.
+        DRAINING = 7,
+    }
+    /// Offsets in the payload of `OPEN`.
+    open {
+        /// `u32`, the listener's number.
+        LISTENER = 0,
+        /// The peer's address, see `address`.
+        REMOTE = 4,
+        /// Our address.
+        LOCAL = 28,
+        /// Bytes in all.
+        SIZE = 52,
+    }
+    /// Offsets in an address.
+    address {
+        /// `u16`: 4, 6, or 0 for one without a number.
+        FAMILY = 0,
+        /// `u16`.
+        PORT = 2,
+        /// 16 bytes in network order, of which IPv4 uses the first four.
+        IP = 4,
+        /// `u32`, the zone of an IPv6 address.
+        SCOPE = 20,
+        /// Bytes in all.
+        LENGTH = 24,
+    }
+    /// Offsets in the payload of `CLOSE`.
+    close {
+        /// `u32`, a `reason`.
+        REASON = 0,
+        /// `i32`, the system's error number where the reason is `SYSTEM`.
+        ERRNO = 4,
+        /// `u64`, bytes received.
+        RECEIVED = 8,
+        /// `u64`, bytes the kernel took.
+        SENT = 16,
+        /// Bytes in all.
+        CLOSE_SIZE = 24,
+    }
+    /// Offsets in the payload of `ACCEPT_ERROR`.
+    accept_error {
+        /// `u32`, the listener's number.
+        ACCEPT_LISTENER = 0,
+        /// `i32`, the system's error number.
+        ACCEPT_ERRNO = 4,
+        /// Bytes in all.
+        ACCEPT_SIZE = 8,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{HEADER, SKIP, TABLE, size};
+    use std::fmt::Write as _;
+
+    fn typescript() -> String {
+        let mut out = String::from(
+            "/**\n * The record format that crosses between a loop and JavaScript.\n *\n * Generated from crates/ring/src/record.rs: `UPDATE_RECORDS=1 cargo test -p millrace-ring record`.\n */\n\n",
+        );
+        let _ = writeln!(out, "/** Bytes before a payload. */\nexport const HEADER = {HEADER}");
+        let _ = writeln!(
+            out,
+            "/** The slot (as a signed integer) of the mark that sends the reader back to the start. */\nexport const SKIP = {}",
+            SKIP as i32
+        );
+        for (module, docs, rows) in TABLE {
+            let _ = writeln!(out, "\n// {module}:{}", docs.concat());
+            for (name, value, docs) in *rows {
+                let _ = writeln!(
+                    out,
+                    "/**{} */\nexport const {}_{name} = {value}",
+                    docs.concat(),
+                    module.to_uppercase()
+                );
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn the_typescript_constants_are_those_of_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../lib/record.ts");
+        if std::env::var_os("UPDATE_RECORDS").is_some() {
+            std::fs::write(path, typescript()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), typescript());
+    }
+
+    #[test]
+    fn a_record_is_padded_to_eight_bytes() {
+        assert_eq!(size(0), 16);
+        assert_eq!(size(1), 24);
+        assert_eq!(size(8), 24);
+        assert_eq!(size(9), 32);
+    }
+}

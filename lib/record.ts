@@ -1,0 +1,106 @@
+/**
+ * The record format that crosses between a loop and JavaScript.
+ *
+ * Generated from crates/ring/src/record.rs: `UPDATE_RECORDS=1 cargo test -p millrace-ring record`.
+ */
+
+/** Bytes before a payload. */
+export const HEADER = 16
+/** The slot (as a signed integer) of the mark that sends the reader back to the start. */
+export const SKIP = -1
+
+// kind: What a record says. Up to 15 from the loop to JavaScript, from 16 on the other way.
+/** A connection is there. Payload: see `open`. */
+export const KIND_OPEN = 1
+/** Received bytes as they came (raw), or exactly one frame. */
+export const KIND_DATA = 2
+/** The first part of a frame too large for one record. Payload: its whole length as `u32`, four bytes unused, bytes. */
+export const KIND_PART_FIRST = 3
+/** A further part of the same frame; no other record of the connection stands between. */
+export const KIND_PART = 4
+/** Nothing more will come in. Payload: a `reason`, 0 where the peer ended in good order. */
+export const KIND_EOF = 5
+/** The answer to `ASK`: the queue is at or below the low-water mark. */
+export const KIND_DRAIN = 6
+/** The answer to `FLUSH`: the kernel has what was written before it. */
+export const KIND_FLUSHED = 7
+/** The end of the connection, its last record. Payload: see `close`. */
+export const KIND_CLOSE = 8
+/** A listener takes no more connections on this loop. Payload: its number. */
+export const KIND_LISTENER_CLOSED = 9
+/** Accepting failed and is tried again later. Payload: see `accept_error`. */
+export const KIND_ACCEPT_ERROR = 10
+/** Bytes to send. */
+export const KIND_WRITE = 16
+/** Send what is written, then FIN. */
+export const KIND_END = 17
+/** Drop the connection now. */
+export const KIND_DESTROY = 18
+/** Stop reading. */
+export const KIND_PAUSE = 19
+/** Go on reading. */
+export const KIND_RESUME = 20
+/** Say `DRAIN` when the queue is at or below the low-water mark. */
+export const KIND_ASK = 21
+/** Say `FLUSHED` when the kernel has taken what is written up to here. */
+export const KIND_FLUSH = 22
+
+// reason: Why a connection or its input ended.
+/** In good order. */
+export const REASON_NONE = 0
+/** A system call failed; the number of the error goes with it. */
+export const REASON_SYSTEM = 1
+/** A frame over the limit. */
+export const REASON_FRAME_TOO_LARGE = 2
+/** A header that no frame can have. */
+export const REASON_FRAME_INVALID = 3
+/** The peer ended in the middle of a frame. */
+export const REASON_FRAME_INCOMPLETE = 4
+/** The peer did not take the rest, or did not end, within the linger time. */
+export const REASON_LINGER_TIMEOUT = 5
+/** JavaScript asked for it. */
+export const REASON_DESTROYED = 6
+/** The input ended because the listener is being closed, not because the peer ended. */
+export const REASON_DRAINING = 7
+
+// open: Offsets in the payload of `OPEN`.
+/** `u32`, the listener's number. */
+export const OPEN_LISTENER = 0
+/** The peer's address, see `address`. */
+export const OPEN_REMOTE = 4
+/** Our address. */
+export const OPEN_LOCAL = 28
+/** Bytes in all. */
+export const OPEN_SIZE = 52
+
+// address: Offsets in an address.
+/** `u16`: 4, 6, or 0 for one without a number. */
+export const ADDRESS_FAMILY = 0
+/** `u16`. */
+export const ADDRESS_PORT = 2
+/** 16 bytes in network order, of which IPv4 uses the first four. */
+export const ADDRESS_IP = 4
+/** `u32`, the zone of an IPv6 address. */
+export const ADDRESS_SCOPE = 20
+/** Bytes in all. */
+export const ADDRESS_LENGTH = 24
+
+// close: Offsets in the payload of `CLOSE`.
+/** `u32`, a `reason`. */
+export const CLOSE_REASON = 0
+/** `i32`, the system's error number where the reason is `SYSTEM`. */
+export const CLOSE_ERRNO = 4
+/** `u64`, bytes received. */
+export const CLOSE_RECEIVED = 8
+/** `u64`, bytes the kernel took. */
+export const CLOSE_SENT = 16
+/** Bytes in all. */
+export const CLOSE_CLOSE_SIZE = 24
+
+// accept_error: Offsets in the payload of `ACCEPT_ERROR`.
+/** `u32`, the listener's number. */
+export const ACCEPT_ERROR_ACCEPT_LISTENER = 0
+/** `i32`, the system's error number. */
+export const ACCEPT_ERROR_ACCEPT_ERRNO = 4
+/** Bytes in all. */
+export const ACCEPT_ERROR_ACCEPT_SIZE = 8
