@@ -1,1 +1,44 @@
-//! Placeholder.
+//! Event loops over mio: sockets, framing, limits and balancing, knowing nothing of JavaScript.
+//!
+//! Read in this order:
+//! - [`Group`] starts loops, binds listeners, stops all of it;
+//! - `event_loop` is one loop as a state machine: [`EventLoop::turn`] does what there is to do;
+//! - `conn` is one connection, an enum of states with sticky readiness;
+//! - [`Framing`] and `decoder` cut a stream into frames, behind `tokio_util`'s `Decoder`;
+//! - `acceptor` and [`Balance`] spread new connections over the loops.
+//!
+//! A loop speaks with its user through two rings of `millrace-ring` and nothing else; what it says
+//! there is in that crate's `record`.
+
+#![forbid(unsafe_code)]
+
+mod acceptor;
+mod address;
+mod balance;
+mod conn;
+mod control;
+mod counters;
+mod decoder;
+mod driver;
+mod event_loop;
+mod framing;
+mod gauge;
+mod group;
+mod handoff;
+mod io;
+mod listener;
+mod outbound;
+mod ready;
+mod shared;
+mod slab;
+mod socket;
+mod timers;
+
+pub use balance::Balance;
+pub use counters::Snapshot;
+pub use decoder::{Frame, FrameDecoder, FrameError};
+pub use event_loop::{EventLoop, Turn};
+pub use framing::{Framing, FramingError, LengthField};
+pub use group::{Group, GroupError, LoopEnds};
+pub use listener::{Bound, Limits, ListenOptions, Service};
+pub use shared::{Bell, LoopHandle};

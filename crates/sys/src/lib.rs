@@ -1,1 +1,65 @@
-//! Placeholder.
+//! What the operating systems do differently, as safe functions: with `millrace-ring` the only
+//! place of unsafe code outside the Node-API calls of the binding.
+//!
+//! One file per platform; each has the same functions.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as platform;
+#[cfg(windows)]
+use windows as platform;
+
+pub use platform::{accept_error, prepare_listener, unread};
+
+use bytes::BytesMut;
+use mio::net::TcpStream;
+use socket2::SockRef;
+use std::io;
+
+/// True where a read or write shorter than asked for means that the next would block, so that it
+/// need not be tried: with the edge-triggered epoll and kqueue. Elsewhere (and under mio's forced
+/// `poll(2)` back end, which stands in for Windows in the tests) mio re-arms a socket only after it
+/// has seen `WouldBlock`, so it has to be sought.
+///
+/// It is a bet that a peer can lose only against itself: TCP urgent data can give a short read with
+/// bytes left, which then wait for that peer's next byte.
+pub const SHORT_MEANS_DRAINED: bool = cfg!(all(
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "macos",
+        target_os = "ios",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly"
+    ),
+    not(mio_unsupported_force_poll_poll)
+));
+
+/// What to do after accepting failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptError {
+    /// That one connection is gone; the next may be there.
+    Next,
+    /// Descriptors or memory ran out: there is no point in trying at once.
+    BackOff,
+}
+
+/// Receives at most `limit` bytes behind what `into` holds, without zeroing the room first.
+///
+/// # Errors
+/// Those of `recv(2)`; `WouldBlock` goes through mio, which then arms the socket again.
+pub fn receive(stream: &TcpStream, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+    into.reserve(limit);
+    let room = &mut into.spare_capacity_mut()[..limit];
+    let received = stream.try_io(|| SockRef::from(stream).recv(room))?;
+    let length = into.len() + received;
+    // SAFETY: recv(2) initialised the first `received` bytes of the spare capacity.
+    unsafe { into.set_len(length) };
+    Ok(received)
+}

@@ -1,0 +1,69 @@
+//! What a loop counts of itself: written by the loop, read by anyone.
+
+use crossbeam_utils::CachePadded;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One count. Only its loop adds to it, so a load and a store do.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        // ORDER: Relaxed: a count says nothing about anything else.
+        self.0.store(self.0.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A loop's counts, on lines that nobody else writes to.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    inner: CachePadded<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    opened: Counter,
+    closed: Counter,
+    received: Counter,
+    sent: Counter,
+    records_in: Counter,
+    records_out: Counter,
+    turns: Counter,
+}
+
+/// A loop's counts at one moment, since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Connections that were opened.
+    pub opened: u64,
+    /// Connections that were closed.
+    pub closed: u64,
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes that the kernel took.
+    pub sent: u64,
+    /// Frames and chunks passed on.
+    pub records_in: u64,
+    /// Writes and commands taken.
+    pub records_out: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+}
+
+macro_rules! count {
+    ($($name:ident)*) => {
+        impl Counters {
+            $(pub(crate) fn $name(&self, count: u64) { self.inner.$name.add(count); })*
+
+            pub(crate) fn snapshot(&self) -> Snapshot {
+                Snapshot { $($name: self.inner.$name.get()),* }
+            }
+        }
+    };
+}
+
+count!(opened closed received sent records_in records_out turns);

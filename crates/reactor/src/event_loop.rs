@@ -1,0 +1,565 @@
+//! One event loop as a state machine: a turn does what there is to do, whoever calls it.
+
+use crate::acceptor::{Listeners, WAKER, drop_item};
+use crate::conn::{Conn, Next};
+use crate::control::{Cause, Opening};
+use crate::handoff::{Accepted, Handoff};
+use crate::io::Io;
+use crate::listener::{Bound, Listener, Sink};
+use crate::shared::{Bell, LoopHandle};
+use crate::slab::Slab;
+use crate::socket::Socket;
+use crate::timers::Timers;
+use millrace_ring::record::{accept_error, kind, reason};
+use millrace_ring::{Consumer, Producer};
+use mio::net::TcpStream;
+use mio::{Events, Poll, Token, Waker};
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Slots that a token has room for; the generation stands above.
+const SLOT_BITS: u32 = 24;
+/// Events taken from the kernel at once.
+const EVENTS: usize = 1024;
+/// Connections whose `OPEN` waits for room in the ring, before no more are accepted.
+const UNTOLD: usize = 1024;
+/// Outbound records between two looks at what is released.
+const RELEASE: u32 = 256;
+
+/// What a turn leaves to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// Something can go on at once: call again without waiting.
+    pub pending: bool,
+    /// Call again at this time at the latest, event or not.
+    pub next_deadline: Option<Instant>,
+}
+
+/// A loop: its connections, its poll, and the near ends of its two rings.
+#[derive(Debug)]
+pub struct EventLoop {
+    poll: Poll,
+    events: Events,
+    io: Io,
+    outbound: Consumer,
+    handle: LoopHandle,
+    conns: Slab<Conn>,
+    /// Connections that can go on in the next turn.
+    ready: VecDeque<u32>,
+    /// Connections that wait for the user to empty the ring.
+    starved: VecDeque<u32>,
+    /// Connections that used up their budget, and up to where the ring has to be consumed before
+    /// they have another; in the order of those positions.
+    held: VecDeque<(u32, u32)>,
+    /// Connections with something to tell.
+    untold: VecDeque<u32>,
+    /// What listeners have to tell: kind, number, error.
+    news: VecDeque<(u32, u32, i32)>,
+    timers: Timers,
+    listeners: Listeners,
+    /// A listener is due again, or was left in the middle of a burst.
+    accept_more: bool,
+}
+
+fn token(slot: u32, generation: u32) -> Token {
+    Token(slot as usize | (generation as usize) << SLOT_BITS)
+}
+
+impl EventLoop {
+    /// A loop that fills `inbound` and empties `outbound`, and rings `bell` for both.
+    ///
+    /// # Errors
+    /// Those of making a poll.
+    pub fn new(inbound: Producer, outbound: Consumer, bell: Arc<dyn Bell>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let handle = LoopHandle::new(Waker::new(poll.registry(), WAKER)?, bell);
+        let now = Instant::now();
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            io: Io::new(inbound, handle.0.clone(), now),
+            outbound,
+            handle,
+            conns: Slab::new(),
+            ready: VecDeque::new(),
+            starved: VecDeque::new(),
+            held: VecDeque::new(),
+            untold: VecDeque::new(),
+            news: VecDeque::new(),
+            timers: Timers::new(now),
+            listeners: Listeners::default(),
+            accept_more: false,
+        })
+    }
+
+    /// The loop as others see it.
+    #[must_use]
+    pub fn handle(&self) -> LoopHandle {
+        self.handle.clone()
+    }
+
+    /// The descriptor that is readable when there are events: an epoll or kqueue.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn descriptor(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&self.poll)
+    }
+
+    /// Waits for events, no longer than `timeout`, unless there is something to do already.
+    ///
+    /// # Panics
+    /// If a peer of the rings broke their rules, or on a bug; the caller isolates it.
+    pub fn wait_and_turn(&mut self, last: Turn) -> Turn {
+        let mut timeout = last.next_deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        if last.pending {
+            timeout = Some(Duration::ZERO);
+        } else {
+            let hungry = self.is_hungry();
+            self.handle.0.alarm.doorbell.rest(hungry);
+            // The second look: what came before the rest does not ring.
+            if !self.outbound.is_empty()
+                || !self.handle.0.handoff.is_empty()
+                || !self.handle.0.commands.is_empty()
+                || self.handle.0.stop.load(Ordering::Acquire)
+                || self.is_fed()
+            {
+                timeout = Some(Duration::ZERO);
+            }
+        }
+        self.turn(timeout)
+    }
+
+    /// Waits for events, no longer than `timeout`, and does what there is to do: reads and writes
+    /// sockets, takes records and hands over others, accepts, closes.
+    ///
+    /// # Panics
+    /// If a peer of the rings broke their rules, or on a bug; the caller isolates it.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Turn {
+        // EINTR is as good as no event; nothing else is to be expected of a valid poll.
+        if self.poll.poll(&mut self.events, timeout).is_err() {
+            self.events.clear();
+        }
+        self.handle.0.alarm.doorbell.rise();
+        self.io.now = Instant::now();
+        self.io.shared.counters.turns(1);
+        // The lists as they are now: who is put there during the turn has the next.
+        let (ready, starved) = (self.ready.len(), self.starved.len());
+        self.take_events();
+        self.io.publish();
+        self.take_handoff();
+        self.take_records();
+        self.accept();
+        for _ in 0..ready {
+            self.go_on_with_next_ready();
+        }
+        if starved > 0 && self.io.has_room() {
+            for _ in 0..starved {
+                if let Some(slot) = self.starved.pop_front() {
+                    self.go_on(slot);
+                }
+            }
+        }
+        while self.is_held_one_free() {
+            if let Some((slot, _)) = self.held.pop_front() {
+                self.go_on(slot);
+            }
+        }
+        self.expire();
+        self.tell();
+        self.io.publish();
+        self.conns.recycle();
+        Turn { pending: self.is_pending(), next_deadline: self.next_deadline() }
+    }
+
+    /// Sends what the ring holds, one try for each connection, and drops everything.
+    pub fn finish(&mut self) {
+        self.take_records();
+        self.drop_all();
+    }
+
+    /// After a panic: nothing half-done is shown, everything is dropped, and the user is told.
+    pub fn die(&mut self) {
+        self.io.inbound.discard();
+        // ORDER: Release: whoever sees it has all records that were published.
+        self.handle.0.dead.store(true, Ordering::Release);
+        self.drop_all();
+        self.handle.0.bell.ring();
+    }
+
+    fn drop_all(&mut self) {
+        self.listeners.clear();
+        for slot in 0..self.conns.slots() {
+            if let Some(conn) = self.conns.remove(slot) {
+                conn.listener.service.release();
+            }
+        }
+        self.conns.clear();
+        while self.handle.0.handoff.pop().map(drop_item).is_some() {}
+    }
+
+    /// Whether anybody waits for the user to consume the inbound ring.
+    fn is_hungry(&self) -> bool {
+        self.wants_room() || !self.held.is_empty()
+    }
+
+    fn wants_room(&self) -> bool {
+        !self.starved.is_empty() || !self.untold.is_empty() || !self.news.is_empty()
+    }
+
+    /// Whether what is waited for is there.
+    fn is_fed(&mut self) -> bool {
+        self.wants_room() && self.io.has_room() || self.is_held_one_free()
+    }
+
+    fn is_held_one_free(&mut self) -> bool {
+        self.held.front().is_some_and(|(_, position)| self.io.inbound.is_consumed(*position))
+    }
+
+    fn is_pending(&mut self) -> bool {
+        !self.ready.is_empty() || self.accept_more && self.untold.len() < UNTOLD
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        match (self.timers.next(), self.listeners.next_retry()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn take_events(&mut self) {
+        let events = mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            let token = event.token();
+            if token == WAKER || self.listeners.note(token) {
+                continue;
+            }
+            let slot = (token.0 & ((1 << SLOT_BITS) - 1)) as u32;
+            let Some((generation, conn)) = self.conns.get_mut(slot) else { continue };
+            // Of a connection that had this slot before.
+            if self::token(slot, generation) != token {
+                continue;
+            }
+            conn.ready.note(event);
+            let next = conn.drive(slot, generation, &mut self.io);
+            self.settle(slot, next);
+            self.io.publish_batch();
+        }
+        self.events = events;
+    }
+
+    fn take_handoff(&mut self) {
+        while let Some(command) = self.handle.0.commands.pop() {
+            self.take(command);
+        }
+        let mut taken = false;
+        while self.untold.len() < UNTOLD {
+            let Some(item) = self.handle.0.handoff.pop() else { break };
+            taken = true;
+            self.take(item);
+        }
+        if taken
+            && self.handle.0.stalled.swap(false, Ordering::AcqRel)
+            && let Some(acceptor) = self.handle.0.acceptor.get()
+        {
+            acceptor.ring();
+        }
+    }
+
+    fn take(&mut self, item: Handoff) {
+        match item {
+            Handoff::Accepted(accepted) => self.adopt(accepted),
+            Handoff::Listen(bound) => self.listen(bound),
+            Handoff::Close(id) => self.close_listener(id),
+            Handoff::Closed(id) => self.drain(id),
+            Handoff::AcceptFailed(id, errno) => {
+                self.news.push_back((kind::ACCEPT_ERROR, id, errno));
+            }
+            #[cfg(feature = "inject")]
+            Handoff::Panic => panic!("injected"),
+        }
+    }
+
+    /// Takes a connection that was assigned to this loop.
+    fn adopt(&mut self, accepted: Accepted) {
+        let Accepted { stream, peer, listener } = accepted;
+        let mut socket = Socket::new(stream);
+        let (slot, generation) = self.conns.next();
+        let is_out_of_slots = slot >= 1 << SLOT_BITS;
+        if is_out_of_slots
+            || socket.register(self.poll.registry(), token(slot, generation)).is_err()
+        {
+            listener.service.release();
+            self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        if listener.limits.no_delay {
+            socket.set_no_delay();
+        }
+        let opening =
+            Opening { listener: listener.id, remote: peer, local: socket.local_address() };
+        self.io.shared.gauges.open(slot, generation);
+        self.io.shared.counters.opened(1);
+        self.conns.insert(Conn::new(socket, listener, opening));
+        self.settle(slot, Next::Wait);
+        self.tell_one(slot);
+    }
+
+    fn listen(&mut self, bound: Bound) {
+        bound.listener.service.accepted_by(&self.handle.0.alarm);
+        let id = bound.listener.id;
+        if let Err(error) = self.listeners.add(bound, self.poll.registry()) {
+            self.news.push_back((kind::ACCEPT_ERROR, id, error.raw_os_error().unwrap_or(0)));
+        }
+    }
+
+    fn accept(&mut self) {
+        let mut sink =
+            Adopting { untold: self.untold.len(), accepted: Vec::new(), errors: Vec::new() };
+        self.accept_more = self.listeners.sweep(self.io.now, &mut sink);
+        self.take_accepted(sink);
+    }
+
+    fn close_listener(&mut self, id: u32) {
+        let mut sink = Adopting { untold: 0, accepted: Vec::new(), errors: Vec::new() };
+        self.listeners.close(id, self.io.now, self.poll.registry(), &mut sink);
+        self.take_accepted(sink);
+        self.drain(id);
+    }
+
+    fn take_accepted(&mut self, sink: Adopting) {
+        for (stream, peer, listener) in sink.accepted {
+            self.handle.0.connections.fetch_add(1, Ordering::Relaxed);
+            self.adopt(Accepted { stream, peer: Some(peer), listener });
+        }
+        for (id, errno) in sink.errors {
+            self.news.push_back((kind::ACCEPT_ERROR, id, errno));
+        }
+    }
+
+    /// A listener is closed: what its connections have sent by now is still delivered.
+    fn drain(&mut self, id: u32) {
+        for slot in 0..self.conns.slots() {
+            if let Some((_, conn)) = self.conns.get_mut(slot)
+                && conn.listener.id == id
+            {
+                conn.drain();
+                self.go_on(slot);
+            }
+        }
+        self.news.push_back((kind::LISTENER_CLOSED, id, 0));
+    }
+
+    /// Does what the user wrote, all of it: this side never waits for its own ring first.
+    fn take_records(&mut self) {
+        let mut count = 0;
+        while let Some(record) = self.outbound.next() {
+            let (slot, generation) = (record.label.slot, record.label.generation);
+            if let Some(conn) = self.conns.find(slot, generation) {
+                let io = &mut self.io;
+                let next = match record.label.kind {
+                    kind::WRITE => conn.write(record.payload, slot, generation, io),
+                    kind::END => match conn.end() {
+                        Next::Wait => conn.drive(slot, generation, io),
+                        next => next,
+                    },
+                    kind::DESTROY => Next::Close(Cause::of(reason::DESTROYED)),
+                    kind::PAUSE => {
+                        conn.pause();
+                        Next::Wait
+                    }
+                    kind::RESUME => {
+                        conn.resume();
+                        conn.drive(slot, generation, io)
+                    }
+                    kind::ASK => {
+                        conn.ask();
+                        Next::Wait
+                    }
+                    kind::FLUSH => {
+                        conn.flush();
+                        Next::Wait
+                    }
+                    other => unreachable!("record of kind {other}"),
+                };
+                self.settle(slot, next);
+            }
+            count += 1;
+            if count % RELEASE == 0 {
+                self.outbound.release();
+            }
+        }
+        if count > 0 {
+            self.io.shared.counters.records_out(u64::from(count));
+        }
+        self.outbound.release();
+        if self.handle.0.room.ring_for_room(|| true) {
+            self.handle.0.bell.ring();
+        }
+    }
+
+    fn go_on_with_next_ready(&mut self) {
+        if let Some(slot) = self.ready.pop_front() {
+            self.go_on(slot);
+            self.io.publish_batch();
+        }
+    }
+
+    /// Lets a connection that was in a list go on.
+    fn go_on(&mut self, slot: u32) {
+        if let Some((generation, conn)) = self.conns.get_mut(slot) {
+            conn.queued = false;
+            let next = conn.drive(slot, generation, &mut self.io);
+            self.settle(slot, next);
+        }
+    }
+
+    /// Puts a connection where it has to go next.
+    fn settle(&mut self, slot: u32, next: Next) {
+        let Some((_, conn)) = self.conns.get_mut(slot) else { return };
+        match next {
+            Next::Wait => {}
+            Next::Again | Next::Starve | Next::Hold(_) if conn.queued => {}
+            Next::Again => {
+                conn.queued = true;
+                self.ready.push_back(slot);
+            }
+            Next::Starve => {
+                conn.queued = true;
+                self.starved.push_back(slot);
+            }
+            Next::Hold(position) => {
+                conn.queued = true;
+                self.held.push_back((slot, position));
+            }
+            Next::Close(cause) => {
+                if let Some(mut socket) = conn.close(cause) {
+                    socket.deregister(self.poll.registry());
+                    // Closed before the listener hears of it, for it may have waited for the descriptor.
+                    drop(socket);
+                    conn.listener.service.release();
+                    self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
+                    self.io.shared.counters.closed(1);
+                }
+            }
+        }
+        let waits = conn.socket.is_some() && conn.is_ending();
+        if waits && conn.deadline == 0 && !conn.listener.limits.allow_half_open {
+            conn.deadline = self.timers.at(self.io.now, conn.listener.limits.linger);
+            self.timers.set(slot, 0, conn.deadline);
+        }
+        if !waits && conn.deadline != 0 {
+            self.timers.set(slot, conn.deadline, 0);
+            conn.deadline = 0;
+        }
+        if !conn.notes.is_empty() && !conn.notes.listed {
+            conn.notes.listed = true;
+            self.untold.push_back(slot);
+        }
+        if conn.socket.is_none() && conn.notes.closed {
+            self.free(slot);
+        }
+    }
+
+    /// The last word was said, and the socket is gone.
+    fn free(&mut self, slot: u32) {
+        self.conns.remove(slot);
+    }
+
+    fn expire(&mut self) {
+        while let Some(slot) = self.timers.expired(self.io.now) {
+            if let Some((_, conn)) = self.conns.get_mut(slot) {
+                conn.deadline = 0;
+                let next = conn.expire();
+                self.settle(slot, next);
+            }
+        }
+    }
+
+    /// Says what there is to say, as far as the ring has room.
+    fn tell(&mut self) {
+        while let Some((kind, id, errno)) = self.news.front().copied() {
+            let mut payload = [0; accept_error::ACCEPT_SIZE as usize];
+            payload[..4].copy_from_slice(&id.to_ne_bytes());
+            payload[4..].copy_from_slice(&errno.to_ne_bytes());
+            // All that listeners told before has to be told before: opens come first.
+            if !self.untold.is_empty() && !self.tell_untold()
+                || !self.io.control(0, 0, kind, &payload)
+            {
+                return;
+            }
+            self.news.pop_front();
+        }
+        self.tell_untold();
+    }
+
+    fn tell_untold(&mut self) -> bool {
+        while let Some(slot) = self.untold.front().copied() {
+            if !self.tell_one(slot) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Tells what one connection has to tell; false if the ring is full.
+    fn tell_one(&mut self, slot: u32) -> bool {
+        let Some((generation, conn)) = self.conns.get_mut(slot) else {
+            self.untold.retain(|each| *each != slot);
+            return true;
+        };
+        let was_opening = conn.notes.opening.is_some();
+        if !conn.notes.tell(slot, generation, &mut self.io) {
+            return false;
+        }
+        if conn.notes.listed {
+            conn.notes.listed = false;
+            // Told in the order of the list, but for a new connection, which is told at once.
+            if self.untold.front() == Some(&slot) {
+                self.untold.pop_front();
+            } else if self.untold.back() == Some(&slot) {
+                self.untold.pop_back();
+            } else {
+                self.untold.retain(|each| *each != slot);
+            }
+        }
+        if conn.socket.is_none() && conn.notes.closed {
+            self.free(slot);
+        } else if was_opening {
+            // Reading waited for it.
+            self.go_on(slot);
+        }
+        true
+    }
+}
+
+/// Takes connections for the loop that accepts them itself.
+struct Adopting {
+    untold: usize,
+    accepted: Vec<(TcpStream, SocketAddr, Arc<Listener>)>,
+    errors: Vec<(u32, i32)>,
+}
+
+impl Sink for Adopting {
+    fn has_room(&mut self) -> bool {
+        self.untold + self.accepted.len() < UNTOLD
+    }
+
+    fn wait(&mut self) -> bool {
+        // Each takes its place among the untold, beyond the bound just this once.
+        self.untold = 0;
+        false
+    }
+
+    fn accept(&mut self, stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>) {
+        self.accepted.push((stream, peer, listener.clone()));
+    }
+
+    fn fail(&mut self, listener: u32, errno: i32) {
+        self.errors.push((listener, errno));
+    }
+}

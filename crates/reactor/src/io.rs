@@ -1,0 +1,100 @@
+//! What the connections of a loop work with: its rings' near ends, its buffer, its clock.
+
+use crate::shared::Shared;
+use bytes::BytesMut;
+use millrace_ring::record::{self, HEADER};
+use millrace_ring::{Producer, record::Label};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One read's worth; the loop has one such buffer for all of its framed connections.
+pub(crate) const CHUNK: u32 = 64 << 10;
+/// What one connection may read, or send from its queue, in one turn, and may have waiting in the
+/// ring: one that floods makes the others wait for that much, and no more.
+pub(crate) const BUDGET: u32 = 4 * CHUNK;
+/// Published no later than this, so that the other side can begin while the turn goes on.
+const BATCH: u32 = 32 << 10;
+
+#[derive(Debug)]
+pub(crate) struct Io {
+    pub(crate) inbound: Producer,
+    pub(crate) scratch: BytesMut,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) now: Instant,
+    /// Kept free for control records, which data must not lock out.
+    control_room: u32,
+    /// The largest record of data.
+    pub(crate) quarter: u32,
+    published_at: u32,
+}
+
+impl Io {
+    pub(crate) fn new(inbound: Producer, shared: Arc<Shared>, now: Instant) -> Self {
+        let quarter = inbound.capacity() / 4;
+        Self {
+            scratch: BytesMut::new(),
+            shared,
+            now,
+            control_room: quarter.min(64 << 10),
+            quarter,
+            published_at: inbound.position(),
+            inbound,
+        }
+    }
+
+    /// The largest payload of one record of data.
+    pub(crate) fn largest(&self) -> u32 {
+        self.quarter - HEADER
+    }
+
+    /// What a record of data has to leave free.
+    pub(crate) fn control_room(&self) -> u32 {
+        self.control_room
+    }
+
+    /// Whether it is worth reading for the ring.
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.inbound.has_free(self.control_room + self.quarter)
+    }
+
+    /// Pushes a record of data with its payload in two pieces; false if there is no room.
+    pub(crate) fn data(&mut self, label: Label, prefix: &[u8], payload: &[u8]) -> bool {
+        let length = (prefix.len() + payload.len()) as u32;
+        let Some(mut reservation) = self.inbound.reserve(length, length, self.control_room) else {
+            return false;
+        };
+        let (front, back) = reservation.bytes().split_at_mut(prefix.len());
+        front.copy_from_slice(prefix);
+        back.copy_from_slice(payload);
+        reservation.commit(label, length);
+        self.shared.counters.records_in(1);
+        true
+    }
+
+    /// Pushes a record of control, which may use the room that data leaves.
+    pub(crate) fn control(
+        &mut self,
+        slot: u32,
+        generation: u32,
+        kind: u32,
+        payload: &[u8],
+    ) -> bool {
+        debug_assert!(record::size(payload.len() as u32) <= self.control_room);
+        self.inbound.push(Label { slot, generation, kind }, payload, 0)
+    }
+
+    /// Shows the user what there is, and rings.
+    pub(crate) fn publish(&mut self) {
+        if self.inbound.publish() {
+            self.published_at = self.inbound.position();
+            self.shared.bell.ring();
+        }
+    }
+
+    /// Publishes in the middle of a turn if enough has gathered.
+    pub(crate) fn publish_batch(&mut self) {
+        if self.inbound.position().wrapping_sub(self.published_at) >= BATCH {
+            self.publish();
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Linux, macOS and the BSDs.
+
+use crate::AcceptError;
+use mio::net::TcpStream;
+use socket2::Socket;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// Options that a listening socket has on this platform before it is bound: the port of a server
+/// that has just stopped can be taken again.
+///
+/// # Errors
+/// Those of `setsockopt(2)`.
+pub fn prepare_listener(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)
+}
+
+/// What a failed `accept(2)` says.
+#[must_use]
+pub fn accept_error(error: &io::Error) -> AcceptError {
+    match error.raw_os_error() {
+        // accept(2): these are errors of the connection, and "should be treated like EAGAIN by
+        // retrying"; EPERM is a firewall's.
+        Some(
+            libc::ECONNABORTED
+            | libc::EINTR
+            | libc::EPROTO
+            | libc::EPERM
+            | libc::ENETDOWN
+            | libc::ENETUNREACH
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENOPROTOOPT
+            | libc::ETIMEDOUT
+            | libc::ECONNRESET,
+        ) => AcceptError::Next,
+        _ => AcceptError::BackOff,
+    }
+}
+
+/// How many received bytes wait in the kernel.
+///
+/// # Errors
+/// Those of `ioctl(2)`.
+pub fn unread(stream: &TcpStream) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the descriptor is open as long as `stream` is borrowed, and FIONREAD writes one int.
+    let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    if result == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(count).unwrap_or(0))
+}

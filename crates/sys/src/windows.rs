@@ -1,0 +1,56 @@
+//! Windows.
+
+use crate::AcceptError;
+use mio::net::TcpStream;
+use socket2::Socket;
+use std::io;
+use std::os::windows::io::AsRawSocket;
+use windows_sys::Win32::Networking::WinSock as winsock;
+
+/// Options that a listening socket has on this platform before it is bound. `SO_REUSEADDR` would let
+/// any process of any user steal the port here; `SO_EXCLUSIVEADDRUSE` forbids it.
+///
+/// # Errors
+/// Those of `setsockopt`.
+pub fn prepare_listener(socket: &Socket) -> io::Result<()> {
+    let on: i32 = 1;
+    // SAFETY: the socket is open while borrowed, and the value is one i32 that outlives the call.
+    let result = unsafe {
+        winsock::setsockopt(
+            socket.as_raw_socket() as winsock::SOCKET,
+            winsock::SOL_SOCKET,
+            winsock::SO_EXCLUSIVEADDRUSE,
+            (&raw const on).cast(),
+            size_of::<i32>() as i32,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What a failed `accept` says.
+#[must_use]
+pub fn accept_error(error: &io::Error) -> AcceptError {
+    match error.raw_os_error() {
+        Some(winsock::WSAECONNRESET | winsock::WSAECONNABORTED | winsock::WSAEINTR) => {
+            AcceptError::Next
+        }
+        _ => AcceptError::BackOff,
+    }
+}
+
+/// How many received bytes wait in the kernel.
+///
+/// # Errors
+/// Those of `ioctlsocket`.
+pub fn unread(stream: &TcpStream) -> io::Result<usize> {
+    let mut count: u32 = 0;
+    // SAFETY: the socket is open while borrowed, and FIONREAD writes one u32.
+    let result = unsafe {
+        winsock::ioctlsocket(
+            stream.as_raw_socket() as winsock::SOCKET,
+            winsock::FIONREAD,
+            &raw mut count,
+        )
+    };
+    if result == 0 { Ok(count as usize) } else { Err(io::Error::last_os_error()) }
+}
