@@ -28,6 +28,18 @@ pub enum FrameError {
     Incomplete,
 }
 
+impl FrameError {
+    /// The error's code, as users see it.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TooLarge => "ERR_FRAME_TOO_LARGE",
+            Self::Invalid => "ERR_FRAME_INVALID",
+            Self::Incomplete => "ERR_FRAME_INCOMPLETE",
+        }
+    }
+}
+
 impl From<std::io::Error> for FrameError {
     /// `Decoder` asks for it; nothing here does I/O.
     fn from(_: std::io::Error) -> Self {
@@ -153,6 +165,30 @@ fn varint(src: &mut BytesMut, max: u32) -> Result<Option<Frame>, FrameError> {
     }
     // Five bytes carry 35 bits, more than any frame's length needs.
     if src.len() >= 5 { Err(FrameError::Invalid) } else { Ok(None) }
+}
+
+/// Cuts a whole stream that comes in chunks: its frames, what stopped it if anything did, and how
+/// many bytes were left over. For tests of codecs, without a socket.
+pub fn cut(
+    framing: &Framing,
+    chunks: &[impl AsRef<[u8]>],
+) -> (Vec<Vec<u8>>, Option<FrameError>, u32) {
+    let (mut frames, mut buffer, mut searched) = (Vec::new(), BytesMut::new(), 0);
+    for chunk in chunks {
+        buffer.extend_from_slice(chunk.as_ref());
+        loop {
+            match FrameDecoder::new(framing, &mut searched).decode(&mut buffer) {
+                Ok(Some(Frame { length, trailer })) => {
+                    frames.push(buffer.split_to(length as usize).to_vec());
+                    buffer.advance(trailer as usize);
+                }
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error), buffer.len() as u32),
+            }
+        }
+    }
+    let error = (!buffer.is_empty()).then_some(FrameError::Incomplete);
+    (frames, error, buffer.len() as u32)
 }
 
 impl Decoder for FrameDecoder<'_> {

@@ -25,10 +25,12 @@ fn run(mut event_loop: EventLoop) {
     }
 }
 
-/// One turn of a loop without a thread of its own; `None` once it has panicked.
-pub(crate) fn turn_inline(event_loop: &mut EventLoop) -> Option<Turn> {
-    let result =
-        catch_unwind(AssertUnwindSafe(|| event_loop.turn(Some(std::time::Duration::ZERO))));
+/// One step of a loop without a thread of its own; `None` once it has panicked.
+pub(crate) fn inline(
+    event_loop: &mut EventLoop,
+    step: impl FnOnce(&mut EventLoop) -> Turn,
+) -> Option<Turn> {
+    let result = catch_unwind(AssertUnwindSafe(|| step(event_loop)));
     if result.is_err() {
         event_loop.die();
     }

@@ -104,7 +104,7 @@ impl EventLoop {
     }
 
     /// The descriptor that is readable when there are events: an epoll or kqueue.
-    #[cfg(unix)]
+    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     #[must_use]
     pub fn descriptor(&self) -> std::os::fd::RawFd {
         std::os::fd::AsRawFd::as_raw_fd(&self.poll)
@@ -145,6 +145,14 @@ impl EventLoop {
             self.events.clear();
         }
         self.handle.0.alarm.doorbell.rise();
+        self.work()
+    }
+
+    /// Does what there is to do, without asking the kernel for events.
+    ///
+    /// # Panics
+    /// If a peer of the rings broke their rules, or on a bug; the caller isolates it.
+    pub fn work(&mut self) -> Turn {
         self.io.now = Instant::now();
         self.io.shared.counters.turns(1);
         // The lists as they are now: who is put there during the turn has the next.
@@ -250,6 +258,7 @@ impl EventLoop {
             self.io.publish_batch();
         }
         self.events = events;
+        self.events.clear();
     }
 
     fn take_handoff(&mut self) {

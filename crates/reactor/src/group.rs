@@ -114,11 +114,23 @@ impl Group {
     /// One turn of an inline loop, without waiting; `None` if the group has threads, or the loop
     /// has panicked.
     pub fn turn(&mut self) -> Option<Turn> {
-        driver::turn_inline(self.inline.as_deref_mut()?)
+        self.step(|event_loop| event_loop.turn(Some(Duration::ZERO)))
+    }
+
+    /// The same, without asking the kernel for events: after new records, or new room.
+    pub fn work(&mut self) -> Option<Turn> {
+        self.step(EventLoop::work)
+    }
+
+    fn step(&mut self, step: impl FnOnce(&mut EventLoop) -> Turn) -> Option<Turn> {
+        if !self.loops[0].is_alive() {
+            return None;
+        }
+        driver::inline(self.inline.as_deref_mut()?, step)
     }
 
     /// The descriptor to watch for an inline loop.
-    #[cfg(unix)]
+    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     #[must_use]
     pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
         Some(self.inline.as_ref()?.descriptor())

@@ -36,7 +36,7 @@ mod timers;
 
 pub use balance::Balance;
 pub use counters::Snapshot;
-pub use decoder::{Frame, FrameDecoder, FrameError};
+pub use decoder::{Frame, FrameDecoder, FrameError, cut};
 pub use event_loop::{EventLoop, Turn};
 pub use framing::{Framing, FramingError, LengthField};
 pub use group::{Group, GroupError, LoopEnds};

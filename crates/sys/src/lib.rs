@@ -13,7 +13,7 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
-pub use platform::{accept_error, prepare_listener, unread};
+pub use platform::{accept_error, error_name, prepare_listener, unread};
 
 use bytes::BytesMut;
 use mio::net::TcpStream;

@@ -51,3 +51,23 @@ pub fn unread(stream: &TcpStream) -> io::Result<usize> {
     }
     Ok(usize::try_from(count).unwrap_or(0))
 }
+
+/// The name of an error number.
+#[must_use]
+pub fn error_name(errno: i32) -> &'static str {
+    macro_rules! names {
+        ($($name:ident)*) => {
+            match errno {
+                $(libc::$name => stringify!($name),)*
+                _ => "UNKNOWN",
+            }
+        };
+    }
+    names!(
+        EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF ECONNABORTED
+        ECONNREFUSED ECONNRESET EDESTADDRREQ EEXIST EFAULT EHOSTUNREACH EINPROGRESS EINTR EINVAL
+        EIO EISCONN EISDIR ELOOP EMFILE EMSGSIZE ENAMETOOLONG ENETDOWN ENETUNREACH ENFILE
+        ENOBUFS ENODEV ENOENT ENOMEM ENOPROTOOPT ENOSPC ENOTCONN ENOTDIR ENOTSOCK EOPNOTSUPP
+        EPERM EPIPE EPROTO EPROTONOSUPPORT EROFS ETIMEDOUT
+    )
+}

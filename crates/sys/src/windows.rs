@@ -54,3 +54,48 @@ pub fn unread(stream: &TcpStream) -> io::Result<usize> {
     };
     if result == 0 { Ok(count as usize) } else { Err(io::Error::last_os_error()) }
 }
+
+/// The name of an error number, as POSIX has it.
+#[must_use]
+pub fn error_name(errno: i32) -> &'static str {
+    macro_rules! names {
+        ($($code:ident $name:ident)*) => {
+            match errno {
+                $(winsock::$code => stringify!($name),)*
+                _ => "UNKNOWN",
+            }
+        };
+    }
+    names!(
+        WSAEWOULDBLOCK EAGAIN
+        WSAEACCES EACCES
+        WSAEADDRINUSE EADDRINUSE
+        WSAEADDRNOTAVAIL EADDRNOTAVAIL
+        WSAEAFNOSUPPORT EAFNOSUPPORT
+        WSAEALREADY EALREADY
+        WSAEBADF EBADF
+        WSAECONNABORTED ECONNABORTED
+        WSAECONNREFUSED ECONNREFUSED
+        WSAECONNRESET ECONNRESET
+        WSAEDESTADDRREQ EDESTADDRREQ
+        WSAEFAULT EFAULT
+        WSAEHOSTUNREACH EHOSTUNREACH
+        WSAEINPROGRESS EINPROGRESS
+        WSAEINTR EINTR
+        WSAEINVAL EINVAL
+        WSAEISCONN EISCONN
+        WSAELOOP ELOOP
+        WSAEMFILE EMFILE
+        WSAEMSGSIZE EMSGSIZE
+        WSAENAMETOOLONG ENAMETOOLONG
+        WSAENETDOWN ENETDOWN
+        WSAENETUNREACH ENETUNREACH
+        WSAENOBUFS ENOBUFS
+        WSAENOPROTOOPT ENOPROTOOPT
+        WSAENOTCONN ENOTCONN
+        WSAENOTSOCK ENOTSOCK
+        WSAEOPNOTSUPP EOPNOTSUPP
+        WSAEPROTONOSUPPORT EPROTONOSUPPORT
+        WSAETIMEDOUT ETIMEDOUT
+    )
+}

@@ -1,0 +1,374 @@
+//! One JavaScript environment: its loops, their rings' far ends, and its one doorbell.
+
+use crate::control::{self, at};
+use crate::raw::{DoorbellBell, Held, PumpRef, Words};
+use millrace_reactor::{Bell, Bound, Group, LoopEnds, LoopHandle, Service, Turn};
+use millrace_ring::{RemoteConsumer, RemoteProducer};
+use napi::bindgen_prelude::ArrayBuffer;
+use napi::{Env, Error, Result};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+thread_local! {
+    /// The environments of this thread. Node has one a thread; others may have several.
+    static ENVIRONMENTS: RefCell<Vec<Option<Rc<Environment>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A loop's far ends, in its environment's list.
+struct Loop {
+    handle: LoopHandle,
+    inbound: RemoteConsumer,
+    outbound: RemoteProducer,
+    group: usize,
+    /// After the ends: a ring's memory goes last.
+    _memory: [Held; 2],
+}
+
+struct Member {
+    group: Group,
+    loops: Vec<usize>,
+    inline: bool,
+    #[cfg(unix)]
+    watch: Option<crate::raw::Watch>,
+}
+
+impl Member {
+    /// Node's loop must not watch a descriptor that is closed.
+    fn unwatch(&mut self) {
+        #[cfg(unix)]
+        drop(self.watch.take());
+    }
+}
+
+pub(crate) struct Environment {
+    handle: u32,
+    bell: Arc<DoorbellBell>,
+    pump: PumpRef,
+    words: Words,
+    loops: RefCell<Vec<Option<Loop>>>,
+    groups: RefCell<Vec<Option<Member>>>,
+    pub(crate) services: RefCell<Vec<Option<Arc<Service>>>>,
+    pub(crate) bound: RefCell<Vec<Option<Bound>>>,
+    closed: Cell<bool>,
+}
+
+/// An inline loop rings nobody: whoever turned it looks afterwards.
+#[derive(Debug)]
+struct NoBell;
+
+impl Bell for NoBell {
+    fn ring(&self) {}
+}
+
+/// Puts a value into the first free place of a list.
+pub(crate) fn place<T>(list: &mut Vec<Option<T>>, value: T) -> usize {
+    match list.iter().position(Option::is_none) {
+        Some(at) => {
+            list[at] = Some(value);
+            at
+        }
+        None => {
+            list.push(Some(value));
+            list.len() - 1
+        }
+    }
+}
+
+fn gone(what: &str) -> Error {
+    Error::from_reason(format!("no such {what}"))
+}
+
+/// The environment of that number.
+pub(crate) fn find(handle: u32) -> Result<Rc<Environment>> {
+    ENVIRONMENTS.with_borrow(|list| {
+        list.get(handle as usize).and_then(Clone::clone).ok_or_else(|| gone("environment"))
+    })
+}
+
+/// Makes an environment whose records `pump` takes, and which ends with the JavaScript environment.
+pub(crate) fn open(env: &Env, pump: PumpRef, words: &ArrayBuffer<'_>) -> Result<u32> {
+    let words = Words::new(env, words, control::WORDS)?;
+    let handle = ENVIRONMENTS.with_borrow_mut(place_none) as u32;
+    // Before the hook is added: hooks run in reverse, so that ours, which joins the loops, comes
+    // before Node's, which closes the threadsafe function.
+    let bell = Arc::new(DoorbellBell::new(env, &pump, handle)?);
+    let environment = Environment {
+        handle,
+        bell,
+        pump,
+        words,
+        loops: RefCell::default(),
+        groups: RefCell::default(),
+        services: RefCell::default(),
+        bound: RefCell::default(),
+        closed: Cell::new(false),
+    };
+    ENVIRONMENTS.with_borrow_mut(|list| list[handle as usize] = Some(Rc::new(environment)));
+    env.add_env_cleanup_hook(handle, |handle| {
+        let taken = ENVIRONMENTS.with_borrow_mut(|list| list[handle as usize].take());
+        if let Some(environment) = taken {
+            environment.close();
+        }
+    })?;
+    Ok(handle)
+}
+
+fn place_none(list: &mut Vec<Option<Rc<Environment>>>) -> usize {
+    // A number is not used again: a late callback of an environment that is gone finds nothing.
+    list.push(None);
+    list.len() - 1
+}
+
+/// The threadsafe function was called: shows JavaScript where the rings stand.
+pub(crate) fn look(handle: u32) {
+    if let Ok(environment) = find(handle) {
+        environment.poll();
+    }
+}
+
+/// Node's loop saw events for an inline loop.
+#[cfg(unix)]
+pub(crate) fn turn_from_uv(handle: u32, group: u32) {
+    let Ok(environment) = find(handle) else { return };
+    environment.turn(group as usize, true);
+    if environment.poll() {
+        environment.pump.call();
+    } else if environment.words.get(control::PENDING) != 0 {
+        // Nothing to tell, but the loop wants another turn, which JavaScript schedules.
+        environment.pump.call();
+    }
+}
+
+impl Environment {
+    pub(crate) fn keep_alive(&self, env: &Env, keep: bool) {
+        self.bell.keep_alive(env, keep);
+    }
+
+    /// Starts a group with a loop for each two rings, inbound and outbound; its number and those of
+    /// its loops.
+    pub(crate) fn start_group(
+        &self,
+        env: &Env,
+        rings: &[ArrayBuffer<'_>],
+        inline: bool,
+    ) -> Result<(u32, Vec<u32>)> {
+        let mut ends = Vec::new();
+        let mut far = Vec::new();
+        for pair in rings.chunks_exact(2) {
+            let (held_in, memory_in) = Held::ring(env, &pair[0])?;
+            let (held_out, memory_out) = Held::ring(env, &pair[1])?;
+            let (producer, remote_consumer) = millrace_ring::inbound(memory_in);
+            let (remote_producer, consumer) = millrace_ring::outbound(memory_out);
+            ends.push(LoopEnds { inbound: producer, outbound: consumer });
+            far.push((remote_consumer, remote_producer, [held_in, held_out]));
+        }
+        let free = control::MAX_LOOPS - self.loops.borrow().iter().flatten().count();
+        if far.len() > free {
+            return Err(Error::from_reason(format!(
+                "an environment has at most {} loops",
+                control::MAX_LOOPS
+            )));
+        }
+        let group = if inline {
+            let ends = ends.pop().ok_or_else(|| gone("ring"))?;
+            let bell: Arc<dyn Bell> = Arc::new(NoBell);
+            Group::inline(ends, &bell)
+        } else {
+            let bell: Arc<dyn Bell> = self.bell.clone();
+            Group::start(ends, &bell)
+        };
+        let group = group.map_err(|error| Error::from_reason(error.to_string()))?;
+        let mut groups = self.groups.borrow_mut();
+        let number = groups.iter().position(Option::is_none).unwrap_or(groups.len());
+        #[cfg(unix)]
+        let watch = match group.descriptor() {
+            Some(fd) => Some(
+                crate::raw::Watch::start(env, fd, self.handle, number as u32)
+                    .ok_or_else(|| Error::from_reason("ERR_INLINE_UNSUPPORTED"))?,
+            ),
+            None => None,
+        };
+        let mut numbers = Vec::new();
+        for (handle, (inbound, outbound, memory)) in group.loops().iter().cloned().zip(far) {
+            let entry = Loop { handle, inbound, outbound, group: number, _memory: memory };
+            let index = place(&mut self.loops.borrow_mut(), entry);
+            for word in 0..8 {
+                self.words.set(at(index, word), 0);
+            }
+            numbers.push(index);
+        }
+        let member = Member {
+            group,
+            loops: numbers.clone(),
+            inline,
+            #[cfg(unix)]
+            watch,
+        };
+        place(&mut groups, member);
+        Ok((number as u32, numbers.into_iter().map(|index| index as u32).collect()))
+    }
+
+    /// Stops a group and gives its rings back.
+    pub(crate) fn stop_group(&self, group: u32) {
+        let member = self.groups.borrow_mut().get_mut(group as usize).and_then(Option::take);
+        if let Some(mut member) = member {
+            member.unwatch();
+            member.group.stop();
+            let loops = std::mem::take(&mut member.loops);
+            drop(member);
+            for index in loops {
+                self.loops.borrow_mut()[index] = None;
+            }
+        }
+    }
+
+    pub(crate) fn listen(&self, group: u32, bound: Bound) -> Result<()> {
+        let mut groups = self.groups.borrow_mut();
+        let member = groups.get_mut(group as usize).and_then(Option::as_mut);
+        let member = member.ok_or_else(|| gone("group"))?;
+        member.group.listen(bound).map_err(|error| Error::from_reason(error.to_string()))
+    }
+
+    pub(crate) fn close_listener(&self, group: u32, listener: u32) {
+        if let Some(Some(member)) = self.groups.borrow().get(group as usize) {
+            member.group.close_listener(listener);
+        }
+    }
+
+    /// What a connection has sent (the low 32 bits) and received; `None` once it is gone.
+    pub(crate) fn counts(&self, index: u32, slot: u32, generation: u32) -> Option<(u32, u64)> {
+        let loops = self.loops.borrow();
+        let entry = loops.get(index as usize)?.as_ref()?;
+        Some((entry.handle.sent(slot, generation)?, entry.handle.received(slot, generation)?))
+    }
+
+    pub(crate) fn handle_of(&self, index: u32) -> Result<LoopHandle> {
+        let loops = self.loops.borrow();
+        let entry = loops.get(index as usize).and_then(Option::as_ref);
+        Ok(entry.ok_or_else(|| gone("loop"))?.handle.clone())
+    }
+
+    /// Shows where the rings stand; true if there is something for JavaScript to do.
+    pub(crate) fn poll(&self) -> bool {
+        let mut news = false;
+        for (index, entry) in self.loops.borrow().iter().enumerate() {
+            let Some(entry) = entry else { continue };
+            let tail = entry.inbound.tail();
+            let head = entry.outbound.head();
+            let dead = !entry.handle.is_alive();
+            let waits = self.words.get(at(index, control::WAITS)) != 0;
+            news |= if waits {
+                head != self.words.get(at(index, control::OUT_HEAD))
+            } else {
+                tail != self.words.get(at(index, control::IN_HEAD))
+            };
+            news |= dead && self.words.get(at(index, control::BURIED)) == 0;
+            self.words.set(at(index, control::IN_TAIL), tail);
+            self.words.set(at(index, control::OUT_HEAD), head);
+            self.words.set(at(index, control::DEAD), u32::from(dead));
+        }
+        news
+    }
+
+    /// Takes what JavaScript did since the last time, and wakes the loops that it concerns. With
+    /// `rest` JavaScript wants to sleep: false if it should not.
+    pub(crate) fn commit(&self, rest: bool) -> Result<bool> {
+        let mut inline = Vec::new();
+        for (index, entry) in self.loops.borrow_mut().iter_mut().enumerate() {
+            let Some(entry) = entry else { continue };
+            let broken =
+                |error: millrace_ring::PositionError| Error::from_reason(error.to_string());
+            let head = self.words.get(at(index, control::IN_HEAD));
+            let tail = self.words.get(at(index, control::OUT_TAIL));
+            let consumed = entry.inbound.release(head).map_err(broken)?;
+            let written = entry.outbound.publish(tail).map_err(broken)?;
+            if self.is_inline(entry.group) {
+                if written || consumed {
+                    inline.push(entry.group);
+                }
+            } else if written {
+                entry.handle.wake();
+            } else if consumed {
+                let inbound = &entry.inbound;
+                entry.handle.wake_for_room(|| inbound.is_half_free());
+            }
+        }
+        for group in inline {
+            self.turn(group, false);
+        }
+        if rest {
+            self.bell.doorbell.rest(false);
+            for (index, entry) in self.loops.borrow().iter().enumerate() {
+                if let Some(entry) = entry
+                    && self.words.get(at(index, control::WAITS)) != 0
+                {
+                    entry.handle.await_room();
+                }
+            }
+        }
+        // The second look, after the rest.
+        let news = self.poll();
+        if rest && news {
+            self.bell.doorbell.rise();
+        }
+        Ok(news)
+    }
+
+    fn is_inline(&self, group: usize) -> bool {
+        matches!(self.groups.borrow().get(group), Some(Some(member)) if member.inline)
+    }
+
+    /// A turn of an inline loop; with `events`, the kernel is asked for some.
+    pub(crate) fn turn(&self, group: usize, events: bool) {
+        let mut groups = self.groups.borrow_mut();
+        let Some(Some(member)) = groups.get_mut(group) else { return };
+        let turn = if events { member.group.turn() } else { member.group.work() };
+        let turn = turn.unwrap_or(Turn { pending: false, next_deadline: None });
+        let wait = turn.next_deadline.map_or(-1, |deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            left.as_millis().min(i32::MAX as u128 - 1) as i32 + 1
+        });
+        self.words.set(control::PENDING, u32::from(turn.pending));
+        self.words.set(control::DEADLINE, wait.cast_unsigned());
+    }
+
+    /// A turn of every inline loop.
+    pub(crate) fn turn_all(&self) {
+        let count = self.groups.borrow().len();
+        for group in (0..count).filter(|group| self.is_inline(*group)) {
+            self.turn(group, true);
+        }
+    }
+
+    /// The process is about to exit: what the rings hold is offered to the kernel once.
+    pub(crate) fn shut_down(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut all = true;
+        for member in self.groups.borrow_mut().iter_mut().flatten() {
+            member.unwatch();
+            all &= member.group.stop_within(deadline.saturating_duration_since(Instant::now()));
+        }
+        if !all {
+            // A loop still runs and will die with the process: it must ring nobody.
+            self.bell.silence();
+        }
+    }
+
+    /// The environment ends: joins the loops, then gives the threadsafe function back, then (when
+    /// this is dropped) the rings.
+    fn close(&self) {
+        if self.closed.replace(true) {
+            return;
+        }
+        let groups = self.groups.borrow().len();
+        for group in 0..groups {
+            self.stop_group(group as u32);
+        }
+        self.bound.borrow_mut().clear();
+        if let Some(silenced) = self.bell.silence() {
+            silenced.release();
+        }
+    }
+}

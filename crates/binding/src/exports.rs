@@ -1,0 +1,231 @@
+//! The functions that `lib/native.ts` imports.
+
+use crate::environment::{self, find, place};
+use crate::listen::{BindResult, FramingInit, ListenInit};
+use crate::raw::PumpRef;
+use millrace_reactor::{Balance, Bound, Service};
+use napi::bindgen_prelude::{ArrayBuffer, Buffer, Function, Uint8Array};
+use napi::{Env, Error, JsValue, Result};
+use napi_derive::napi;
+use std::time::Duration;
+
+/// Opens the environment of this JavaScript environment: its number in all other calls. `pump` is
+/// called whenever there is something in the rings, with the control words up to date.
+#[napi]
+pub fn open_environment(
+    env: Env,
+    pump: Function<'_, (), ()>,
+    control: ArrayBuffer<'_>,
+) -> Result<u32> {
+    let pump = PumpRef::new(&env, pump.value().value)?;
+    environment::open(&env, pump, &control)
+}
+
+/// A group of loops.
+#[napi(object)]
+pub struct GroupInfo {
+    pub number: u32,
+    pub loops: Vec<u32>,
+}
+
+/// Starts a loop for each two rings (inbound, outbound); with `inline` the one loop has no thread.
+#[napi]
+pub fn start_group(
+    env: Env,
+    environment: u32,
+    rings: Vec<ArrayBuffer<'_>>,
+    inline: bool,
+) -> Result<GroupInfo> {
+    let (number, loops) = find(environment)?.start_group(&env, &rings, inline)?;
+    Ok(GroupInfo { number, loops })
+}
+
+/// Stops a group's loops, whose connections are dropped, and waits for their threads.
+#[napi]
+pub fn stop_group(environment: u32, group: u32) -> Result<()> {
+    find(environment)?.stop_group(group);
+    Ok(())
+}
+
+/// Makes what the listeners of one server share.
+#[napi]
+pub fn create_service(environment: u32, balance: String, max: u32, refuse: bool) -> Result<u32> {
+    let balance = match balance.as_str() {
+        "round-robin" => Balance::RoundRobin,
+        "source-hash" => Balance::SourceHash,
+        "least-connections" => Balance::LeastConnections,
+        other => return Err(Error::from_reason(format!("no balancer is called {other}"))),
+    };
+    let service = Service::new(balance, max as usize, refuse);
+    Ok(place(&mut find(environment)?.services.borrow_mut(), service) as u32)
+}
+
+/// Forgets a service whose server is closed.
+#[napi]
+pub fn drop_service(environment: u32, service: u32) -> Result<()> {
+    if let Some(entry) = find(environment)?.services.borrow_mut().get_mut(service as usize) {
+        *entry = None;
+    }
+    Ok(())
+}
+
+/// Says what is wrong with a framing, if anything is.
+#[napi]
+pub fn check_framing(framing: FramingInit) -> Option<String> {
+    framing.framing().err().map(|error| error.reason.clone())
+}
+
+/// What a framing makes of a stream.
+#[napi(object)]
+pub struct CutStream {
+    /// The bodies of the frames, whole.
+    pub frames: Vec<Buffer>,
+    /// The code of what stopped it, if anything did.
+    pub error: Option<String>,
+    /// Bytes that are no whole frame.
+    pub rest: u32,
+}
+
+/// Cuts a stream that arrives in `chunks` exactly as a loop does, and ends it.
+#[napi]
+pub fn cut_stream(framing: FramingInit, chunks: Vec<Uint8Array>) -> Result<CutStream> {
+    let (frames, error, rest) = millrace_reactor::cut(&framing.framing()?, &chunks);
+    let frames = frames.into_iter().map(Buffer::from).collect();
+    Ok(CutStream { frames, error: error.map(|error| error.code().to_owned()), rest })
+}
+
+/// Binds and listens; nothing is accepted before `listen`.
+#[napi]
+pub fn bind(environment: u32, service: u32, options: ListenInit) -> Result<BindResult> {
+    let environment = find(environment)?;
+    let services = environment.services.borrow();
+    let service = services.get(service as usize).and_then(Option::as_ref);
+    let service = service.ok_or_else(|| Error::from_reason("no such service"))?;
+    match Bound::new(options.options()?, service) {
+        Ok(bound) => {
+            let port = bound.local().port();
+            let number = place(&mut environment.bound.borrow_mut(), bound) as u32;
+            Ok(BindResult { errno: 0, number, port })
+        }
+        Err(error) => {
+            Ok(BindResult { errno: error.raw_os_error().unwrap_or(-1), number: 0, port: 0 })
+        }
+    }
+}
+
+/// Closes a bound listener that was never accepted from.
+#[napi]
+pub fn unbind(environment: u32, number: u32) -> Result<()> {
+    if let Some(entry) = find(environment)?.bound.borrow_mut().get_mut(number as usize) {
+        *entry = None;
+    }
+    Ok(())
+}
+
+/// Begins to accept from a bound listener.
+#[napi]
+pub fn listen(environment: u32, group: u32, number: u32) -> Result<()> {
+    let environment = find(environment)?;
+    let bound = environment.bound.borrow_mut().get_mut(number as usize).and_then(Option::take);
+    let bound = bound.ok_or_else(|| Error::from_reason("no such listener"))?;
+    environment.listen(group, bound)
+}
+
+/// Accepts what is there and closes a listener; its loops say when they have nothing more of it.
+#[napi]
+pub fn close_listener(environment: u32, group: u32, listener: u32) -> Result<()> {
+    find(environment)?.close_listener(group, listener);
+    Ok(())
+}
+
+/// Shows where the rings stand, in the control words; true if there is something to do.
+#[napi]
+pub fn poll(environment: u32) -> Result<bool> {
+    Ok(find(environment)?.poll())
+}
+
+/// Takes the positions in the control words, wakes the loops that it concerns, and shows where the
+/// rings stand now; true if there is something to do. With `rest` the pump is called again when
+/// there is, unless it is told so at once.
+#[napi]
+pub fn commit(environment: u32, rest: bool) -> Result<bool> {
+    find(environment)?.commit(rest)
+}
+
+/// Gives every inline loop a turn; then as `poll`.
+#[napi]
+pub fn turn(environment: u32) -> Result<bool> {
+    let environment = find(environment)?;
+    environment.turn_all();
+    Ok(environment.poll())
+}
+
+/// The low 32 bits of how many bytes the kernel took from a connection; -1 once it is gone.
+#[napi]
+pub fn bytes_sent(environment: u32, index: u32, slot: u32, generation: u32) -> Result<f64> {
+    let counts = find(environment)?.counts(index, slot, generation);
+    Ok(counts.map_or(-1.0, |(sent, _)| f64::from(sent)))
+}
+
+/// How many bytes were received from a connection; -1 once it is gone.
+#[napi]
+pub fn bytes_received(environment: u32, index: u32, slot: u32, generation: u32) -> Result<f64> {
+    let counts = find(environment)?.counts(index, slot, generation);
+    Ok(counts.map_or(-1.0, |(_, received)| received as f64))
+}
+
+/// What a loop has counted since it started.
+#[napi(object)]
+pub struct LoopCounters {
+    pub opened: f64,
+    pub closed: f64,
+    pub bytes_read: f64,
+    pub bytes_written: f64,
+    pub records_in: f64,
+    pub records_out: f64,
+    pub turns: f64,
+}
+
+/// The counters of one loop.
+#[napi]
+pub fn counters(environment: u32, index: u32) -> Result<LoopCounters> {
+    let counters = find(environment)?.handle_of(index)?.counters();
+    Ok(LoopCounters {
+        opened: counters.opened as f64,
+        closed: counters.closed as f64,
+        bytes_read: counters.received as f64,
+        bytes_written: counters.sent as f64,
+        records_in: counters.records_in as f64,
+        records_out: counters.records_out as f64,
+        turns: counters.turns as f64,
+    })
+}
+
+/// Whether the process, or worker, stays alive for this environment's loops.
+#[napi]
+pub fn keep_alive(env: Env, environment: u32, keep: bool) -> Result<()> {
+    find(environment)?.keep_alive(&env, keep);
+    Ok(())
+}
+
+/// For `process.on('exit')`: offers what is written to the kernel once and stops the loops, waiting
+/// no longer than `patience` milliseconds.
+#[napi]
+pub fn shut_down(environment: u32, patience: u32) -> Result<()> {
+    find(environment)?.shut_down(Duration::from_millis(patience.into()));
+    Ok(())
+}
+
+/// The name of a system's error number, such as `ECONNRESET`.
+#[napi]
+pub fn error_name(errno: i32) -> &'static str {
+    millrace_sys::error_name(errno)
+}
+
+/// Makes a loop panic in its next turn, for the tests of what happens then.
+#[cfg(feature = "inject")]
+#[napi]
+pub fn inject_panic(environment: u32, index: u32) -> Result<()> {
+    find(environment)?.handle_of(index)?.inject_panic();
+    Ok(())
+}

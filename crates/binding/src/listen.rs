@@ -1,0 +1,104 @@
+//! Options of a listener, as JavaScript has checked and completed them.
+
+use millrace_reactor::{Framing, LengthField, Limits, ListenOptions};
+use napi::bindgen_prelude::Uint8Array;
+use napi::{Error, Result};
+use napi_derive::napi;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
+
+/// A framing: `kind` decides which of the others count.
+#[napi(object)]
+pub struct FramingInit {
+    pub kind: String,
+    pub max: Option<u32>,
+    pub size: Option<u32>,
+    pub delimiter: Option<Uint8Array>,
+    pub bytes: Option<u32>,
+    pub offset: Option<u32>,
+    pub adjust: Option<i32>,
+    pub strip: Option<u32>,
+    pub little: Option<bool>,
+}
+
+/// Where and how to listen.
+#[napi(object)]
+pub struct ListenInit {
+    pub id: u32,
+    /// An IP address without brackets or zone.
+    pub host: String,
+    pub port: u16,
+    pub scope: u32,
+    pub dual_stack: bool,
+    pub backlog: i32,
+    pub framing: FramingInit,
+    pub high_water_mark: u32,
+    pub auto_pause: bool,
+    pub allow_half_open: bool,
+    pub linger_ms: u32,
+    pub no_delay: bool,
+}
+
+/// What came of it: the address, or the system's error number.
+#[napi(object)]
+pub struct BindResult {
+    /// 0 if it is bound.
+    pub errno: i32,
+    /// For `listen`.
+    pub number: u32,
+    pub port: u16,
+}
+
+impl FramingInit {
+    pub(crate) fn framing(&self) -> Result<Framing> {
+        let max = self.max.unwrap_or(0);
+        let framing = match self.kind.as_str() {
+            "raw" => Framing::Raw,
+            "line" => Framing::Line { max },
+            "delimiter" => {
+                let bytes = self.delimiter.as_deref().unwrap_or_default();
+                Framing::Delimiter { bytes: bytes.into(), max }
+            }
+            "fixed" => Framing::Fixed { size: self.size.unwrap_or(0) },
+            "lengthField" => Framing::Length(LengthField {
+                bytes: self.bytes.unwrap_or(0) as u8,
+                offset: self.offset.unwrap_or(0),
+                adjust: self.adjust.unwrap_or(0),
+                strip: self.strip.unwrap_or(0),
+                little: self.little.unwrap_or(false),
+                max,
+            }),
+            "varint" => Framing::Varint { max },
+            other => return Err(Error::from_reason(format!("no framing is called {other}"))),
+        };
+        framing.validate().map_err(|error| Error::from_reason(error.to_string()))?;
+        Ok(framing)
+    }
+}
+
+impl ListenInit {
+    pub(crate) fn options(&self) -> Result<ListenOptions> {
+        let ip: IpAddr = self
+            .host
+            .parse()
+            .map_err(|_| Error::from_reason(format!("{} is no IP address", self.host)))?;
+        let address = match ip {
+            IpAddr::V4(_) => SocketAddr::new(ip, self.port),
+            IpAddr::V6(ip) => SocketAddr::V6(SocketAddrV6::new(ip, self.port, 0, self.scope)),
+        };
+        Ok(ListenOptions {
+            id: self.id,
+            address,
+            dual_stack: self.dual_stack,
+            backlog: self.backlog,
+            framing: self.framing.framing()?,
+            limits: Limits {
+                high_water: self.high_water_mark as usize,
+                auto_pause: self.auto_pause,
+                allow_half_open: self.allow_half_open,
+                linger: Duration::from_millis(self.linger_ms.into()),
+                no_delay: self.no_delay,
+            },
+        })
+    }
+}
