@@ -53,15 +53,18 @@ impl Listeners {
         }
     }
 
-    /// Accepts from all that are due; true if there may be more at once.
-    pub(crate) fn sweep(&mut self, now: Instant, sink: &mut dyn Sink) -> bool {
-        let mut more = false;
+    /// Accepts from all that are due.
+    pub(crate) fn sweep(&mut self, now: Instant, sink: &mut dyn Sink) {
         for accepting in self.entries.iter_mut().flatten() {
             if accepting.is_due(now) {
-                more |= accepting.sweep(now, BURST, sink);
+                accepting.sweep(now, BURST, sink);
             }
         }
-        more
+    }
+
+    /// Whether any is: left in the middle of a burst, or waiting for a close that has come.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.entries.iter().flatten().any(|accepting| accepting.is_due(now))
     }
 
     /// Accepts once more from that listener and closes it; false if it is not here.
@@ -173,22 +176,14 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         let mut events = Events::with_capacity(64);
-        let mut more = false;
         while !self.orders.stop.load(Ordering::Acquire) {
             let now = Instant::now();
             let mut timeout =
                 self.listeners.next_retry().map(|at| at.saturating_duration_since(now));
-            if more {
+            self.orders.alarm.doorbell.rest(false);
+            // The second look: whatever was asked for before the rest does not ring.
+            if self.has_work(now) {
                 timeout = Some(std::time::Duration::ZERO);
-            } else {
-                self.orders.alarm.doorbell.rest(false);
-                // The second look: whatever was asked for before the rest does not ring.
-                if !self.orders.queue.is_empty()
-                    || self.orders.stop.load(Ordering::Acquire)
-                    || self.distribution.can_unstall()
-                {
-                    timeout = Some(std::time::Duration::ZERO);
-                }
             }
             // EINTR is as good as an event; nothing else is to be expected of a valid poll.
             let _ = self.poll.poll(&mut events, timeout);
@@ -198,10 +193,20 @@ impl Worker {
             }
             let now = Instant::now();
             self.obey(now);
-            more =
-                self.listeners.sweep(now, &mut self.distribution) && self.distribution.has_room();
+            self.listeners.sweep(now, &mut self.distribution);
             self.distribution.wake();
         }
+    }
+
+    /// Whether something can be done at once.
+    fn has_work(&self, now: Instant) -> bool {
+        if self.orders.stop.load(Ordering::Acquire) {
+            return true;
+        }
+        if self.distribution.stalled.is_some() {
+            return self.distribution.can_unstall();
+        }
+        !self.orders.queue.is_empty() || self.listeners.is_due(now)
     }
 
     fn obey(&mut self, now: Instant) {

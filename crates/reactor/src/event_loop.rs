@@ -62,8 +62,6 @@ pub struct EventLoop {
     news: VecDeque<(u32, u32, i32)>,
     timers: Timers,
     listeners: Listeners,
-    /// A listener is due again, or was left in the middle of a burst.
-    accept_more: bool,
 }
 
 fn token(slot: u32, generation: u32) -> Token {
@@ -93,7 +91,6 @@ impl EventLoop {
             news: VecDeque::new(),
             timers: Timers::new(now),
             listeners: Listeners::default(),
-            accept_more: false,
         })
     }
 
@@ -116,22 +113,22 @@ impl EventLoop {
     /// If a peer of the rings broke their rules, or on a bug; the caller isolates it.
     pub fn wait_and_turn(&mut self, last: Turn) -> Turn {
         let mut timeout = last.next_deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        if last.pending {
+        if last.pending || self.rest() {
             timeout = Some(Duration::ZERO);
-        } else {
-            let hungry = self.is_hungry();
-            self.handle.0.alarm.doorbell.rest(hungry);
-            // The second look: what came before the rest does not ring.
-            if !self.outbound.is_empty()
-                || !self.handle.0.handoff.is_empty()
-                || !self.handle.0.commands.is_empty()
-                || self.handle.0.stop.load(Ordering::Acquire)
-                || self.is_fed()
-            {
-                timeout = Some(Duration::ZERO);
-            }
         }
         self.turn(timeout)
+    }
+
+    /// Before sleeping: who publishes from here on rings. True if there is something to do already.
+    pub fn rest(&mut self) -> bool {
+        let hungry = self.is_hungry();
+        self.handle.0.alarm.doorbell.rest(hungry);
+        // The second look: what came before the rest does not ring.
+        !self.outbound.is_empty()
+            || !self.handle.0.handoff.is_empty()
+            || !self.handle.0.commands.is_empty()
+            || self.handle.0.stop.load(Ordering::Acquire)
+            || self.is_fed()
     }
 
     /// Waits for events, no longer than `timeout`, and does what there is to do: reads and writes
@@ -229,7 +226,7 @@ impl EventLoop {
     }
 
     fn is_pending(&mut self) -> bool {
-        !self.ready.is_empty() || self.accept_more && self.untold.len() < UNTOLD
+        !self.ready.is_empty() || self.untold.len() < UNTOLD && self.listeners.is_due(self.io.now)
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -329,7 +326,7 @@ impl EventLoop {
     fn accept(&mut self) {
         let mut sink =
             Adopting { untold: self.untold.len(), accepted: Vec::new(), errors: Vec::new() };
-        self.accept_more = self.listeners.sweep(self.io.now, &mut sink);
+        self.listeners.sweep(self.io.now, &mut sink);
         self.take_accepted(sink);
     }
 
@@ -457,7 +454,7 @@ impl EventLoop {
             }
         }
         let waits = conn.socket.is_some() && conn.is_ending();
-        if waits && conn.deadline == 0 && !conn.listener.limits.allow_half_open {
+        if waits && conn.deadline == 0 {
             conn.deadline = self.timers.at(self.io.now, conn.listener.limits.linger);
             self.timers.set(slot, 0, conn.deadline);
         }

@@ -126,7 +126,12 @@ impl Group {
         if !self.loops[0].is_alive() {
             return None;
         }
-        driver::inline(self.inline.as_deref_mut()?, step)
+        driver::inline(self.inline.as_deref_mut()?, |event_loop| {
+            let mut turn = step(event_loop);
+            // Its sleep is Node's: from here on it is woken through its poll.
+            turn.pending |= event_loop.rest();
+            turn
+        })
     }
 
     /// The descriptor to watch for an inline loop.

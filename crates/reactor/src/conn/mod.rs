@@ -152,7 +152,7 @@ impl Conn {
             && let Some(error) = self.socket.as_ref().and_then(Socket::take_error)
         {
             // Nobody reads here, so nobody would ever meet it.
-            return Next::Close(Cause::system(&error));
+            return Next::Close(self.failure.unwrap_or(Cause::system(&error)));
         }
         let out = self.send_queued(slot, generation, io);
         if let Next::Close(_) = out {
@@ -177,9 +177,9 @@ impl Conn {
         self.finish()
     }
 
-    /// True while the time to flush and linger runs.
+    /// True while the time to flush and linger runs: nothing more is delivered, with half-open too.
     pub(crate) fn is_ending(&self) -> bool {
-        self.phase != Phase::Open
+        self.phase != Phase::Open && self.input != Input::Flowing
     }
 
     pub(crate) fn pause(&mut self) {

@@ -38,12 +38,19 @@ impl Conn {
 
     /// The user wants to know when the queue is at or below the low-water mark.
     pub(crate) fn ask(&mut self) {
+        if self.notes.closed {
+            return;
+        }
         self.asked = true;
         self.answer();
     }
 
     /// The user wants to know when the kernel has everything written so far.
     pub(crate) fn flush(&mut self) {
+        // What was written to a broken connection is lost, and its end says so.
+        if self.notes.closed || self.broken.is_some() {
+            return;
+        }
         self.flush_at = Some(self.sent + self.outbound.as_ref().map_or(0, |q| q.len() as u64));
         self.answer();
     }

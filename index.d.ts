@@ -1,0 +1,12 @@
+/** millrace: sockets, framing, limits and balancing on Rust event loops; handlers and codecs in TypeScript. */
+export { type Codec, defineCodec, json, map } from './lib/codec.js';
+export type { Conn, ReadyState } from './lib/conn.js';
+export { type ErrorCode, MillraceError } from './lib/errors.js';
+export { delimiter, fixed, type FrameCodec, type Framing, type LengthFieldOptions, lengthField, line, raw, varint, } from './lib/framing.js';
+export type { Handlers, Peer } from './lib/handlers.js';
+export type { Balance, ServeOptions } from './lib/options.js';
+export type { Reader } from './lib/reader.js';
+export { serve } from './lib/serve.js';
+export type { BroadcastOptions, LoopStats, Server, ServerStats } from './lib/server.js';
+export { type Tested, testCodec } from './lib/testing.js';
+export type { Writer } from './lib/writer.js';

@@ -1,0 +1,40 @@
+/** Why a connection ended, as an error. */
+
+import { MillraceError } from './errors.js'
+import { errorName } from './native.js'
+import {
+  REASON_FRAME_INCOMPLETE,
+  REASON_FRAME_INVALID,
+  REASON_FRAME_TOO_LARGE,
+  REASON_LINGER_TIMEOUT,
+  REASON_SYSTEM,
+} from './record.js'
+
+/** The error of a record's reason; none where it ended in good order, or was destroyed from here. */
+export function closeError(reason: number, errno: number): MillraceError | undefined {
+  switch (reason) {
+    case REASON_SYSTEM:
+      return systemError(errno, 'socket')
+    case REASON_FRAME_TOO_LARGE:
+      return new MillraceError('ERR_FRAME_TOO_LARGE', 'a frame is over max')
+    case REASON_FRAME_INVALID:
+      return new MillraceError('ERR_FRAME_INVALID', 'a header that no frame can have')
+    case REASON_FRAME_INCOMPLETE:
+      return new MillraceError('ERR_FRAME_INCOMPLETE', 'the stream ended in the middle of a frame')
+    case REASON_LINGER_TIMEOUT:
+      return new MillraceError('ERR_LINGER_TIMEOUT', 'the peer did not take the rest, or did not end, in time')
+    default:
+      return undefined
+  }
+}
+
+/** A system call's error, with Node's names. */
+export function systemError(
+  errno: number,
+  syscall: string,
+  place: { address?: string; port?: number } = {},
+): MillraceError {
+  const code = errorName(errno)
+  const where = place.address === undefined ? '' : ` ${place.address}:${place.port}`
+  return new MillraceError(code, `${syscall} ${code}${where}`, { errno: -errno, syscall, ...place })
+}

@@ -1,0 +1,193 @@
+/** What this JavaScript environment has of millrace: its loops, its listeners, and its one pump. */
+
+import { BURIED, CONTROL_BYTES, DEADLINE, PENDING, wordsOf } from './control.js'
+import type { Listener } from './listener.js'
+import type { Budget, Loop } from './loop.js'
+import { commit, keepAlive, openEnvironment, shutDown, turn } from './native.js'
+
+/** What a pump may do before Node has its turn: timers and other sockets wait no longer. */
+const RECORDS = 4096
+const MILLISECONDS = 2
+/** How long a process that exits waits for its loops. */
+const EXIT_PATIENCE = 100
+
+/** One in each JavaScript environment: the main thread has one, and each worker has its own. */
+export class Environment {
+  readonly handle: number
+  readonly control: Int32Array
+  readonly listeners: Map<number, Listener> = new Map()
+  /** Those that are there, by index. */
+  readonly loops: (Loop | undefined)[] = []
+  #nextListener = 1
+  #nextConn = 1
+  /** The loop that is served first this time. */
+  #first = 0
+  #isPumping = false
+  #isCommitDue = false
+  #isPumpDue = false
+  #inlineTimer: NodeJS.Timeout | undefined
+  /** Servers and connections for which the process stays alive. */
+  #holds = 0
+  /** To be looked at once the pump is through: connections that were resumed. */
+  readonly #resumed: Set<{ goOn(): void }> = new Set()
+
+  constructor() {
+    const control = new ArrayBuffer(CONTROL_BYTES)
+    this.control = new Int32Array(control)
+    this.handle = openEnvironment(() => this.pump(), control)
+    process.once('exit', () => {
+      this.#present()
+      commit(this.handle, false)
+      shutDown(this.handle, EXIT_PATIENCE)
+    })
+  }
+
+  listenerNumber(): number {
+    return this.#nextListener++
+  }
+
+  connId(): number {
+    return this.#nextConn++
+  }
+
+  /** The process stays alive for one more, or one less. */
+  hold(change: 1 | -1): void {
+    const before = this.#holds
+    this.#holds += change
+    if (before === 0 || this.#holds === 0) keepAlive(this.handle, this.#holds > 0)
+  }
+
+  /** A paused connection was resumed: what is parked is delivered once the stack is free. */
+  resume(conn: { goOn(): void }): void {
+    this.#resumed.add(conn)
+    this.#pumpSoon()
+  }
+
+  /** Takes what the rings hold. Called by the doorbell, with the control words up to date. */
+  pump(): void {
+    if (this.#isPumping) return
+    this.#isPumping = true
+    this.#isPumpDue = false
+    try {
+      this.#pump()
+    } finally {
+      this.#isPumping = false
+    }
+  }
+
+  #pump(): void {
+    const budget: Budget = { records: RECORDS, until: performance.now() + MILLISECONDS }
+    for (;;) {
+      this.#refresh()
+      const isLeft = this.#drain(budget)
+      this.#goOn()
+      this.#present()
+      if (isLeft) {
+        // We stay awake: nobody needs to ring.
+        commit(this.handle, false)
+        this.#pumpSoon()
+        break
+      }
+      if (!commit(this.handle, true)) break
+    }
+    this.#isCommitDue = false
+    this.#scheduleInline()
+  }
+
+  /** Serves the loops, another one first each time; true if records are left. */
+  #drain(budget: Budget): boolean {
+    const { loops } = this
+    const count = loops.length
+    let isLeft = false
+    for (let step = 0; step < count; step++) {
+      const loop = loops[(this.#first + step) % count]
+      if (loop === undefined) continue
+      isLeft = loop.drain(budget) || isLeft
+      if (loop.isDead && !isLeft) this.#bury(loop)
+    }
+    this.#first = (this.#first + 1) % Math.max(count, 1)
+    return isLeft
+  }
+
+  #bury(loop: Loop): void {
+    const words = wordsOf(loop.index)
+    if (this.control[words + BURIED] === 1) return
+    this.control[words + BURIED] = 1
+    loop.bury()
+    for (const listener of [...this.listeners.values()]) listener.lost(loop)
+  }
+
+  #goOn(): void {
+    if (this.#resumed.size === 0) return
+    const resumed = [...this.#resumed]
+    this.#resumed.clear()
+    for (const conn of resumed) conn.goOn()
+  }
+
+  #refresh(): boolean {
+    let isUnsettled = false
+    for (const loop of this.loops) isUnsettled = (loop?.refresh() ?? false) || isUnsettled
+    return isUnsettled
+  }
+
+  #present(): void {
+    for (const loop of this.loops) loop?.present()
+  }
+
+  /** Shows the loops what was written, now. */
+  commitNow(): void {
+    this.#present()
+    const news = commit(this.handle, false)
+    // Room may have let out what waited, which then has to be shown too; and what waits on is waited
+    // for by the pump.
+    const isUnsettled = this.#refresh()
+    if (!this.#isPumping) {
+      if (isUnsettled || news) this.#pumpSoon()
+      this.#scheduleInline()
+    }
+  }
+
+  /** Shows the loops what was written, once whatever runs now is through. */
+  commitSoon(): void {
+    // A pump commits at its end.
+    if (this.#isPumping || this.#isCommitDue) return
+    this.#isCommitDue = true
+    process.nextTick(() => {
+      if (!this.#isCommitDue) return
+      this.#isCommitDue = false
+      this.commitNow()
+    })
+  }
+
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return
+    this.#isPumpDue = true
+    setImmediate(() => {
+      if (this.#isPumpDue) this.pump()
+    })
+  }
+
+  /** An inline loop has no thread to wait on: its further turns are ours to schedule. */
+  #scheduleInline(): void {
+    if (this.control[PENDING] === 1) {
+      this.control[PENDING] = 0
+      setImmediate(() => this.#turn())
+    }
+    const wait = this.control[DEADLINE] as number
+    clearTimeout(this.#inlineTimer)
+    if (wait > 0) this.#inlineTimer = setTimeout(() => this.#turn(), wait).unref()
+  }
+
+  #turn(): void {
+    if (turn(this.handle)) this.pump()
+    else this.#scheduleInline()
+  }
+}
+
+let environment: Environment | undefined
+
+/** This environment, made at its first use. */
+export function theEnvironment(): Environment {
+  environment ??= new Environment()
+  return environment
+}

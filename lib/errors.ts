@@ -1,0 +1,67 @@
+/** The one class of errors, each with a code that has a heading in docs/errors.md. */
+
+/** Codes that millrace gives itself. System errors keep Node's names, such as `ECONNRESET`. */
+export type ErrorCode =
+  | 'ERR_CLOSED'
+  | 'ERR_CLOSE_TIMEOUT'
+  | 'ERR_DECODE_ASYNC'
+  | 'ERR_DATA_ASYNC'
+  | 'ERR_FRAME_INCOMPLETE'
+  | 'ERR_FRAME_INVALID'
+  | 'ERR_FRAME_NOT_CONSUMED'
+  | 'ERR_FRAME_TOO_LARGE'
+  | 'ERR_INLINE_UNSUPPORTED'
+  | 'ERR_INVALID_ADDRESS'
+  | 'ERR_INVALID_OPTION'
+  | 'ERR_LINGER_TIMEOUT'
+  | 'ERR_LOOP_PANIC'
+  | 'ERR_READER_STALE'
+  | 'ERR_UNSUPPORTED'
+  | 'ERR_WRITE_BUFFER_FULL'
+
+/** What a system error tells beside its code. */
+export interface SystemErrorFields {
+  /** The system's number. */
+  errno?: number
+  /** The call that failed. */
+  syscall?: string
+  /** The address it concerned. */
+  address?: string
+  /** The port it concerned. */
+  port?: number
+}
+
+/** Every error that millrace makes. Look at `code`, not at the message. */
+export class MillraceError extends Error implements SystemErrorFields {
+  override readonly name = 'MillraceError'
+  /** One of {@link ErrorCode}, or a system error's name such as `EADDRINUSE`. */
+  readonly code: ErrorCode | (string & {})
+  readonly errno?: number
+  readonly syscall?: string
+  readonly address?: string
+  readonly port?: number
+
+  constructor(
+    code: ErrorCode | (string & {}),
+    message: string,
+    options?: ErrorOptions & SystemErrorFields,
+  ) {
+    super(message, options)
+    this.code = code
+    if (options?.errno !== undefined) this.errno = options.errno
+    if (options?.syscall !== undefined) this.syscall = options.syscall
+    if (options?.address !== undefined) this.address = options.address
+    if (options?.port !== undefined) this.port = options.port
+  }
+}
+
+/** An error for an option of the wrong type or out of range. */
+export function invalidOption(name: string, expected: string, value: unknown): MillraceError {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return new MillraceError('ERR_INVALID_OPTION', `${name} has to be ${expected}, not ${shown}`)
+}
+
+/** Whatever was thrown, as an Error. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+}

@@ -1,0 +1,189 @@
+/** One event loop as JavaScript sees it: the two rings, and the connections by slot. */
+
+import { Connection } from './connection.js'
+import { DEAD, IN_HEAD, IN_TAIL, OUT_HEAD, OUT_TAIL, WAITS, wordsOf } from './control.js'
+import type { Environment } from './environment.js'
+import { Outbound } from './outbound.js'
+import { FrameReader } from './reader.js'
+import {
+  ACCEPT_ERROR_ACCEPT_ERRNO,
+  ACCEPT_ERROR_ACCEPT_LISTENER,
+  HEADER,
+  KIND_ACCEPT_ERROR,
+  KIND_CLOSE,
+  KIND_DATA,
+  KIND_DRAIN,
+  KIND_EOF,
+  KIND_FLUSHED,
+  KIND_LISTENER_CLOSED,
+  KIND_OPEN,
+  KIND_PART,
+  KIND_PART_FIRST,
+  OPEN_LISTENER,
+  SKIP,
+} from './record.js'
+
+/** Shown to the loop no later than this, so that it can begin while a batch goes on. */
+const BATCH = 64 * 1024
+/** Records between two looks at the clock. */
+const CLOCK = 64
+
+/** How much a pump may still do before it lets Node have its turn. */
+export interface Budget {
+  /** Records left. */
+  records: number
+  /** When to stop, in milliseconds of `performance.now()`. */
+  until: number
+}
+
+export class Loop {
+  readonly environment: Environment
+  /** Its number in the environment. */
+  readonly index: number
+  readonly outbound: Outbound
+  /** Its connections by slot. */
+  readonly slots: (Connection | undefined)[] = []
+  isDead = false
+  readonly #words: number
+  readonly #memory: Buffer
+  readonly #ints: Int32Array
+  readonly #view: DataView
+  readonly #capacity: number
+  readonly #reader = new FrameReader()
+  /** Everything before it is done with. */
+  #head = 0
+
+  constructor(environment: Environment, index: number, inbound: ArrayBuffer, outbound: ArrayBuffer) {
+    this.environment = environment
+    this.index = index
+    this.outbound = new Outbound(outbound)
+    this.#words = wordsOf(index)
+    this.#memory = Buffer.from(inbound)
+    this.#ints = new Int32Array(inbound)
+    this.#view = new DataView(inbound)
+    this.#capacity = inbound.byteLength
+    this.#reader.attach(this.#memory, this.#view, false)
+  }
+
+  /** Writes our positions for `commit`. */
+  present(): void {
+    const { control } = this.environment
+    control[this.#words + IN_HEAD] = this.#head
+    control[this.#words + OUT_TAIL] = this.outbound.tail
+    control[this.#words + WAITS] = this.outbound.isBlocked ? 1 : 0
+    this.outbound.shown()
+  }
+
+  /**
+   * Reads the loop's positions after `poll` or `commit`.
+   *
+   * @returns whether there is reason to commit again: something went out that waited, or still waits
+   */
+  refresh(): boolean {
+    const { control } = this.environment
+    const { tail } = this.outbound
+    this.outbound.taken(control[this.#words + OUT_HEAD] as number)
+    if (control[this.#words + DEAD] === 1) this.isDead = true
+    return this.outbound.tail !== tail || this.outbound.isBlocked
+  }
+
+  /** A write grew the ring: shows it to the loop if there is much of it. */
+  wrote(): void {
+    if (this.outbound.unshown >= BATCH) this.environment.commitNow()
+    else this.environment.commitSoon()
+  }
+
+  /**
+   * Takes the records that there are, within the budget. Stops early while something waits for room
+   * on the way out: the loop then stops reading, and TCP holds the peers back.
+   *
+   * @returns whether records are left because the budget is used up
+   */
+  drain(budget: Budget): boolean {
+    const ints = this.#ints
+    const mask = this.#capacity - 1
+    const tail = this.environment.control[this.#words + IN_TAIL] as number
+    let head = this.#head
+    if (head !== tail) this.#reader.batch(this.#batchEnd(head, tail))
+    while (head !== tail && !this.outbound.isBlocked) {
+      if (budget.records-- <= 0) return true
+      if (budget.records % CLOCK === 0 && performance.now() >= budget.until) {
+        budget.records = 0
+        return true
+      }
+      let at = head & mask
+      if (ints[at >> 2] === SKIP) {
+        head = (head + this.#capacity - at) | 0
+        at = 0
+      }
+      if (at === 0) this.#reader.batch(this.#batchEnd(head, tail))
+      const word = at >> 2
+      const length = ints[word + 3] as number
+      const slot = ints[word] as number
+      const generation = ints[word + 1] as number
+      this.#record(ints[word + 2] as number, slot, generation, at + HEADER, length)
+      head = (head + HEADER + ((length + 7) & ~7)) | 0
+      this.#head = head
+    }
+    return false
+  }
+
+  /** Up to where records stand without a gap from `head` on. */
+  #batchEnd(head: number, tail: number): number {
+    const at = head & (this.#capacity - 1)
+    return Math.min(at + ((tail - head) >>> 0), this.#capacity)
+  }
+
+  #record(kind: number, slot: number, generation: number, at: number, length: number): void {
+    if (kind === KIND_OPEN) return this.#open(slot, generation, at)
+    if (kind === KIND_LISTENER_CLOSED || kind === KIND_ACCEPT_ERROR) return this.#news(kind, at)
+    const conn = this.slots[slot]
+    if (conn === undefined || conn.generation !== generation) return
+    switch (kind) {
+      case KIND_DATA:
+        conn.receive(this.#reader, this.#memory, at, at + length)
+        return
+      case KIND_PART_FIRST:
+        conn.beginFrame(this.#ints[at >> 2] as number)
+        conn.addToFrame(this.#memory, at + 8, at + length)
+        return
+      case KIND_PART:
+        conn.addToFrame(this.#memory, at, at + length)
+        return
+      case KIND_EOF:
+        conn.inputEnded(this.#ints[at >> 2] as number)
+        return
+      case KIND_DRAIN:
+        conn.drainedByLoop()
+        return
+      case KIND_FLUSHED:
+        conn.flushedByLoop()
+        return
+      case KIND_CLOSE:
+        this.slots[slot] = undefined
+        conn.closedByLoop(this.#view, at)
+    }
+  }
+
+  #open(slot: number, generation: number, at: number): void {
+    const number = this.#ints[(at + OPEN_LISTENER) >> 2] as number
+    const listener = this.environment.listeners.get(number)
+    if (listener === undefined) return
+    const conn = new Connection(this, slot, generation, listener, this.#view, at)
+    this.slots[slot] = conn
+    conn.opened()
+  }
+
+  #news(kind: number, at: number): void {
+    const number = this.#ints[(at + ACCEPT_ERROR_ACCEPT_LISTENER) >> 2] as number
+    const listener = this.environment.listeners.get(number)
+    if (kind === KIND_LISTENER_CLOSED) listener?.closedOn(this)
+    else listener?.acceptFailed(this.#ints[(at + ACCEPT_ERROR_ACCEPT_ERRNO) >> 2] as number)
+  }
+
+  /** The loop is lost: so are its connections. */
+  bury(): void {
+    for (const conn of [...this.slots]) conn?.lost()
+    this.slots.length = 0
+  }
+}

@@ -1,0 +1,190 @@
+/** What `serve` takes, checked in one place. */
+
+import { availableParallelism } from 'node:os'
+import type { Codec } from './codec.js'
+import { checkCodec } from './connection.js'
+import { invalidOption, MillraceError } from './errors.js'
+import { DEFAULT_MAX } from './framing.js'
+import type { Handlers, Peer } from './handlers.js'
+import type { Server } from './server.js'
+
+/** How new connections are spread over loops. */
+export type Balance = 'round-robin' | 'source-hash' | 'least-connections'
+
+/** What `serve` takes: handlers, and the options here. */
+export interface ServeOptions<In, Out, Data> extends Handlers<In, Out, Data> {
+  /**
+   * Where to listen: `tcp://host:port`, one or several. A host may be an IPv4 address, an IPv6 address
+   * in brackets, a name (all of its addresses, on one port), or nothing (all addresses of this
+   * machine). Port 0 takes any; `server.addresses` tells which.
+   */
+  listen: string | readonly string[]
+  /**
+   * How bytes become messages and back. A function is called for each connection, for codecs with a
+   * state; what it returns must have the framing of the first. Default `raw()`: messages are chunks.
+   */
+  codec?: Codec<In, Out> | ((peer: Peer) => Codec<In, Out>)
+  /**
+   * A number: that many event loops of its own, each with a thread, 1 to 128. `'inline'`: one loop on
+   * Node's own, without a thread. Another server: its loops. Default: the loops that all of this
+   * JavaScript environment shares, max(1, min(4, available parallelism − 1)) of them.
+   */
+  loops?: number | 'inline' | Server<never, never, never>
+  /** How connections are spread over the loops. Default `'round-robin'`. */
+  balance?: Balance
+  /** Connections that the kernel may hold ready, 1 or more. Default 4096; the kernel caps it. */
+  backlog?: number
+  /** Switch Nagle's algorithm off. Default true. */
+  noDelay?: boolean
+  /** Bytes waiting to be sent over which `write` says `false`. Default 1 MiB; `drain` comes at half. */
+  highWaterMark?: number
+  /** Bytes waiting to be sent over which a connection is destroyed with `ERR_WRITE_BUFFER_FULL`. Default 16 MiB. */
+  maxWriteBuffer?: number
+  /** While more than `highWaterMark` bytes wait to be sent, do not read. Default true. */
+  autoPause?: boolean
+  /** Bytes of received input that wait for a connection that nobody pulls from. Default 1 MiB (or 1,024 frames). */
+  maxParked?: number
+  /** Keep a connection after the peer's FIN, until `end` is called. Default false. */
+  allowHalfOpen?: boolean
+  /** Milliseconds that an ended connection may take to flush and to see the peer's FIN. Default 30,000. */
+  lingerTimeout?: number
+  /** Connections at a time. Default none. When reached, accepting stops, or see `onFull`. */
+  maxConnections?: number
+  /** What happens to connections over `maxConnections`: they wait in the backlog, or are closed. Default `'wait'`. */
+  onFull?: 'wait' | 'refuse'
+  /** Bytes of each of a loop's two rings, a power of two from 4 KiB to 1 GiB. Only with loops of its own. Default 1 MiB. */
+  ringBytes?: number
+  /** Closes the server, as `close()` does. */
+  signal?: AbortSignal
+}
+
+/** The options as numbers, complete and checked. */
+export interface Settings {
+  readonly listen: readonly string[]
+  readonly codec: Codec<unknown, unknown>
+  readonly codecOf: ((peer: Peer) => Codec<unknown, unknown>) | undefined
+  readonly balance: Balance
+  readonly backlog: number
+  readonly noDelay: boolean
+  readonly highWaterMark: number
+  readonly maxWriteBuffer: number
+  readonly autoPause: boolean
+  readonly maxParked: { bytes: number; frames: number }
+  readonly allowHalfOpen: boolean
+  readonly lingerTimeout: number
+  readonly maxConnections: number
+  readonly refuse: boolean
+}
+
+/** Frames that a connection nobody pulls from may have waiting. */
+const MAX_PARKED_FRAMES = 1024
+/** The largest of most numbers: they cross as 32-bit integers. */
+const INT = 0x7fffffff
+
+const HANDLERS = ['data', 'open', 'message', 'drain', 'close', 'error'] as const
+
+function whole(name: string, value: unknown, fallback: number, least: number, most: number = INT): number {
+  if (value === undefined) return fallback
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+    throw invalidOption(name, `a whole number from ${least} to ${most}`, value)
+  }
+  return value as number
+}
+
+function flag(name: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback
+  if (typeof value !== 'boolean') throw invalidOption(name, 'true or false', value)
+  return value
+}
+
+function oneOf<T extends string>(name: string, value: unknown, values: readonly [T, ...T[]]): T {
+  if (value === undefined) return values[0]
+  if (!values.includes(value as T)) throw invalidOption(name, `one of ${values.join(', ')}`, value)
+  return value as T
+}
+
+/** Bytes that a codec's messages need, before a connection that has them is cut off. */
+const DEFAULT_MARKS = { high: DEFAULT_MAX, most: 16 * DEFAULT_MAX }
+
+/** Every name that `serve` knows. */
+const NAMES: ReadonlySet<string> = new Set([
+  ...HANDLERS,
+  'listen',
+  'codec',
+  'loops',
+  'balance',
+  'backlog',
+  'noDelay',
+  'highWaterMark',
+  'maxWriteBuffer',
+  'autoPause',
+  'maxParked',
+  'allowHalfOpen',
+  'lingerTimeout',
+  'maxConnections',
+  'onFull',
+  'ringBytes',
+  'signal',
+])
+
+/**
+ * Checks and completes.
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function check(
+  options: ServeOptions<never, never, never>,
+  fallback: Codec<unknown, unknown>,
+): Settings {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidOption('options', 'an object', options)
+  }
+  for (const name of Object.keys(options)) {
+    if (!NAMES.has(name)) throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}`)
+  }
+  for (const name of HANDLERS) {
+    const handler = options[name]
+    if (handler !== undefined && typeof handler !== 'function') {
+      throw invalidOption(name, 'a function', handler)
+    }
+  }
+  const listen = typeof options.listen === 'string' ? [options.listen] : options.listen
+  if (!Array.isArray(listen) || listen.length === 0) {
+    throw invalidOption('listen', 'an address or several', options.listen)
+  }
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
+    throw invalidOption('signal', 'an AbortSignal', options.signal)
+  }
+  const codec = options.codec as Codec<unknown, unknown> | ((peer: Peer) => Codec<unknown, unknown>) | undefined
+  const isFunction = typeof codec === 'function'
+  const highWaterMark = whole('highWaterMark', options.highWaterMark, DEFAULT_MARKS.high, 1)
+  return {
+    listen,
+    // The framing goes to the loop before there is a connection: a function is asked once for it.
+    codec: checkCodec(isFunction ? codec({ remote: '', local: '' }) : (codec ?? fallback)),
+    codecOf: isFunction ? codec : undefined,
+    balance: oneOf('balance', options.balance, ['round-robin', 'source-hash', 'least-connections']),
+    backlog: whole('backlog', options.backlog, 4096, 1),
+    noDelay: flag('noDelay', options.noDelay, true),
+    highWaterMark,
+    maxWriteBuffer: whole('maxWriteBuffer', options.maxWriteBuffer, Math.max(DEFAULT_MARKS.most, highWaterMark), highWaterMark),
+    autoPause: flag('autoPause', options.autoPause, true),
+    maxParked: { bytes: whole('maxParked', options.maxParked, DEFAULT_MAX, 1), frames: MAX_PARKED_FRAMES },
+    allowHalfOpen: flag('allowHalfOpen', options.allowHalfOpen, false),
+    lingerTimeout: whole('lingerTimeout', options.lingerTimeout, 30_000, 1),
+    maxConnections: whole('maxConnections', options.maxConnections, 0, 1),
+    refuse: oneOf('onFull', options.onFull, ['wait', 'refuse']) === 'refuse',
+  }
+}
+
+/** How many loops the shared group has. */
+export function defaultLoops(): number {
+  return Math.max(1, Math.min(4, availableParallelism() - 1))
+}
+
+/** Checks the size of rings. */
+export function checkRingBytes(value: unknown): number {
+  const bytes = whole('ringBytes', value, 1 << 20, 4096, 1 << 30)
+  if ((bytes & (bytes - 1)) !== 0) throw invalidOption('ringBytes', 'a power of two', value)
+  return bytes
+}

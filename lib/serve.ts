@@ -1,0 +1,131 @@
+/** Starts a server. */
+
+import { type BindAddress, format, resolve } from './address.js'
+import { systemError } from './close-error.js'
+import { theEnvironment } from './environment.js'
+import { MillraceError } from './errors.js'
+import { raw, toNative } from './framing.js'
+import { type Group, groupFor } from './group.js'
+import type { Handlers } from './handlers.js'
+import { Listener } from './listener.js'
+import { bind, createService, dropService, errorName, listen, unbind } from './native.js'
+import { check, type ServeOptions, type Settings } from './options.js'
+import { type Server, ServerHandle } from './server.js'
+
+/** How often a free port is sought that all addresses of one host name have free. */
+const PORT_ATTEMPTS = 16
+
+/**
+ * Listens, and calls the handlers for what comes in.
+ *
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_INLINE_UNSUPPORTED`, or the system's error
+ *   of binding, such as `EADDRINUSE`: then nothing is bound
+ */
+export async function serve<In = Buffer, Out = Uint8Array | string, Data = undefined>(
+  options: ServeOptions<In, Out, Data>,
+): Promise<Server<In, Out, Data>> {
+  const settings = check(options as unknown as ServeOptions<never, never, never>, raw())
+  const { signal } = options
+  signal?.throwIfAborted()
+  const addresses = await Promise.all(settings.listen.map(resolve))
+  signal?.throwIfAborted()
+  const group = groupFor(options.loops, options.ringBytes, (owner) =>
+    owner instanceof ServerHandle ? owner.group : undefined,
+  )
+  let server: ServerHandle
+  try {
+    server = start(group, settings, options as unknown as Handlers<unknown, unknown, unknown>, addresses)
+  } catch (error) {
+    group.leave()
+    throw error
+  }
+  signal?.addEventListener('abort', () => void server.close(), { once: true })
+  return server as unknown as Server<In, Out, Data>
+}
+
+/** A socket that is bound. */
+interface Bound {
+  readonly number: number
+  readonly listener: number
+  readonly address: string
+}
+
+function start(
+  group: Group,
+  settings: Settings,
+  handlers: Handlers<unknown, unknown, unknown>,
+  addresses: BindAddress[][],
+): ServerHandle {
+  const environment = theEnvironment()
+  const { handle } = environment
+  const service = createService(handle, settings.balance, settings.maxConnections, settings.refuse)
+  const bound: Bound[] = []
+  try {
+    // All are bound before one is accepted from: of a list that fails nothing is left.
+    for (const each of addresses) bound.push(...bindAll(service, settings, each))
+  } catch (error) {
+    for (const each of bound) unbind(handle, each.number)
+    dropService(handle, service)
+    throw error
+  }
+  const hasOwnCodecs = settings.codecOf !== undefined
+  const server = new ServerHandle(group, service, handlers, settings.codec, hasOwnCodecs)
+  const listeners = bound.map((each) => {
+    const listener = new Listener(each.listener, server, settings, handlers, each.address, group.loops)
+    environment.listeners.set(each.listener, listener)
+    return listener
+  })
+  server.started(listeners)
+  for (const each of bound) listen(handle, group.number, each.number)
+  return server
+}
+
+/** Binds all sockets of one address, on one port. */
+function bindAll(service: number, settings: Settings, addresses: BindAddress[]): Bound[] {
+  for (let attempt = 1; ; attempt++) {
+    const bound: Bound[] = []
+    let port: number | undefined
+    try {
+      for (const address of addresses) {
+        const one = bindOne(service, settings, port === undefined ? address : { ...address, port })
+        bound.push(one.bound)
+        port = one.port
+      }
+      return bound
+    } catch (error) {
+      for (const each of bound) unbind(theEnvironment().handle, each.number)
+      // The port that one address was given may be taken on another.
+      const isAny = addresses[0]?.port === 0 && bound.length > 0
+      if (!isAny || (error as MillraceError).code !== 'EADDRINUSE' || attempt === PORT_ATTEMPTS) throw error
+    }
+  }
+}
+
+function bindOne(service: number, settings: Settings, address: BindAddress): { bound: Bound; port: number } {
+  const environment = theEnvironment()
+  const listener = environment.listenerNumber()
+  const attempt = (host: string, dualStack: boolean) =>
+    bind(environment.handle, service, {
+      id: listener,
+      host,
+      port: address.port,
+      scope: address.scope,
+      dualStack,
+      backlog: settings.backlog,
+      framing: toNative(settings.codec.framing),
+      highWaterMark: settings.highWaterMark,
+      autoPause: settings.autoPause,
+      allowHalfOpen: settings.allowHalfOpen,
+      lingerMs: settings.lingerTimeout,
+      noDelay: settings.noDelay,
+    })
+  let { host } = address
+  let result = attempt(host, address.dualStack)
+  if (address.fallback !== undefined && ['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errorName(result.errno))) {
+    host = address.fallback
+    result = attempt(host, false)
+  }
+  if (result.errno !== 0) throw systemError(result.errno, 'listen', { address: host, port: address.port })
+  const bound = { number: result.number, listener, address: format(host, result.port) }
+  return { bound, port: result.port }
+}
