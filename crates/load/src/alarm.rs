@@ -1,0 +1,60 @@
+//! A wake-up at the next due message, finer than mio's timeout.
+
+use std::io;
+use std::time::Duration;
+
+use mio::Registry;
+
+/// Wakes an event loop that polls with the same timeout: mio rounds that up to milliseconds for
+/// epoll, a timerfd is exact. Other backends take the timeout as it is.
+#[derive(Debug)]
+pub struct Alarm {
+    #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
+    timer: std::os::fd::OwnedFd,
+}
+
+#[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
+impl Alarm {
+    /// An alarm that is not set; its events carry the largest token.
+    pub fn new(registry: &Registry) -> io::Result<Self> {
+        use std::os::fd::AsRawFd;
+
+        use mio::unix::SourceFd;
+        use mio::{Interest, Token};
+        use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
+
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        let token = Token(usize::MAX);
+        registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
+        Ok(Self { timer })
+    }
+
+    /// Sets it. An expiry needs no read: the event is edge-triggered, and setting the timer anew
+    /// clears it. No time at all unsets it, for then the poll does not wait.
+    pub fn set(&self, after: Duration) -> io::Result<()> {
+        use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
+
+        let it_value = Timespec {
+            tv_sec: i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: after.subsec_nanos().into(),
+        };
+        let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let once = Itimerspec { it_interval, it_value };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+        Ok(())
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(mio_unsupported_force_poll_poll))))]
+impl Alarm {
+    /// Nothing to set.
+    pub fn new(_registry: &Registry) -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Leaves it to the timeout.
+    pub fn set(&self, _after: Duration) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! A non-blocking stream socket of either family.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+
+use mio::event::Source;
+use mio::net::TcpStream;
+#[cfg(unix)]
+use mio::net::UnixStream;
+use mio::{Interest, Registry, Token};
+
+/// Whether a read that fills less than its buffer has emptied the socket. True of epoll and
+/// kqueue, which report new bytes anew; elsewhere mio re-arms only after `WouldBlock`.
+pub const SHORT_READ_DRAINS: bool = cfg!(all(unix, not(mio_unsupported_force_poll_poll)));
+
+/// A connected, or connecting, stream.
+#[derive(Debug)]
+pub enum Stream {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a Unix socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// Calls the same method on whichever socket it is.
+macro_rules! either {
+    ($stream:expr, $socket:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($socket) => $call,
+            #[cfg(unix)]
+            Stream::Unix($socket) => $call,
+        }
+    };
+}
+
+impl Stream {
+    /// Sends the end of the stream; the other direction stays open.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        either!(self, socket => socket.shutdown(Shutdown::Write))
+    }
+
+    /// Whether watching for writability brings events nobody waits for. TCP under epoll and
+    /// kqueue reports it only after a refused write, so that interest never needs to change.
+    pub fn reports_idle_writability(&self) -> bool {
+        !SHORT_READ_DRAINS || !matches!(self, Self::Tcp(_))
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, socket => socket.read(buffer))
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, socket => socket.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Source for Stream {
+    fn register(&mut self, to: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        either!(self, socket => socket.register(to, token, interest))
+    }
+
+    fn reregister(&mut self, to: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        either!(self, socket => socket.reregister(to, token, interest))
+    }
+
+    fn deregister(&mut self, from: &Registry) -> io::Result<()> {
+        either!(self, socket => socket.deregister(from))
+    }
+}
