@@ -2,7 +2,7 @@
 export { type Codec, defineCodec, json, map } from './lib/codec.js';
 export type { Conn, ReadyState } from './lib/conn.js';
 export { type ErrorCode, MillraceError } from './lib/errors.js';
-export { delimiter, fixed, type FrameCodec, type Framing, type LengthFieldOptions, lengthField, line, raw, varint, } from './lib/framing.js';
+export { delimiter, type FrameCodec, type Framing, fixed, type LengthFieldOptions, lengthField, line, raw, varint, } from './lib/framing.js';
 export type { Handlers, Peer } from './lib/handlers.js';
 export type { Balance, ServeOptions } from './lib/options.js';
 export type { Reader } from './lib/reader.js';

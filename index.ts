@@ -5,9 +5,9 @@ export type { Conn, ReadyState } from './lib/conn.js'
 export { type ErrorCode, MillraceError } from './lib/errors.js'
 export {
   delimiter,
-  fixed,
   type FrameCodec,
   type Framing,
+  fixed,
   type LengthFieldOptions,
   lengthField,
   line,

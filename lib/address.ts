@@ -33,9 +33,11 @@ function split(address: string): { host: string; port: number } {
   const [, bracketed, plain, digits] = parts
   const port = Number(digits)
   if (port > 65535) throw invalid(address, 'has a port over 65535')
-  if (bracketed !== undefined && !isIPv6(bracketed)) throw invalid(address, 'has no IPv6 address in []')
+  if (bracketed !== undefined && !isIPv6(bracketed))
+    throw invalid(address, 'has no IPv6 address in []')
   const host = bracketed ?? plain ?? ''
-  if (/[^\x21-\x7e]/.test(host)) throw invalid(address, 'has a host with a space or control character')
+  if (/[^\x21-\x7e]/.test(host))
+    throw invalid(address, 'has a host with a space or control character')
   return { host, port }
 }
 
@@ -58,7 +60,11 @@ export async function resolve(address: string): Promise<BindAddress[]> {
     found = await lookup(host, { all: true })
   } catch (cause) {
     const { code = 'ENOTFOUND', message, syscall } = cause as NodeJS.ErrnoException
-    throw new MillraceError(code, message, { cause, address: host, ...(syscall ? { syscall } : {}) })
+    throw new MillraceError(code, message, {
+      cause,
+      address: host,
+      ...(syscall ? { syscall } : {}),
+    })
   }
   const hosts = [...new Set(found.map((each) => each.address))]
   return hosts.map((each) => ({ host: each, port, scope: 0, dualStack: false }))

@@ -22,7 +22,10 @@ export function closeError(reason: number, errno: number): MillraceError | undef
     case REASON_FRAME_INCOMPLETE:
       return new MillraceError('ERR_FRAME_INCOMPLETE', 'the stream ended in the middle of a frame')
     case REASON_LINGER_TIMEOUT:
-      return new MillraceError('ERR_LINGER_TIMEOUT', 'the peer did not take the rest, or did not end, in time')
+      return new MillraceError(
+        'ERR_LINGER_TIMEOUT',
+        'the peer did not take the rest, or did not end, in time',
+      )
     default:
       return undefined
   }

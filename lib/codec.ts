@@ -66,9 +66,7 @@ export function map<In, Out, NextIn, NextOut = NextIn>(
  * JSON destroys the connection with `ERR_FRAME_INVALID`. The types are a promise of yours, not
  * checked: validate in `message`, or with {@link map}.
  */
-export function json<In = unknown, Out = In>(codec: {
-  readonly framing: Framing
-}): Codec<In, Out> {
+export function json<In = unknown, Out = In>(codec: { readonly framing: Framing }): Codec<In, Out> {
   const { framing } = codec
   if (framing.kind === 'raw') {
     throw new MillraceError('ERR_INVALID_OPTION', 'json needs frames: lengthField(), line(), …')

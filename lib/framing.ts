@@ -145,7 +145,15 @@ export function lengthField(options: LengthFieldOptions = {}): FrameCodec<Of<'le
   if (endian !== 'big' && endian !== 'little') {
     throw invalidOption('endian', "'big' or 'little'", endian)
   }
-  return frameCodec({ kind: 'lengthField', bytes, offset, adjust, strip, endian, max: limit(options) })
+  return frameCodec({
+    kind: 'lengthField',
+    bytes,
+    offset,
+    adjust,
+    strip,
+    endian,
+    max: limit(options),
+  })
 }
 
 /**
@@ -230,12 +238,7 @@ function writeLengthField<Out>(
   to.patch(value, bytes, endian === 'little')
 }
 
-function writeVarint<Out>(
-  codec: Encoder<Out>,
-  max: number,
-  message: Out,
-  to: FrameWriter,
-): void {
+function writeVarint<Out>(codec: Encoder<Out>, max: number, message: Out, to: FrameWriter): void {
   // Most frames are short: one byte is reserved, and a longer body is moved.
   to.reserve(1)
   codec.encode(message, to)
@@ -257,7 +260,10 @@ function contains(writer: FrameWriter, needle: number | Uint8Array): boolean {
 
 function checkLength(length: number, max: number): void {
   if (length > max) {
-    throw new MillraceError('ERR_FRAME_TOO_LARGE', `a frame of ${length} bytes is over max (${max})`)
+    throw new MillraceError(
+      'ERR_FRAME_TOO_LARGE',
+      `a frame of ${length} bytes is over max (${max})`,
+    )
   }
 }
 

@@ -19,7 +19,12 @@ export class Group {
     const info = startGroup(environment.handle, rings, isInline)
     this.number = info.number
     this.loops = info.loops.map((index, at) => {
-      const loop = new Loop(environment, index, rings[2 * at] as ArrayBuffer, rings[2 * at + 1] as ArrayBuffer)
+      const loop = new Loop(
+        environment,
+        index,
+        rings[2 * at] as ArrayBuffer,
+        rings[2 * at + 1] as ArrayBuffer,
+      )
       environment.loops[index] = loop
       return loop
     })
@@ -44,10 +49,17 @@ export class Group {
 let shared: Group | undefined
 
 /** What `loops` means. A group that is returned is joined. */
-export function groupFor(loops: unknown, ringBytes: unknown, groupOf: (owner: unknown) => Group | undefined): Group {
+export function groupFor(
+  loops: unknown,
+  ringBytes: unknown,
+  groupOf: (owner: unknown) => Group | undefined,
+): Group {
   if (loops === undefined) {
     if (ringBytes !== undefined) {
-      throw new MillraceError('ERR_INVALID_OPTION', 'ringBytes needs loops of its own: loops has to be a number or inline')
+      throw new MillraceError(
+        'ERR_INVALID_OPTION',
+        'ringBytes needs loops of its own: loops has to be a number or inline',
+      )
     }
     shared ??= new Group(defaultLoops(), false, checkRingBytes(undefined))
     return shared.join()
@@ -63,7 +75,8 @@ export function groupFor(loops: unknown, ringBytes: unknown, groupOf: (owner: un
     return new Group(loops, false, checkRingBytes(ringBytes)).join()
   }
   const borrowed = groupOf(loops)
-  if (borrowed === undefined) throw invalidOption('loops', "a number, 'inline' or an open server", loops)
+  if (borrowed === undefined)
+    throw invalidOption('loops', "a number, 'inline' or an open server", loops)
   return borrowed.join()
 }
 
@@ -72,9 +85,15 @@ function checkInline(): void {
   const runtime = ['bun', 'deno'].find((name) => name in process.versions)
   // Asked before any symbol is looked up: Bun ends the process where a libuv function is called.
   if (runtime !== undefined) {
-    throw new MillraceError('ERR_INLINE_UNSUPPORTED', `inline loops need libuv, which ${runtime} does not have`)
+    throw new MillraceError(
+      'ERR_INLINE_UNSUPPORTED',
+      `inline loops need libuv, which ${runtime} does not have`,
+    )
   }
   if (process.platform === 'win32') {
-    throw new MillraceError('ERR_INLINE_UNSUPPORTED', 'inline loops need epoll or kqueue, which Windows does not have')
+    throw new MillraceError(
+      'ERR_INLINE_UNSUPPORTED',
+      'inline loops need epoll or kqueue, which Windows does not have',
+    )
   }
 }

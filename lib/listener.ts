@@ -5,11 +5,11 @@ import { systemError } from './close-error.js'
 import type { Codec } from './codec.js'
 import { checkCodec } from './connection.js'
 import { MillraceError } from './errors.js'
+import { deferred } from './extras.js'
 import type { Framing } from './framing.js'
 import type { Handlers, Peer } from './handlers.js'
 import type { Loop } from './loop.js'
 import type { Settings } from './options.js'
-import { deferred } from './pulls.js'
 import type { AnyServer } from './server.js'
 
 /** What every connection reads at every message: kept flat. */
@@ -62,7 +62,11 @@ export class Listener {
   /** A local address as text, made once for many connections. */
   localText(endpoint: Endpoint): string {
     const last = this.#local
-    if (last !== undefined && last.endpoint.ip === endpoint.ip && last.endpoint.port === endpoint.port) {
+    if (
+      last !== undefined &&
+      last.endpoint.ip === endpoint.ip &&
+      last.endpoint.port === endpoint.port
+    ) {
       return last.text
     }
     const text = formatEndpoint(endpoint.ip, endpoint.port)
@@ -74,7 +78,10 @@ export class Listener {
   codecFor(peer: Peer): Codec<unknown, unknown> {
     const codec = checkCodec(this.codecOf?.(peer))
     if (!isSame(codec.framing, this.framing)) {
-      throw new MillraceError('ERR_INVALID_OPTION', 'the codec of a connection has another framing than its listener')
+      throw new MillraceError(
+        'ERR_INVALID_OPTION',
+        'the codec of a connection has another framing than its listener',
+      )
     }
     return codec
   }
@@ -104,7 +111,9 @@ function isSame(one: Framing, other: Framing): boolean {
 /** Without the codec that a framing may also be. */
 function plain(framing: Framing): unknown {
   const { kind, ...rest } = framing
-  const numbers = Object.entries(rest).filter(([, value]) => typeof value !== 'function' && typeof value !== 'object')
+  const numbers = Object.entries(rest).filter(
+    ([, value]) => typeof value !== 'function' && typeof value !== 'object',
+  )
   const bytes = 'bytes' in framing && typeof framing.bytes === 'object' ? [...framing.bytes] : []
   return [kind, numbers.sort(), bytes]
 }

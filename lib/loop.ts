@@ -53,7 +53,12 @@ export class Loop {
   /** Everything before it is done with. */
   #head = 0
 
-  constructor(environment: Environment, index: number, inbound: ArrayBuffer, outbound: ArrayBuffer) {
+  constructor(
+    environment: Environment,
+    index: number,
+    inbound: ArrayBuffer,
+    outbound: ArrayBuffer,
+  ) {
     this.environment = environment
     this.index = index
     this.outbound = new Outbound(outbound)
@@ -135,8 +140,14 @@ export class Loop {
   }
 
   #record(kind: number, slot: number, generation: number, at: number, length: number): void {
-    if (kind === KIND_OPEN) return this.#open(slot, generation, at)
-    if (kind === KIND_LISTENER_CLOSED || kind === KIND_ACCEPT_ERROR) return this.#news(kind, at)
+    if (kind === KIND_OPEN) {
+      this.#open(slot, generation, at)
+      return
+    }
+    if (kind === KIND_LISTENER_CLOSED || kind === KIND_ACCEPT_ERROR) {
+      this.#news(kind, at)
+      return
+    }
     const conn = this.slots[slot]
     if (conn === undefined || conn.generation !== generation) return
     switch (kind) {

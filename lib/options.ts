@@ -83,7 +83,13 @@ const INT = 0x7fffffff
 
 const HANDLERS = ['data', 'open', 'message', 'drain', 'close', 'error'] as const
 
-function whole(name: string, value: unknown, fallback: number, least: number, most: number = INT): number {
+function whole(
+  name: string,
+  value: unknown,
+  fallback: number,
+  least: number,
+  most: number = INT,
+): number {
   if (value === undefined) return fallback
   if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
     throw invalidOption(name, `a whole number from ${least} to ${most}`, value)
@@ -140,7 +146,8 @@ export function check(
     throw invalidOption('options', 'an object', options)
   }
   for (const name of Object.keys(options)) {
-    if (!NAMES.has(name)) throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}`)
+    if (!NAMES.has(name))
+      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}`)
   }
   for (const name of HANDLERS) {
     const handler = options[name]
@@ -155,7 +162,10 @@ export function check(
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw invalidOption('signal', 'an AbortSignal', options.signal)
   }
-  const codec = options.codec as Codec<unknown, unknown> | ((peer: Peer) => Codec<unknown, unknown>) | undefined
+  const codec = options.codec as
+    | Codec<unknown, unknown>
+    | ((peer: Peer) => Codec<unknown, unknown>)
+    | undefined
   const isFunction = typeof codec === 'function'
   const highWaterMark = whole('highWaterMark', options.highWaterMark, DEFAULT_MARKS.high, 1)
   return {
@@ -167,9 +177,17 @@ export function check(
     backlog: whole('backlog', options.backlog, 4096, 1),
     noDelay: flag('noDelay', options.noDelay, true),
     highWaterMark,
-    maxWriteBuffer: whole('maxWriteBuffer', options.maxWriteBuffer, Math.max(DEFAULT_MARKS.most, highWaterMark), highWaterMark),
+    maxWriteBuffer: whole(
+      'maxWriteBuffer',
+      options.maxWriteBuffer,
+      Math.max(DEFAULT_MARKS.most, highWaterMark),
+      highWaterMark,
+    ),
     autoPause: flag('autoPause', options.autoPause, true),
-    maxParked: { bytes: whole('maxParked', options.maxParked, DEFAULT_MAX, 1), frames: MAX_PARKED_FRAMES },
+    maxParked: {
+      bytes: whole('maxParked', options.maxParked, DEFAULT_MAX, 1),
+      frames: MAX_PARKED_FRAMES,
+    },
     allowHalfOpen: flag('allowHalfOpen', options.allowHalfOpen, false),
     lingerTimeout: whole('lingerTimeout', options.lingerTimeout, 30_000, 1),
     maxConnections: whole('maxConnections', options.maxConnections, 0, 1),

@@ -129,7 +129,10 @@ export class FrameReader implements Reader {
 
   #fail(): never {
     if (this.end === -1) {
-      throw new MillraceError('ERR_READER_STALE', 'a Reader is valid only inside the decode it was given to')
+      throw new MillraceError(
+        'ERR_READER_STALE',
+        'a Reader is valid only inside the decode it was given to',
+      )
     }
     throw new MillraceError('ERR_FRAME_INVALID', 'read past the end of the frame')
   }

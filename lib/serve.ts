@@ -3,7 +3,7 @@
 import { type BindAddress, format, resolve } from './address.js'
 import { systemError } from './close-error.js'
 import { theEnvironment } from './environment.js'
-import { MillraceError } from './errors.js'
+import type { MillraceError } from './errors.js'
 import { raw, toNative } from './framing.js'
 import { type Group, groupFor } from './group.js'
 import type { Handlers } from './handlers.js'
@@ -34,7 +34,12 @@ export async function serve<In = Buffer, Out = Uint8Array | string, Data = undef
   )
   let server: ServerHandle
   try {
-    server = start(group, settings, options as unknown as Handlers<unknown, unknown, unknown>, addresses)
+    server = start(
+      group,
+      settings,
+      options as unknown as Handlers<unknown, unknown, unknown>,
+      addresses,
+    )
   } catch (error) {
     group.leave()
     throw error
@@ -71,7 +76,14 @@ function start(
   const hasOwnCodecs = settings.codecOf !== undefined
   const server = new ServerHandle(group, service, handlers, settings.codec, hasOwnCodecs)
   const listeners = bound.map((each) => {
-    const listener = new Listener(each.listener, server, settings, handlers, each.address, group.loops)
+    const listener = new Listener(
+      each.listener,
+      server,
+      settings,
+      handlers,
+      each.address,
+      group.loops,
+    )
     environment.listeners.set(each.listener, listener)
     return listener
   })
@@ -96,12 +108,17 @@ function bindAll(service: number, settings: Settings, addresses: BindAddress[]):
       for (const each of bound) unbind(theEnvironment().handle, each.number)
       // The port that one address was given may be taken on another.
       const isAny = addresses[0]?.port === 0 && bound.length > 0
-      if (!isAny || (error as MillraceError).code !== 'EADDRINUSE' || attempt === PORT_ATTEMPTS) throw error
+      if (!isAny || (error as MillraceError).code !== 'EADDRINUSE' || attempt === PORT_ATTEMPTS)
+        throw error
     }
   }
 }
 
-function bindOne(service: number, settings: Settings, address: BindAddress): { bound: Bound; port: number } {
+function bindOne(
+  service: number,
+  settings: Settings,
+  address: BindAddress,
+): { bound: Bound; port: number } {
   const environment = theEnvironment()
   const listener = environment.listenerNumber()
   const attempt = (host: string, dualStack: boolean) =>
@@ -121,11 +138,15 @@ function bindOne(service: number, settings: Settings, address: BindAddress): { b
     })
   let { host } = address
   let result = attempt(host, address.dualStack)
-  if (address.fallback !== undefined && ['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errorName(result.errno))) {
+  if (
+    address.fallback !== undefined &&
+    ['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errorName(result.errno))
+  ) {
     host = address.fallback
     result = attempt(host, false)
   }
-  if (result.errno !== 0) throw systemError(result.errno, 'listen', { address: host, port: address.port })
+  if (result.errno !== 0)
+    throw systemError(result.errno, 'listen', { address: host, port: address.port })
   const bound = { number: result.number, listener, address: format(host, result.port) }
   return { bound, port: result.port }
 }

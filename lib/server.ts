@@ -5,13 +5,13 @@ import type { Conn } from './conn.js'
 import type { Connection } from './connection.js'
 import { theEnvironment } from './environment.js'
 import { invalidOption, MillraceError, toError } from './errors.js'
+import { Wait } from './extras.js'
 import { writeFrame } from './framing.js'
 import type { Group } from './group.js'
 import type { Handlers } from './handlers.js'
 import type { Listener } from './listener.js'
 import type { Loop } from './loop.js'
 import { closeListener, counters, dropService } from './native.js'
-import { Wait } from './pulls.js'
 import { FrameWriter } from './writer.js'
 
 /** What an event loop has counted since it started, for all servers that use it. */
@@ -172,7 +172,10 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
     }
   }
 
-  broadcast(message: unknown, options: BroadcastOptions<Conn<unknown, unknown, unknown>> = {}): number {
+  broadcast(
+    message: unknown,
+    options: BroadcastOptions<Conn<unknown, unknown, unknown>> = {},
+  ): number {
     const { except } = options
     const group = (options.group ?? this) as Iterable<Connection>
     let bytes: Buffer | undefined
@@ -209,7 +212,8 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
   async #close(timeout: number): Promise<void> {
     const { handle } = theEnvironment()
     const timer = setTimeout(() => this.#giveUp(timeout), timeout)
-    for (const listener of this.#listeners) closeListener(handle, this.#group.number, listener.number)
+    for (const listener of this.#listeners)
+      closeListener(handle, this.#group.number, listener.number)
     // A connection ends when its loop has said that its input is through, and its promises settle.
     await Promise.all(this.#listeners.map((listener) => listener.closed))
     this.#stopListening()
@@ -222,7 +226,10 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
   }
 
   #giveUp(timeout: number): void {
-    const error = new MillraceError('ERR_CLOSE_TIMEOUT', `still open ${timeout} ms after its server began to close`)
+    const error = new MillraceError(
+      'ERR_CLOSE_TIMEOUT',
+      `still open ${timeout} ms after its server began to close`,
+    )
     for (const conn of this) conn.destroy(error)
   }
 
@@ -269,7 +276,8 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
   #run(handler: () => unknown, conn: Connection): void {
     try {
       const result = handler()
-      if (result instanceof Promise) result.catch((reason: unknown) => this.report(toError(reason), conn))
+      if (result instanceof Promise)
+        result.catch((reason: unknown) => this.report(toError(reason), conn))
     } catch (thrown) {
       this.report(toError(thrown), conn)
     }
@@ -278,7 +286,10 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
   /** Tells what no `close` tells: to `error`, or as a warning. */
   report(error: Error, conn?: Connection): void {
     const handler = this.#handlers.error
-    if (handler === undefined) return this.#warn(error)
+    if (handler === undefined) {
+      this.#warn(error)
+      return
+    }
     try {
       const result = handler(error, conn)
       if (result instanceof Promise) result.catch((reason: unknown) => this.#warn(toError(reason)))
@@ -301,7 +312,9 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
   lost(loop: Loop): void {
     if (this.#lostLoops.has(loop)) return
     this.#lostLoops.add(loop)
-    this.report(new MillraceError('ERR_LOOP_PANIC', `event loop ${loop.index} was lost with its connections`))
+    this.report(
+      new MillraceError('ERR_LOOP_PANIC', `event loop ${loop.index} was lost with its connections`),
+    )
     // Nobody is left to accept: the server is over.
     if (this.#lostLoops.size === this.loops.length) void this.close({ timeout: 0 })
   }

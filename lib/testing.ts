@@ -32,7 +32,10 @@ export function testCodec<In, Out>(
   const chunks = edges.slice(1).map((edge, at) => stream.subarray(edges[at], edge))
   const messages: In[] = []
   try {
-    const error = codec.framing.kind === 'raw' ? testRaw(codec, chunks, messages) : testFramed(codec, chunks, messages)
+    const error =
+      codec.framing.kind === 'raw'
+        ? testRaw(codec, chunks, messages)
+        : testFramed(codec, chunks, messages)
     return { messages, error }
   } catch (thrown) {
     return { messages, error: thrown as Error }
@@ -43,14 +46,21 @@ function incomplete(): MillraceError {
   return new MillraceError('ERR_FRAME_INCOMPLETE', 'the stream ended in the middle of a message')
 }
 
-function testFramed<In, Out>(codec: Codec<In, Out>, chunks: Buffer[], messages: In[]): Error | undefined {
+function testFramed<In, Out>(
+  codec: Codec<In, Out>,
+  chunks: Buffer[],
+  messages: In[],
+): Error | undefined {
   const { frames, error } = cutStream(toNative(codec.framing), chunks)
   for (const frame of frames) {
     const reader = readerOver(frame, true)
     reader.open(0, frame.length)
     const message = codec.decode(reader)
     if (reader.remaining > 0) {
-      throw new MillraceError('ERR_FRAME_NOT_CONSUMED', `decode left ${reader.remaining} bytes of a frame unread`)
+      throw new MillraceError(
+        'ERR_FRAME_NOT_CONSUMED',
+        `decode left ${reader.remaining} bytes of a frame unread`,
+      )
     }
     reader.close()
     if (message !== undefined) messages.push(message)
@@ -59,7 +69,11 @@ function testFramed<In, Out>(codec: Codec<In, Out>, chunks: Buffer[], messages: 
   return error == null ? undefined : new MillraceError(error, 'the framing refused the stream')
 }
 
-function testRaw<In, Out>(codec: Codec<In, Out>, chunks: Buffer[], messages: In[]): Error | undefined {
+function testRaw<In, Out>(
+  codec: Codec<In, Out>,
+  chunks: Buffer[],
+  messages: In[],
+): Error | undefined {
   const max = codec.framing.kind === 'raw' ? codec.framing.max : 0
   let rest = Buffer.alloc(0)
   for (const chunk of chunks) {
@@ -71,12 +85,16 @@ function testRaw<In, Out>(codec: Codec<In, Out>, chunks: Buffer[], messages: In[
       const used = reader.pos
       reader.close()
       if (message === undefined) break
-      if (used === 0) throw new MillraceError('ERR_FRAME_INVALID', 'decode made a message of no bytes')
+      if (used === 0)
+        throw new MillraceError('ERR_FRAME_INVALID', 'decode made a message of no bytes')
       rest = rest.subarray(used)
       if ((message as unknown) !== SWALLOWED) messages.push(message)
     }
     if (rest.length > max) {
-      throw new MillraceError('ERR_FRAME_TOO_LARGE', `decode left ${rest.length} bytes unread, over max (${max})`)
+      throw new MillraceError(
+        'ERR_FRAME_TOO_LARGE',
+        `decode left ${rest.length} bytes unread, over max (${max})`,
+      )
     }
   }
   return rest.length > 0 ? incomplete() : undefined

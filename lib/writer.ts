@@ -1,6 +1,6 @@
 /** Writes a message, straight into a ring where there is room. */
 
-import { FrameReader, type Reader } from './reader.js'
+import type { FrameReader, Reader } from './reader.js'
 
 /** The first size of a scratch buffer, and the largest that is kept for the next message. */
 const SCRATCH = 64 * 1024

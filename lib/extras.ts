@@ -83,6 +83,8 @@ export class Rest {
   #buffer: Buffer = Buffer.allocUnsafeSlow(256)
   #start = 0
   #end = 0
+  /** There are bytes that `decode` has not seen. */
+  isFresh = false
 
   get length(): number {
     return this.#end - this.#start
@@ -102,6 +104,7 @@ export class Rest {
       this.#end = length
     }
     source.copy(this.#buffer, this.#end, from, to)
+    this.isFresh = true
     this.#end += added
   }
 

@@ -1,0 +1,38 @@
+/** A TCP client of Node's own, so that no test has millrace on both ends. */
+
+import { once } from 'node:events'
+import net from 'node:net'
+
+/** A connected socket whose errors end nothing by themselves. */
+export async function connect(
+  port: number,
+  options: Partial<net.TcpNetConnectOpts> = {},
+): Promise<net.Socket> {
+  const socket = net.connect({ host: '127.0.0.1', port, ...options })
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Everything that arrives until the other side ends. */
+export async function readAll(socket: net.Socket): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of socket) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+/** The next `length` bytes; what comes behind them stays in the socket. */
+export async function read(socket: net.Socket, length: number): Promise<Buffer> {
+  for (;;) {
+    const chunk = socket.read(length) as Buffer | null
+    if (chunk !== null) return chunk
+    if (socket.readableEnded || socket.destroyed)
+      throw new Error(`ended before ${length} bytes came`)
+    await Promise.race([once(socket, 'readable'), once(socket, 'close')])
+  }
+}
+
+/** Resolves once the socket is closed. */
+export async function closed(socket: net.Socket): Promise<void> {
+  if (!socket.closed) await once(socket, 'close').catch(() => {})
+}

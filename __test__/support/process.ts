@@ -1,0 +1,72 @@
+/** Runs fixtures in processes of their own, which talk in lines on their output. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+
+/** How a process ended. */
+export interface End {
+  code: number | null
+  signal: NodeJS.Signals | null
+  /** What it wrote to its standard error. */
+  stderr: string
+}
+
+/** A fixture that runs. */
+export interface Fixture {
+  /** Its next line; rejects when it ends without one. */
+  line(): Promise<string>
+  /** The lines that were not taken by `line`, up to its end. */
+  rest(): Promise<string[]>
+  readonly ended: Promise<End>
+}
+
+/** How to run a fixture. */
+interface Options {
+  args?: readonly (string | number)[]
+  env?: NodeJS.ProcessEnv
+  /** Descriptors that it may have. */
+  descriptors?: number
+}
+
+/** Starts `fixtures/<name>.ts`; it is killed when the test ends. */
+export function launch(t: ExecutionContext, name: string, options: Options = {}): Fixture {
+  const path = fileURLToPath(new URL(`../fixtures/${name}.ts`, import.meta.url))
+  const { args = [], env = {}, descriptors } = options
+  const command = [process.execPath, '--import', '@oxc-node/core/register', path, ...args.map(String)]
+  const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, ...command]
+  const [file = '', ...rest] = descriptors === undefined ? command : limited
+  const child = spawn(file, rest, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  return watch(child)
+}
+
+function watch(child: ChildProcess): Fixture {
+  const stdout = child.stdout as NodeJS.ReadableStream
+  const stderr: Buffer[] = []
+  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk))
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
+  const ended = once(child, 'close').then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal as NodeJS.Signals | null,
+    stderr: Buffer.concat(stderr).toString(),
+  }))
+  return {
+    ended,
+    async line() {
+      const { done, value } = await lines.next()
+      if (done) throw new Error(`ended without a line: ${(await ended).stderr}`)
+      return value as string
+    },
+    async rest() {
+      const rest: string[] = []
+      for (let next = await lines.next(); !next.done; next = await lines.next()) rest.push(next.value)
+      return rest
+    },
+  }
+}

@@ -1,0 +1,35 @@
+// Runs the specs and counts real results: `N passed, N failed` stands alone on the last line.
+//
+//   npm test                                  all specs
+//   npm test -- __test__/echo.spec.ts         some of them
+//   MILLRACE_TEST_RING=4096 npm test          with rings so small that they wrap and fill all the time
+//   MILLRACE_TEST_LOOPS=inline npm test       with the loop on Node's own (or a number of loops)
+
+import { spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { createInterface } from 'node:readline'
+
+const ava = createRequire(import.meta.url)
+  .resolve('ava')
+  .replace(/entrypoints.*/, 'entrypoints/cli.mjs')
+const child = spawn(process.execPath, [ava, '--tap', ...process.argv.slice(2)], {
+  stdio: ['inherit', 'pipe', 'inherit'],
+})
+
+const counts = { passed: 0, failed: 0, skipped: 0 }
+for await (const line of createInterface({ input: child.stdout })) {
+  console.log(line)
+  if (/^not ok .*# TODO/.test(line) || /^ok .*# SKIP/.test(line)) counts.skipped++
+  else if (line.startsWith('ok ')) counts.passed++
+  else if (line.startsWith('not ok ')) counts.failed++
+}
+const code = await new Promise((resolve) => {
+  if (child.exitCode !== null) resolve(child.exitCode)
+  else child.once('exit', (status, signal) => resolve(status ?? `killed by ${signal}`))
+})
+// A run that broke off, or that ran nothing, has not passed.
+if (code !== 0 && counts.failed === 0) counts.failed++
+if (counts.passed + counts.failed === 0) counts.failed++
+const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''
+console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`)
+process.exitCode = counts.failed > 0 ? 1 : 0
