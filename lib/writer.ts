@@ -143,12 +143,13 @@ export class FrameWriter implements Writer {
   }
 
   u8(value: number): this {
-    this.memory[this.#take(1)] = value
+    // Taken first: it may go on in other memory.
+    const at = this.#take(1)
+    this.memory[at] = value
     return this
   }
   i8(value: number): this {
-    this.memory[this.#take(1)] = value
-    return this
+    return this.u8(value)
   }
   u16(value: number): this {
     const at = this.#take(2)
