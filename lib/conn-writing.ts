@@ -58,7 +58,9 @@ export abstract class Writing {
   write(message: unknown): boolean {
     if (this.flags & (ENDED | DESTROYED | CLOSED)) return false
     const loop = this.eventLoop
-    this.written += loop.outbound.write(this, this.currentCodec, this.listener.framing, message)
+    const length = loop.outbound.write(this, this.currentCodec, this.listener.framing, message)
+    // Not in one expression: `encode` may write to this connection too.
+    this.written += length
     loop.wrote()
     if (this.written - this.sent <= this.listener.highWaterMark && !(this.flags & ASKED))
       return true

@@ -61,6 +61,10 @@ export function groupFor(
         'ringBytes needs loops of its own: loops has to be a number or inline',
       )
     }
+    // One whose loops are all lost is on its way out.
+    if (shared?.loops.every((loop) => loop.isDead)) shared = undefined
+    // A group whose loops are all lost serves nobody any more.
+    if (shared?.loops.every((loop) => loop.isDead)) shared = undefined
     shared ??= new Group(defaultLoops(), false, checkRingBytes(undefined))
     return shared.join()
   }

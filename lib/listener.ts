@@ -51,7 +51,8 @@ export class Listener {
     this.maxParked = settings.maxParked
     this.allowHalfOpen = settings.allowHalfOpen
     this.address = address
-    this.#open = new Set(loops)
+    // A loop that was lost before says nothing any more.
+    this.#open = new Set(loops.filter((loop) => !loop.isDead))
   }
 
   /** Resolves once every loop has told of every connection that it accepted. */

@@ -44,7 +44,11 @@ export async function serve<In = Buffer, Out = Uint8Array | string, Data = undef
     group.leave()
     throw error
   }
-  signal?.addEventListener('abort', () => void server.close(), { once: true })
+  if (signal !== undefined) {
+    const close = () => void server.close()
+    signal.addEventListener('abort', close, { once: true })
+    server.onStopped(() => signal.removeEventListener('abort', close))
+  }
   return server as unknown as Server<In, Out, Data>
 }
 

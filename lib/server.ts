@@ -104,7 +104,12 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
   #isRefed = true
   #isListening = false
   #closing: Promise<void> | undefined
+  #isStopped = false
+  #onStopped: (() => void) | undefined
+  /** The time to close is over. */
+  #gaveUp: MillraceError | undefined
   readonly #empty = new Wait()
+  readonly #lostLoops = new Set<Loop>()
   readonly #warned = new Map<string, number>()
 
   constructor(
@@ -152,8 +157,6 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
         : this.loops.map((loop) => ({ loop: loop.index, ...counters(handle, loop.index) })),
     }
   }
-
-  #isStopped = false
 
   get(id: number): Conn<unknown, unknown, unknown> | undefined {
     if (this.#byId === undefined) {
@@ -223,14 +226,15 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
     dropService(handle, this.#service)
     this.#isStopped = true
     this.#group.leave()
+    this.#onStopped?.()
   }
 
   #giveUp(timeout: number): void {
-    const error = new MillraceError(
+    this.#gaveUp = new MillraceError(
       'ERR_CLOSE_TIMEOUT',
       `still open ${timeout} ms after its server began to close`,
     )
-    for (const conn of this) conn.destroy(error)
+    for (const conn of this) conn.destroy(this.#gaveUp)
   }
 
   #stopListening(): void {
@@ -255,11 +259,18 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
     return this.close()
   }
 
-  // ---- for connections and listeners ----
+  // ---- for serve, connections and listeners ----
+
+  /** Called once it is closed. */
+  onStopped(callback: () => void): void {
+    this.#onStopped = callback
+  }
 
   add(conn: Connection): void {
     this.#connections++
     this.#byId?.set(conn.id, conn)
+    // Accepted in the last sweep, and told only now.
+    if (this.#gaveUp !== undefined) conn.destroy(this.#gaveUp)
   }
 
   closed(conn: Connection, error: Error | undefined): void {
@@ -307,8 +318,6 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
     process.emitWarning(error)
   }
 
-  #lostLoops = new Set<Loop>()
-
   lost(loop: Loop): void {
     if (this.#lostLoops.has(loop)) return
     this.#lostLoops.add(loop)
@@ -316,6 +325,6 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
       new MillraceError('ERR_LOOP_PANIC', `event loop ${loop.index} was lost with its connections`),
     )
     // Nobody is left to accept: the server is over.
-    if (this.#lostLoops.size === this.loops.length) void this.close({ timeout: 0 })
+    if (this.loops.every((each) => each.isDead)) void this.close({ timeout: 0 })
   }
 }

@@ -243,3 +243,13 @@ impl Conn {
         Next::Wait
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Conn;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Conn>() <= 256, "{}", size_of::<Conn>());
+    }
+}
