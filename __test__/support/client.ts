@@ -22,14 +22,20 @@ export async function readAll(socket: net.Socket): Promise<Buffer> {
 }
 
 /** The next `length` bytes; what comes behind them stays in the socket. */
-export async function read(socket: net.Socket, length: number): Promise<Buffer> {
-  for (;;) {
-    const chunk = socket.read(length) as Buffer | null
-    if (chunk !== null) return chunk
-    if (socket.readableEnded || socket.destroyed)
-      throw new Error(`ended before ${length} bytes came`)
-    await Promise.race([once(socket, 'readable'), once(socket, 'close')])
-  }
+export function read(socket: net.Socket, length: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    // One listener for all of it: a new one is called at once where there are bytes, and a loop of
+    // those would leave no turn to the network.
+    const look = () => {
+      const chunk = socket.read(length) as Buffer | null
+      if (chunk !== null) resolve(chunk)
+      else if (socket.readableEnded || socket.destroyed) reject(new Error(`ended before ${length} bytes came`))
+      else return
+      socket.off('readable', look).off('end', look).off('close', look)
+    }
+    socket.on('readable', look).on('end', look).on('close', look)
+    look()
+  })
 }
 
 /** Resolves once the socket is closed. */

@@ -255,9 +255,10 @@ impl Environment {
         let mut news = false;
         for (index, entry) in self.loops.borrow().iter().enumerate() {
             let Some(entry) = entry else { continue };
+            // Before the tail: what a loop published before it died is not to be missed.
+            let dead = !entry.handle.is_alive();
             let tail = entry.inbound.tail();
             let head = entry.outbound.head();
-            let dead = !entry.handle.is_alive();
             let waits = self.words.get(at(index, control::WAITS)) != 0;
             news |= if waits {
                 head != self.words.get(at(index, control::OUT_HEAD))

@@ -125,7 +125,7 @@ impl EventLoop {
         self.handle.0.alarm.doorbell.rest(hungry);
         // The second look: what came before the rest does not ring.
         !self.outbound.is_empty()
-            || !self.handle.0.handoff.is_empty()
+            || self.untold.len() < UNTOLD && !self.handle.0.handoff.is_empty()
             || !self.handle.0.commands.is_empty()
             || self.handle.0.stop.load(Ordering::Acquire)
             || self.is_fed()
@@ -154,6 +154,15 @@ impl EventLoop {
         self.io.shared.counters.turns(1);
         // The lists as they are now: who is put there during the turn has the next.
         let (ready, starved) = (self.ready.len(), self.starved.len());
+        for _ in 0..starved {
+            // Before the others' events. Who has no chance now stays in front of who had one.
+            if !self.io.has_room() {
+                break;
+            }
+            if let Some(slot) = self.starved.pop_front() {
+                self.go_on(slot);
+            }
+        }
         self.take_events();
         self.io.publish();
         self.take_handoff();
@@ -161,13 +170,6 @@ impl EventLoop {
         self.accept();
         for _ in 0..ready {
             self.go_on_with_next_ready();
-        }
-        if starved > 0 && self.io.has_room() {
-            for _ in 0..starved {
-                if let Some(slot) = self.starved.pop_front() {
-                    self.go_on(slot);
-                }
-            }
         }
         while self.is_held_one_free() {
             if let Some((slot, _)) = self.held.pop_front() {
@@ -199,7 +201,10 @@ impl EventLoop {
     fn drop_all(&mut self) {
         self.listeners.clear();
         for slot in 0..self.conns.slots() {
-            if let Some(conn) = self.conns.remove(slot) {
+            // Whose socket is gone was counted as closed then, and only its last word is missing.
+            if let Some(conn) = self.conns.remove(slot)
+                && conn.socket.is_some()
+            {
                 conn.listener.service.release();
             }
         }
@@ -324,14 +329,14 @@ impl EventLoop {
     }
 
     fn accept(&mut self) {
-        let mut sink =
-            Adopting { untold: self.untold.len(), accepted: Vec::new(), errors: Vec::new() };
+        let mut sink = Adopting::new(UNTOLD.saturating_sub(self.untold.len()));
         self.listeners.sweep(self.io.now, &mut sink);
         self.take_accepted(sink);
     }
 
     fn close_listener(&mut self, id: u32) {
-        let mut sink = Adopting { untold: 0, accepted: Vec::new(), errors: Vec::new() };
+        // Just this once beyond the bound: what the kernel still holds cannot come later.
+        let mut sink = Adopting::new(usize::MAX);
         self.listeners.close(id, self.io.now, self.poll.registry(), &mut sink);
         self.take_accepted(sink);
         self.drain(id);
@@ -545,19 +550,24 @@ impl EventLoop {
 
 /// Takes connections for the loop that accepts them itself.
 struct Adopting {
-    untold: usize,
+    room: usize,
     accepted: Vec<(TcpStream, SocketAddr, Arc<Listener>)>,
     errors: Vec<(u32, i32)>,
 }
 
+impl Adopting {
+    fn new(room: usize) -> Self {
+        Self { room, accepted: Vec::new(), errors: Vec::new() }
+    }
+}
+
 impl Sink for Adopting {
     fn has_room(&mut self) -> bool {
-        self.untold + self.accepted.len() < UNTOLD
+        self.accepted.len() < self.room
     }
 
     fn wait(&mut self) -> bool {
-        // Each takes its place among the untold, beyond the bound just this once.
-        self.untold = 0;
+        // Nobody else makes room.
         false
     }
 

@@ -52,9 +52,10 @@ impl Io {
         self.control_room
     }
 
-    /// Whether it is worth reading for the ring.
+    /// Whether it is worth reading for the ring: the largest record fits, in one piece.
     pub(crate) fn has_room(&mut self) -> bool {
-        self.inbound.has_free(self.control_room + self.quarter)
+        let largest = self.largest();
+        self.inbound.reserve(largest, largest, self.control_room).is_some()
     }
 
     /// Pushes a record of data with its payload in two pieces; false if there is no room.
@@ -95,6 +96,54 @@ impl Io {
     pub(crate) fn publish_batch(&mut self) {
         if self.inbound.position().wrapping_sub(self.published_at) >= BATCH {
             self.publish();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Io;
+    use crate::shared::{Bell, LoopHandle};
+    use millrace_ring::record::Label;
+    use millrace_ring::{Memory, pair};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Bell for Silent {
+        fn ring(&self) {}
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// A loop with starved connections goes on when there is room: if it then found none, it
+        /// would turn and turn.
+        #[test]
+        fn where_there_is_room_the_largest_record_fits(
+            steps in proptest::collection::vec((0usize..1008, any::<bool>()), 1..200),
+        ) {
+            let poll = mio::Poll::new().unwrap();
+            let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+            let shared = LoopHandle::new(waker, Arc::new(Silent)).0;
+            let (producer, mut consumer) = pair(Memory::leaked(4096).unwrap());
+            let mut io = Io::new(producer, shared, Instant::now());
+            let label = Label { slot: 0, generation: 0, kind: 2 };
+            for (length, takes) in steps {
+                if io.has_room() {
+                    let largest = vec![0; io.largest() as usize];
+                    let payload = if length % 3 == 0 { &largest } else { &largest[..length] };
+                    prop_assert!(io.data(label, &[], payload));
+                }
+                io.publish();
+                if takes {
+                    consumer.next();
+                    consumer.release();
+                }
+            }
         }
     }
 }

@@ -1,0 +1,169 @@
+import test from 'ava'
+import type { Conn } from 'millrace'
+import { closed, connect, readAll } from './support/client.js'
+import { codeOf, gate } from './support/gate.js'
+import { start } from './support/serve.js'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const PUSH = Buffer.alloc(64 * KIB, 'x')
+/** More than the kernel takes for a client that does not read. */
+const MUCH = 64 * MIB
+
+/** Writes until `write` says `false`; how many bytes that took. */
+function fill(conn: Conn): number {
+  let count = 0
+  do count += PUSH.length
+  while (conn.write(PUSH) && count < MUCH)
+  return count
+}
+
+test('a client that never reads makes write return false, then the connection is destroyed', async (t) => {
+  const refused = gate<number>()
+  const ended = gate<[Error | undefined, number]>()
+  const server = await start(t, {
+    open(conn) {
+      refused.open(fill(conn))
+      // It takes no notice of `false` and pushes on.
+      while (conn.readyState === 'open') conn.write(PUSH)
+      t.false(conn.write(PUSH), 'and nothing is taken any more')
+    },
+    close(conn, error) {
+      ended.open([error, conn.bytesWritten])
+    },
+  })
+  const socket = await connect(server.port)
+  const [error, written] = await ended.passed
+  t.is(codeOf(error), 'ERR_WRITE_BUFFER_FULL')
+  t.true((await refused.passed) > MIB, 'not before the high-water mark')
+  t.true(written > 16 * MIB, 'not before maxWriteBuffer')
+  t.true(written < MUCH)
+  socket.destroy()
+})
+
+for (const highWaterMark of [1, 1000, 64 * KIB, MIB]) {
+  test(`after false drain comes once the client reads on, with a high-water mark of ${highWaterMark}`, async (t) => {
+    const episodes = 20
+    let refused = 0
+    let drains = 0
+    const ended = gate<Error | undefined>()
+    const go = (conn: Conn) => {
+      if (refused === episodes) {
+        conn.end()
+        return
+      }
+      fill(conn)
+      refused++
+    }
+    const server = await start(t, {
+      highWaterMark,
+      open: go,
+      drain(conn) {
+        drains++
+        t.is(drains, refused, 'one drain for each false')
+        go(conn)
+      },
+      close(_, error) {
+        ended.open(error)
+      },
+    })
+    const socket = await connect(server.port)
+    const got = await readAll(socket)
+    t.is(await ended.passed, undefined)
+    t.is(drains, episodes)
+    t.is(got.length % PUSH.length, 0)
+    t.true(got.length >= episodes * PUSH.length)
+  })
+}
+
+test('write that says false though the kernel takes everything at once is followed by drain', async (t) => {
+  // One byte over the mark, in one write: the loop's queue never grows, and never crosses the mark.
+  const rounds = 500
+  let drains = 0
+  const server = await start(t, {
+    highWaterMark: 1000,
+    open(conn) {
+      t.false(conn.write(Buffer.alloc(1001)))
+    },
+    drain(conn) {
+      drains++
+      if (drains === rounds) conn.end()
+      else while (conn.write(Buffer.alloc(1001)));
+    },
+  })
+  const got = await readAll(await connect(server.port))
+  t.true(got.length >= rounds * 1001)
+  t.is(drains, rounds)
+})
+
+test('write says false again and again until drain, and true after it', async (t) => {
+  const drained = gate()
+  const server = await start(t, {
+    highWaterMark: 10,
+    open(conn) {
+      t.deepEqual([conn.write('0123456789a'), conn.write('b'), conn.write('')], [false, false, false])
+    },
+    drain(conn) {
+      t.true(conn.write('c'))
+      conn.end()
+      drained.open()
+    },
+  })
+  t.is((await readAll(await connect(server.port))).toString(), '0123456789abc')
+  await drained.passed
+})
+
+test('drained resolves at once under the mark, with drain over it, and rejects with the error of the close', async (t) => {
+  const order: string[] = []
+  const mine = new Error('mine')
+  const rejected = gate<unknown>()
+  const server = await start(t, {
+    async open(conn) {
+      await conn.drained()
+      order.push('nothing to wait for')
+      fill(conn)
+      await conn.drained()
+      order.push('drained')
+      fill(conn)
+      conn.drained().catch(rejected.open)
+      conn.destroy(mine)
+      await conn.drained().catch((error) => t.is(error, mine))
+    },
+    drain() {
+      order.push('drain')
+    },
+  })
+  const socket = await connect(server.port)
+  socket.resume()
+  t.is(await rejected.passed, mine)
+  t.deepEqual(order, ['nothing to wait for', 'drain', 'drained'])
+  await closed(socket)
+})
+
+test('buffered falls to 0 as the client reads, and never below', async (t) => {
+  const seen: number[] = []
+  const filled = gate<Conn>()
+  const server = await start(t, {
+    maxWriteBuffer: MUCH,
+    open(conn) {
+      // Far more than the kernel can hold.
+      for (let count = 0; count < MUCH / 2; count += PUSH.length) conn.write(PUSH)
+      filled.open(conn)
+    },
+    async drain(conn) {
+      seen.push(conn.buffered)
+      await conn.flushed()
+      seen.push(conn.buffered)
+      conn.end()
+    },
+  })
+  const socket = await connect(server.port)
+  const conn = await filled.passed
+  t.true(conn.buffered > MIB)
+  const got = await readAll(socket)
+  const [atDrain = -1, atFlushed] = seen
+  t.true(atDrain >= 0 && atDrain <= MIB / 2)
+  t.is(atFlushed, 0)
+  t.is(conn.bytesWritten, got.length)
+  t.is(conn.buffered, 0)
+})

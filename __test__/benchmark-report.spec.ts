@@ -1,0 +1,77 @@
+import test from 'ava'
+// @ts-expect-error: plain JavaScript, which has no declarations
+import { parse, UsageError } from '../benchmark/options.mjs'
+// @ts-expect-error: plain JavaScript, which has no declarations
+import { summary, verdict, verdicts } from '../benchmark/report.mjs'
+// @ts-expect-error: plain JavaScript, which has no declarations
+import { order, play } from '../benchmark/rounds.mjs'
+// @ts-expect-error: plain JavaScript, which has no declarations
+import { table } from '../benchmark/table.mjs'
+
+const rounds = {
+  ours: [{ speed: 4 }, { speed: 6 }, { speed: 30 }],
+  theirs: [{ speed: 2 }, { speed: 2 }, { speed: 30 }],
+  broken: [undefined, undefined, undefined],
+}
+
+test('a table is aligned, numbers to the right', (t) => {
+  t.is(
+    table(['', 'msg/s'], [['ours', '5'], ['a', '12345']]),
+    ['|      | msg/s |', '| ---- | ----: |', '| ours |     5 |', '| a    | 12345 |'].join('\n'),
+  )
+})
+
+test('a row has the median, the spread and the median of the ratios', (t) => {
+  const format = (value: number) => value.toFixed(1)
+  const columns = [
+    { title: 'speed', value: 'speed', format },
+    { title: 'min–max', value: 'speed', format, spread: true },
+    { title: '× theirs', value: 'speed', over: 'theirs', format },
+  ]
+  const rows = summary(columns, rounds).split('\n').slice(2)
+  const cells = rows.map((row: string) => row.split('|').map((cell) => cell.trim()).slice(1, -1))
+  t.deepEqual(cells, [
+    ['ours', '6.0', '4.0–30.0', '2.0'],
+    ['theirs', '2.0', '2.0–30.0', '1.0'],
+    ['broken', '–', '–', '–'],
+  ])
+})
+
+test('a target is met, missed or not measured', (t) => {
+  const target = { text: 'fast', variant: 'ours', value: 'speed', over: 'theirs', least: 2 }
+  t.like(verdict(target, rounds), { met: true, measured: 2 })
+  t.like(verdict({ ...target, least: 2.1 }, rounds), { met: false })
+  t.like(verdict({ ...target, variant: 'broken' }, rounds), { met: undefined })
+  t.is(verdicts([{ ...target, least: undefined, most: 1 }], rounds), '- **missed**: fast: 2.00')
+})
+
+test('every other round is played in reverse', (t) => {
+  t.deepEqual([0, 1, 2].map((round) => order(['a', 'b'], round).join('')), ['ab', 'ba', 'ab'])
+})
+
+test('a failure is told and leaves a gap in its round', async (t) => {
+  let calls = 0
+  const scenario = {
+    name: 'scenario',
+    async measure() {
+      calls++
+      if (calls === 2) throw new Error('3 errors')
+      return { speed: calls }
+    },
+  }
+  const outcome = await play(scenario, [{ name: 'ours' }], { rounds: 3, seconds: 1 })
+  t.deepEqual(outcome.rounds.ours, [{ speed: 1 }, undefined, { speed: 3 }])
+  t.deepEqual(outcome.failures, ['scenario, round 2, ours: 3 errors'])
+})
+
+test('the command line is checked', (t) => {
+  t.like(parse(['echo', '--rounds', '2', '--only', 'a,b']), {
+    suite: 'echo',
+    rounds: 2,
+    seconds: 3,
+    only: ['a', 'b'],
+  })
+  t.throws(() => parse([]), { instanceOf: UsageError })
+  t.throws(() => parse(['echo', '--rounds', '0']), { instanceOf: UsageError })
+  t.throws(() => parse(['echo', '--colour']), { instanceOf: UsageError })
+})

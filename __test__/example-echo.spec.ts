@@ -1,0 +1,84 @@
+/** The echo example: `node examples/echo/main.js`, which `npm start` runs. */
+
+import { once } from 'node:events'
+import test from 'ava'
+import { connect, read, readAll } from './support/client.js'
+import { run, runListening } from './support/example.js'
+
+test('the echo example tells how to talk to it, and gives lines back', async (t) => {
+  const example = await runListening(t, 'echo/main.js')
+  t.regex(await example.line(), new RegExp(`nc 127\\.0\\.0\\.1 ${example.port}`))
+  const socket = await connect(example.port)
+  socket.write('hello\nfrom telnet\r\nha')
+  t.is((await read(socket, 18)).toString(), 'hello\nfrom telnet\n')
+  socket.write('lf\n')
+  t.is((await read(socket, 5)).toString(), 'half\n')
+  socket.end()
+  t.is((await readAll(socket)).length, 0)
+})
+
+test('the echo example tells its connections and messages, when they change', async (t) => {
+  const example = await runListening(t, 'echo/main.js')
+  await example.line()
+  const socket = await connect(example.port)
+  socket.write('one\ntwo\n')
+  await read(socket, 8)
+  let total = 0
+  while (total < 2) {
+    const line = await example.line()
+    const [, connections, rate] = /^connections per loop: ([\d ]+) \| messages\/s: (\d+)$/.exec(line) ?? []
+    total += Number(rate)
+    const open = connections?.split(' ').reduce((sum, count) => sum + Number(count), 0)
+    t.is(open, 1, line)
+  }
+})
+
+test('Ctrl-C answers what was sent before it, and ends with 0', async (t) => {
+  const example = await runListening(t, 'echo/main.js')
+  const socket = await connect(example.port)
+  const lines = Array.from({ length: 5000 }, (_, at) => `line ${at}\n`).join('')
+  socket.write('first\n')
+  await read(socket, 6)
+  await new Promise((written) => socket.write(lines, written))
+  example.kill('SIGINT')
+  t.is((await readAll(socket)).toString(), lines)
+  t.deepEqual(await example.ended, { code: 0, signal: null, stderr: '' })
+})
+
+test('a second Ctrl-C ends at once what a client holds up', async (t) => {
+  const example = await runListening(t, 'echo/main.js')
+  const socket = await connect(example.port, { allowHalfOpen: true })
+  socket.write('first\n')
+  await read(socket, 6)
+  example.kill('SIGINT')
+  // It never ends its side: the server waits for it.
+  await once(socket.resume(), 'end')
+  for (let line = ''; !line.startsWith('closing 1 connections'); ) line = await example.line()
+  // Those that come close behind the first are the same key press.
+  const again = setInterval(() => example.kill('SIGINT'), 50)
+  t.teardown(() => clearInterval(again))
+  const { code, signal } = await example.ended
+  t.true(code === 130 || signal === 'SIGINT', `${code} ${signal}`)
+})
+
+test('the echo example tells of a port that is taken', async (t) => {
+  const { port } = await runListening(t, 'echo/main.js')
+  const { ended } = run(t, 'echo/main.js', { PORT: String(port) })
+  const stderr = `port ${port} is taken: choose another with PORT=..., or PORT=0 for any\n`
+  t.deepEqual(await ended, { code: 1, signal: null, stderr })
+})
+
+test('settings that cannot be are told', async (t) => {
+  const port = run(t, 'echo/main.js', { PORT: 'http' })
+  t.deepEqual(await port.ended, {
+    code: 1,
+    signal: null,
+    stderr: 'PORT has to be a whole number from 0 to 65535, not http\n',
+  })
+  const loops = run(t, 'echo/main.js', { PORT: '0', LOOPS: '0' })
+  t.deepEqual(await loops.ended, {
+    code: 1,
+    signal: null,
+    stderr: "LOOPS has to be a whole number from 1 to 128, or 'inline', not 0\n",
+  })
+})

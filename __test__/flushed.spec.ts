@@ -1,0 +1,177 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import test from 'ava'
+import type { Conn } from 'millrace'
+import { connect, read, readAll } from './support/client.js'
+import { codeOf, gate } from './support/gate.js'
+import { LOOPS, RING_BYTES, start } from './support/serve.js'
+
+const MIB = 1 << 20
+/** More than the kernel holds for a client that does not read. */
+const MUCH = Buffer.alloc(16 * MIB, 'x')
+
+test('flushed resolves at once where nothing is written, and once the kernel has what is', async (t) => {
+  const ended = gate<number>()
+  const server = await start(t, {
+    async open(conn) {
+      await conn.flushed()
+      conn.write('hello')
+      await conn.flushed()
+      t.is(conn.buffered, 0)
+      ended.open(conn.bytesWritten)
+      conn.end()
+    },
+  })
+  t.is((await readAll(await connect(server.port))).toString(), 'hello')
+  t.is(await ended.passed, 5)
+})
+
+test('flushed waits for a client that reads late', async (t) => {
+  const order: string[] = []
+  const written = gate()
+  const server = await start(t, {
+    maxWriteBuffer: 64 * MIB,
+    async open(conn) {
+      conn.write(MUCH)
+      written.open()
+      await conn.flushed()
+      order.push('flushed')
+      conn.end()
+    },
+  })
+  const socket = await connect(server.port)
+  await written.passed
+  order.push('reads')
+  t.is((await readAll(socket)).length, MUCH.length)
+  t.deepEqual(order, ['reads', 'flushed'])
+})
+
+test('calls of flushed resolve in the order of what was written before them', async (t) => {
+  const order: number[] = []
+  const done = gate()
+  const server = await start(t, {
+    maxWriteBuffer: 64 * MIB,
+    async open(conn) {
+      const promises = [0, 1, 2, 3, 4].map(async (at) => {
+        conn.write(MUCH.subarray(0, 2 * MIB))
+        await conn.flushed()
+        order.push(at)
+      })
+      // Many in the same moment share an answer.
+      const same = Array.from({ length: 1000 }, () => conn.flushed())
+      await Promise.all([...promises, ...same])
+      t.is(conn.buffered, 0)
+      conn.end()
+      done.open()
+    },
+  })
+  const got = await readAll(await connect(server.port))
+  await done.passed
+  t.is(got.length, 10 * MIB)
+  t.deepEqual(order, [0, 1, 2, 3, 4])
+})
+
+test('flushed rejects with the error of the close, for all who wait and all who ask later', async (t) => {
+  const errors: unknown[] = []
+  const ended = gate<[Conn, Error | undefined]>()
+  const mine = new Error('mine')
+  const server = await start(t, {
+    maxWriteBuffer: 64 * MIB,
+    open(conn) {
+      conn.write(MUCH)
+      for (let count = 0; count < 3; count++) conn.flushed().catch((error) => errors.push(error))
+      conn.destroy(mine)
+      conn.flushed().catch((error) => errors.push(error))
+    },
+    close(conn, error) {
+      ended.open([conn, error])
+    },
+  })
+  const socket = await connect(server.port)
+  const [conn, error] = await ended.passed
+  t.is(error, mine)
+  await t.throwsAsync(conn.flushed(), { is: mine })
+  await t.throwsAsync(conn.drained(), { is: mine })
+  t.deepEqual(errors, [mine, mine, mine, mine])
+  socket.destroy()
+})
+
+test('flushed rejects with ECONNRESET or EPIPE where the peer resets the connection', async (t) => {
+  const rejected = gate<unknown>()
+  const ended = gate<Error | undefined>()
+  const server = await start(t, {
+    maxWriteBuffer: 64 * MIB,
+    open(conn) {
+      conn.write(MUCH)
+      conn.flushed().catch(rejected.open)
+    },
+    close(_, error) {
+      ended.open(error)
+    },
+  })
+  const socket = await connect(server.port)
+  await read(socket, 1)
+  socket.resetAndDestroy()
+  const error = await ended.passed
+  t.true(['ECONNRESET', 'EPIPE'].includes(codeOf(error) ?? ''), codeOf(error) ?? 'no error')
+  t.is(await rejected.passed, error)
+})
+
+test('flushed after a close in good order rejects with ERR_CLOSED', async (t) => {
+  const ended = gate<Conn>()
+  const server = await start(t, {
+    message(conn, chunk) {
+      conn.write(chunk)
+    },
+    close(conn) {
+      ended.open(conn)
+    },
+  })
+  const socket = await connect(server.port)
+  socket.end('x')
+  await readAll(socket)
+  const conn = await ended.passed
+  await t.throwsAsync(conn.flushed(), { code: 'ERR_CLOSED' })
+  await t.throwsAsync(conn.drained(), { code: 'ERR_CLOSED' })
+})
+
+test('flushed and drained of a dying connection that nobody awaits leave the process up', async (t) => {
+  const script = `
+    import net from 'node:net'
+    import { serve } from 'millrace'
+    const much = Buffer.alloc(12 << 20)
+    let left = 3
+    const server = await serve({
+      listen: 'tcp://127.0.0.1:0',
+      loops: ${JSON.stringify(LOOPS)},
+      ringBytes: ${RING_BYTES},
+      open(conn) {
+        conn.write(much)
+        conn.flushed()
+        conn.flushed()
+        conn.drained()
+        if (left === 2) conn.destroy(new Error('mine'))
+        else if (left === 3) throw new Error('mine too')
+      },
+      close(conn) {
+        conn.flushed()
+        conn.drained()
+        if (--left === 0) server.close()
+        else connect()
+      },
+    })
+    const port = Number(server.addresses[0].split(':').pop())
+    const connect = () => {
+      const socket = net.connect(port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.once('data', () => socket.resetAndDestroy())
+    }
+    connect()
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const [errors, [code]] = await Promise.all([child.stderr.toArray(), once(child, 'exit')])
+  t.is(Buffer.concat(errors).toString(), '')
+  t.is(code, 0)
+})

@@ -1,0 +1,130 @@
+import test from 'ava'
+import { type Conn, type Server, serve } from 'millrace'
+import { closed, connect, read } from './support/client.js'
+import { Count } from './support/counts.js'
+import { CAN_COUNT, millraceThreads } from './support/proc.js'
+
+/** An echo, started as the options say. */
+async function echo(options: { loops?: number | 'inline' | Server; listen?: string } = {}) {
+  const conns: Conn[] = []
+  const opened = new Count()
+  const server = await serve({
+    listen: 'tcp://127.0.0.1:0',
+    ...options,
+    open(conn) {
+      conns.push(conn)
+      opened.up()
+    },
+    message: (conn, chunk) => void conn.write(chunk),
+  })
+  const port = Number(server.addresses[0]?.split(':').pop())
+  return { server, port, conns, opened }
+}
+
+async function check(t: Parameters<Parameters<typeof test>[1]>[0], port: number): Promise<void> {
+  const socket = await connect(port)
+  socket.write('ping')
+  t.is((await read(socket, 4)).toString(), 'ping')
+  socket.resume().end()
+  await closed(socket)
+}
+
+const loopsOf = (server: Server) => server.stats().loops.map((each) => each.loop)
+/** Threads of loops, without an acceptor. */
+const loopThreads = () => millraceThreads().filter((name) => /^millrace-\d/.test(name)).length
+
+// One after the other: all count the threads of this process.
+for (const count of [1, 2, 5]) {
+  test.serial(`loops: ${count} runs as many threads, which end with the server`, async (t) => {
+    const { server, port } = await echo({ loops: count })
+    t.is(server.stats().loops.length, count)
+    if (CAN_COUNT) {
+      t.is(loopThreads(), count)
+      // With one loop there is nothing to balance: it accepts itself.
+      t.is(millraceThreads().length, count === 1 ? 1 : count + 1)
+    }
+    await check(t, port)
+    await server.close()
+    t.deepEqual(millraceThreads(), [])
+  })
+}
+
+test.serial("loops: 'inline' runs without a thread", async (t) => {
+  const { server, port, conns } = await echo({ loops: 'inline' })
+  t.is(server.stats().loops.length, 1)
+  t.deepEqual(millraceThreads(), [])
+  await check(t, port)
+  t.is(conns[0]?.loop, loopsOf(server)[0])
+  await server.close()
+})
+
+test.serial('servers that name no loops share one group, which ends with the last of them', async (t) => {
+  const one = await echo()
+  const two = await echo()
+  t.deepEqual(loopsOf(one.server), loopsOf(two.server))
+  const count = loopsOf(one.server).length
+  if (CAN_COUNT) t.is(loopThreads(), count)
+  await one.server.close()
+  if (CAN_COUNT) t.is(loopThreads(), count)
+  await check(t, two.port)
+  await two.server.close()
+  t.deepEqual(millraceThreads(), [])
+  const three = await echo()
+  await check(t, three.port)
+  await three.server.close()
+})
+
+for (const loops of [1, 3, 'inline'] as const) {
+  test.serial(`a server may borrow the loops of another and outlive it (loops: ${loops})`, async (t) => {
+    const owner = await echo({ loops })
+    const borrower = await echo({ loops: owner.server })
+    const numbers = loopsOf(owner.server)
+    t.deepEqual(loopsOf(borrower.server), numbers)
+    await check(t, owner.port)
+    await check(t, borrower.port)
+    await owner.server.close()
+    await t.throwsAsync(connect(owner.port), { code: 'ECONNREFUSED' })
+    await check(t, borrower.port)
+    t.true(borrower.conns.every((conn) => numbers.includes(conn.loop)))
+    await borrower.server.close()
+    t.deepEqual(millraceThreads(), [])
+  })
+}
+
+test.serial('the loops of a closed server cannot be borrowed', async (t) => {
+  const { server } = await echo({ loops: 1 })
+  await server.close()
+  await t.throwsAsync(echo({ loops: server }), { code: 'ERR_INVALID_OPTION' })
+})
+
+test.serial('conn.loop is one of the loops of its server, and different in groups of their own', async (t) => {
+  const one = await echo({ loops: 2 })
+  const two = await echo({ loops: 2 })
+  for (const { port } of [one, two, one, two]) await check(t, port)
+  for (const { server, conns } of [one, two]) {
+    t.true(conns.every((conn) => loopsOf(server).includes(conn.loop)))
+  }
+  t.is(new Set([...loopsOf(one.server), ...loopsOf(two.server)]).size, 4)
+  await Promise.all([one.server.close(), two.server.close()])
+})
+
+test.serial('an environment has at most 128 loops, and says so', async (t) => {
+  const most = await echo({ loops: 128 })
+  const error = await t.throwsAsync(echo({ loops: 1 }))
+  t.regex(error?.message ?? '', /128/)
+  await check(t, most.port)
+  await most.server.close()
+  const again = await echo({ loops: 2 })
+  await check(t, again.port)
+  await again.server.close()
+  t.deepEqual(millraceThreads(), [])
+})
+
+test.serial('a hundred servers started and closed leave no thread and no number behind', async (t) => {
+  for (let round = 0; round < 50; round++) {
+    const servers = await Promise.all([echo({ loops: 2 }), echo({ loops: 'inline' })])
+    t.true(servers.flatMap(({ server }) => loopsOf(server)).every((loop) => loop < 3))
+    await Promise.all(servers.map(({ server }) => server.close()))
+  }
+  t.deepEqual(millraceThreads(), [])
+})

@@ -1,0 +1,114 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import test from 'ava'
+import type { Conn } from 'millrace'
+import { closed, connect, read } from './support/client.js'
+import { Count } from './support/counts.js'
+import { LOOPS, start } from './support/serve.js'
+
+const VARIANTS = [{ loops: LOOPS }, { loops: 3 }] as const
+
+for (const { loops } of VARIANTS) {
+  test(`with onFull 'wait' connections over maxConnections wait until there is a place (loops: ${loops})`, async (t) => {
+    const opened = new Count()
+    let most = 0
+    const server = await start(t, {
+      loops,
+      maxConnections: 3,
+      open() {
+        most = Math.max(most, server.connections)
+        opened.up()
+      },
+      message: (conn, chunk) => void conn.write(chunk),
+    })
+    const sockets = await Promise.all(Array.from({ length: 9 }, () => connect(server.port)))
+    // The kernel has accepted all of them: each may send, and is answered when its turn comes.
+    for (const socket of sockets) socket.write('hello')
+    let served = 0
+    const all = sockets.map(async (socket) => {
+      t.is((await read(socket, 5)).toString(), 'hello')
+      served++
+      socket.resume().end()
+      await closed(socket)
+    })
+    await Promise.all(all)
+    t.is(served, 9)
+    t.is(opened.value, 9)
+    t.true(most <= 3)
+  })
+
+  test(`with onFull 'refuse' connections over maxConnections are closed, and opened for nobody (loops: ${loops})`, async (t) => {
+    const conns: Conn[] = []
+    const opened = new Count()
+    const ended = new Count()
+    const server = await start(t, {
+      loops,
+      maxConnections: 2,
+      onFull: 'refuse',
+      open(conn) {
+        conns.push(conn)
+        opened.up()
+      },
+      message: (conn, chunk) => void conn.write(chunk),
+      close: () => ended.up(),
+    })
+    const sockets = []
+    for (let n = 1; n <= 2; n++) {
+      sockets.push(await connect(server.port))
+      await opened.reaches(n)
+    }
+    for (let n = 0; n < 5; n++) {
+      const socket = net.connect(server.port, '127.0.0.1').resume()
+      socket.on('error', () => {})
+      await once(socket, 'close')
+    }
+    t.is(server.connections, 2)
+    sockets[0]?.resume().end()
+    await ended.reaches(1)
+    const next = await connect(server.port)
+    next.write('hello')
+    t.is((await read(next, 5)).toString(), 'hello')
+    t.is(opened.value, 3)
+  })
+
+  test(`maxConnections counts over all listeners of a server (loops: ${loops})`, async (t) => {
+    const opened = new Count()
+    const server = await start(t, {
+      loops,
+      listen: ['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0'],
+      maxConnections: 2,
+      onFull: 'refuse',
+      open: () => opened.up(),
+      message() {},
+    })
+    const ports = server.addresses.map((address) => Number(address.split(':').pop()))
+    for (const [at, port] of ports.entries()) {
+      await connect(port)
+      await opened.reaches(at + 1)
+    }
+    for (const port of ports) {
+      const socket = net.connect(port, '127.0.0.1').resume()
+      socket.on('error', () => {})
+      await once(socket, 'close')
+    }
+    t.is(opened.value, 2)
+  })
+
+  test(`a full server closes, and lets go of those who wait (loops: ${loops})`, async (t) => {
+    const opened = new Count()
+    const server = await start(t, {
+      loops,
+      maxConnections: 1,
+      open: () => opened.up(),
+      message() {},
+    })
+    const inside = await connect(server.port)
+    await opened.reaches(1)
+    const outside = await connect(server.port)
+    inside.resume()
+    outside.resume()
+    await server.close()
+    await Promise.all([closed(inside), closed(outside)])
+    t.is(opened.value, 1)
+  })
+}

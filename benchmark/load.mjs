@@ -1,0 +1,93 @@
+/** The load generator: built when needed, run once for each measurement. */
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { ended, start } from './processes.mjs'
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const SOURCE = join(ROOT, 'crates/load')
+const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target')
+export const LOAD = join(TARGET, 'release', process.platform === 'win32' ? 'millrace-load.exe' : 'millrace-load')
+
+/** Builds it where it is missing, or older than its source. */
+export function build() {
+  if (existsSync(LOAD) && statSync(LOAD).mtimeMs >= newest(SOURCE)) return
+  console.error('building the load generator: cargo build --release -p millrace-load')
+  const { status } = spawnSync('cargo', ['build', '--release', '-p', 'millrace-load'], {
+    cwd: ROOT,
+    stdio: ['ignore', 2, 2],
+  })
+  if (status !== 0 || !existsSync(LOAD)) throw new Error('the load generator could not be built')
+}
+
+/** @param {string} folder */
+function newest(folder) {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  return Math.max(...files.map((file) => statSync(join(file.parentPath ?? file.path, file.name)).mtimeMs))
+}
+
+/**
+ * Options by name as arguments: `{ size: 64 }` becomes `--size 64`.
+ *
+ * @param {Record<string, unknown>} options
+ */
+function flags(options) {
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+}
+
+/**
+ * Runs a command of the load generator to its end.
+ *
+ * @param {string} command
+ * @param {Record<string, unknown>} options
+ * @param {number} patience seconds after which it is given up
+ * @returns {Promise<any>} the last line it prints
+ * @throws with its complaint, if not everything came back as it was sent
+ */
+export async function load(command, options, patience) {
+  const child = start(LOAD, [command, ...flags(options)])
+  const timer = setTimeout(() => child.kill('SIGKILL'), patience * 1e3)
+  let out = ''
+  let complaint = ''
+  child.stdout.on('data', (/** @type {Buffer} */ chunk) => (out += chunk))
+  child.stderr.on('data', (/** @type {Buffer} */ chunk) => (complaint += chunk))
+  const end = await ended(child)
+  clearTimeout(timer)
+  if (end !== 0) throw new Error(`${command} ended with ${end}: ${complaint.trim() || out.trim()}`)
+  return JSON.parse(out.trim().split('\n').at(-1) ?? '')
+}
+
+/** Connections that say nothing, held by the load generator's `idle`. */
+export class Crowd {
+  #child
+  #lines
+
+  /** @param {string} address */
+  constructor(address) {
+    this.#child = start(LOAD, ['idle', '--address', address])
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+  }
+
+  /**
+   * Opens so many more, with one echo each.
+   *
+   * @param {number} more
+   */
+  async open(more) {
+    this.#child.stdin.write(`open ${more}\n`)
+    const { value } = await this.#lines.next()
+    const { open, errors } = JSON.parse(value ?? '{ "errors": "no answer" }')
+    if (errors !== 0) throw new Error(`idle connections: ${errors} errors, ${open} open`)
+    return open
+  }
+
+  async close() {
+    const end = ended(this.#child)
+    this.#child.stdin.end('quit\n')
+    await end
+  }
+}

@@ -1,0 +1,77 @@
+/** The command line of the runner. */
+
+import { parseArgs } from 'node:util'
+
+export const USAGE = `\
+usage: npm run bench -- SUITE [OPTIONS]
+
+  echo      messages per second, latency and CPU, beside plain mio and node:net
+  fairness  timers beside busy handlers, a quiet connection beside a flood
+  memory    bytes of an idle connection, growth under connects and closes
+  all       these three
+
+  --rounds N        how often each variant is measured, each time in a fresh process (echo 5,
+                    else 3)
+  --seconds S       how long a round measures (3)
+  --only A,B        only these scenarios
+  --variants X,Y    only these variants
+  --json FILE       where the raw values go (benchmark/results/SUITE-DATE.json)
+  --help
+
+exit code: 0, or 1 if a run failed, or 2 for wrong usage; a missed target is told, and no failure`
+
+/** Wrong usage. */
+export class UsageError extends Error {}
+
+/**
+ * @typedef {object} Options
+ * @property {string} suite
+ * @property {number | undefined} rounds
+ * @property {number} seconds
+ * @property {readonly string[] | undefined} only
+ * @property {readonly string[] | undefined} variants
+ * @property {string | undefined} json
+ * @property {boolean} help
+ */
+
+/**
+ * @param {readonly string[]} args
+ * @returns {Options}
+ * @throws {UsageError}
+ */
+export function parse(args) {
+  let parsed
+  try {
+    parsed = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        only: { type: 'string' },
+        variants: { type: 'string' },
+        json: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+  } catch (error) {
+    throw new UsageError(/** @type {Error} */ (error).message)
+  }
+  const { values, positionals } = parsed
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
+  const seconds = Number(values.seconds ?? 3)
+  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
+    throw new UsageError('--rounds has to be a whole number from 1')
+  }
+  if (!(seconds > 0)) throw new UsageError('--seconds has to be more than 0')
+  if (positionals.length !== 1 && !values.help) throw new UsageError('name one suite')
+  return {
+    suite: positionals[0] ?? '',
+    rounds,
+    seconds,
+    only: values.only?.split(','),
+    variants: values.variants?.split(','),
+    json: values.json,
+    help: values.help,
+  }
+}

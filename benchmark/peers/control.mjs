@@ -1,0 +1,82 @@
+/** What every server in JavaScript here has in common: its options, and what it hears on stdin. */
+
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { quantile } from '../statistics.mjs'
+
+/** `--framing raw|length --messages in-place|buffer --work µs --timer ms --loops N|inline` */
+export function options() {
+  const { values } = parseArgs({
+    options: {
+      framing: { type: 'string', default: 'raw' },
+      messages: { type: 'string', default: 'in-place' },
+      work: { type: 'string', default: '0' },
+      timer: { type: 'string', default: '0' },
+      loops: { type: 'string', default: '1' },
+    },
+  })
+  const { framing, messages, loops } = values
+  return { framing, messages, loops, work: Number(values.work), timer: Number(values.timer) }
+}
+
+/** Messages of a server whose handlers work, and the intervals of the timer beside them. */
+const busy = { messages: 0, intervals: /** @type {number[]} */ ([]) }
+
+/**
+ * Works for so many microseconds, as a handler would.
+ *
+ * @param {number} microseconds
+ */
+export function work(microseconds) {
+  busy.messages++
+  const until = performance.now() + microseconds / 1e3
+  while (performance.now() < until);
+}
+
+/**
+ * Starts a timer. An interval in which no message came is not counted.
+ *
+ * @param {number} milliseconds 0 for none
+ */
+export function startTimer(milliseconds) {
+  if (milliseconds === 0) return
+  let last = performance.now()
+  let seen = 0
+  setInterval(() => {
+    const now = performance.now()
+    if (busy.messages > seen) busy.intervals.push(now - last)
+    last = now
+    seen = busy.messages
+  }, milliseconds)
+}
+
+/** @type {Record<string, () => unknown>} */
+const ANSWERS = {
+  gc() {
+    globalThis.gc?.()
+    globalThis.gc?.()
+    return { heap: process.memoryUsage().heapUsed }
+  },
+  intervals() {
+    const { messages, intervals } = busy
+    return {
+      messages,
+      intervals: intervals.length,
+      p50_ms: quantile(intervals, 0.5),
+      p99_ms: quantile(intervals, 0.99),
+      max_ms: quantile(intervals, 1),
+    }
+  },
+}
+
+/**
+ * Says where the server listens, answers the runner, and ends the process when its stdin closes.
+ *
+ * @param {string} address `ip:port`
+ */
+export function listening(address) {
+  const lines = createInterface({ input: process.stdin })
+  lines.on('line', (question) => console.log(JSON.stringify(ANSWERS[question]?.() ?? {})))
+  lines.on('close', () => process.exit(0))
+  console.log(`listening ${address}`)
+}

@@ -1,0 +1,99 @@
+/** What a scenario came to, in Markdown: a table, and how the targets were met. */
+
+import { median, ratios, spread, valuesOf } from './statistics.mjs'
+import { table } from './table.mjs'
+
+/** @typedef {import('./statistics.mjs').Measurement} Measurement */
+
+/**
+ * A column: the median of a value, of its ratios to another variant, or its spread.
+ *
+ * @typedef {object} Column
+ * @property {string} title
+ * @property {string} value the name in a measurement
+ * @property {(value: number) => string} format
+ * @property {string} [over] the variant it is divided by, round by round
+ * @property {boolean} [spread] the least and the greatest, not the median
+ */
+
+/**
+ * What is required of a variant's median, or of the median of its ratios.
+ *
+ * @typedef {object} Target
+ * @property {string} text
+ * @property {string} variant
+ * @property {string} value
+ * @property {string} [over]
+ * @property {number} [least]
+ * @property {number} [most]
+ */
+
+/** What was not measured. */
+const NOTHING = '–'
+
+/**
+ * @param {Record<string, Measurement[]>} rounds
+ * @param {string} variant
+ * @param {{ value: string, over?: string }} what
+ * @returns {number[]}
+ */
+function select(rounds, variant, { value, over }) {
+  const own = rounds[variant] ?? []
+  return over === undefined ? valuesOf(own, value) : ratios(own, rounds[over] ?? [], value)
+}
+
+/**
+ * @param {Record<string, Measurement[]>} rounds
+ * @param {string} variant
+ * @param {Column} column
+ */
+function cell(rounds, variant, column) {
+  const values = select(rounds, variant, column)
+  if (column.spread) return spread(values)?.map(column.format).join('–') ?? NOTHING
+  const middle = median(values)
+  return middle === undefined ? NOTHING : column.format(middle)
+}
+
+/**
+ * The table of a scenario, a row for each variant.
+ *
+ * @param {readonly Column[]} columns
+ * @param {Record<string, Measurement[]>} rounds
+ */
+export function summary(columns, rounds) {
+  const titles = ['', ...columns.map((column) => column.title)]
+  const rows = Object.keys(rounds).map((variant) => [
+    variant,
+    ...columns.map((column) => cell(rounds, variant, column)),
+  ])
+  return table(titles, rows)
+}
+
+/**
+ * Whether a target was met; `undefined` where nothing was measured.
+ *
+ * @param {Target} target
+ * @param {Record<string, Measurement[]>} rounds
+ * @returns {{ text: string, measured: number | undefined, met: boolean | undefined }}
+ */
+export function verdict(target, rounds) {
+  const { text, variant, least = -Infinity, most = Infinity } = target
+  const measured = median(select(rounds, variant, target))
+  const met = measured === undefined ? undefined : measured >= least && measured <= most
+  return { text, measured, met }
+}
+
+/**
+ * The targets of a scenario, a line each.
+ *
+ * @param {readonly Target[]} targets
+ * @param {Record<string, Measurement[]>} rounds
+ */
+export function verdicts(targets, rounds) {
+  const lines = targets.map((target) => {
+    const { text, measured, met } = verdict(target, rounds)
+    if (measured === undefined) return `- not measured: ${text}`
+    return `- ${met ? 'met' : '**missed**'}: ${text}: ${measured.toFixed(2)}`
+  })
+  return lines.join('\n')
+}

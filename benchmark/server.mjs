@@ -1,0 +1,118 @@
+/** A server under test, in a process of its own. */
+
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { LOAD } from './load.mjs'
+import { ended, start } from './processes.mjs'
+
+/** Milliseconds that a server may take to listen, to answer, and to end. */
+const PATIENCE = 10_000
+/** Readings of memory that differ by no more kB are the same. */
+const SAME_KB = 64
+
+/**
+ * How a server is started.
+ *
+ * @typedef {object} Variant
+ * @property {string} name as the table shows it
+ * @property {string} [peer] its file in `peers`; without one it is the load generator's floor
+ * @property {readonly string[]} [args]
+ */
+
+export class Server {
+  #child
+  #lines
+  #end
+  #complaint = ''
+  #isPeer
+  address = ''
+
+  /** @param {Variant} variant @param {readonly string[]} args @param {readonly string[]} nodeArgs */
+  constructor({ peer, args: own = [] }, args, nodeArgs) {
+    this.#isPeer = peer !== undefined
+    const file = fileURLToPath(new URL(`peers/${peer}`, import.meta.url))
+    this.#child =
+      peer === undefined ? start(LOAD, ['floor']) : start(process.execPath, [...nodeArgs, file, ...own, ...args])
+    this.#child.stderr.on('data', (/** @type {Buffer} */ chunk) => (this.#complaint += chunk))
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+    this.#end = ended(this.#child)
+  }
+
+  /**
+   * Resolves once it listens.
+   *
+   * @param {Variant} variant
+   * @param {readonly string[]} [args] what the scenario asks of it
+   * @param {readonly string[]} [nodeArgs] of the runtime
+   */
+  static async start(variant, args = [], nodeArgs = []) {
+    const server = new Server(variant, args, nodeArgs)
+    const line = await server.#line()
+    if (!line.startsWith('listening ')) throw new Error(`${variant.name} said ${line}`)
+    server.address = line.slice('listening '.length)
+    return server
+  }
+
+  get pid() {
+    return /** @type {number} */ (this.#child.pid)
+  }
+
+  async #line() {
+    const late = wait(PATIENCE, undefined, { ref: false }).then(() => ({ value: undefined }))
+    const { value } = await Promise.race([this.#lines.next(), late])
+    if (value === undefined) throw new Error(`the server is silent or gone: ${this.#complaint.trim()}`)
+    return value
+  }
+
+  /**
+   * Asks a peer for what it knows of itself.
+   *
+   * @param {string} question
+   * @returns {Promise<any>}
+   */
+  async ask(question) {
+    if (!this.#isPeer) return {}
+    this.#child.stdin.write(`${question}\n`)
+    return JSON.parse(await this.#line())
+  }
+
+  /**
+   * Its memory at rest: after gc(), read from outside, once three readings are the same.
+   *
+   * @returns {Promise<{ rss_kb: number, heap: number }>}
+   */
+  async memory() {
+    const readings = []
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const { heap = 0 } = await this.ask('gc')
+      await wait(100)
+      const rss_kb = this.#rss()
+      readings.push(rss_kb)
+      const last = readings.slice(-3)
+      if (last.length === 3 && Math.max(...last) - Math.min(...last) <= SAME_KB) return { rss_kb, heap }
+    }
+    throw new Error(`memory does not come to rest: ${readings.join(', ')} kB`)
+  }
+
+  #rss() {
+    const found = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))
+    if (found === null) throw new Error('the server is gone')
+    return Number(found[1])
+  }
+
+  /** Ends it. A server that ended before, or not in good order, is an error. */
+  async stop() {
+    const { exitCode, signalCode } = this.#child
+    if (exitCode !== null || signalCode !== null) {
+      throw new Error(`the server ended by itself with ${exitCode ?? signalCode}: ${this.#complaint.trim()}`)
+    }
+    if (!this.#isPeer) this.#child.kill()
+    this.#child.stdin.end()
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE)
+    const end = await this.#end
+    clearTimeout(timer)
+    if (this.#isPeer && end !== 0) throw new Error(`the server ended with ${end}: ${this.#complaint.trim()}`)
+  }
+}

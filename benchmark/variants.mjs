@@ -1,0 +1,24 @@
+/** The servers that are compared. */
+
+/** @typedef {import('./server.mjs').Variant} Variant */
+
+/** One loop thread. @type {Variant} */
+export const millrace = { name: 'millrace', peer: 'millrace.mjs', args: ['--loops', '1'] }
+
+/** The loop on Node's own. @type {Variant} */
+export const inline = { name: 'millrace-inline', peer: 'millrace.mjs', args: ['--loops', 'inline'] }
+
+/** @type {Variant} */
+export const nodeNet = { name: 'node:net', peer: 'node-net.mjs' }
+
+/** Plain mio in one thread, without any JavaScript: the upper bound. @type {Variant} */
+export const floor = { name: 'floor' }
+
+/** Each frame as memory of its own instead of read in place. @param {Variant} variant @returns {Variant} */
+export function asBuffers(variant) {
+  return {
+    ...variant,
+    name: `${variant.name}-buffer`,
+    args: [...(variant.args ?? []), '--messages', 'buffer'],
+  }
+}

@@ -1,0 +1,81 @@
+//! Stopping a group leaves nothing behind. Alone in its process, whose threads and descriptors it
+//! counts.
+
+#![cfg(target_os = "linux")]
+
+#[expect(dead_code, reason = "shared with the suite, which uses more of it")]
+mod support;
+
+use millrace_reactor::Framing;
+use std::time::Duration;
+use support::net::{connect, read_all};
+use support::{Listen, Setup, User};
+
+fn count(what: &str) -> usize {
+    std::fs::read_dir(format!("/proc/self/{what}")).unwrap().count()
+}
+
+fn counts() -> (usize, usize) {
+    (count("task"), count("fd"))
+}
+
+/// A group with open, paused, ending and unread connections is stopped somehow.
+fn stop(setup: Setup, stop: impl FnOnce(User)) {
+    let mut user = User::start(setup);
+    let address = user.listen(&Listen::new(Framing::Raw));
+    let peers: Vec<_> = (0..40).map(|_| connect(address)).collect();
+    let keys: Vec<_> = peers.iter().map(|peer| user.opened_by(peer)).collect();
+    for four in keys.chunks(4) {
+        user.pause(four[0]);
+        user.end(four[1]);
+        user.write(four[2], &vec![0; 1 << 20]);
+    }
+    for mut peer in &peers {
+        // Some of them have no reader, or are closed by then.
+        let _ = std::io::Write::write(&mut peer, &[0; 1000]);
+    }
+    // In the ring when the group stops, and still sent.
+    let last = *keys.last().unwrap();
+    user.write(last, b"last words");
+    stop(user);
+    let peer = peers.last().unwrap();
+    // What it had sent was not read, so a reset may follow; not before those words, though.
+    let mut words = [0; 10];
+    std::io::Read::read_exact(&mut &*peer, &mut words).unwrap();
+    assert_eq!(&words, b"last words");
+}
+
+#[test]
+fn a_stopped_group_leaves_no_thread_and_no_descriptor() {
+    let before = counts();
+    for setup in [Setup::LARGE, Setup::SMALL, Setup::LARGE_INLINE, Setup::threads(4)] {
+        for _ in 0..5 {
+            stop(setup, |mut user| user.group.stop());
+            assert_eq!(counts(), before, "{setup:?} stopped");
+            stop(setup, drop);
+            assert_eq!(counts(), before, "{setup:?} dropped");
+            stop(setup, |mut user| {
+                assert!(user.group.stop_within(Duration::from_secs(30)));
+            });
+            assert_eq!(counts(), before, "{setup:?} stopped in time");
+        }
+    }
+    // A loop that died before the others were stopped.
+    for setup in [Setup::LARGE, Setup::LARGE_INLINE, Setup::threads(4)] {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let peer = connect(address);
+        let key = user.opened();
+        user.lane(key.lane).inject_panic();
+        user.is_stirred = true;
+        user.until(|user| (!user.lane(key.lane).is_alive()).then_some(()));
+        read_all(&peer);
+        drop((user, peer));
+        assert_eq!(counts(), before, "{setup:?} after a panic");
+    }
+    // Nothing was listened to, nobody has come.
+    for setup in Setup::ALL {
+        drop(User::start(setup));
+        assert_eq!(counts(), before);
+    }
+}

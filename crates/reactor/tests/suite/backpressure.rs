@@ -1,0 +1,209 @@
+//! Output that the peer does not take: who is told, who waits, and how much of it there can be.
+
+use crate::support::net::{connect, read_all, read_exactly, write_and_finish};
+use crate::support::{Event, Key, Listen, Random, Setup, User, What, frames};
+use millrace_reactor::Framing;
+use std::io::{ErrorKind, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// More than the kernel takes for a peer that does not read.
+const FLOOD: usize = 24 << 20;
+
+#[test]
+fn an_ask_is_answered_when_the_kernel_took_everything_at_once() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let _peer = connect(address);
+        let key = user.opened();
+        user.ask(key);
+        user.told(key, &What::Drain);
+        for _ in 0..100 {
+            user.write(key, b"hello");
+            user.ask(key);
+            user.told(key, &What::Drain);
+        }
+        user.settle(key);
+        assert!(!user.has(|event| event.what == What::Drain), "one answer for each question");
+    }
+}
+
+#[test]
+fn drain_and_flushed_come_when_a_slow_peer_has_read_and_not_before() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let peer = connect(address);
+        let key = user.opened();
+        let other = connect(address);
+        let other_key = user.opened();
+        user.write(key, &vec![0; FLOOD]);
+        user.ask(key);
+        user.flush(key);
+        // Records are taken in order: what the loop says to this comes after what it says to those.
+        user.settle(other_key);
+        let answers = |event: &Event| matches!(event.what, What::Drain | What::Flushed);
+        assert!(!user.has(answers));
+        let sent = user.lane(0).sent(key.slot, key.generation).unwrap();
+        assert!((sent as usize) < FLOOD - (512 << 10));
+        thread::scope(|scope| {
+            scope.spawn(|| assert!(read_exactly(&peer, FLOOD).iter().all(|byte| *byte == 0)));
+            user.told(key, &What::Drain);
+            user.told(key, &What::Flushed);
+            let sent = user.lane(0).sent(key.slot, key.generation).unwrap();
+            assert_eq!(sent as usize, FLOOD);
+        });
+        drop(other);
+    }
+}
+
+#[test]
+fn a_paused_connection_still_sends() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let peer = connect(address);
+        let key = user.opened();
+        user.pause(key);
+        user.write(key, &vec![0; FLOOD]);
+        user.flush(key);
+        thread::scope(|scope| {
+            scope.spawn(|| read_exactly(&peer, FLOOD));
+            user.told(key, &What::Flushed);
+        });
+    }
+}
+
+/// Writes all of it, and says when the other side takes no more for a while.
+fn write_until_stuck(mut peer: &TcpStream, mut bytes: &[u8], stuck: &AtomicBool) {
+    peer.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+    while !bytes.is_empty() {
+        match peer.write(bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                stuck.store(true, Ordering::Release);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    stuck.store(true, Ordering::Release);
+    peer.shutdown(Shutdown::Write).unwrap();
+}
+
+#[test]
+fn an_echo_to_a_peer_that_reads_late_is_whole_and_its_queue_is_bounded() {
+    for setup in Setup::ALL {
+        let total = if setup.ring < 1 << 20 { 32 << 20 } else { 64 << 20 };
+        let listen = Listen::new(Framing::Raw);
+        let high_water = listen.limits.high_water;
+        // The rings, what one connection may have in them, and one record over the mark.
+        let bound = (high_water + 2 * setup.ring + 2 * (256 << 10)) as u64;
+        let mut user = User::start(setup);
+        let address = user.listen(&listen);
+        let stream = Random(9).bytes(total);
+        let stuck = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let peer = connect(address);
+                thread::scope(|scope| {
+                    scope.spawn(|| write_until_stuck(&peer, &stream, &stuck));
+                    while !stuck.load(Ordering::Acquire) {
+                        thread::yield_now();
+                    }
+                    assert!(read_all(&peer) == stream, "not what was sent");
+                });
+            });
+            let mut most = 0;
+            user.echo_with(&Framing::Raw, 1, |user, event| {
+                let Key { slot, generation, .. } = event.key;
+                let sent = user.lane(0).sent(slot, generation);
+                if let (Some(received), Some(sent)) =
+                    (user.lane(0).received(slot, generation), sent)
+                {
+                    most = most.max(received.saturating_sub(u64::from(sent)));
+                }
+            });
+            assert!(most <= bound, "{most} bytes were on their way, of {bound}");
+        });
+    }
+}
+
+#[test]
+fn without_auto_pause_reading_goes_on_over_the_high_water_mark() {
+    for setup in [Setup::LARGE, Setup::LARGE_INLINE] {
+        let mut listen = Listen::new(Framing::Raw);
+        listen.limits.auto_pause = false;
+        listen.limits.high_water = 64 << 10;
+        let mut user = User::start(setup);
+        let address = user.listen(&listen);
+        let mut peer = connect(address);
+        let key = user.opened();
+        user.write(key, &vec![0; FLOOD]);
+        peer.write_all(b"still there?").unwrap();
+        assert_eq!(user.data(key), b"still there?");
+    }
+}
+
+#[test]
+fn auto_pause_ends_below_the_low_water_mark_and_forgets_no_input() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let mut peer = connect(address);
+        let key = user.opened();
+        let other = connect(address);
+        let other_key = user.opened();
+        user.write(key, &vec![0; FLOOD]);
+        user.settle(other_key);
+        peer.write_all(b"hello").unwrap();
+        user.settle(other_key);
+        assert!(!user.has(|event| matches!(event.what, What::Data(_))));
+        thread::scope(|scope| {
+            scope.spawn(|| read_exactly(&peer, FLOOD));
+            assert_eq!(user.data(key), b"hello");
+        });
+        drop(other);
+    }
+}
+
+#[test]
+fn both_rings_full_in_both_directions_go_on() {
+    const PEERS: usize = 4;
+    for setup in Setup::ALL {
+        let framing = frames::length(16 << 20);
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(framing.clone()));
+        let mut random = Random(4);
+        let size = if setup.ring < 1 << 20 { 1 << 20 } else { 8 << 20 };
+        let body = frames::body(&framing, size, &mut random);
+        let mut stream = Vec::new();
+        frames::encode(&framing, &body, &mut stream);
+        for length in [0, 1, 100, 3000, 3000, 70_000] {
+            let body = frames::body(&framing, length, &mut random);
+            frames::encode(&framing, &body, &mut stream);
+        }
+        thread::scope(|scope| {
+            for _ in 0..PEERS {
+                scope.spawn(|| {
+                    let peer = connect(address);
+                    thread::scope(|scope| {
+                        scope.spawn(|| write_and_finish(&peer, &stream));
+                        // The greeting, which is pushed while input comes in, and the echo.
+                        let all = read_all(&peer);
+                        assert!(all[4..4 + size] == body && all[4 + size..] == stream);
+                    });
+                });
+            }
+            let closed = user.echo_with(&framing, PEERS, |user, event| {
+                if matches!(event.what, What::Open { .. }) {
+                    user.reply(event.key, &framing, &body);
+                }
+            });
+            let length = stream.len() as u64;
+            assert!(closed.iter().all(|(_, how)| how.received == length));
+        });
+    }
+}

@@ -1,0 +1,128 @@
+//! One connection's load is not another's wait.
+
+use crate::support::net::{connect, read_exactly};
+use crate::support::{Event, Listen, Setup, User, What, frames};
+use millrace_reactor::Framing;
+use std::io::Write;
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+#[test]
+fn a_thousand_paused_connections_do_not_hold_back_an_honest_one() {
+    const PAUSED: usize = 1000;
+    for setup in [Setup::LARGE, Setup::SMALL_INLINE] {
+        let framing = frames::length(1 << 20);
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(framing.clone()));
+        let mut paused = Vec::new();
+        for _ in 0..PAUSED {
+            let mut peer = connect(address);
+            let key = user.opened();
+            user.pause(key);
+            peer.write_all(&[1; 2000]).unwrap();
+            paused.push(peer);
+        }
+        let mut honest = connect(address);
+        let key = user.opened();
+        for _ in 0..200 {
+            honest.write_all(&[0, 0, 0, 2, b'h', b'i']).unwrap();
+            let body = user.data(key);
+            assert_eq!(body, b"hi");
+            user.reply(key, &framing, &body);
+            user.settle(key);
+            assert_eq!(read_exactly(&honest, 6), [0, 0, 0, 2, b'h', b'i']);
+        }
+    }
+}
+
+#[test]
+fn connections_that_flood_do_not_starve_one_that_asks_once() {
+    const LOUD: usize = 6;
+    for setup in Setup::ALL {
+        for framing in [Framing::Raw, Framing::Fixed { size: 64 }] {
+            let mut user = User::start(setup);
+            let address = user.listen(&Listen::new(framing));
+            let is_over = AtomicBool::new(false);
+            // A few times what each of the others may read at once, and what the rings hold.
+            let bound = 4 * LOUD * (256 << 10) + 4 * setup.ring;
+            let mut longest = 0;
+            thread::scope(|scope| {
+                for _ in 0..LOUD {
+                    scope.spawn(|| {
+                        let mut peer = connect(address);
+                        while !is_over.load(Ordering::Acquire) {
+                            peer.write_all(&[b'x'; 64 << 10]).unwrap();
+                        }
+                        peer.shutdown(Shutdown::Write).unwrap();
+                    });
+                }
+                (0..LOUD).for_each(|_| _ = user.opened());
+                let mut quiet = connect(address);
+                let key = user.opened_by(&quiet);
+                for _ in 0..20 {
+                    quiet.write_all(&[b'?'; 64]).unwrap();
+                    let mut waited = 0;
+                    loop {
+                        match user.next() {
+                            event if event.key == key => break,
+                            // Read and forgotten.
+                            Event { what: What::Data(bytes), .. } => waited += bytes.len(),
+                            _ => {}
+                        }
+                    }
+                    longest = longest.max(waited);
+                }
+                is_over.store(true, Ordering::Release);
+                for _ in 0..LOUD {
+                    let key = user.find(|event| match event.what {
+                        What::Eof(_) => Some(event.key),
+                        _ => None,
+                    });
+                    user.end(key);
+                    user.closed(key);
+                }
+            });
+            assert!(longest <= bound, "waited for {longest} bytes of others, {bound} are fair");
+        }
+    }
+}
+
+#[test]
+fn a_user_that_does_not_look_costs_no_turns() {
+    for ring in [4 << 10, 64 << 10] {
+        for framing in [Framing::Raw, Framing::Fixed { size: 700 }, frames::length(1 << 20)] {
+            let mut user = User::start(Setup { ring, threads: 2 });
+            let address = user.listen(&Listen::new(framing.clone()));
+            let stream = [0, 0, 2, 0].into_iter().chain([7; 512]).collect::<Vec<u8>>();
+            let mut peers: Vec<_> = (0..2).map(|_| connect(address)).collect();
+            let keys = [0, 1].map(|at: usize| user.opened_by(&peers[at]));
+            assert_ne!(keys[0].lane, keys[1].lane);
+            // One loop has more to read than its ring takes; the other is only a clock.
+            let mut loud = &peers[0];
+            loud.set_nonblocking(true).unwrap();
+            while loud.write(&stream).is_ok() {}
+            let (full, other) = (keys[0].lane, keys[1].lane);
+            let mut ticks = |user: &mut User| {
+                for _ in 0..20 {
+                    let before = user.lane(other).counters().received;
+                    peers[1].write_all(&stream).unwrap();
+                    while user.lane(other).counters().received == before {
+                        thread::yield_now();
+                    }
+                    user.take_from(other);
+                }
+            };
+            for _ in 0..50 {
+                // Wherever in the ring this leaves the loop.
+                user.take_from(full);
+                ticks(&mut user);
+                let before = user.lane(full).counters().turns;
+                ticks(&mut user);
+                let turns = user.lane(full).counters().turns - before;
+                // The peer's kernel may still push what it holds.
+                assert!(turns < 10, "{turns} turns of a loop with nothing to do: {framing:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A stream that makes no sense costs its own connection, and nothing that came before.
+
+use crate::support::net::{connect, read_all, read_exactly, write_and_finish};
+use crate::support::{Listen, Setup, User, What, frames};
+use millrace_reactor::{Framing, LengthField};
+use millrace_ring::record::reason;
+use std::io::{Read, Write};
+use std::time::Duration;
+
+/// Two frames, then something that is none.
+struct Bad {
+    framing: Framing,
+    good: Vec<u8>,
+    bad: Vec<u8>,
+    why: u32,
+}
+
+fn bad(framing: Framing, bad: &[u8], why: u32) -> Bad {
+    let mut good = Vec::new();
+    for body in [b"one", b"two"] {
+        frames::encode(&framing, body, &mut good);
+    }
+    Bad { framing, good, bad: bad.to_vec(), why }
+}
+
+fn field(bytes: u8, adjust: i32) -> Framing {
+    let little = false;
+    let header = u32::from(bytes);
+    Framing::Length(LengthField { bytes, offset: 0, adjust, strip: header, little, max: 8 })
+}
+
+fn bad_streams() -> Vec<Bad> {
+    let delimiter = || Framing::Delimiter { bytes: (*b"END").into(), max: 8 };
+    vec![
+        bad(Framing::Line { max: 8 }, b"123456789\n", reason::FRAME_TOO_LARGE),
+        bad(Framing::Line { max: 8 }, b"1234567890", reason::FRAME_TOO_LARGE),
+        bad(delimiter(), b"123456789END", reason::FRAME_TOO_LARGE),
+        bad(delimiter(), b"12345678901", reason::FRAME_TOO_LARGE),
+        // By the header alone.
+        bad(field(4, 0), &[0, 0, 0, 9], reason::FRAME_TOO_LARGE),
+        bad(Framing::Varint { max: 8 }, &[9], reason::FRAME_TOO_LARGE),
+        bad(Framing::Varint { max: 8 }, &[0xff, 0xff, 0xff, 0xff, 0x7f], reason::FRAME_TOO_LARGE),
+        bad(Framing::Varint { max: 8 }, &[0x80, 0x80, 0x80, 0x80, 0x80], reason::FRAME_INVALID),
+    ]
+}
+
+#[test]
+fn a_bad_frame_ends_its_connection_after_the_replies_to_those_before() {
+    for setup in Setup::ALL {
+        for Bad { framing, good, bad, why } in bad_streams() {
+            let mut user = User::start(setup);
+            let address = user.listen(&Listen::new(framing.clone()));
+            let mut other = connect(address);
+            let other_key = user.opened();
+            let mut peer = connect(address);
+            let key = user.opened();
+            // What follows it is read and dropped: a reset would cost the peer its replies.
+            peer.write_all(&[&good[..], &bad, &[b'x'; 100_000]].concat()).unwrap();
+            for expected in [b"one", b"two"] {
+                let body = user.data(key);
+                assert_eq!(body, expected);
+                user.reply(key, &framing, &body);
+            }
+            assert_eq!(user.eof(key), why, "{framing:?} {bad:?}");
+            user.end(key);
+            // Told at once, though the peer has not ended.
+            assert_eq!(user.closed(key).reason, why);
+            assert!(read_all(&peer) == good, "{framing:?}: not all replies");
+            other.write_all(&good).unwrap();
+            assert_eq!(user.data(other_key), b"one");
+            user.reply(other_key, &framing, b"one");
+            user.settle(other_key);
+            assert_eq!(read_exactly(&other, good.len() / 2), good[..good.len() / 2]);
+        }
+    }
+}
+
+#[test]
+fn a_length_that_no_frame_can_have_is_invalid() {
+    let cases: [(Framing, &[u8]); 3] = [
+        // A field that counts itself cannot be less than itself.
+        (field(2, -2), &[0, 1]),
+        (field(8, 0), &[0xff; 8]),
+        (field(8, -8), &[0; 8]),
+    ];
+    for (framing, header) in cases {
+        let mut user = User::start(Setup::LARGE);
+        let address = user.listen(&Listen::new(framing.clone()));
+        let mut peer = connect(address);
+        let key = user.opened();
+        peer.write_all(header).unwrap();
+        assert_eq!(user.eof(key), reason::FRAME_INVALID, "{framing:?}");
+        user.end(key);
+        assert_eq!(user.closed(key).reason, reason::FRAME_INVALID);
+    }
+}
+
+#[test]
+fn a_frame_cut_by_fin_is_incomplete() {
+    for setup in Setup::ALL {
+        for framing in frames::native(64, 3) {
+            let mut user = User::start(setup);
+            let address = user.listen(&Listen::new(framing.clone()));
+            let peer = connect(address);
+            let key = user.opened();
+            let mut stream = Vec::new();
+            frames::encode(&framing, b"one", &mut stream);
+            let whole = stream.len();
+            frames::encode(&framing, b"two", &mut stream);
+            write_and_finish(&peer, &stream[..stream.len() - 1]);
+            let body = user.data(key);
+            assert_eq!(body, b"one");
+            assert_eq!(user.eof(key), reason::FRAME_INCOMPLETE, "{framing:?}");
+            user.reply(key, &framing, &body);
+            user.end(key);
+            assert_eq!(user.closed(key).reason, reason::FRAME_INCOMPLETE);
+            assert_eq!(read_all(&peer), stream[..whole]);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_told_of_a_connection_that_lingers_after_its_close_was_told() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(frames::length(8)));
+        let mut peer = connect(address);
+        let key = user.opened();
+        peer.write_all(&[1; 100]).unwrap();
+        user.eof(key);
+        // The user may have asked before it saw the end. The ledger fails on an answer.
+        user.end(key);
+        user.closed(key);
+        user.ask(key);
+        user.flush(key);
+        user.write(key, b"too late");
+        let next = connect(address);
+        let next_key = user.opened();
+        user.settle(next_key);
+        drop((peer, next));
+        user.eof(next_key);
+    }
+}
+
+#[test]
+fn a_bad_frame_does_not_linger_for_ever_with_half_open_either() {
+    let mut listen = Listen::new(frames::length(8));
+    listen.limits.allow_half_open = true;
+    listen.limits.linger = Duration::from_millis(50);
+    listen.max = 1;
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&listen);
+        let mut peer = connect(address);
+        let key = user.opened();
+        peer.write_all(&[1; 100]).unwrap();
+        assert_eq!(user.eof(key), reason::FRAME_TOO_LARGE);
+        user.end(key);
+        assert_eq!(user.closed(key).reason, reason::FRAME_TOO_LARGE);
+        // There is room for one: its place is free when its socket is closed.
+        let _next = connect(address);
+        user.opened();
+        assert!(peer.read(&mut [0; 8]).is_ok_and(|count| count == 0));
+    }
+}
+
+#[test]
+fn input_after_a_bad_frame_is_not_told() {
+    let framing = Framing::Varint { max: 8 };
+    let mut user = User::start(Setup::LARGE);
+    let address = user.listen(&Listen::new(framing));
+    let mut peer = connect(address);
+    let key = user.opened();
+    peer.write_all(&[1, b'a', 100, 1, b'b', 1, b'c']).unwrap();
+    assert_eq!(user.data(key), b"a");
+    assert_eq!(user.eof(key), reason::FRAME_TOO_LARGE);
+    peer.write_all(&[1, b'd']).unwrap();
+    user.settle(key);
+    assert!(!user.has(|event| matches!(event.what, What::Data(_))));
+}

@@ -1,0 +1,15 @@
+//! What a group of loops promises its user, over real sockets.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod accept;
+mod backpressure;
+mod balance;
+mod ending;
+mod fairness;
+mod frames;
+mod limits;
+mod panic;
+mod reading;
+mod resetting;

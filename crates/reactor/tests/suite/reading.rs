@@ -1,0 +1,145 @@
+//! Input reaches the user, whole and in order, whatever comes with it and whenever it may be read.
+
+use crate::support::net::{connect, read_all, write_and_finish};
+use crate::support::{Listen, Random, Setup, User, What, frames};
+use millrace_reactor::Framing;
+use millrace_ring::record::reason;
+use std::collections::HashSet;
+use std::io::Write;
+
+/// How many connections at once.
+const PEERS: usize = 50;
+
+fn data_and_fin_in_one_go(setup: Setup, framing: &Framing, is_paused: bool) {
+    let mut user = User::start(setup);
+    let address = user.listen(&Listen::new(framing.clone()));
+    let mut random = Random(1);
+    for _ in 0..200 / PEERS {
+        let peers: Vec<_> = (0..PEERS).map(|_| connect(address)).collect();
+        let keys: Vec<_> = peers.iter().map(|_| user.opened()).collect();
+        if is_paused {
+            keys.iter().for_each(|key| user.pause(*key));
+            user.settle(keys[PEERS - 1]);
+        }
+        let streams: Vec<_> = peers
+            .iter()
+            .map(|peer| {
+                let stream = frames::stream(framing, 200, 64, &mut random);
+                write_and_finish(peer, &stream);
+                stream
+            })
+            .collect();
+        if is_paused {
+            user.settle(keys[0]);
+            keys.iter().for_each(|key| user.resume(*key));
+        }
+        let closed = user.echo(framing, PEERS);
+        for (peer, stream) in peers.iter().zip(&streams) {
+            assert!(read_all(peer) == *stream, "{framing:?}: not what was sent");
+        }
+        let distinct: HashSet<_> = closed.iter().map(|(key, _)| *key).collect();
+        assert_eq!(distinct, keys.into_iter().collect());
+        assert!(closed.iter().all(|(_, how)| how.reason == reason::NONE), "{closed:?}");
+        let lengths = |of: fn(&crate::support::Closed) -> u64| -> u64 {
+            closed.iter().map(|(_, how)| of(how)).sum()
+        };
+        let length: u64 = streams.iter().map(|stream| stream.len() as u64).sum();
+        assert_eq!((lengths(|c| c.received), lengths(|c| c.sent)), (length, length));
+    }
+    assert_eq!(user.ledger.open(), 0);
+}
+
+#[test]
+fn data_and_fin_in_one_go_are_answered_and_closed_once() {
+    for setup in Setup::ALL {
+        for framing in frames::all(1 << 10, 100) {
+            data_and_fin_in_one_go(setup, &framing, false);
+        }
+    }
+}
+
+#[test]
+fn data_and_fin_in_one_go_while_paused_are_answered_after_resume() {
+    for setup in Setup::ALL {
+        for framing in frames::all(1 << 10, 100) {
+            data_and_fin_in_one_go(setup, &framing, true);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_delivered_while_paused_and_all_of_it_after_resume() {
+    for setup in Setup::ALL {
+        for framing in frames::all(1 << 10, 100) {
+            let mut user = User::start(setup);
+            let address = user.listen(&Listen::new(framing.clone()));
+            let mut peer = connect(address);
+            let key = user.opened();
+            let mut random = Random(2);
+            for _ in 0..50 {
+                let body = frames::body(&framing, 100, &mut random);
+                let mut bytes = Vec::new();
+                frames::encode(&framing, &body, &mut bytes);
+                user.pause(key);
+                user.settle(key);
+                peer.write_all(&bytes).unwrap();
+                user.settle(key);
+                assert!(!user.has(|event| matches!(event.what, What::Data(_))), "{framing:?}");
+                // No event comes after this: what it said while paused has to be remembered.
+                user.resume(key);
+                assert_eq!(user.data(key), body);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fin_that_came_while_paused_waits_for_resume_and_for_the_data_before_it() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let peer = connect(address);
+        let key = user.opened();
+        user.pause(key);
+        user.settle(key);
+        write_and_finish(&peer, b"last words");
+        user.settle(key);
+        let has_input = |what: &What| matches!(what, What::Data(_) | What::Eof(_) | What::Close(_));
+        assert!(!user.has(|event| has_input(&event.what)));
+        user.resume(key);
+        assert_eq!(user.data(key), b"last words");
+        assert_eq!(user.eof(key), reason::NONE);
+        user.end(key);
+        assert_eq!(user.closed(key).reason, reason::NONE);
+    }
+}
+
+#[test]
+fn pausing_and_resuming_at_random_loses_and_doubles_nothing() {
+    for setup in Setup::ALL {
+        let framing = Framing::Varint { max: 4 << 10 };
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(framing.clone()));
+        let mut random = Random(3);
+        let stream = frames::stream(&framing, 1 << 20, 2 << 10, &mut random);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let peer = connect(address);
+                std::thread::scope(|scope| {
+                    scope.spawn(|| write_and_finish(&peer, &stream));
+                    assert!(read_all(&peer) == stream);
+                });
+            });
+            user.echo_with(&framing, 1, |user, event| {
+                if matches!(event.what, What::Data(_)) {
+                    user.pause(event.key);
+                    if random.below(2) == 0 {
+                        user.resume(event.key);
+                        user.pause(event.key);
+                    }
+                    user.resume(event.key);
+                }
+            });
+        });
+    }
+}

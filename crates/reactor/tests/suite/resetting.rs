@@ -1,0 +1,140 @@
+//! Connections that break.
+
+use crate::support::net::{connect, reset};
+use crate::support::{Key, Listen, Random, Setup, User, What};
+use millrace_reactor::Framing;
+use millrace_ring::record::reason;
+use std::io::{Error, ErrorKind, Write};
+
+fn kind_of(errno: i32) -> ErrorKind {
+    Error::from_raw_os_error(errno).kind()
+}
+
+#[test]
+fn a_reset_while_paused_closes_at_once() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let mut peer = connect(address);
+        let key = user.opened();
+        user.pause(key);
+        user.settle(key);
+        peer.write_all(b"unread").unwrap();
+        reset(peer);
+        let closed = user.closed(key);
+        assert_eq!(closed.reason, reason::SYSTEM);
+        assert_eq!(kind_of(closed.errno), ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn a_reset_closes_a_connection_that_reads() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let peer = connect(address);
+        let key = user.opened();
+        reset(peer);
+        let closed = user.closed(key);
+        assert_eq!(kind_of(closed.errno), ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn a_destroyed_connection_is_gone_at_once() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let peer = connect(address);
+        let key = user.opened();
+        user.destroy(key);
+        user.destroy(key);
+        assert_eq!(user.closed(key).reason, reason::DESTROYED);
+        drop(peer);
+    }
+}
+
+/// A connection that has sent 16 KiB into a small ring that nobody empties, and was then reset;
+/// what is written to it now fails.
+fn broken_with_input(user: &mut User, listen: &Listen, input: &[u8]) -> Key {
+    let address = user.listen(listen);
+    let mut peer = connect(address);
+    let key = user.opened();
+    peer.write_all(input).unwrap();
+    // The ring is full when the loop has no more to do: nothing was taken out since.
+    let counted = |user: &User| user.lane(0).received(key.slot, key.generation);
+    while counted(user).unwrap() < 1000 {
+        if listen_is_inline(user) {
+            user.step();
+        }
+        std::thread::yield_now();
+    }
+    reset(peer);
+    key
+}
+
+fn listen_is_inline(user: &User) -> bool {
+    user.is_inline
+}
+
+#[test]
+fn a_failed_write_still_delivers_what_was_received_before() {
+    for setup in [Setup::SMALL, Setup::SMALL_INLINE] {
+        for framing in [Framing::Raw, Framing::Fixed { size: 128 }] {
+            let mut user = User::start(setup);
+            let input = Random(1).bytes(16 << 10);
+            let key = broken_with_input(&mut user, &Listen::new(framing), &input);
+            user.write(key, b"to nobody");
+            // The loop meets the error of the write before there is room to read on. It must not
+            // say that this was sent.
+            user.flush(key);
+            let mut received = Vec::new();
+            let closed = loop {
+                match user.next().what {
+                    What::Data(bytes) => received.extend(bytes),
+                    What::Close(closed) => break closed,
+                    What::Eof(_) => {}
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert!(received == input, "{} of {} bytes", received.len(), input.len());
+            assert_eq!(closed.reason, reason::SYSTEM);
+            assert!(
+                matches!(kind_of(closed.errno), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+                "{closed:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn records_for_a_connection_that_is_gone_do_nothing_to_its_successor() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let address = user.listen(&Listen::new(Framing::Raw));
+        let mut old: Option<Key> = None;
+        let mut slots = std::collections::HashSet::new();
+        for _ in 0..50 {
+            let mut peer = connect(address);
+            let key = user.opened();
+            if let Some(old) = old {
+                assert_ne!(old, key);
+                user.pause(old);
+                user.write(old, b"for someone else");
+                user.flush(old);
+                user.ask(old);
+                user.end(old);
+                user.destroy(old);
+            }
+            peer.write_all(b"hello").unwrap();
+            assert_eq!(user.data(key), b"hello");
+            // Closed by both sides at once: there may be events for it after its end.
+            user.destroy(key);
+            drop(peer);
+            assert_eq!(user.closed(key).sent, 0);
+            old = Some(key);
+            slots.insert(key.slot);
+        }
+        assert!(slots.len() < 50, "slots are used again");
+    }
+}

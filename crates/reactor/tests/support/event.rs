@@ -1,0 +1,100 @@
+//! The records of a loop, as values.
+
+use millrace_ring::Record;
+use millrace_ring::record::{accept_error, address, close, kind, open};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Which connection, of which loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub lane: usize,
+    pub slot: u32,
+    pub generation: u32,
+}
+
+/// One thing that a loop says. For what a listener says, only the key's lane has a meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub key: Key,
+    pub what: What,
+}
+
+/// What it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    Open {
+        listener: u32,
+        remote: Option<SocketAddr>,
+    },
+    /// Bytes as they came, or a whole frame: the ledger puts parts together.
+    Data(Vec<u8>),
+    PartFirst(u32, Vec<u8>),
+    Part(Vec<u8>),
+    Eof(u32),
+    Drain,
+    Flushed,
+    Close(Closed),
+    ListenerClosed(u32),
+    AcceptError(u32, i32),
+}
+
+/// The end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed {
+    pub reason: u32,
+    pub errno: i32,
+    pub received: u64,
+    pub sent: u64,
+}
+
+fn word<const N: usize>(payload: &[u8], at: u32) -> [u8; N] {
+    payload[at as usize..at as usize + N].try_into().unwrap()
+}
+
+fn number(payload: &[u8], at: u32) -> u32 {
+    u32::from_ne_bytes(word(payload, at))
+}
+
+fn decode_address(payload: &[u8]) -> Option<SocketAddr> {
+    let port = u16::from_ne_bytes(word(payload, address::PORT));
+    let ip: IpAddr = match u16::from_ne_bytes(word(payload, address::FAMILY)) {
+        4 => Ipv4Addr::from(word::<4>(payload, address::IP)).into(),
+        6 => Ipv6Addr::from(word::<16>(payload, address::IP)).into(),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+impl Event {
+    pub fn decode(lane: usize, record: Record<'_>) -> Self {
+        let Record { label, payload } = record;
+        let what = match label.kind {
+            kind::OPEN => {
+                assert_eq!(payload.len(), open::SIZE as usize);
+                What::Open {
+                    listener: number(payload, open::LISTENER),
+                    remote: decode_address(&payload[open::REMOTE as usize..]),
+                }
+            }
+            kind::DATA => What::Data(payload.to_vec()),
+            kind::PART_FIRST => What::PartFirst(number(payload, 0), payload[8..].to_vec()),
+            kind::PART => What::Part(payload.to_vec()),
+            kind::EOF => What::Eof(number(payload, 0)),
+            kind::DRAIN => What::Drain,
+            kind::FLUSHED => What::Flushed,
+            kind::CLOSE => What::Close(Closed {
+                reason: number(payload, close::REASON),
+                errno: i32::from_ne_bytes(word(payload, close::ERRNO)),
+                received: u64::from_ne_bytes(word(payload, close::RECEIVED)),
+                sent: u64::from_ne_bytes(word(payload, close::SENT)),
+            }),
+            kind::LISTENER_CLOSED => What::ListenerClosed(number(payload, 0)),
+            kind::ACCEPT_ERROR => What::AcceptError(
+                number(payload, accept_error::ACCEPT_LISTENER),
+                i32::from_ne_bytes(word(payload, accept_error::ACCEPT_ERRNO)),
+            ),
+            other => panic!("a loop says nothing of kind {other}"),
+        };
+        Self { key: Key { lane, slot: label.slot, generation: label.generation }, what }
+    }
+}

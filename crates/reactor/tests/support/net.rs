@@ -1,0 +1,95 @@
+//! Listening, and the peers' side: plain sockets of the standard library.
+
+use millrace_reactor::{Balance, Framing, Limits, ListenOptions};
+use socket2::SockRef;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How to listen: the defaults of the design, and what a test changes.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    pub id: u32,
+    pub address: SocketAddr,
+    pub framing: Framing,
+    pub limits: Limits,
+    pub balance: Balance,
+    /// Connections at most; 0 is no limit.
+    pub max: usize,
+    pub refuse: bool,
+}
+
+impl Listen {
+    pub fn new(framing: Framing) -> Self {
+        Self {
+            id: 7,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            framing,
+            limits: Limits {
+                high_water: 1 << 20,
+                auto_pause: true,
+                allow_half_open: false,
+                linger: Duration::from_secs(30),
+                no_delay: true,
+            },
+            balance: Balance::RoundRobin,
+            max: 0,
+            refuse: false,
+        }
+    }
+
+    pub fn options(&self) -> ListenOptions {
+        ListenOptions {
+            id: self.id,
+            address: self.address,
+            dual_stack: false,
+            backlog: 4096,
+            framing: self.framing.clone(),
+            limits: self.limits.clone(),
+        }
+    }
+}
+
+/// No test waits for ever: a peer that hears nothing fails.
+pub const PATIENCE: Duration = Duration::from_secs(6);
+
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// A peer with an address of its own, 127.0.0.`last`.
+#[cfg(target_os = "linux")]
+pub fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    socket.into()
+}
+
+/// Everything until the other side's FIN.
+pub fn read_all(mut stream: &TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+pub fn read_exactly(mut stream: &TcpStream, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// Writes, and FIN right after it.
+pub fn write_and_finish(mut stream: &TcpStream, bytes: &[u8]) {
+    stream.write_all(bytes).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+}
+
+/// Closes with RST.
+pub fn reset(stream: TcpStream) {
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
+}

@@ -1,0 +1,368 @@
+//! The user of a group: it holds the far ends of the rings, and sleeps until its bell rings.
+
+use super::event::{Closed, Event, Key, What};
+use super::ledger::Ledger;
+use super::net::{Listen, PATIENCE};
+use super::{Setup, frames};
+use crossbeam_utils::sync::{Parker, Unparker};
+use millrace_reactor::{Bell, Bound, Framing, Group, LoopEnds, LoopHandle, Service, Turn};
+use millrace_ring::record::{HEADER, Label, kind};
+use millrace_ring::{Consumer, Doorbell, Memory, Producer, pair};
+use std::collections::VecDeque;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Wakes the user, once an episode.
+#[derive(Debug)]
+pub struct Chime {
+    doorbell: Doorbell,
+    unparker: Unparker,
+}
+
+impl Bell for Chime {
+    fn ring(&self) {
+        if self.doorbell.ring() {
+            self.unparker.unpark();
+        }
+    }
+}
+
+/// The far ends of one loop's rings.
+#[derive(Debug)]
+struct Lane {
+    handle: LoopHandle,
+    inbound: Consumer,
+    outbound: Producer,
+}
+
+/// Stands where JavaScript will.
+#[derive(Debug)]
+pub struct User {
+    pub group: Group,
+    lanes: Vec<Lane>,
+    chime: Arc<Chime>,
+    parker: Parker,
+    /// Events taken out of the rings and not yet asked for.
+    backlog: VecDeque<Event>,
+    pub ledger: Ledger,
+    deadline: Instant,
+    /// For an inline loop: what it left to do, and whether the rings have changed since.
+    turn: Turn,
+    pub is_stirred: bool,
+    pub is_inline: bool,
+}
+
+impl User {
+    pub fn start(setup: Setup) -> Self {
+        let parker = Parker::new();
+        let doorbell = Doorbell::new();
+        let chime = Arc::new(Chime { doorbell, unparker: parker.unparker().clone() });
+        let bell: Arc<dyn Bell> = chime.clone();
+        let ring = || pair(Memory::leaked(setup.ring).unwrap());
+        let (mut near, mut far) = (Vec::new(), Vec::new());
+        for _ in 0..setup.threads.max(1) {
+            let ((inbound, from), (to, outbound)) = (ring(), ring());
+            near.push(LoopEnds { inbound, outbound });
+            far.push((from, to));
+        }
+        let group = match setup.threads {
+            0 => Group::inline(near.pop().unwrap(), &bell),
+            _ => Group::start(near, &bell),
+        };
+        let group = group.unwrap();
+        let lane = |((inbound, outbound), handle): (_, &LoopHandle)| Lane {
+            handle: handle.clone(),
+            inbound,
+            outbound,
+        };
+        let lanes = far.into_iter().zip(group.loops()).map(lane).collect();
+        Self {
+            group,
+            lanes,
+            chime,
+            parker,
+            backlog: VecDeque::new(),
+            ledger: Ledger::default(),
+            deadline: Instant::now() + PATIENCE,
+            turn: Turn { pending: true, next_deadline: None },
+            is_stirred: true,
+            is_inline: setup.threads == 0,
+        }
+    }
+
+    /// Listens, for a server of its own.
+    pub fn listen(&mut self, listen: &Listen) -> SocketAddr {
+        let service = Service::new(listen.balance, listen.max, listen.refuse);
+        let bound = Bound::new(listen.options(), &service).unwrap();
+        let address = bound.local();
+        self.group.listen(bound).unwrap();
+        self.is_stirred = true;
+        address
+    }
+
+    pub fn close_listener(&mut self, id: u32) {
+        self.group.close_listener(id);
+        self.is_stirred = true;
+    }
+
+    pub fn lane(&self, lane: usize) -> &LoopHandle {
+        &self.lanes[lane].handle
+    }
+
+    /// Something for other threads to wake this user with.
+    pub fn chime(&self) -> Arc<Chime> {
+        self.chime.clone()
+    }
+
+    /// Sleeps until `look` finds something. Whatever can change what it sees has to ring the bell.
+    pub fn until<T>(&mut self, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(
+                Instant::now() < self.deadline,
+                "nothing came; {} are open",
+                self.ledger.open()
+            );
+            if self.is_inline {
+                self.step();
+                continue;
+            }
+            self.chime.doorbell.rest(false);
+            // The second look: what came before the rest did not ring.
+            let found = look(self);
+            if found.is_none() {
+                self.parker.park_deadline(self.deadline);
+            }
+            self.chime.doorbell.rise();
+            if let Some(found) = found {
+                return found;
+            }
+        }
+    }
+
+    /// Drives an inline loop as its user has to, and not once more: after a change in the rings,
+    /// when it has more to do, at its deadline, and when the kernel has events.
+    pub fn step(&mut self) {
+        // A loop that panicked has nothing left to do.
+        const DEAD: Turn = Turn { pending: false, next_deadline: None };
+        let is_due = self.turn.next_deadline.is_some_and(|at| at <= Instant::now());
+        let can_go_on = std::mem::take(&mut self.is_stirred) || self.turn.pending || is_due;
+        if can_go_on {
+            self.turn = self.group.work().unwrap_or(DEAD);
+        }
+        if self.has_events(!can_go_on) {
+            self.turn = self.group.turn().unwrap_or(DEAD);
+        }
+    }
+
+    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
+    fn has_events(&self, may_wait: bool) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let Some(descriptor) = self.group.descriptor() else { return false };
+        // SAFETY: the group, borrowed here, keeps it open.
+        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
+        // Not long, for a peer's thread may change what the user waits for.
+        let patience = Timespec { tv_sec: 0, tv_nsec: i64::from(may_wait) * 1_000_000 };
+        let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];
+        poll(&mut descriptors, Some(&patience)).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Without a descriptor to watch there is only trying.
+    #[cfg(not(all(unix, not(mio_unsupported_force_poll_poll))))]
+    fn has_events(&self, may_wait: bool) -> bool {
+        if may_wait {
+            std::thread::yield_now();
+        }
+        true
+    }
+
+    /// Takes everything out of the rings.
+    pub fn take(&mut self) {
+        for lane in 0..self.lanes.len() {
+            self.take_from(lane);
+        }
+    }
+
+    /// Takes everything out of one loop's ring.
+    pub fn take_from(&mut self, at: usize) {
+        let lane = &mut self.lanes[at];
+        while let Some(record) = lane.inbound.next() {
+            if let Some(event) = self.ledger.note(Event::decode(at, record)) {
+                self.backlog.push_back(event);
+            }
+        }
+        if lane.inbound.release() {
+            self.is_stirred = true;
+            lane.handle.wake_for_room(|| true);
+        }
+    }
+
+    /// The next event.
+    pub fn next(&mut self) -> Event {
+        self.until(|user| {
+            if user.backlog.is_empty() {
+                user.take();
+            }
+            user.backlog.pop_front()
+        })
+    }
+
+    /// The next event that `wanted` says something of; the others stay where they are.
+    pub fn find<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        let mut seen = 0;
+        self.until(|user| {
+            user.take();
+            let found = (seen..user.backlog.len())
+                .find_map(|at| wanted(&user.backlog[at]).map(|found| (at, found)));
+            seen = user.backlog.len();
+            let (at, found) = found?;
+            user.backlog.remove(at);
+            Some(found)
+        })
+    }
+
+    /// Whether such an event is here already.
+    pub fn has(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.take();
+        self.backlog.iter().any(wanted)
+    }
+
+    pub fn opened(&mut self) -> Key {
+        self.find(|event| matches!(event.what, What::Open { .. }).then_some(event.key))
+    }
+
+    /// The connection of that peer.
+    pub fn opened_by(&mut self, peer: &TcpStream) -> Key {
+        let address = peer.local_addr().unwrap();
+        self.find(|event| match event.what {
+            What::Open { remote: Some(remote), .. } if remote == address => Some(event.key),
+            _ => None,
+        })
+    }
+
+    pub fn data(&mut self, key: Key) -> Vec<u8> {
+        self.find(|event| match &event.what {
+            What::Data(bytes) if event.key == key => Some(bytes.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn eof(&mut self, key: Key) -> u32 {
+        self.find(|event| match event.what {
+            What::Eof(reason) if event.key == key => Some(reason),
+            _ => None,
+        })
+    }
+
+    pub fn closed(&mut self, key: Key) -> Closed {
+        self.find(|event| match event.what {
+            What::Close(closed) if event.key == key => Some(closed),
+            _ => None,
+        })
+    }
+
+    pub fn told(&mut self, key: Key, what: &What) {
+        self.find(|event| (event.key == key && event.what == *what).then_some(()));
+    }
+}
+
+impl User {
+    /// Publishes one record, waiting for room in the ring, and taking what comes meanwhile.
+    fn send(&mut self, key: Key, kind: u32, payload: &[u8]) {
+        let label = Label { slot: key.slot, generation: key.generation, kind };
+        let mut is_second_look = false;
+        self.until(|user| {
+            let lane = &mut user.lanes[key.lane];
+            if is_second_look {
+                lane.handle.await_room();
+            }
+            if lane.outbound.push(label, payload, 0) {
+                lane.outbound.publish();
+                lane.handle.wake();
+                user.is_stirred = true;
+                return Some(());
+            }
+            is_second_look = true;
+            user.take();
+            None
+        });
+    }
+
+    /// Writes, in as many records as it takes.
+    pub fn write(&mut self, key: Key, bytes: &[u8]) {
+        let largest = self.lanes[key.lane].outbound.capacity() / 4 - HEADER;
+        for part in bytes.chunks(largest as usize) {
+            self.send(key, kind::WRITE, part);
+        }
+    }
+
+    pub fn end(&mut self, key: Key) {
+        self.send(key, kind::END, &[]);
+    }
+
+    pub fn destroy(&mut self, key: Key) {
+        self.send(key, kind::DESTROY, &[]);
+    }
+
+    pub fn pause(&mut self, key: Key) {
+        self.send(key, kind::PAUSE, &[]);
+    }
+
+    pub fn resume(&mut self, key: Key) {
+        self.send(key, kind::RESUME, &[]);
+    }
+
+    pub fn ask(&mut self, key: Key) {
+        self.send(key, kind::ASK, &[]);
+    }
+
+    pub fn flush(&mut self, key: Key) {
+        self.send(key, kind::FLUSH, &[]);
+    }
+
+    /// Returns when the loop has done all that was asked of this connection, and has seen all that
+    /// the kernel had for it before. The connection must have nothing queued.
+    pub fn settle(&mut self, key: Key) {
+        self.flush(key);
+        self.told(key, &What::Flushed);
+        // Events come before records within a turn, so one more turn has seen what this one missed.
+        self.flush(key);
+        self.told(key, &What::Flushed);
+    }
+
+    /// Sends a frame with that body.
+    pub fn reply(&mut self, key: Key, framing: &Framing, body: &[u8]) {
+        let mut bytes = Vec::with_capacity(body.len() + 16);
+        frames::encode(framing, body, &mut bytes);
+        self.write(key, &bytes);
+    }
+
+    /// Answers frames with themselves and ends with ends, until so many connections have closed.
+    pub fn echo(&mut self, framing: &Framing, closes: usize) -> Vec<(Key, Closed)> {
+        self.echo_with(framing, closes, |_, _| {})
+    }
+
+    /// The same, with a look at every event.
+    pub fn echo_with(
+        &mut self,
+        framing: &Framing,
+        closes: usize,
+        mut look: impl FnMut(&mut Self, &Event),
+    ) -> Vec<(Key, Closed)> {
+        let mut closed = Vec::new();
+        while closed.len() < closes {
+            let event = self.next();
+            look(self, &event);
+            match event.what {
+                What::Data(body) => self.reply(event.key, framing, &body),
+                What::Eof(_) => self.end(event.key),
+                What::Close(how) => closed.push((event.key, how)),
+                _ => {}
+            }
+        }
+        closed
+    }
+}

@@ -1,0 +1,42 @@
+// @ts-check
+/** Lengths in RESP: digits and CRLF, read in place. */
+
+import { ProtocolError } from './protocol-error.js'
+
+/** @import { Reader } from 'millrace' */
+
+const CR = 13
+const MINUS = 45
+const ZERO = 48
+
+/**
+ * A number and its CRLF; `undefined` if they are not all here.
+ *
+ * @param {Reader} from
+ * @param {number} max
+ * @param {string} problem what is wrong if it is no number, or over `max`
+ */
+export function readLength(from, max, problem) {
+  let value = 0
+  let digits = 0
+  let sign = 1
+  for (let left = from.remaining; left > 0; left--) {
+    const byte = from.u8()
+    if (byte === CR && digits > 0) {
+      if (left === 1) return undefined
+      from.skip(1)
+      return sign * value
+    }
+    if (byte === MINUS && digits === 0 && sign === 1) {
+      sign = -1
+      continue
+    }
+    const digit = byte - ZERO
+    const isLeadingZero = value === 0 && digits > 0
+    value = value * 10 + digit
+    const isDigit = digit >= 0 && digit <= 9
+    if (!isDigit || isLeadingZero || value > max) throw new ProtocolError(problem)
+    digits++
+  }
+  return undefined
+}
