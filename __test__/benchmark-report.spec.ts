@@ -16,7 +16,13 @@ const rounds = {
 
 test('a table is aligned, numbers to the right', (t) => {
   t.is(
-    table(['', 'msg/s'], [['ours', '5'], ['a', '12345']]),
+    table(
+      ['', 'msg/s'],
+      [
+        ['ours', '5'],
+        ['a', '12345'],
+      ],
+    ),
     ['|      | msg/s |', '| ---- | ----: |', '| ours |     5 |', '| a    | 12345 |'].join('\n'),
   )
 })
@@ -29,7 +35,12 @@ test('a row has the median, the spread and the median of the ratios', (t) => {
     { title: '× theirs', value: 'speed', over: 'theirs', format },
   ]
   const rows = summary(columns, rounds).split('\n').slice(2)
-  const cells = rows.map((row: string) => row.split('|').map((cell) => cell.trim()).slice(1, -1))
+  const cells = rows.map((row: string) =>
+    row
+      .split('|')
+      .map((cell) => cell.trim())
+      .slice(1, -1),
+  )
   t.deepEqual(cells, [
     ['ours', '6.0', '4.0–30.0', '2.0'],
     ['theirs', '2.0', '2.0–30.0', '1.0'],
@@ -46,7 +57,10 @@ test('a target is met, missed or not measured', (t) => {
 })
 
 test('every other round is played in reverse', (t) => {
-  t.deepEqual([0, 1, 2].map((round) => order(['a', 'b'], round).join('')), ['ab', 'ba', 'ab'])
+  t.deepEqual(
+    [0, 1, 2].map((round) => order(['a', 'b'], round).join('')),
+    ['ab', 'ba', 'ab'],
+  )
 })
 
 test('a failure is told and leaves a gap in its round', async (t) => {

@@ -4,11 +4,13 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
+import { startRedis } from '../examples/redis/server.js'
 import { connect, read, readAll } from './support/client.js'
-import { type Example, run, runListening } from './support/example.js'
+import { run, runListening } from './support/example.js'
+import { LOOPS } from './support/serve.js'
 
 /** A client, disconnected when the test ends; an error of its connection fails what waits for it. */
-function client(t: ExecutionContext, { port }: Example): Redis {
+function client(t: ExecutionContext, { port }: { port: number }): Redis {
   const redis = new Redis(port, '127.0.0.1', { retryStrategy: null, connectionName: 'spec' })
   redis.on('error', () => {})
   t.teardown(() => redis.disconnect())
@@ -127,6 +129,23 @@ test('a client that does not read its replies gets all of them later', async (t)
   const one = Buffer.concat([Buffer.from(`$${value.length}\r\n`), value, Buffer.from('\r\n')])
   t.is(replies.length, 100 * one.length + '+OK\r\n'.length)
   for (let at = 0; at < 100; at++) t.is(one.compare(replies, at * one.length, (at + 1) * one.length), 0)
+})
+
+test('a client that does not read its replies is not asked for more commands', async (t) => {
+  const server = await startRedis({ listen: 'tcp://127.0.0.1:0', loops: LOOPS })
+  t.teardown(() => server.close({ timeout: 0 }))
+  const port = Number(server.addresses[0]?.split(':').pop())
+  const redis = client(t, { port })
+  const value = randomBytes(1 << 20)
+  await redis.set('value', value)
+  const late = await connect(port)
+  late.pause().write('GET value\r\n'.repeat(100))
+  const waiting = () => Math.max(...Array.from(server, (conn) => conn.buffered))
+  while (waiting() <= 1 << 20) await redis.ping()
+  for (let at = 0; at < 100; at++) await redis.ping()
+  // The high-water mark, and the reply that went over it.
+  t.true(waiting() <= (2 << 20) + 100, `${waiting()} bytes wait`)
+  late.destroy()
 })
 
 test('SIGTERM answers what was sent before it, and ends with 0', async (t) => {

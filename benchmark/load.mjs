@@ -10,7 +10,11 @@ import { ended, start } from './processes.mjs'
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const SOURCE = join(ROOT, 'crates/load')
 const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target')
-export const LOAD = join(TARGET, 'release', process.platform === 'win32' ? 'millrace-load.exe' : 'millrace-load')
+export const LOAD = join(
+  TARGET,
+  'release',
+  process.platform === 'win32' ? 'millrace-load.exe' : 'millrace-load',
+)
 
 /** Builds it where it is missing, or older than its source. */
 export function build() {
@@ -27,7 +31,9 @@ export function build() {
 function newest(folder) {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())
-  return Math.max(...files.map((file) => statSync(join(file.parentPath ?? file.path, file.name)).mtimeMs))
+  return Math.max(
+    ...files.map((file) => statSync(join(file.parentPath ?? file.path, file.name)).mtimeMs),
+  )
 }
 
 /**

@@ -39,6 +39,11 @@ export function order(variants, round) {
   return round % 2 === 0 ? [...variants] : [...variants].reverse()
 }
 
+/** What a process complained of, as one line of a list. @param {string} message */
+function oneLine(message) {
+  return message.replaceAll(/\s+/g, ' ').trim().slice(0, 300)
+}
+
 /**
  * @param {Scenario} scenario
  * @param {readonly Variant[]} variants those of its variants that were chosen
@@ -56,7 +61,7 @@ export async function play(scenario, variants, settings) {
       try {
         measurement = await scenario.measure(variant, settings)
       } catch (error) {
-        const { message } = /** @type {Error} */ (error)
+        const message = oneLine(/** @type {Error} */ (error).message)
         failures.push(`${scenario.name}, round ${round + 1}, ${variant.name}: ${message}`)
         console.error(message)
       }

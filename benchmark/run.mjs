@@ -39,7 +39,8 @@ function checkBuilt() {
 function checkNames(names, known) {
   const all = new Set(known.map(({ name }) => name))
   const unknown = names?.find((name) => !all.has(name))
-  if (unknown !== undefined) throw new UsageError(`there is no ${unknown}, only ${[...all].join(', ')}`)
+  if (unknown !== undefined)
+    throw new UsageError(`there is no ${unknown}, only ${[...all].join(', ')}`)
 }
 
 /** @param {import('./options.mjs').Options} options */
@@ -48,7 +49,10 @@ async function run(options) {
   if (suites.length === 0) throw new UsageError(`there is no suite ${options.suite}`)
   const scenarios = suites.flatMap((suite) => suite.scenarios)
   checkNames(options.only, scenarios)
-  checkNames(options.variants, scenarios.flatMap((scenario) => scenario.variants))
+  checkNames(
+    options.variants,
+    scenarios.flatMap((scenario) => scenario.variants),
+  )
   checkBuilt()
   build()
 
@@ -61,16 +65,25 @@ async function run(options) {
     const settings = { rounds: options.rounds ?? suite.rounds, seconds: options.seconds }
     for (const scenario of suite.scenarios) {
       if (options.only?.includes(scenario.name) === false) continue
-      const variants = scenario.variants.filter(({ name }) => options.variants?.includes(name) ?? true)
+      const variants = scenario.variants.filter(
+        ({ name }) => options.variants?.includes(name) ?? true,
+      )
       const outcome = await play(scenario, variants, settings)
       failures.push(...outcome.failures)
       console.log(`## ${scenario.title}\n\n${summary(scenario.columns, outcome.rounds)}\n`)
-      if (scenario.targets.length > 0) console.log(`${verdicts(scenario.targets, outcome.rounds)}\n`)
+      if (scenario.targets.length > 0)
+        console.log(`${verdicts(scenario.targets, outcome.rounds)}\n`)
       const targets = scenario.targets.map((target) => verdict(target, outcome.rounds))
-      results[`${suite.name}/${scenario.name}`] = { title: scenario.title, settings, targets, ...outcome }
+      results[`${suite.name}/${scenario.name}`] = {
+        title: scenario.title,
+        settings,
+        targets,
+        ...outcome,
+      }
     }
   }
-  if (failures.length > 0) console.log(`## Failures\n\n${failures.map((each) => `- ${each}`).join('\n')}\n`)
+  if (failures.length > 0)
+    console.log(`## Failures\n\n${failures.map((each) => `- ${each}`).join('\n')}\n`)
   save(options, { machine: where, results })
   return failures.length === 0 ? 0 : 1
 }

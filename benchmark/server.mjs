@@ -34,7 +34,9 @@ export class Server {
     this.#isPeer = peer !== undefined
     const file = fileURLToPath(new URL(`peers/${peer}`, import.meta.url))
     this.#child =
-      peer === undefined ? start(LOAD, ['floor']) : start(process.execPath, [...nodeArgs, file, ...own, ...args])
+      peer === undefined
+        ? start(LOAD, ['floor'])
+        : start(process.execPath, [...nodeArgs, file, ...own, ...args])
     this.#child.stderr.on('data', (/** @type {Buffer} */ chunk) => (this.#complaint += chunk))
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
     this.#end = ended(this.#child)
@@ -49,10 +51,15 @@ export class Server {
    */
   static async start(variant, args = [], nodeArgs = []) {
     const server = new Server(variant, args, nodeArgs)
-    const line = await server.#line()
-    if (!line.startsWith('listening ')) throw new Error(`${variant.name} said ${line}`)
-    server.address = line.slice('listening '.length)
-    return server
+    try {
+      const line = await server.#line()
+      if (!line.startsWith('listening ')) throw new Error(`the server said ${line}`)
+      server.address = line.slice('listening '.length)
+      return server
+    } catch (error) {
+      server.#child.kill('SIGKILL')
+      throw error
+    }
   }
 
   get pid() {
@@ -62,7 +69,8 @@ export class Server {
   async #line() {
     const late = wait(PATIENCE, undefined, { ref: false }).then(() => ({ value: undefined }))
     const { value } = await Promise.race([this.#lines.next(), late])
-    if (value === undefined) throw new Error(`the server is silent or gone: ${this.#complaint.trim()}`)
+    if (value === undefined)
+      throw new Error(`the server is silent or gone: ${this.#complaint.trim()}`)
     return value
   }
 
@@ -91,7 +99,8 @@ export class Server {
       const rss_kb = this.#rss()
       readings.push(rss_kb)
       const last = readings.slice(-3)
-      if (last.length === 3 && Math.max(...last) - Math.min(...last) <= SAME_KB) return { rss_kb, heap }
+      if (last.length === 3 && Math.max(...last) - Math.min(...last) <= SAME_KB)
+        return { rss_kb, heap }
     }
     throw new Error(`memory does not come to rest: ${readings.join(', ')} kB`)
   }
@@ -106,13 +115,16 @@ export class Server {
   async stop() {
     const { exitCode, signalCode } = this.#child
     if (exitCode !== null || signalCode !== null) {
-      throw new Error(`the server ended by itself with ${exitCode ?? signalCode}: ${this.#complaint.trim()}`)
+      throw new Error(
+        `the server ended by itself with ${exitCode ?? signalCode}: ${this.#complaint.trim()}`,
+      )
     }
     if (!this.#isPeer) this.#child.kill()
     this.#child.stdin.end()
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE)
     const end = await this.#end
     clearTimeout(timer)
-    if (this.#isPeer && end !== 0) throw new Error(`the server ended with ${end}: ${this.#complaint.trim()}`)
+    if (this.#isPeer && end !== 0)
+      throw new Error(`the server ended with ${end}: ${this.#complaint.trim()}`)
   }
 }

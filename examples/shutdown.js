@@ -21,7 +21,7 @@ export function closeOnSignal(server, stop = () => {}) {
     }
     first = now
     stop()
-    console.log(`\nclosing ${server.connections} connections; Ctrl-C again to drop them`)
+    console.log(`\nclosing; connections: ${server.connections}; Ctrl-C again drops them`)
     void server.close().then(() => {
       console.log('closed')
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal)

@@ -31,6 +31,12 @@ export function closeError(reason: number, errno: number): MillraceError | undef
   }
 }
 
+/** What a native call threw, with the code that it gave it. */
+export function nativeError(cause: unknown): MillraceError {
+  const { code = 'ERR_UNSUPPORTED', message } = cause as NodeJS.ErrnoException
+  return new MillraceError(code, message, { cause })
+}
+
 /** A system call's error, with Node's names. */
 export function systemError(
   errno: number,
@@ -38,6 +44,7 @@ export function systemError(
   place: { address?: string; port?: number } = {},
 ): MillraceError {
   const code = errorName(errno)
-  const where = place.address === undefined ? '' : ` ${place.address}:${place.port}`
+  const port = place.port === undefined ? '' : `:${place.port}`
+  const where = place.address === undefined ? '' : ` ${place.address}${port}`
   return new MillraceError(code, `${syscall} ${code}${where}`, { errno: -errno, syscall, ...place })
 }

@@ -117,6 +117,7 @@ export abstract class Reading extends Writing {
     const message = this.currentCodec.decode(reader)
     const left = reader.end - reader.pos
     reader.close()
+    if (isThenable(message)) throw isAsync(message)
     if (left !== 0) throw notConsumed(left)
     if (message === undefined) return
     this.#hand(message)
@@ -169,6 +170,7 @@ export abstract class Reading extends Writing {
       const next = reader.pos
       reader.close()
       if (message === undefined) return at
+      if (isThenable(message)) throw isAsync(message)
       if (next === at) throw emptyMessage()
       at = next
       if (message === SWALLOWED) continue
@@ -195,7 +197,6 @@ export abstract class Reading extends Writing {
   }
 
   #hand(message: unknown): void {
-    if (isThenable(message)) throw isAsync()
     const result = this.listener.handlers.message?.(this as never, message)
     if (isThenable(result)) this.track(result)
   }
@@ -221,6 +222,8 @@ export abstract class Reading extends Writing {
     if (!(flags & EOF) || flags & (ENDED | DESTROYED | CLOSED | PAUSED)) return
     const extras = this.extras
     if (this.pending > 0 || flags & PULLING || (extras?.parked?.count ?? 0) > 0) return
+    // Messages of a raw stream that nobody has pulled yet, maybe.
+    if (flags & PULLED && extras?.rest?.isFresh && extras.rest.length > 0) return
     if (extras?.rest !== undefined && extras.rest.length > 0 && !(flags & DRAINING)) {
       // The stream was cut in the middle of a message: what was answered still goes out.
       extras.error ??= new MillraceError(
@@ -302,8 +305,8 @@ export abstract class Reading extends Writing {
       const message = this.currentCodec.decode(reader)
       const left = reader.end - reader.pos
       reader.close()
+      if (isThenable(message)) throw isAsync(message)
       if (left !== 0) throw notConsumed(left)
-      if (isThenable(message)) throw isAsync()
       if (message !== undefined) return message
     }
     return undefined
@@ -325,9 +328,9 @@ export abstract class Reading extends Writing {
           this.#checkRest(rest)
           break
         }
+        if (isThenable(message)) throw isAsync(message)
         if (at === rest.start) throw emptyMessage()
         rest.consume(at)
-        if (isThenable(message)) throw isAsync()
         if (message !== SWALLOWED) return message
       }
       const piece = parked.shift()
@@ -344,15 +347,17 @@ export abstract class Reading extends Writing {
   }
 }
 
-function notConsumed(left: number): MillraceError {
+export function notConsumed(left: number): MillraceError {
   return new MillraceError('ERR_FRAME_NOT_CONSUMED', `decode left ${left} bytes of a frame unread`)
 }
 
-function emptyMessage(): MillraceError {
+export function emptyMessage(): MillraceError {
   return new MillraceError('ERR_FRAME_INVALID', 'decode made a message of no bytes')
 }
 
-function isAsync(): MillraceError {
+export function isAsync(message: PromiseLike<unknown>): MillraceError {
+  // Its outcome is of no interest any more.
+  message.then(undefined, () => {})
   return new MillraceError(
     'ERR_DECODE_ASYNC',
     'decode returned a promise; it has to be synchronous',

@@ -160,8 +160,13 @@ export abstract class Writing {
 
   drainedByLoop(): void {
     if (!(this.flags & ASKED) || this.flags & (DESTROYED | CLOSED)) return
-    this.flags &= ~ASKED
     this.#count()
+    // What was written after the question is not in the answer.
+    if (this.written - this.sent > this.listener.highWaterMark / 2) {
+      this.control(KIND_ASK)
+      return
+    }
+    this.flags &= ~ASKED
     this.extras?.drained.resolve()
     this.call(() => this.listener.handlers.drain?.(this as never))
   }

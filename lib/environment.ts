@@ -25,6 +25,10 @@ export class Environment {
   #isPumping = false
   #isCommitDue = false
   #isPumpDue = false
+  /** An immediate is set, and no second one is needed: Node runs all that are set without a look at
+      its timers. */
+  #isPumpSet = false
+  #isTurnSet = false
   #inlineTimer: NodeJS.Timeout | undefined
   /** Servers and connections for which the process stays alive. */
   #holds = 0
@@ -160,9 +164,11 @@ export class Environment {
   }
 
   #pumpSoon(): void {
-    if (this.#isPumpDue) return
     this.#isPumpDue = true
+    if (this.#isPumpSet) return
+    this.#isPumpSet = true
     setImmediate(() => {
+      this.#isPumpSet = false
       if (this.#isPumpDue) this.pump()
     })
   }
@@ -171,11 +177,20 @@ export class Environment {
   #scheduleInline(): void {
     if (this.control[PENDING] === 1) {
       this.control[PENDING] = 0
-      setImmediate(() => this.#turn())
+      this.#turnSoon()
     }
     const wait = this.control[DEADLINE] as number
     clearTimeout(this.#inlineTimer)
     if (wait > 0) this.#inlineTimer = setTimeout(() => this.#turn(), wait).unref()
+  }
+
+  #turnSoon(): void {
+    if (this.#isTurnSet) return
+    this.#isTurnSet = true
+    setImmediate(() => {
+      this.#isTurnSet = false
+      this.#turn()
+    })
   }
 
   #turn(): void {

@@ -35,10 +35,11 @@ export class MillraceError extends Error implements SystemErrorFields {
   override readonly name = 'MillraceError'
   /** One of {@link ErrorCode}, or a system error's name such as `EADDRINUSE`. */
   readonly code: ErrorCode | (string & {})
-  readonly errno?: number
-  readonly syscall?: string
-  readonly address?: string
-  readonly port?: number
+  // Declared only: a field that is not given is not there.
+  declare readonly errno?: number
+  declare readonly syscall?: string
+  declare readonly address?: string
+  declare readonly port?: number
 
   constructor(
     code: ErrorCode | (string & {}),

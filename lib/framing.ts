@@ -45,9 +45,24 @@ function encode(message: Uint8Array | string, to: Writer): void {
   else throw new TypeError(`expected a string or a Uint8Array, not ${typeof message}`)
 }
 
+/**
+ * Refuses a framing that is none, of a codec that was written by hand.
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function validate(framing: Framing): void {
+  if (framing.kind !== 'fixed') count('max', framing.max, 1)
+  let problem: string | null
+  try {
+    problem = checkFraming(toNative(framing))
+  } catch (thrown) {
+    problem = (thrown as Error).message
+  }
+  if (problem !== null) throw new MillraceError('ERR_INVALID_OPTION', problem)
+}
+
 function frameCodec<F extends Framing>(framing: F): FrameCodec<F> {
-  const problem = checkFraming(toNative(framing))
-  if (problem) throw new MillraceError('ERR_INVALID_OPTION', problem)
+  validate(framing)
   const codec = { ...framing, framing: Object.freeze(framing), decode, encode }
   return Object.freeze(codec) as unknown as FrameCodec<F>
 }
@@ -60,7 +75,8 @@ function count(name: string, value: unknown, least = 0): number {
 }
 
 function limit(options: { max?: number } | undefined): number {
-  return count('max', options?.max ?? DEFAULT_MAX, 1)
+  const { max = DEFAULT_MAX } = options ?? {}
+  return count('max', max, 1)
 }
 
 /**
@@ -139,8 +155,9 @@ export interface LengthFieldOptions {
  */
 export function lengthField(options: LengthFieldOptions = {}): FrameCodec<Of<'lengthField'>> {
   const { bytes = 4, endian = 'big', adjust = 0 } = options
-  const offset = count('offset', options.offset ?? 0)
-  const strip = count('strip', options.strip ?? offset + bytes)
+  const offset = count('offset', options.offset === undefined ? 0 : options.offset)
+  const strip = count('strip', options.strip === undefined ? offset + bytes : options.strip)
+  if (![1, 2, 3, 4, 8].includes(bytes)) throw invalidOption('bytes', '1, 2, 3, 4 or 8', bytes)
   if (!Number.isSafeInteger(adjust)) throw invalidOption('adjust', 'a whole number', adjust)
   if (endian !== 'big' && endian !== 'little') {
     throw invalidOption('endian', "'big' or 'little'", endian)
@@ -217,6 +234,9 @@ export function writeFrame<Out>(
   }
 }
 
+/** The least length that so many bytes cannot hold: a table, for a power takes longer than a frame. */
+const BEYOND = { 1: 2 ** 8, 2: 2 ** 16, 3: 2 ** 24, 4: 2 ** 32, 8: 2 ** 64 } as const
+
 function writeLengthField<Out>(
   codec: Encoder<Out>,
   { bytes, offset, adjust, strip, endian, max }: Of<'lengthField'>,
@@ -232,7 +252,7 @@ function writeLengthField<Out>(
   const { length } = to
   checkLength(length, max)
   const value = length - adjust
-  if (value < 0 || value >= 256 ** bytes) {
+  if (value < 0 || value >= BEYOND[bytes]) {
     throw invalid(`a length of ${value} does not fit into ${bytes} bytes`)
   }
   to.patch(value, bytes, endian === 'little')

@@ -1,10 +1,11 @@
 /** Loops that belong together, and who uses them. */
 
+import { nativeError } from './close-error.js'
 import { MAX_LOOPS } from './control.js'
 import { theEnvironment } from './environment.js'
 import { invalidOption, MillraceError } from './errors.js'
 import { Loop } from './loop.js'
-import { startGroup, stopGroup } from './native.js'
+import { type GroupInfo, startGroup, stopGroup } from './native.js'
 import { checkRingBytes, defaultLoops } from './options.js'
 
 /** A group of loops. It stops when its last user has left. */
@@ -16,7 +17,7 @@ export class Group {
   constructor(count: number, isInline: boolean, ringBytes: number) {
     const environment = theEnvironment()
     const rings = Array.from({ length: 2 * count }, () => new ArrayBuffer(ringBytes))
-    const info = startGroup(environment.handle, rings, isInline)
+    const info = startLoops(environment.handle, rings, isInline)
     this.number = info.number
     this.loops = info.loops.map((index, at) => {
       const loop = new Loop(
@@ -45,6 +46,14 @@ export class Group {
   }
 }
 
+function startLoops(handle: number, rings: ArrayBuffer[], isInline: boolean): GroupInfo {
+  try {
+    return startGroup(handle, rings, isInline)
+  } catch (error) {
+    throw nativeError(error)
+  }
+}
+
 /** The group of everybody who names no other. */
 let shared: Group | undefined
 
@@ -54,16 +63,15 @@ export function groupFor(
   ringBytes: unknown,
   groupOf: (owner: unknown) => Group | undefined,
 ): Group {
+  const isOwn = typeof loops === 'number' || loops === 'inline'
+  if (ringBytes !== undefined && !isOwn) {
+    throw new MillraceError(
+      'ERR_INVALID_OPTION',
+      'ringBytes needs loops of its own: loops has to be a number or inline',
+    )
+  }
   if (loops === undefined) {
-    if (ringBytes !== undefined) {
-      throw new MillraceError(
-        'ERR_INVALID_OPTION',
-        'ringBytes needs loops of its own: loops has to be a number or inline',
-      )
-    }
     // One whose loops are all lost is on its way out.
-    if (shared?.loops.every((loop) => loop.isDead)) shared = undefined
-    // A group whose loops are all lost serves nobody any more.
     if (shared?.loops.every((loop) => loop.isDead)) shared = undefined
     shared ??= new Group(defaultLoops(), false, checkRingBytes(undefined))
     return shared.join()

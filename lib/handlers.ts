@@ -22,7 +22,12 @@ type Immediate<T> = T & (T extends PromiseLike<unknown> ? never : unknown)
  * `close` gets the error, or without one `error` does, or without both the process's warnings.
  */
 export interface Handlers<In, Out, Data> {
-  /** Makes `conn.data` for a new connection. Synchronous: a promise is refused with `ERR_DATA_ASYNC`. */
+  /**
+   * Makes `conn.data` for a new connection. Synchronous: a promise is refused with `ERR_DATA_ASYNC`.
+   *
+   * Its result types `conn.data` in all handlers; write it before them, for TypeScript infers from
+   * top to bottom.
+   */
   data?: (peer: Peer) => Immediate<Data>
   /** A connection is there. What it writes goes out first. Messages do not wait for its promise. */
   open?(conn: Conn<In, Out, Data>): unknown

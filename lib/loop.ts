@@ -74,8 +74,10 @@ export class Loop {
   present(): void {
     const { control } = this.environment
     control[this.#words + IN_HEAD] = this.#head
-    control[this.#words + OUT_TAIL] = this.outbound.tail
     control[this.#words + WAITS] = this.outbound.isBlocked ? 1 : 0
+    // A commit inside `encode`, for another loop: the record that it may be growing stays ours.
+    if (this.outbound.isWriting) return
+    control[this.#words + OUT_TAIL] = this.outbound.tail
     this.outbound.shown()
   }
 
@@ -94,7 +96,9 @@ export class Loop {
 
   /** A write grew the ring: shows it to the loop if there is much of it. */
   wrote(): void {
-    if (this.outbound.unshown >= BATCH) this.environment.commitNow()
+    const { outbound } = this
+    // Not inside `encode`, whose message is not complete.
+    if (outbound.unshown >= BATCH && !outbound.isWriting) this.environment.commitNow()
     else this.environment.commitSoon()
   }
 

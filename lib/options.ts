@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import type { Codec } from './codec.js'
 import { checkCodec } from './connection.js'
 import { invalidOption, MillraceError } from './errors.js'
-import { DEFAULT_MAX } from './framing.js'
+import { DEFAULT_MAX, validate } from './framing.js'
 import type { Handlers, Peer } from './handlers.js'
 import type { Server } from './server.js'
 
@@ -29,7 +29,7 @@ export interface ServeOptions<In, Out, Data> extends Handlers<In, Out, Data> {
    * Node's own, without a thread. Another server: its loops. Default: the loops that all of this
    * JavaScript environment shares, max(1, min(4, available parallelism − 1)) of them.
    */
-  loops?: number | 'inline' | Server<never, never, never>
+  loops?: number | 'inline' | Server<unknown, unknown, unknown>
   /** How connections are spread over the loops. Default `'round-robin'`. */
   balance?: Balance
   /** Connections that the kernel may hold ready, 1 or more. Default 4096; the kernel caps it. */
@@ -162,16 +162,17 @@ export function check(
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
     throw invalidOption('signal', 'an AbortSignal', options.signal)
   }
-  const codec = options.codec as
-    | Codec<unknown, unknown>
-    | ((peer: Peer) => Codec<unknown, unknown>)
-    | undefined
+  const { codec = fallback } = options as {
+    codec?: Codec<unknown, unknown> | ((peer: Peer) => Codec<unknown, unknown>)
+  }
   const isFunction = typeof codec === 'function'
+  // The framing goes to the loop before there is a connection: a function is asked once for it.
+  const first = checkCodec(isFunction ? codec({ remote: '', local: '' }) : codec)
+  validate(first.framing)
   const highWaterMark = whole('highWaterMark', options.highWaterMark, DEFAULT_MARKS.high, 1)
   return {
     listen,
-    // The framing goes to the loop before there is a connection: a function is asked once for it.
-    codec: checkCodec(isFunction ? codec({ remote: '', local: '' }) : (codec ?? fallback)),
+    codec: first,
     codecOf: isFunction ? codec : undefined,
     balance: oneOf('balance', options.balance, ['round-robin', 'source-hash', 'least-connections']),
     backlog: whole('backlog', options.backlog, 4096, 1),

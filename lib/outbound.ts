@@ -44,6 +44,8 @@ export class Outbound {
   /** Records for which the ring had no room, in order; all that come later queue up behind. */
   #waiting: Waiting[] = []
   #waitingFrom = 0
+  /** Records made inside an `encode`. */
+  #inside: Waiting[] = []
 
   constructor(ring: ArrayBuffer) {
     this.#memory = Buffer.from(ring)
@@ -57,6 +59,11 @@ export class Outbound {
   /** Something waits for room: no more is taken from the loop until it has gone out. */
   get isBlocked(): boolean {
     return this.#waitingFrom < this.#waiting.length
+  }
+
+  /** An `encode` is writing. */
+  get isWriting(): boolean {
+    return this.#writer.isBusy
   }
 
   /** Bytes that the loop cannot see yet. */
@@ -78,41 +85,56 @@ export class Outbound {
 
   /** Encodes a message, frame and all; how many bytes it has become. */
   write<Out>(handle: Handle, codec: Encoder<Out>, framing: Framing, message: Out): number {
-    // A write inside `encode`: what the outer one has begun in the ring must not be touched.
-    const isNested = this.#writer.isBusy
-    const writer = isNested ? new FrameWriter() : this.#writer
-    const start = isNested || this.isBlocked ? -1 : this.#begin(handle, writer)
+    const writer = this.#writer
+    if (writer.isBusy) return this.#writeInside(handle, codec, framing, message)
+    const start = this.isBlocked ? -1 : this.#begin(handle, writer)
     if (start === -1) writer.aside()
     writer.isBusy = true
     try {
       writeFrame(codec, framing, message, writer)
+      writer.isBusy = false
+      const length = writer.pos - writer.start
+      if (writer.inPlace) {
+        this.#commit(start, handle, writer.pos)
+      } else {
+        this.#send(handle, writer.memory.subarray(writer.start, writer.pos))
+        writer.done()
+      }
+      return length
     } finally {
       // Nothing was made visible: a throw leaves no trace.
       writer.isBusy = false
+      if (this.#inside.length > 0) this.#follow()
     }
-    const length = writer.pos - writer.start
-    if (writer.inPlace) {
-      this.#commit(start, handle, writer.pos)
-      if (this.isBlocked) this.#move()
-    } else {
-      const bytes = writer.memory.subarray(writer.start, writer.pos)
-      if (isNested) this.#wait(KIND_WRITE, handle, Buffer.from(bytes))
-      else this.#send(handle, bytes)
-      writer.done()
-    }
-    return length
+  }
+
+  /** A write inside `encode`: what the outer one has begun in the ring must not be touched. */
+  #writeInside<Out>(handle: Handle, codec: Encoder<Out>, framing: Framing, message: Out): number {
+    const writer = new FrameWriter()
+    writer.aside()
+    writeFrame(codec, framing, message, writer)
+    const bytes = writer.memory.subarray(writer.start, writer.pos)
+    this.#wait(KIND_WRITE, handle, Buffer.from(bytes))
+    return bytes.length
+  }
+
+  /** What was sent inside `encode` follows the message that it interrupted. */
+  #follow(): void {
+    this.#waiting.push(...this.#inside)
+    this.#inside = []
+    this.#move()
   }
 
   /** Sends bytes that are encoded already. */
   bytes(handle: Handle, bytes: Buffer): void {
-    if (this.#writer.isBusy) this.#wait(KIND_WRITE, handle, Buffer.from(bytes))
+    if (this.isWriting) this.#wait(KIND_WRITE, handle, Buffer.from(bytes))
     else this.#send(handle, bytes)
   }
 
   /** A record without a payload. */
   control(kind: number, handle: Handle): void {
     if (kind === KIND_DESTROY) this.#forget(handle)
-    if (this.#writer.isBusy || this.isBlocked || !this.#push(kind, handle, undefined)) {
+    if (this.isWriting || this.isBlocked || !this.#push(kind, handle, undefined)) {
       this.#wait(kind, handle, undefined)
     }
   }
@@ -206,12 +228,13 @@ export class Outbound {
   }
 
   #wait(kind: number, handle: Handle, bytes: Buffer | undefined): void {
-    this.#waiting.push({ kind, handle, bytes })
+    const queue = this.isWriting ? this.#inside : this.#waiting
+    queue.push({ kind, handle, bytes })
   }
 
   /** Moves what waits into the ring, as far as there is room. */
   #move(): void {
-    if (this.#writer.isBusy) return
+    if (this.isWriting) return
     while (this.isBlocked) {
       const next = this.#waiting[this.#waitingFrom] as Waiting
       const part = next.bytes?.subarray(0, this.#largest)
@@ -228,6 +251,7 @@ export class Outbound {
 
   /** A destroyed connection sends nothing more. */
   #forget(handle: Handle): void {
+    if (this.isWriting) this.#inside = this.#inside.filter((each) => each.handle !== handle)
     if (!this.isBlocked) return
     const rest = this.#waiting.slice(this.#waitingFrom)
     this.#waiting = rest.filter((each) => each.handle !== handle)

@@ -142,7 +142,7 @@ export class FrameReader implements Reader {
     const at = this.pos
     const next = at + n
     // Not `next > end` alone: n may be negative, NaN or no integer.
-    if (!(next <= this.end && n >= 0)) this.#fail()
+    if (n >>> 0 !== n || next > this.end) this.#fail()
     this.pos = next
     return at
   }
@@ -209,12 +209,12 @@ export class FrameReader implements Reader {
 
   peek(at = 0): number {
     const place = this.pos + at
-    if (!(at >= 0 && place < this.end)) this.#fail()
+    if (at >>> 0 !== at || place >= this.end) this.#fail()
     return this.#memory[place] as number
   }
 
   indexOf(needle: number | Uint8Array, from = 0): number {
-    if (!(from >= 0 && from <= this.remaining)) this.#fail()
+    if (from >>> 0 !== from || from > this.remaining) this.#fail()
     const start = this.pos + from
     if (typeof needle === 'number' && this.end - start <= NEAR) {
       for (let at = start; at < this.end; at++) {

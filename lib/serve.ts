@@ -1,7 +1,7 @@
 /** Starts a server. */
 
 import { type BindAddress, format, resolve } from './address.js'
-import { systemError } from './close-error.js'
+import { nativeError, systemError } from './close-error.js'
 import { theEnvironment } from './environment.js'
 import type { MillraceError } from './errors.js'
 import { raw, toNative } from './framing.js'
@@ -72,6 +72,8 @@ function start(
   try {
     // All are bound before one is accepted from: of a list that fails nothing is left.
     for (const each of addresses) bound.push(...bindAll(service, settings, each))
+    // Only the first can fail, for want of a thread. Nothing is heard of them before this returns.
+    for (const each of bound) acceptFrom(group, each)
   } catch (error) {
     for (const each of bound) unbind(handle, each.number)
     dropService(handle, service)
@@ -92,8 +94,15 @@ function start(
     return listener
   })
   server.started(listeners)
-  for (const each of bound) listen(handle, group.number, each.number)
   return server
+}
+
+function acceptFrom(group: Group, bound: Bound): void {
+  try {
+    listen(theEnvironment().handle, group.number, bound.number)
+  } catch (error) {
+    throw nativeError(error)
+  }
 }
 
 /** Binds all sockets of one address, on one port. */

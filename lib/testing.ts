@@ -1,6 +1,8 @@
 /** Drives a codec without a socket, for tests of codecs. */
 
 import { type Codec, SWALLOWED } from './codec.js'
+import { emptyMessage, isAsync, notConsumed } from './conn-reading.js'
+import { isThenable } from './conn-writing.js'
 import { MillraceError } from './errors.js'
 import { toNative } from './framing.js'
 import { cutStream } from './native.js'
@@ -56,13 +58,10 @@ function testFramed<In, Out>(
     const reader = readerOver(frame, true)
     reader.open(0, frame.length)
     const message = codec.decode(reader)
-    if (reader.remaining > 0) {
-      throw new MillraceError(
-        'ERR_FRAME_NOT_CONSUMED',
-        `decode left ${reader.remaining} bytes of a frame unread`,
-      )
-    }
+    const left = reader.remaining
     reader.close()
+    if (isThenable(message)) throw isAsync(message)
+    if (left > 0) throw notConsumed(left)
     if (message !== undefined) messages.push(message)
   }
   if (error === 'ERR_FRAME_INCOMPLETE') return incomplete()
@@ -85,8 +84,8 @@ function testRaw<In, Out>(
       const used = reader.pos
       reader.close()
       if (message === undefined) break
-      if (used === 0)
-        throw new MillraceError('ERR_FRAME_INVALID', 'decode made a message of no bytes')
+      if (isThenable(message)) throw isAsync(message)
+      if (used === 0) throw emptyMessage()
       rest = rest.subarray(used)
       if ((message as unknown) !== SWALLOWED) messages.push(message)
     }

@@ -128,6 +128,10 @@ export class FrameWriter implements Writer {
 
   /** Sets bytes of a header reserved before: `width` of them, from the message's start. */
   patch(value: number, width: number, little: boolean): void {
+    if (width === 4) {
+      this.#view.setUint32(this.start, value, little)
+      return
+    }
     let rest = value
     for (let at = 0; at < width; at++) {
       this.memory[little ? this.start + at : this.start + width - 1 - at] = rest % 256

@@ -22,3 +22,15 @@ export function millraceThreads(): string[] {
 export function descriptors(): number {
   return CAN_COUNT ? readdirSync('/proc/self/fd').length : 0
 }
+
+/** Looks, while there are others: a thread names itself, and is listed a moment longer than it runs. */
+const LOOKS = 10_000
+
+/** The threads of millrace once there are `count`, or as they are after many looks. */
+export async function millraceThreadsOf(count: number): Promise<string[]> {
+  for (let look = 0; look < LOOKS && CAN_COUNT; look++) {
+    if (millraceThreads().length === count) break
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return millraceThreads()
+}

@@ -49,7 +49,7 @@ class Replies {
 }
 
 /** Messages of 16 numbers, read and written in place. */
-function inPlace(chunk, view, at, end, replies) {
+function inPlace(_chunk, view, at, end, replies) {
   if (end - at !== 4 * fields.length) throw new RangeError('not a message')
   for (let i = 0; i < fields.length; i++) fields[i] = view.getInt32(at + 4 * i)
   handle(replies, fields)
@@ -63,7 +63,7 @@ function handle(replies, message) {
 }
 
 /** Each frame as a buffer. */
-function asBuffer(chunk, view, at, end, replies) {
+function asBuffer(chunk, _view, at, end, replies) {
   handleBuffer(replies, chunk.subarray(at, end))
 }
 

@@ -112,7 +112,7 @@ export const echo = {
       {
         name: 'framed',
         title: '100 connections, 16 length-framed messages in flight each, a handler call for each',
-        variants: [millrace, inline, asBuffers(millrace), nodeNet, asBuffers(nodeNet)],
+        variants: [floor, millrace, inline, asBuffers(millrace), nodeNet, asBuffers(nodeNet)],
         targets: [atLeast('millrace', 'node:net', 2), atLeast('millrace-buffer', 'node:net', 1.6)],
       },
     ),

@@ -70,7 +70,11 @@ function flood(framing, name) {
       const server = await Server.start(variant, ['--framing', framing])
       try {
         const { address } = server
-        const result = await load('flood-and-quiet', { address, framing, seconds }, seconds + PATIENCE)
+        const result = await load(
+          'flood-and-quiet',
+          { address, framing, seconds },
+          seconds + PATIENCE,
+        )
         return { ...result.quiet, flood: result.flood.throughput, errors: result.errors }
       } finally {
         await server.stop()

@@ -18,6 +18,8 @@ const PART =
  * @returns {string[] | undefined} `undefined` if a quote is not closed or text follows it
  */
 export function splitWords(line) {
+  // Most lines have no quotes, and need no care.
+  if (!/["']/.test(line)) return line.match(/[^ \t-\r]+/g) ?? []
   /** @type {string[]} */
   const words = []
   let at = lengthOf(SPACE, line, 0)

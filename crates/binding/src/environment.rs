@@ -2,7 +2,7 @@
 
 use crate::control::{self, at};
 use crate::raw::{DoorbellBell, Held, PumpRef, Words};
-use millrace_reactor::{Bell, Bound, Group, LoopEnds, LoopHandle, Service, Turn};
+use millrace_reactor::{Bell, Bound, Group, GroupError, LoopEnds, LoopHandle, Service, Turn};
 use millrace_ring::{RemoteConsumer, RemoteProducer};
 use napi::bindgen_prelude::ArrayBuffer;
 use napi::{Env, Error, Result};
@@ -30,6 +30,8 @@ struct Member {
     group: Group,
     loops: Vec<usize>,
     inline: bool,
+    /// When an inline loop wants its next turn.
+    deadline: Option<Instant>,
     #[cfg(unix)]
     watch: Option<crate::raw::Watch>,
 }
@@ -78,6 +80,22 @@ pub(crate) fn place<T>(list: &mut Vec<Option<T>>, value: T) -> usize {
 
 fn gone(what: &str) -> Error {
     Error::from_reason(format!("no such {what}"))
+}
+
+/// The code of an error: one of millrace's, or a system's name such as `EMFILE`.
+pub(crate) type Code = String;
+
+/// An error of Node-API, as it is.
+pub(crate) fn plain(error: Error) -> Error<Code> {
+    Error::new(error.status.as_ref().to_owned(), error.reason.clone())
+}
+
+fn group_error(error: &GroupError) -> Error<Code> {
+    let code = match error {
+        GroupError::Io(error) => millrace_sys::error_name(error.raw_os_error().unwrap_or(0)),
+        _ => "ERR_INVALID_OPTION",
+    };
+    Error::new(code.to_owned(), error.to_string())
 }
 
 /// The environment of that number.
@@ -153,12 +171,12 @@ impl Environment {
         env: &Env,
         rings: &[ArrayBuffer<'_>],
         inline: bool,
-    ) -> Result<(u32, Vec<u32>)> {
+    ) -> Result<(u32, Vec<u32>), Code> {
         let mut ends = Vec::new();
         let mut far = Vec::new();
         for pair in rings.chunks_exact(2) {
-            let (held_in, memory_in) = Held::ring(env, &pair[0])?;
-            let (held_out, memory_out) = Held::ring(env, &pair[1])?;
+            let (held_in, memory_in) = Held::ring(env, &pair[0]).map_err(plain)?;
+            let (held_out, memory_out) = Held::ring(env, &pair[1]).map_err(plain)?;
             let (producer, remote_consumer) = millrace_ring::inbound(memory_in);
             let (remote_producer, consumer) = millrace_ring::outbound(memory_out);
             ends.push(LoopEnds { inbound: producer, outbound: consumer });
@@ -166,27 +184,27 @@ impl Environment {
         }
         let free = control::MAX_LOOPS - self.loops.borrow().iter().flatten().count();
         if far.len() > free {
-            return Err(Error::from_reason(format!(
-                "an environment has at most {} loops",
-                control::MAX_LOOPS
-            )));
+            let reason = format!("an environment has at most {} loops", control::MAX_LOOPS);
+            return Err(Error::new("ERR_INVALID_OPTION".to_owned(), reason));
         }
         let group = if inline {
-            let ends = ends.pop().ok_or_else(|| gone("ring"))?;
+            let ends = ends.pop().ok_or_else(|| plain(gone("ring")))?;
             let bell: Arc<dyn Bell> = Arc::new(NoBell);
             Group::inline(ends, &bell)
         } else {
             let bell: Arc<dyn Bell> = self.bell.clone();
             Group::start(ends, &bell)
         };
-        let group = group.map_err(|error| Error::from_reason(error.to_string()))?;
+        let group = group.map_err(|error| group_error(&error))?;
         let mut groups = self.groups.borrow_mut();
         let number = groups.iter().position(Option::is_none).unwrap_or(groups.len());
         #[cfg(unix)]
         let watch = match group.descriptor() {
             Some(fd) => Some(
-                crate::raw::Watch::start(env, fd, self.handle, number as u32)
-                    .ok_or_else(|| Error::from_reason("ERR_INLINE_UNSUPPORTED"))?,
+                crate::raw::Watch::start(env, fd, self.handle, number as u32).ok_or_else(|| {
+                    let reason = "inline loops need libuv, which this runtime does not have";
+                    Error::new("ERR_INLINE_UNSUPPORTED".to_owned(), reason.to_owned())
+                })?,
             ),
             None => None,
         };
@@ -203,6 +221,7 @@ impl Environment {
             group,
             loops: numbers.clone(),
             inline,
+            deadline: None,
             #[cfg(unix)]
             watch,
         };
@@ -224,11 +243,11 @@ impl Environment {
         }
     }
 
-    pub(crate) fn listen(&self, group: u32, bound: Bound) -> Result<()> {
+    pub(crate) fn listen(&self, group: u32, bound: Bound) -> Result<(), Code> {
         let mut groups = self.groups.borrow_mut();
         let member = groups.get_mut(group as usize).and_then(Option::as_mut);
-        let member = member.ok_or_else(|| gone("group"))?;
-        member.group.listen(bound).map_err(|error| Error::from_reason(error.to_string()))
+        let member = member.ok_or_else(|| plain(gone("group")))?;
+        member.group.listen(bound).map_err(|error| group_error(&error))
     }
 
     pub(crate) fn close_listener(&self, group: u32, listener: u32) {
@@ -270,6 +289,7 @@ impl Environment {
             self.words.set(at(index, control::OUT_HEAD), head);
             self.words.set(at(index, control::DEAD), u32::from(dead));
         }
+        self.words.set(control::DEADLINE, self.wait().cast_unsigned());
         news
     }
 
@@ -327,12 +347,21 @@ impl Environment {
         let Some(Some(member)) = groups.get_mut(group) else { return };
         let turn = if events { member.group.turn() } else { member.group.work() };
         let turn = turn.unwrap_or(Turn { pending: false, next_deadline: None });
-        let wait = turn.next_deadline.map_or(-1, |deadline| {
+        member.deadline = turn.next_deadline;
+        // Not cleared here: another inline loop may have set it.
+        if turn.pending {
+            self.words.set(control::PENDING, 1);
+        }
+    }
+
+    /// Milliseconds until the first of the inline loops wants its turn, -1 for never.
+    fn wait(&self) -> i32 {
+        let groups = self.groups.borrow();
+        let deadline = groups.iter().flatten().filter_map(|member| member.deadline).min();
+        deadline.map_or(-1, |deadline| {
             let left = deadline.saturating_duration_since(Instant::now());
             left.as_millis().min(i32::MAX as u128 - 1) as i32 + 1
-        });
-        self.words.set(control::PENDING, u32::from(turn.pending));
-        self.words.set(control::DEADLINE, wait.cast_unsigned());
+        })
     }
 
     /// A turn of every inline loop.

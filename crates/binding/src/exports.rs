@@ -1,6 +1,6 @@
 //! The functions that `lib/native.ts` imports.
 
-use crate::environment::{self, find, place};
+use crate::environment::{self, Code, find, place, plain};
 use crate::listen::{BindResult, FramingInit, ListenInit};
 use crate::raw::PumpRef;
 use millrace_reactor::{Balance, Bound, Service};
@@ -35,8 +35,8 @@ pub fn start_group(
     environment: u32,
     rings: Vec<ArrayBuffer<'_>>,
     inline: bool,
-) -> Result<GroupInfo> {
-    let (number, loops) = find(environment)?.start_group(&env, &rings, inline)?;
+) -> Result<GroupInfo, Code> {
+    let (number, loops) = find(environment).map_err(plain)?.start_group(&env, &rings, inline)?;
     Ok(GroupInfo { number, loops })
 }
 
@@ -124,10 +124,10 @@ pub fn unbind(environment: u32, number: u32) -> Result<()> {
 
 /// Begins to accept from a bound listener.
 #[napi]
-pub fn listen(environment: u32, group: u32, number: u32) -> Result<()> {
-    let environment = find(environment)?;
+pub fn listen(environment: u32, group: u32, number: u32) -> Result<(), Code> {
+    let environment = find(environment).map_err(plain)?;
     let bound = environment.bound.borrow_mut().get_mut(number as usize).and_then(Option::take);
-    let bound = bound.ok_or_else(|| Error::from_reason("no such listener"))?;
+    let bound = bound.ok_or_else(|| plain(Error::from_reason("no such listener")))?;
     environment.listen(group, bound)
 }
 

@@ -160,9 +160,11 @@ impl EventLoop {
                 break;
             }
             if let Some(slot) = self.starved.pop_front() {
+                self.io.is_crowded = false;
                 self.go_on(slot);
             }
         }
+        self.io.is_crowded = !self.starved.is_empty();
         self.take_events();
         self.io.publish();
         self.take_handoff();
@@ -442,6 +444,7 @@ impl EventLoop {
             Next::Starve => {
                 conn.queued = true;
                 self.starved.push_back(slot);
+                self.io.is_crowded = true;
             }
             Next::Hold(position) => {
                 conn.queued = true;

@@ -21,6 +21,8 @@ pub(crate) struct Io {
     pub(crate) scratch: BytesMut,
     pub(crate) shared: Arc<Shared>,
     pub(crate) now: Instant,
+    /// Connections wait for room: whoever has something to read now waits behind them.
+    pub(crate) is_crowded: bool,
     /// Kept free for control records, which data must not lock out.
     control_room: u32,
     /// The largest record of data.
@@ -35,6 +37,7 @@ impl Io {
             scratch: BytesMut::new(),
             shared,
             now,
+            is_crowded: false,
             control_room: quarter.min(64 << 10),
             quarter,
             published_at: inbound.position(),

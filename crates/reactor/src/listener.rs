@@ -8,6 +8,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -176,12 +177,14 @@ pub(crate) struct Accepting {
     ready: bool,
     retry: Option<Instant>,
     wait: Duration,
+    /// The user was told that accepting fails, and connections have been waiting ever since.
+    failing: bool,
 }
 
 impl Accepting {
     pub(crate) fn start(mut bound: Bound, registry: &Registry, token: Token) -> io::Result<Self> {
         registry.register(&mut bound.socket, token, Interest::READABLE)?;
-        Ok(Self { bound, ready: false, retry: None, wait: BACK_OFF.0 })
+        Ok(Self { bound, ready: false, retry: None, wait: BACK_OFF.0, failing: false })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -234,6 +237,7 @@ impl Accepting {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.ready = false;
                     self.retry = None;
+                    self.failing = false;
                 }
                 Err(error) => match millrace_sys::accept_error(&error) {
                     AcceptError::Next => {}
@@ -249,7 +253,7 @@ impl Accepting {
 
     /// The edge does not come again, so it is tried again by time and at every close.
     fn back_off(&mut self, now: Instant, error: &io::Error, sink: &mut dyn Sink) {
-        if self.retry.is_none() {
+        if !mem::replace(&mut self.failing, true) {
             sink.fail(self.id(), error.raw_os_error().unwrap_or(0));
         }
         self.retry = Some(now + self.wait);

@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-#[expect(dead_code, reason = "shared with the suite, which uses more of it")]
+#[expect(dead_code, unused_imports, reason = "shared with the suite, which uses more of it")]
 mod support;
 
 use millrace_reactor::Framing;
@@ -26,14 +26,14 @@ impl Scarcity {
         let last = (0..).filter(|number| !open.contains(number)).nth(more as usize - 2);
         let before = getrlimit(Resource::Nofile);
         let current = last.map(|last| last + 1);
-        setrlimit(Resource::Nofile, Rlimit { current, ..before.clone() }).unwrap();
+        setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
         Self(before)
     }
 }
 
 impl Drop for Scarcity {
     fn drop(&mut self) {
-        setrlimit(Resource::Nofile, self.0.clone()).unwrap();
+        setrlimit(Resource::Nofile, self.0).unwrap();
     }
 }
 

@@ -3,7 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
-#[expect(dead_code, reason = "shared with the suite, which uses more of it")]
+#[expect(dead_code, unused_imports, reason = "shared with the suite, which uses more of it")]
 mod support;
 
 use millrace_reactor::Framing;

@@ -59,6 +59,9 @@ impl Conn {
             return Next::Hold(position);
         }
         self.budget_end = None;
+        if io.is_crowded {
+            return Next::Starve;
+        }
         let start = io.inbound.position();
         let before = self.received;
         let next = if self.listener.framing.is_raw() {

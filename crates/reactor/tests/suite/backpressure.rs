@@ -164,6 +164,9 @@ fn auto_pause_ends_below_the_low_water_mark_and_forgets_no_input() {
         thread::scope(|scope| {
             scope.spawn(|| read_exactly(&peer, FLOOD));
             assert_eq!(user.data(key), b"hello");
+            // An inline loop sends the rest while it is driven.
+            user.flush(key);
+            user.told(key, &What::Flushed);
         });
         drop(other);
     }

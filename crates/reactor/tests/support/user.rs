@@ -1,15 +1,17 @@
 //! The user of a group: it holds the far ends of the rings, and sleeps until its bell rings.
 
-use super::event::{Closed, Event, Key, What};
+mod commands;
+mod events;
+
+use super::Setup;
+use super::event::Event;
 use super::ledger::Ledger;
 use super::net::{Listen, PATIENCE};
-use super::{Setup, frames};
 use crossbeam_utils::sync::{Parker, Unparker};
-use millrace_reactor::{Bell, Bound, Framing, Group, LoopEnds, LoopHandle, Service, Turn};
-use millrace_ring::record::{HEADER, Label, kind};
+use millrace_reactor::{Bell, Bound, Group, LoopEnds, LoopHandle, Service, Turn};
 use millrace_ring::{Consumer, Doorbell, Memory, Producer, pair};
 use std::collections::VecDeque;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,7 +52,7 @@ pub struct User {
     /// For an inline loop: what it left to do, and whether the rings have changed since.
     turn: Turn,
     pub is_stirred: bool,
-    pub is_inline: bool,
+    is_inline: bool,
 }
 
 impl User {
@@ -110,11 +112,6 @@ impl User {
         &self.lanes[lane].handle
     }
 
-    /// Something for other threads to wake this user with.
-    pub fn chime(&self) -> Arc<Chime> {
-        self.chime.clone()
-    }
-
     /// Sleeps until `look` finds something. Whatever can change what it sees has to ring the bell.
     pub fn until<T>(&mut self, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
         loop {
@@ -144,8 +141,12 @@ impl User {
     }
 
     /// Drives an inline loop as its user has to, and not once more: after a change in the rings,
-    /// when it has more to do, at its deadline, and when the kernel has events.
+    /// when it has more to do, at its deadline, and when the kernel has events. Loops with threads
+    /// drive themselves.
     pub fn step(&mut self) {
+        if !self.is_inline {
+            return;
+        }
         // A loop that panicked has nothing left to do.
         const DEAD: Turn = Turn { pending: false, next_deadline: None };
         let is_due = self.turn.next_deadline.is_some_and(|at| at <= Instant::now());
@@ -198,171 +199,5 @@ impl User {
             self.is_stirred = true;
             lane.handle.wake_for_room(|| true);
         }
-    }
-
-    /// The next event.
-    pub fn next(&mut self) -> Event {
-        self.until(|user| {
-            if user.backlog.is_empty() {
-                user.take();
-            }
-            user.backlog.pop_front()
-        })
-    }
-
-    /// The next event that `wanted` says something of; the others stay where they are.
-    pub fn find<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
-        let mut seen = 0;
-        self.until(|user| {
-            user.take();
-            let found = (seen..user.backlog.len())
-                .find_map(|at| wanted(&user.backlog[at]).map(|found| (at, found)));
-            seen = user.backlog.len();
-            let (at, found) = found?;
-            user.backlog.remove(at);
-            Some(found)
-        })
-    }
-
-    /// Whether such an event is here already.
-    pub fn has(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
-        self.take();
-        self.backlog.iter().any(wanted)
-    }
-
-    pub fn opened(&mut self) -> Key {
-        self.find(|event| matches!(event.what, What::Open { .. }).then_some(event.key))
-    }
-
-    /// The connection of that peer.
-    pub fn opened_by(&mut self, peer: &TcpStream) -> Key {
-        let address = peer.local_addr().unwrap();
-        self.find(|event| match event.what {
-            What::Open { remote: Some(remote), .. } if remote == address => Some(event.key),
-            _ => None,
-        })
-    }
-
-    pub fn data(&mut self, key: Key) -> Vec<u8> {
-        self.find(|event| match &event.what {
-            What::Data(bytes) if event.key == key => Some(bytes.clone()),
-            _ => None,
-        })
-    }
-
-    pub fn eof(&mut self, key: Key) -> u32 {
-        self.find(|event| match event.what {
-            What::Eof(reason) if event.key == key => Some(reason),
-            _ => None,
-        })
-    }
-
-    pub fn closed(&mut self, key: Key) -> Closed {
-        self.find(|event| match event.what {
-            What::Close(closed) if event.key == key => Some(closed),
-            _ => None,
-        })
-    }
-
-    pub fn told(&mut self, key: Key, what: &What) {
-        self.find(|event| (event.key == key && event.what == *what).then_some(()));
-    }
-}
-
-impl User {
-    /// Publishes one record, waiting for room in the ring, and taking what comes meanwhile.
-    fn send(&mut self, key: Key, kind: u32, payload: &[u8]) {
-        let label = Label { slot: key.slot, generation: key.generation, kind };
-        let mut is_second_look = false;
-        self.until(|user| {
-            let lane = &mut user.lanes[key.lane];
-            if is_second_look {
-                lane.handle.await_room();
-            }
-            if lane.outbound.push(label, payload, 0) {
-                lane.outbound.publish();
-                lane.handle.wake();
-                user.is_stirred = true;
-                return Some(());
-            }
-            is_second_look = true;
-            user.take();
-            None
-        });
-    }
-
-    /// Writes, in as many records as it takes.
-    pub fn write(&mut self, key: Key, bytes: &[u8]) {
-        let largest = self.lanes[key.lane].outbound.capacity() / 4 - HEADER;
-        for part in bytes.chunks(largest as usize) {
-            self.send(key, kind::WRITE, part);
-        }
-    }
-
-    pub fn end(&mut self, key: Key) {
-        self.send(key, kind::END, &[]);
-    }
-
-    pub fn destroy(&mut self, key: Key) {
-        self.send(key, kind::DESTROY, &[]);
-    }
-
-    pub fn pause(&mut self, key: Key) {
-        self.send(key, kind::PAUSE, &[]);
-    }
-
-    pub fn resume(&mut self, key: Key) {
-        self.send(key, kind::RESUME, &[]);
-    }
-
-    pub fn ask(&mut self, key: Key) {
-        self.send(key, kind::ASK, &[]);
-    }
-
-    pub fn flush(&mut self, key: Key) {
-        self.send(key, kind::FLUSH, &[]);
-    }
-
-    /// Returns when the loop has done all that was asked of this connection, and has seen all that
-    /// the kernel had for it before. The connection must have nothing queued.
-    pub fn settle(&mut self, key: Key) {
-        self.flush(key);
-        self.told(key, &What::Flushed);
-        // Events come before records within a turn, so one more turn has seen what this one missed.
-        self.flush(key);
-        self.told(key, &What::Flushed);
-    }
-
-    /// Sends a frame with that body.
-    pub fn reply(&mut self, key: Key, framing: &Framing, body: &[u8]) {
-        let mut bytes = Vec::with_capacity(body.len() + 16);
-        frames::encode(framing, body, &mut bytes);
-        self.write(key, &bytes);
-    }
-
-    /// Answers frames with themselves and ends with ends, until so many connections have closed.
-    pub fn echo(&mut self, framing: &Framing, closes: usize) -> Vec<(Key, Closed)> {
-        self.echo_with(framing, closes, |_, _| {})
-    }
-
-    /// The same, with a look at every event.
-    pub fn echo_with(
-        &mut self,
-        framing: &Framing,
-        closes: usize,
-        mut look: impl FnMut(&mut Self, &Event),
-    ) -> Vec<(Key, Closed)> {
-        let mut closed = Vec::new();
-        while closed.len() < closes {
-            let event = self.next();
-            look(self, &event);
-            match event.what {
-                What::Data(body) => self.reply(event.key, framing, &body),
-                What::Eof(_) => self.end(event.key),
-                What::Close(how) => closed.push((event.key, how)),
-                _ => {}
-            }
-        }
-        closed
     }
 }

@@ -1,0 +1,131 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import test from 'ava'
+import { type MillraceError, serve } from 'millrace'
+import { connect } from './support/client.js'
+import { LOOPS, start } from './support/serve.js'
+
+/** What is no address. */
+const REFUSED: readonly [string, unknown][] = [
+  ['without a scheme', '127.0.0.1:9000'],
+  ['a port alone', '9000'],
+  ['empty', ''],
+  ['with a scheme that is not served', 'udp://127.0.0.1:0'],
+  ['with a path', 'tcp://127.0.0.1:0/path'],
+  ['with a slash at its end', 'tcp://127.0.0.1:0/'],
+  ['with a query', 'tcp://127.0.0.1:0?x'],
+  ['with a user', 'tcp://user@127.0.0.1:0:0'],
+  ['without a port', 'tcp://127.0.0.1'],
+  ['with an empty port', 'tcp://127.0.0.1:'],
+  ['with a port over 65535', 'tcp://127.0.0.1:70000'],
+  ['with a port that is too long', 'tcp://127.0.0.1:0000000080'],
+  ['with a negative port', 'tcp://127.0.0.1:-1'],
+  ['with a port that is no number', 'tcp://127.0.0.1:http'],
+  ['IPv6 without brackets', 'tcp://::1:0'],
+  ['IPv4 in brackets', 'tcp://[127.0.0.1]:0'],
+  ['with empty brackets', 'tcp://[]:0'],
+  ['with brackets that do not close', 'tcp://[::1:0'],
+  ['with a zone that is no number', 'tcp://[fe80::1%nowhere]:0'],
+  ['with a space in its host', 'tcp://local host:0'],
+  ['with a space in front', ' tcp://127.0.0.1:0'],
+  ['with a space behind', 'tcp://127.0.0.1:0 '],
+  ['with a line end', 'tcp://127.0.0.1\n:0'],
+  ['with a line end behind', 'tcp://127.0.0.1:0\n'],
+  ['with a zero byte', 'tcp://127.0.0.1\0:0'],
+  ['with a control character', 'tcp://127.0.0.1\x7f:0'],
+  ['with a letter of another script', 'tcp://lоcalhost:0'],
+  ['a number', 9000],
+  ['null', null],
+  ['an object', { host: '127.0.0.1', port: 0 }],
+  ['a URL', new URL('tcp://127.0.0.1:0')],
+]
+
+for (const [what, address] of REFUSED) {
+  test(`an address is refused: ${what}`, async (t) => {
+    const listen = [address] as string[]
+    await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'ERR_INVALID_ADDRESS' })
+  })
+}
+
+test('a host that nobody knows rejects with the code of the resolver', async (t) => {
+  const error = (await t.throwsAsync(
+    serve({ listen: 'tcp://no-such-host.invalid:0', loops: LOOPS }),
+  )) as MillraceError
+  t.regex(error.code, /^(ENOTFOUND|EAI_\w+)$/)
+  t.is(error.name, 'MillraceError')
+  t.is(error.address, 'no-such-host.invalid')
+  t.is((error.cause as NodeJS.ErrnoException).code, error.code)
+})
+
+test('a port that is taken rejects as in Node, with code, syscall, address and port', async (t) => {
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  t.teardown(() => taken.close())
+  await once(taken, 'listening')
+  const { port } = taken.address() as net.AddressInfo
+  const other = net.createServer()
+  other.listen(port, '127.0.0.1')
+  const [expected] = (await once(other, 'error').catch((error) => [error])) as [NodeJS.ErrnoException]
+  const error = (await t.throwsAsync(
+    serve({ listen: `tcp://127.0.0.1:${port}`, loops: LOOPS }),
+  )) as MillraceError
+  const fields = ({ code, errno, syscall, address, port }: Record<string, unknown>) => ({
+    code,
+    errno,
+    syscall,
+    address,
+    port,
+  })
+  t.deepEqual(
+    fields(error as unknown as Record<string, unknown>),
+    fields(expected as unknown as Record<string, unknown>),
+  )
+  t.is(error.code, 'EADDRINUSE')
+  t.true(error.message.includes(`127.0.0.1:${port}`))
+})
+
+test('an address that this machine does not have rejects with EADDRNOTAVAIL', async (t) => {
+  // TEST-NET-1: nobody has it.
+  const listen = 'tcp://192.0.2.1:0'
+  await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'EADDRNOTAVAIL' })
+})
+
+test('of a list that fails in the middle nothing stays bound, and its loops end', async (t) => {
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  t.teardown(() => taken.close())
+  await once(taken, 'listening')
+  const { port } = taken.address() as net.AddressInfo
+  const free = await start(t, { message() {} })
+  await free.close()
+  const listen = [`tcp://127.0.0.1:${free.port}`, `tcp://127.0.0.1:${port}`, 'tcp://127.0.0.1:0']
+  await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'EADDRINUSE' })
+  await t.throwsAsync(connect(free.port), { code: 'ECONNREFUSED' })
+  // And it can be bound at once.
+  const again = await start(t, { listen: `tcp://127.0.0.1:${free.port}`, message() {} })
+  t.is(again.port, free.port)
+})
+
+test('the same address twice in one list rejects with EADDRINUSE', async (t) => {
+  const free = await start(t, { message() {} })
+  await free.close()
+  const address = `tcp://127.0.0.1:${free.port}`
+  await t.throwsAsync(serve({ listen: [address, address], loops: LOOPS }), { code: 'EADDRINUSE' })
+  await t.throwsAsync(connect(free.port), { code: 'ECONNREFUSED' })
+})
+
+test('a server starts on the port of one that has just served and closed', async (t) => {
+  let port = 0
+  for (let round = 0; round < 3; round++) {
+    const server = await start(t, {
+      listen: `tcp://127.0.0.1:${port}`,
+      // The server ends first, so its side has TIME_WAIT.
+      open: (conn) => conn.end('bye'),
+      message() {},
+    })
+    port = server.port
+    const socket = await connect(port)
+    socket.resume()
+    await once(socket, 'close')
+    await server.close()
+  }
+  t.pass()
+})

@@ -1,0 +1,255 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type net from 'node:net'
+import test, { type ExecutionContext } from 'ava'
+import { type Conn, type Handlers, lengthField, MillraceError } from 'millrace'
+import { closed, connect, read } from './support/client.js'
+import { Count } from './support/counts.js'
+import { start } from './support/serve.js'
+
+class Oops extends Error {}
+
+function oops(): never {
+  throw new Oops('of the user')
+}
+
+/** Where a handler throws, and what a client does to get there. */
+const THROWS: Record<string, Handlers<Buffer, Uint8Array | string, unknown>> = {
+  data: { data: oops, message() {} },
+  open: { open: oops, message() {} },
+  message: { message: oops },
+  'an async open': { open: async () => oops(), message() {} },
+  'an async message': { message: async () => oops() },
+  drain: {
+    open: (conn) => void conn.write(Buffer.alloc(4 << 20)),
+    drain: oops,
+    message() {},
+  },
+}
+
+async function provoke(port: number): Promise<net.Socket> {
+  const socket = await connect(port)
+  socket.resume().write('x')
+  await closed(socket)
+  return socket
+}
+
+for (const [where, handlers] of Object.entries(THROWS)) {
+  test(`a throw in ${where} ends that connection, and close gets it`, async (t) => {
+    const errors: unknown[] = []
+    const ended = new Count()
+    const server = await start<Buffer, Uint8Array | string, unknown>(t, {
+      ...handlers,
+      close(_conn, error) {
+        errors.push(error)
+        ended.up()
+      },
+      error: () => t.fail(),
+    })
+    await provoke(server.port)
+    await ended.reaches(1)
+    t.true(errors[0] instanceof Oops)
+    t.is(errors.length, 1)
+    t.is(server.connections, 0)
+  })
+
+  test(`a throw in ${where} goes to error where there is no close`, async (t) => {
+    const told: unknown[][] = []
+    const failed = new Count()
+    const server = await start<Buffer, Uint8Array | string, unknown>(t, {
+      ...handlers,
+      error(...args) {
+        told.push(args)
+        failed.up()
+      },
+    })
+    await provoke(server.port)
+    await failed.reaches(1)
+    const [[error, conn]] = told as [[Error, Conn]]
+    t.true(error instanceof Oops)
+    t.is(conn.readyState, 'closed')
+  })
+}
+
+test('the throw of one handler is nobody else’s business', async (t) => {
+  const server = await start(t, {
+    message(conn, chunk) {
+      if (chunk.toString() === 'bad') oops()
+      conn.write(chunk)
+    },
+    close() {},
+  })
+  const good = await connect(server.port)
+  for (let round = 0; round < 5; round++) {
+    const bad = await connect(server.port)
+    bad.resume().write('bad')
+    await closed(bad)
+    good.write('good')
+    t.is((await read(good, 4)).toString(), 'good')
+  }
+})
+
+for (const [what, close] of [
+  ['throws', oops],
+  ['rejects', async () => oops()],
+] as const) {
+  test(`a close that ${what} goes to error`, async (t) => {
+    const told: unknown[] = []
+    const failed = new Count()
+    const server = await start(t, {
+      message: (conn) => conn.end(),
+      close: () => close(),
+      error(error) {
+        told.push(error)
+        failed.up()
+      },
+    })
+    await provoke(server.port)
+    await failed.reaches(1)
+    t.true(told[0] instanceof Oops)
+    await server.close()
+  })
+}
+
+test('what is thrown need not be an error, but arrives as one', async (t) => {
+  for (const thrown of ['text', 0, undefined, null, { code: 1 }]) {
+    const errors: (Error | undefined)[] = []
+    const ended = new Count()
+    const server = await start(t, {
+      message() {
+        throw thrown
+      },
+      close(_conn, error) {
+        errors.push(error)
+        ended.up()
+      },
+    })
+    await provoke(server.port)
+    await ended.reaches(1)
+    t.true(errors[0] instanceof Error)
+    t.is(errors[0]?.cause, thrown)
+  }
+})
+
+/** The warnings of a code that the process emits until the test ends. */
+function warnings(t: ExecutionContext, message: string) {
+  const seen: Error[] = []
+  const count = new Count()
+  const listen = (warning: Error) => {
+    if (!warning.message.includes(message)) return
+    seen.push(warning)
+    count.up()
+  }
+  process.on('warning', listen)
+  t.teardown(() => process.off('warning', listen))
+  return { seen, count }
+}
+
+test('without close and error a throw becomes a warning, at most one a second for each code', async (t) => {
+  const { seen, count } = warnings(t, 'nobody listens')
+  let calls = 0
+  const server = await start(t, {
+    message() {
+      calls++
+      throw Object.assign(new Error('nobody listens'), { code: `CODE_${calls % 2}` })
+    },
+  })
+  const begin = performance.now()
+  for (let n = 0; n < 20; n++) await provoke(server.port)
+  await server.close()
+  await count.reaches(2)
+  const seconds = 1 + Math.ceil((performance.now() - begin) / 1000)
+  t.is(calls, 20)
+  t.true(seen.length <= 2 * seconds, `${seen.length} warnings`)
+  const codes = new Set(seen.map((each) => (each as MillraceError).code))
+  t.deepEqual([...codes].sort(), ['CODE_0', 'CODE_1'])
+})
+
+for (const [what, error] of [
+  ['throws', () => oopsOf('error handler threw')],
+  ['rejects', async () => oopsOf('error handler rejected')],
+] as const) {
+  test(`an error that ${what} becomes a warning, and the server goes on`, async (t) => {
+    const { count } = warnings(t, `error handler ${what === 'throws' ? 'threw' : 'rejected'}`)
+    const server = await start(t, {
+      message(conn, chunk) {
+        if (chunk.toString() === 'x') oops()
+        conn.write(chunk)
+      },
+      error,
+    })
+    await provoke(server.port)
+    await count.reaches(1)
+    const socket = await connect(server.port)
+    socket.write('good')
+    t.is((await read(socket, 4)).toString(), 'good')
+  })
+}
+
+function oopsOf(message: string): never {
+  throw new Oops(message)
+}
+
+test('what a peer does wrong is no warning and no error of the server', async (t) => {
+  const { seen } = warnings(t, 'frame')
+  const server = await start(t, {
+    codec: lengthField({ max: 10 }),
+    message() {},
+    error: () => t.fail(),
+  })
+  for (const bytes of [[0, 0, 0, 11], [0xff, 0xff, 0xff, 0xff], [0, 0, 0, 5, 1]]) {
+    const socket = await connect(server.port)
+    socket.resume().end(Uint8Array.from(bytes))
+    await closed(socket)
+  }
+  const reset = await connect(server.port)
+  reset.resetAndDestroy()
+  await server.close()
+  t.deepEqual(seen, [])
+})
+
+test('a peer that resets is told to close with ECONNRESET, its number and its call', async (t) => {
+  const opened = new Count()
+  const ended = new Count()
+  const errors: (Error | undefined)[] = []
+  const server = await start(t, {
+    open: () => opened.up(),
+    message() {},
+    close(_conn, error) {
+      errors.push(error)
+      ended.up()
+    },
+  })
+  const socket = await connect(server.port)
+  await opened.reaches(1)
+  socket.resetAndDestroy()
+  await once(socket, 'close')
+  await ended.reaches(1)
+  const [error] = errors as [MillraceError]
+  t.true(error instanceof MillraceError)
+  t.is(error.name, 'MillraceError')
+  t.is(error.code, 'ECONNRESET')
+  t.true((error.errno as number) < 0)
+  t.is(typeof error.syscall, 'string')
+})
+
+test('a MillraceError has its fields, and none that it was not given', (t) => {
+  const cause = new Error('why')
+  const full = { errno: -98, syscall: 'listen', address: '::1', port: 80 }
+  const error = new MillraceError('EADDRINUSE', 'taken', { ...full, cause })
+  t.like(error, { ...full, code: 'EADDRINUSE', message: 'taken', name: 'MillraceError' })
+  t.is(error.cause, cause)
+  t.true(error instanceof Error)
+  const bare = new MillraceError('ERR_CLOSED', 'gone')
+  t.deepEqual(Object.keys(bare).sort(), ['code', 'name'])
+})
+
+test('every code has a heading in docs/errors.md, and every heading a code', (t) => {
+  const source = readFileSync(new URL('../lib/errors.ts', import.meta.url), 'utf8')
+  const [, union = ''] = /type ErrorCode =([^]*?)\n\n/.exec(source) ?? []
+  const codes = [...union.matchAll(/'(ERR_\w+)'/g)].map((match) => match[1])
+  const docs = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8')
+  const headings = [...docs.matchAll(/^## (ERR_\w+)$/gm)].map((match) => match[1])
+  t.true(codes.length > 10)
+  t.deepEqual(headings.sort(), codes.sort())
+})

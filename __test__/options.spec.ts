@@ -1,0 +1,176 @@
+import test from 'ava'
+import { delimiter, fixed, json, lengthField, line, map, raw, serve, varint } from 'millrace'
+import { LOOPS, start } from './support/serve.js'
+
+/** What every option refuses; `'x'` and the like stand for any text. */
+const NO_NUMBERS = ['1', null, true, {}, [], 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1]
+const NO_FLAGS = ['true', null, 1, 0, {}]
+const NO_FUNCTIONS = ['x', null, 1, {}, []]
+
+/** Values that each option refuses. */
+const REFUSED: Record<string, readonly unknown[]> = {
+  listen: [undefined, null, 9000, {}, []],
+  loops: [0, -1, 1.5, 129, Number.NaN, '1', 'Inline', null, true, {}, []],
+  balance: ['random', '', null, 1, {}],
+  backlog: [...NO_NUMBERS, 0, 2 ** 31],
+  noDelay: NO_FLAGS,
+  highWaterMark: [...NO_NUMBERS, 0, 2 ** 31],
+  maxWriteBuffer: [...NO_NUMBERS, 0, 2 ** 31, 1000],
+  autoPause: NO_FLAGS,
+  maxParked: [...NO_NUMBERS, 0, 2 ** 31],
+  allowHalfOpen: NO_FLAGS,
+  lingerTimeout: [...NO_NUMBERS, 0, 2 ** 31],
+  maxConnections: [...NO_NUMBERS, 0, 2 ** 31],
+  onFull: ['drop', '', null, 1],
+  ringBytes: [...NO_NUMBERS, 0, 2048, 4095, 5000, 2 ** 31],
+  signal: [null, {}, 'x', new AbortController()],
+  codec: [null, 'line', {}, { framing: raw() }, { ...raw(), decode: 1 }, () => ({}), () => null],
+  data: NO_FUNCTIONS,
+  open: NO_FUNCTIONS,
+  message: NO_FUNCTIONS,
+  drain: NO_FUNCTIONS,
+  close: NO_FUNCTIONS,
+  error: NO_FUNCTIONS,
+}
+
+for (const [name, values] of Object.entries(REFUSED)) {
+  test(`${name} refuses what it cannot be`, async (t) => {
+    for (const value of values) {
+      const options = { listen: 'tcp://127.0.0.1:0', loops: 1, [name]: value }
+      const error = await t.throwsAsync(serve(options as never), undefined, `took ${String(value)}`)
+      t.is((error as { code?: string }).code, 'ERR_INVALID_OPTION', String(value))
+      t.regex(error?.message ?? '', new RegExp(name))
+    }
+  })
+}
+
+/** Values at the edges of what each option takes. */
+const TAKEN: Record<string, readonly unknown[]> = {
+  listen: [['tcp://127.0.0.1:0'], ['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0']],
+  loops: [1, 3, 'inline', undefined],
+  balance: ['round-robin', 'source-hash', 'least-connections', undefined],
+  backlog: [1, 2 ** 31 - 1, undefined],
+  noDelay: [true, false, undefined],
+  highWaterMark: [1, 2 ** 31 - 1, undefined],
+  maxWriteBuffer: [2 ** 20, 2 ** 31 - 1, undefined],
+  autoPause: [true, false, undefined],
+  maxParked: [1, 2 ** 31 - 1, undefined],
+  allowHalfOpen: [true, false, undefined],
+  lingerTimeout: [1, 2 ** 31 - 1, undefined],
+  maxConnections: [1, 2 ** 31 - 1, undefined],
+  onFull: ['wait', 'refuse', undefined],
+  ringBytes: [4096, 2 ** 16, undefined],
+  signal: [new AbortController().signal, undefined],
+  codec: [line(), () => line(), json(varint()), undefined],
+}
+
+for (const [name, values] of Object.entries(TAKEN)) {
+  test(`${name} takes what it can be`, async (t) => {
+    for (const value of values) {
+      const options = { listen: 'tcp://127.0.0.1:0', loops: LOOPS, [name]: value }
+      const server = await serve(options as never)
+      await server.close()
+    }
+    t.pass()
+  })
+}
+
+test('a codec whose framing is none is refused', async (t) => {
+  for (const framing of [{}, { kind: 'lines', max: 1 }, { kind: 'line', max: 0 }, { kind: 'line', max: '1' }]) {
+    const options = { listen: 'tcp://127.0.0.1:0', loops: 1, codec: { ...raw(), framing } }
+    await t.throwsAsync(serve(options as never), { code: 'ERR_INVALID_OPTION' })
+  }
+})
+
+test('a name that is no option is refused', async (t) => {
+  for (const name of ['messages', 'onMessage', 'Listen', 'host', 'toString']) {
+    const options = { listen: 'tcp://127.0.0.1:0', [name]: 1 }
+    await t.throwsAsync(serve(options as never), { code: 'ERR_INVALID_OPTION', message: new RegExp(name) })
+  }
+})
+
+test('what is no object of options is refused', async (t) => {
+  for (const options of [undefined, null, 1, 'tcp://127.0.0.1:0']) {
+    await t.throwsAsync(serve(options as never), { code: 'ERR_INVALID_OPTION' })
+  }
+})
+
+test('ringBytes needs loops of its own', async (t) => {
+  const owner = await start(t, { message() {} })
+  for (const loops of [{}, { loops: owner }]) {
+    const options = { listen: 'tcp://127.0.0.1:0', ringBytes: 4096, ...loops }
+    await t.throwsAsync(serve(options), { code: 'ERR_INVALID_OPTION', message: /ringBytes/ })
+  }
+})
+
+test('maxWriteBuffer follows a highWaterMark above its default', async (t) => {
+  const server = await start(t, { highWaterMark: 2 ** 25, message() {} })
+  await t.notThrowsAsync(server.close())
+  const options = { listen: 'tcp://127.0.0.1:0', highWaterMark: 2000, maxWriteBuffer: 1999 }
+  await t.throwsAsync(serve(options), { code: 'ERR_INVALID_OPTION', message: /maxWriteBuffer/ })
+})
+
+test('an error about an option says what it has to be and what it is', async (t) => {
+  const options = { listen: 'tcp://127.0.0.1:0', balance: 'random' }
+  await t.throwsAsync(serve(options as never), { message: /round-robin.*"random"/ })
+})
+
+/** What the makers of framings refuse. */
+const FRAMINGS: Record<string, readonly (() => unknown)[]> = {
+  raw: [0, -1, 1.5, '1', 2 ** 31].map((max) => () => raw({ max: max as number })),
+  line: [0, -1, 1.5, null, 2 ** 31].map((max) => () => line({ max: max as number })),
+  varint: [0, -1, Number.NaN, {}].map((max) => () => varint({ max: max as number })),
+  fixed: [0, -1, 1.5, '8', undefined, 2 ** 31].map((size) => () => fixed(size as number)),
+  delimiter: ['', 'x'.repeat(17), new Uint8Array(), new Uint8Array(17), 10, null, undefined].map(
+    (bytes) => () => delimiter(bytes as string),
+  ),
+  lengthField: [
+    { bytes: 0 },
+    { bytes: 5 },
+    { bytes: '4' },
+    { offset: -1 },
+    { offset: null },
+    { strip: null },
+    { max: null },
+    { bytes: null },
+    { adjust: null },
+    { offset: 1.5 },
+    { strip: -1 },
+    { adjust: 0.5 },
+    { adjust: '1' },
+    { endian: 'middle' },
+    { max: 0 },
+    // More than a header is not there to be stripped.
+    { bytes: 2, strip: 2 ** 31 },
+  ].map((options) => () => lengthField(options as never)),
+  json: [() => json(raw()), () => json(map(raw(), String, String))],
+}
+
+for (const [name, makers] of Object.entries(FRAMINGS)) {
+  test(`${name} refuses options out of range`, (t) => {
+    for (const make of makers) t.throws(make, { code: 'ERR_INVALID_OPTION' }, make.toString())
+  })
+}
+
+test('framings have the documented defaults', (t) => {
+  const MiB = 1 << 20
+  t.deepEqual(raw().framing, { kind: 'raw', max: MiB })
+  t.deepEqual(line().framing, { kind: 'line', max: MiB })
+  t.deepEqual(varint().framing, { kind: 'varint', max: MiB })
+  t.deepEqual(fixed(8).framing, { kind: 'fixed', size: 8 })
+  t.deepEqual(delimiter('\r\n').framing, {
+    kind: 'delimiter',
+    bytes: Uint8Array.of(13, 10),
+    max: MiB,
+  })
+  t.deepEqual(lengthField().framing, {
+    kind: 'lengthField',
+    bytes: 4,
+    offset: 0,
+    adjust: 0,
+    strip: 4,
+    endian: 'big',
+    max: MiB,
+  })
+  t.true(Object.isFrozen(line().framing))
+})

@@ -1,0 +1,8 @@
+/** Says at compile time that two types are the same. */
+
+/** `true` if both are exactly the same, `false` otherwise. */
+export type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+
+/** Compiles only with `true`. */
+export function expect<T extends true>(..._: T[]): void {}

@@ -1,0 +1,89 @@
+//! The simplest decoders that could be written, and `tokio_util`'s.
+
+use bytes::BytesMut;
+use millrace_reactor::{FrameError, LengthField};
+use tokio_util::codec::{Decoder, LengthDelimitedCodec};
+
+/// What a stream should come to: frames, and what stops it, if anything.
+pub type Outcome = (Vec<Vec<u8>>, Option<FrameError>);
+
+/// Takes frames off the front of a whole stream, as `next` finds them.
+pub fn naive(
+    mut stream: &[u8],
+    next: impl Fn(&[u8]) -> Result<Option<(Vec<u8>, usize)>, FrameError>,
+) -> Outcome {
+    let mut frames = Vec::new();
+    loop {
+        match next(stream) {
+            Ok(Some((frame, length))) => {
+                frames.push(frame);
+                stream = &stream[length..];
+            }
+            Ok(None) => return (frames, (!stream.is_empty()).then_some(FrameError::Incomplete)),
+            Err(error) => return (frames, Some(error)),
+        }
+    }
+}
+
+/// A frame that ends in those bytes.
+pub fn ended_by(end: &[u8], max: usize, is_line: bool) -> impl Fn(&[u8]) -> Found {
+    move |stream| {
+        // A line may be one longer before it is known whether its last byte is CR.
+        let longest = max + end.len() + usize::from(is_line);
+        match stream.windows(end.len()).position(|window| window == end) {
+            Some(at) => {
+                let mut frame = stream[..at].to_vec();
+                if is_line {
+                    frame.pop_if(|last| *last == b'\r');
+                }
+                if frame.len() > max {
+                    return Err(FrameError::TooLarge);
+                }
+                Ok(Some((frame, at + end.len())))
+            }
+            None if stream.len() >= longest => Err(FrameError::TooLarge),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A frame, and how many bytes it takes with all that is dropped.
+pub type Found = Result<Option<(Vec<u8>, usize)>, FrameError>;
+
+/// A frame behind its length in groups of seven bits.
+pub fn varint(stream: &[u8], max: usize) -> Found {
+    let Some(last) = stream.iter().take(5).position(|byte| byte & 0x80 == 0) else {
+        return if stream.len() >= 5 { Err(FrameError::Invalid) } else { Ok(None) };
+    };
+    let length =
+        stream[..=last].iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
+    if length > max {
+        return Err(FrameError::TooLarge);
+    }
+    let end = last + 1 + length;
+    Ok(stream.get(last + 1..end).map(|frame| (frame.to_vec(), end)))
+}
+
+/// `tokio_util`'s decoder with the mapping of the four numbers, and with a `max` that it does not
+/// have: it compares its own with the field, not with the frame.
+pub fn tokio(field: &LengthField, stream: &[u8]) -> Vec<Vec<u8>> {
+    let header = i64::from(field.header());
+    let adjustment = header + i64::from(field.adjust) - i64::from(field.strip);
+    let mut builder = LengthDelimitedCodec::builder();
+    builder
+        .length_field_offset(field.offset as usize)
+        .length_field_length(usize::from(field.bytes))
+        .num_skip(field.strip as usize)
+        .length_adjustment(adjustment as isize)
+        .max_frame_length(usize::MAX >> 1);
+    if field.little {
+        builder.little_endian();
+    }
+    let mut decoder = builder.new_codec();
+    let mut buffer = BytesMut::from(stream);
+    let mut frames = Vec::new();
+    while let Some(frame) = decoder.decode(&mut buffer).unwrap() {
+        frames.push(frame.to_vec());
+    }
+    frames
+}

@@ -1,0 +1,105 @@
+//! What a user tells its loops, one record each.
+
+use super::User;
+use crate::support::event::{Closed, Event, Key, What};
+use crate::support::frames;
+use millrace_reactor::Framing;
+use millrace_ring::record::{HEADER, Label, kind};
+
+impl User {
+    /// Publishes one record, waiting for room in the ring. What comes in waits meanwhile: a loop
+    /// empties this ring even when nobody empties the other.
+    fn send(&mut self, key: Key, kind: u32, payload: &[u8]) {
+        let label = Label { slot: key.slot, generation: key.generation, kind };
+        let mut is_second_look = false;
+        self.until(|user| {
+            let lane = &mut user.lanes[key.lane];
+            if is_second_look {
+                lane.handle.await_room();
+            }
+            if lane.outbound.push(label, payload, 0) {
+                lane.outbound.publish();
+                lane.handle.wake();
+                user.is_stirred = true;
+                return Some(());
+            }
+            is_second_look = true;
+            None
+        });
+    }
+
+    /// Writes, in as many records as it takes.
+    pub fn write(&mut self, key: Key, bytes: &[u8]) {
+        let largest = self.lanes[key.lane].outbound.capacity() / 4 - HEADER;
+        for part in bytes.chunks(largest as usize) {
+            self.send(key, kind::WRITE, part);
+        }
+    }
+
+    pub fn end(&mut self, key: Key) {
+        self.send(key, kind::END, &[]);
+    }
+
+    pub fn destroy(&mut self, key: Key) {
+        self.send(key, kind::DESTROY, &[]);
+    }
+
+    pub fn pause(&mut self, key: Key) {
+        self.send(key, kind::PAUSE, &[]);
+    }
+
+    pub fn resume(&mut self, key: Key) {
+        self.send(key, kind::RESUME, &[]);
+    }
+
+    pub fn ask(&mut self, key: Key) {
+        self.send(key, kind::ASK, &[]);
+    }
+
+    pub fn flush(&mut self, key: Key) {
+        self.send(key, kind::FLUSH, &[]);
+    }
+
+    /// Returns when the loop has done all that was asked of this connection, and has seen all that
+    /// the kernel had for it before. The connection must have nothing queued.
+    pub fn settle(&mut self, key: Key) {
+        self.flush(key);
+        self.told(key, &What::Flushed);
+        // Events come before records within a turn, so one more turn has seen what this one missed.
+        self.flush(key);
+        self.told(key, &What::Flushed);
+    }
+
+    /// Sends a frame with that body.
+    pub fn reply(&mut self, key: Key, framing: &Framing, body: &[u8]) {
+        let mut bytes = Vec::with_capacity(body.len() + 16);
+        frames::encode(framing, body, &mut bytes);
+        self.write(key, &bytes);
+    }
+
+    /// Answers frames with themselves and ends with ends, until so many connections have closed.
+    pub fn echo(&mut self, framing: &Framing, closes: usize) -> Vec<(Key, Closed)> {
+        self.echo_with(framing, closes, |_, _| {})
+    }
+
+    /// The same, with a look at every event.
+    pub fn echo_with(
+        &mut self,
+        framing: &Framing,
+        closes: usize,
+        mut look: impl FnMut(&mut Self, &Event),
+    ) -> Vec<(Key, Closed)> {
+        let mut closed = Vec::new();
+        while closed.len() < closes {
+            let event = self.next();
+            look(self, &event);
+            match event.what {
+                What::Data(body) => self.reply(event.key, framing, &body),
+                What::Eof(_) => self.end(event.key),
+                What::Close(how) => closed.push((event.key, how)),
+                _ => {}
+            }
+        }
+        closed
+    }
+}

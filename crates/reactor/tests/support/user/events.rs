@@ -1,0 +1,75 @@
+//! What a user hears, waited for.
+
+use super::User;
+use crate::support::event::{Closed, Event, Key, What};
+use std::net::TcpStream;
+
+impl User {
+    /// The next event.
+    pub fn next(&mut self) -> Event {
+        self.until(|user| {
+            if user.backlog.is_empty() {
+                user.take();
+            }
+            user.backlog.pop_front()
+        })
+    }
+
+    /// The next event that `wanted` says something of; the others stay where they are.
+    pub fn find<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        let mut seen = 0;
+        self.until(|user| {
+            user.take();
+            let found = (seen..user.backlog.len())
+                .find_map(|at| wanted(&user.backlog[at]).map(|found| (at, found)));
+            seen = user.backlog.len();
+            let (at, found) = found?;
+            user.backlog.remove(at);
+            Some(found)
+        })
+    }
+
+    /// Whether such an event is here already.
+    pub fn has(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.take();
+        self.backlog.iter().any(wanted)
+    }
+
+    pub fn opened(&mut self) -> Key {
+        self.find(|event| matches!(event.what, What::Open { .. }).then_some(event.key))
+    }
+
+    /// The connection of that peer.
+    pub fn opened_by(&mut self, peer: &TcpStream) -> Key {
+        let address = peer.local_addr().unwrap();
+        self.find(|event| match event.what {
+            What::Open { remote: Some(remote), .. } if remote == address => Some(event.key),
+            _ => None,
+        })
+    }
+
+    pub fn data(&mut self, key: Key) -> Vec<u8> {
+        self.find(|event| match &event.what {
+            What::Data(bytes) if event.key == key => Some(bytes.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn eof(&mut self, key: Key) -> u32 {
+        self.find(|event| match event.what {
+            What::Eof(reason) if event.key == key => Some(reason),
+            _ => None,
+        })
+    }
+
+    pub fn closed(&mut self, key: Key) -> Closed {
+        self.find(|event| match event.what {
+            What::Close(closed) if event.key == key => Some(closed),
+            _ => None,
+        })
+    }
+
+    pub fn told(&mut self, key: Key, what: &What) {
+        self.find(|event| (event.key == key && event.what == *what).then_some(()));
+    }
+}
