@@ -64,7 +64,9 @@ test('a port that is taken rejects as in Node, with code, syscall, address and p
   const { port } = taken.address() as net.AddressInfo
   const other = net.createServer()
   other.listen(port, '127.0.0.1')
-  const [expected] = (await once(other, 'error').catch((error) => [error])) as [NodeJS.ErrnoException]
+  const [expected] = (await once(other, 'error').catch((error) => [error])) as [
+    NodeJS.ErrnoException,
+  ]
   const error = (await t.throwsAsync(
     serve({ listen: `tcp://127.0.0.1:${port}`, loops: LOOPS }),
   )) as MillraceError

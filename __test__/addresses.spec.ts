@@ -6,7 +6,9 @@ import { closed, read } from './support/client.js'
 import { Count } from './support/counts.js'
 import { start } from './support/serve.js'
 
-const HAS_IPV6 = Object.values(networkInterfaces()).flat().some((each) => each?.address === '::1')
+const HAS_IPV6 = Object.values(networkInterfaces())
+  .flat()
+  .some((each) => each?.address === '::1')
 
 /** A server that answers each connection with the addresses it shows. */
 async function mirror(t: ExecutionContext, listen: string | string[]) {
@@ -98,14 +100,19 @@ test('a host name is bound with all its addresses, on one port', async (t) => {
 })
 
 test('several addresses are bound in their order', async (t) => {
-  const { server, opened } = await mirror(t, ['tcp://127.0.0.1:0', 'tcp://0.0.0.0:0', 'tcp://127.0.0.1:0'])
+  const { server, opened } = await mirror(t, [
+    'tcp://127.0.0.1:0',
+    'tcp://0.0.0.0:0',
+    'tcp://127.0.0.1:0',
+  ])
   t.deepEqual(
     server.addresses.map((address) => address.replace(/\d+$/, '')),
     ['tcp://127.0.0.1:', 'tcp://0.0.0.0:', 'tcp://127.0.0.1:'],
   )
   const ports = server.addresses.map((address) => Number(address.split(':').pop()))
   t.is(new Set(ports).size, 3)
-  for (const port of ports) t.true((await look('127.0.0.1', port)).text.endsWith(`127.0.0.1:${port}`))
+  for (const port of ports)
+    t.true((await look('127.0.0.1', port)).text.endsWith(`127.0.0.1:${port}`))
   await opened.reaches(3)
 })
 

@@ -6,7 +6,11 @@ import { crowd } from './support/crowd.js'
 import { start } from './support/serve.js'
 
 /** A server of four loops; `share` tells how many of `count` connections each has. */
-async function fourLoops(t: Parameters<typeof start>[0], balance: Balance | undefined, listeners = 1) {
+async function fourLoops(
+  t: Parameters<typeof start>[0],
+  balance: Balance | undefined,
+  listeners = 1,
+) {
   const conns = new Set<Conn>()
   const opened = new Count()
   const ended = new Count()
@@ -88,7 +92,8 @@ if (process.platform === 'linux') {
   // Other systems have no more than one loopback address.
   test('source-hash keeps each of 64 hosts on one loop, and uses all of them', async (t) => {
     const { ports, opened, conns, loops } = await fourLoops(t, 'source-hash')
-    const from = (thread: number) => Array.from({ length: 8 }, (_, n) => `127.0.0.${thread * 8 + n + 1}`)
+    const from = (thread: number) =>
+      Array.from({ length: 8 }, (_, n) => `127.0.0.${thread * 8 + n + 1}`)
     await crowd(t, { ports, threads: 8, each: 64, from })
     await opened.reaches(512)
     const loopsOf = new Map<string, Set<number>>()

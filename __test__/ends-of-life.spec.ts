@@ -9,28 +9,34 @@ const WORKERS = IS_FULL ? 167 : 16
 const EXITS = IS_FULL ? 67 : 6
 
 for (const loops of LOOPS) {
-  test.serial(`${WORKERS} workers terminated inside a handler leave nothing behind (loops: ${loops})`, async (t) => {
-    t.timeout(600_000)
-    const fixture = launch(t, 'terminate', { args: [WORKERS, 4, loops] })
-    const left = JSON.parse(await fixture.line())
-    t.deepEqual(left, { threads: [], descriptors: 0 })
-    const { code, signal, stderr } = await fixture.ended
-    t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
-  })
+  test.serial(
+    `${WORKERS} workers terminated inside a handler leave nothing behind (loops: ${loops})`,
+    async (t) => {
+      t.timeout(600_000)
+      const fixture = launch(t, 'terminate', { args: [WORKERS, 4, loops] })
+      const left = JSON.parse(await fixture.line())
+      t.deepEqual(left, { threads: [], descriptors: 0 })
+      const { code, signal, stderr } = await fixture.ended
+      t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
+    },
+  )
 
-  test.serial(`${EXITS} times process.exit() in a handler ends with its code and sends the reply (loops: ${loops})`, async (t) => {
-    t.timeout(600_000)
-    let left = EXITS
-    const one = async () => {
-      while (left-- > 0) {
-        const fixture = launch(t, 'exit', { args: ['process.exit in message', loops, 7] })
-        t.is(await request(fixture), 'reply')
-        const { code, signal } = await fixture.ended
-        t.deepEqual({ code, signal }, { code: 7, signal: null })
+  test.serial(
+    `${EXITS} times process.exit() in a handler ends with its code and sends the reply (loops: ${loops})`,
+    async (t) => {
+      t.timeout(600_000)
+      let left = EXITS
+      const one = async () => {
+        while (left-- > 0) {
+          const fixture = launch(t, 'exit', { args: ['process.exit in message', loops, 7] })
+          t.is(await request(fixture), 'reply')
+          const { code, signal } = await fixture.ended
+          t.deepEqual({ code, signal }, { code: 7, signal: null })
+        }
       }
-    }
-    await Promise.all([one(), one()])
-  })
+      await Promise.all([one(), one()])
+    },
+  )
 }
 
 /** Sends one request, and reads until the other side ends. */
@@ -70,10 +76,13 @@ for (const loops of LOOPS) {
     })
   }
 
-  test.serial(`a worker ends by process.exit() in a handler and its process goes on (loops: ${loops})`, async (t) => {
-    const fixture = launch(t, 'exit', { args: ['worker: process.exit in message', loops, 5] })
-    t.is(await request(fixture), 'reply')
-    t.deepEqual(await fixture.rest(), ['exit 5', 'threads 0'])
-    t.is((await fixture.ended).code, 0)
-  })
+  test.serial(
+    `a worker ends by process.exit() in a handler and its process goes on (loops: ${loops})`,
+    async (t) => {
+      const fixture = launch(t, 'exit', { args: ['worker: process.exit in message', loops, 5] })
+      t.is(await request(fixture), 'reply')
+      t.deepEqual(await fixture.rest(), ['exit 5', 'threads 0'])
+      t.is((await fixture.ended).code, 0)
+    },
+  )
 }

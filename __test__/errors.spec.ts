@@ -197,7 +197,11 @@ test('what a peer does wrong is no warning and no error of the server', async (t
     message() {},
     error: () => t.fail(),
   })
-  for (const bytes of [[0, 0, 0, 11], [0xff, 0xff, 0xff, 0xff], [0, 0, 0, 5, 1]]) {
+  for (const bytes of [
+    [0, 0, 0, 11],
+    [0xff, 0xff, 0xff, 0xff],
+    [0, 0, 0, 5, 1],
+  ]) {
     const socket = await connect(server.port)
     socket.resume().end(Uint8Array.from(bytes))
     await closed(socket)

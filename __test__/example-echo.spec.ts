@@ -26,7 +26,8 @@ test('the echo example tells its connections and messages, when they change', as
   socket.write('line\n')
   for (let isBusy = false; !isBusy; ) {
     const line = await example.line()
-    const [, counts, rate] = /^connections per loop: ([\d ]+) \| messages\/s: (\d+)$/.exec(line) ?? []
+    const [, counts, rate] =
+      /^connections per loop: ([\d ]+) \| messages\/s: (\d+)$/.exec(line) ?? []
     const open = counts?.split(' ').reduce((sum, count) => sum + Number(count), 0)
     t.is(open, 1, line)
     isBusy = Number(rate) > 0

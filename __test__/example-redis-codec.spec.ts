@@ -145,11 +145,14 @@ test('a line without an end is too big at 64 KiB', async (t) => {
   const port = await redis(t)
   const problem = '-ERR Protocol error: too big inline request\r\n'
   t.is(await replyTo(port, 'x'.repeat(64 * 1024 + 1)), problem)
-  t.deepEqual(decoded(Buffer.from('x'.repeat(64 * 1024))), ['the stream ended in the middle of a message'])
+  t.deepEqual(decoded(Buffer.from('x'.repeat(64 * 1024))), [
+    'the stream ended in the middle of a message',
+  ])
 })
 
 test('lengths have limits', (t) => {
-  const problem = (stream: string) => (testCodec(resp(), stream).messages[0] as ProtocolError).message
+  const problem = (stream: string) =>
+    (testCodec(resp(), stream).messages[0] as ProtocolError).message
   t.is(problem('*1048577\r\n'), 'ERR Protocol error: invalid multibulk length')
   t.is(problem(`*1\r\n$${MAX_BULK + 1}\r\n`), 'ERR Protocol error: invalid bulk length')
   const cut = ['the stream ended in the middle of a message']
@@ -179,7 +182,10 @@ const REPLIES: [Reply, string][] = [
   [-17, ':-17\r\n'],
   [9223372036854775807n, ':9223372036854775807\r\n'],
   [[], '*0\r\n'],
-  [['a', [1, [null, OK]], Buffer.alloc(0)], '*3\r\n$1\r\na\r\n*2\r\n:1\r\n*2\r\n$-1\r\n+OK\r\n$0\r\n\r\n'],
+  [
+    ['a', [1, [null, OK]], Buffer.alloc(0)],
+    '*3\r\n$1\r\na\r\n*2\r\n:1\r\n*2\r\n$-1\r\n+OK\r\n$0\r\n\r\n',
+  ],
 ]
 
 test('replies of all kinds are written as RESP has them', (t) => {

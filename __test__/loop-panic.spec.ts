@@ -1,6 +1,6 @@
-import net from 'node:net'
+import type net from 'node:net'
 import test from 'ava'
-import { type Conn, type MillraceError, type Server } from 'millrace'
+import type { Conn, MillraceError, Server } from 'millrace'
 import { theEnvironment } from '../lib/environment.js'
 import { injectPanic } from '../native.cjs'
 import { closed, connect, read } from './support/client.js'

@@ -61,37 +61,43 @@ test.serial("loops: 'inline' runs without a thread", async (t) => {
   await server.close()
 })
 
-test.serial('servers that name no loops share one group, which ends with the last of them', async (t) => {
-  const one = await echo()
-  const two = await echo()
-  t.deepEqual(loopsOf(one.server), loopsOf(two.server))
-  const count = loopsOf(one.server).length
-  await checkThreads(t, count)
-  await one.server.close()
-  await checkThreads(t, count)
-  await check(t, two.port)
-  await two.server.close()
-  await checkThreads(t, 0)
-  const three = await echo()
-  await check(t, three.port)
-  await three.server.close()
-})
+test.serial(
+  'servers that name no loops share one group, which ends with the last of them',
+  async (t) => {
+    const one = await echo()
+    const two = await echo()
+    t.deepEqual(loopsOf(one.server), loopsOf(two.server))
+    const count = loopsOf(one.server).length
+    await checkThreads(t, count)
+    await one.server.close()
+    await checkThreads(t, count)
+    await check(t, two.port)
+    await two.server.close()
+    await checkThreads(t, 0)
+    const three = await echo()
+    await check(t, three.port)
+    await three.server.close()
+  },
+)
 
 for (const loops of [1, 3, 'inline'] as const) {
-  test.serial(`a server may borrow the loops of another and outlive it (loops: ${loops})`, async (t) => {
-    const owner = await echo({ loops })
-    const borrower = await echo({ loops: owner.server })
-    const numbers = loopsOf(owner.server)
-    t.deepEqual(loopsOf(borrower.server), numbers)
-    await check(t, owner.port)
-    await check(t, borrower.port)
-    await owner.server.close()
-    await t.throwsAsync(connect(owner.port), { code: 'ECONNREFUSED' })
-    await check(t, borrower.port)
-    t.true(borrower.conns.every((conn) => numbers.includes(conn.loop)))
-    await borrower.server.close()
-    await checkThreads(t, 0)
-  })
+  test.serial(
+    `a server may borrow the loops of another and outlive it (loops: ${loops})`,
+    async (t) => {
+      const owner = await echo({ loops })
+      const borrower = await echo({ loops: owner.server })
+      const numbers = loopsOf(owner.server)
+      t.deepEqual(loopsOf(borrower.server), numbers)
+      await check(t, owner.port)
+      await check(t, borrower.port)
+      await owner.server.close()
+      await t.throwsAsync(connect(owner.port), { code: 'ECONNREFUSED' })
+      await check(t, borrower.port)
+      t.true(borrower.conns.every((conn) => numbers.includes(conn.loop)))
+      await borrower.server.close()
+      await checkThreads(t, 0)
+    },
+  )
 }
 
 test.serial('the loops of a closed server cannot be borrowed', async (t) => {
@@ -100,16 +106,19 @@ test.serial('the loops of a closed server cannot be borrowed', async (t) => {
   await t.throwsAsync(echo({ loops: server }), { code: 'ERR_INVALID_OPTION' })
 })
 
-test.serial('conn.loop is one of the loops of its server, and different in groups of their own', async (t) => {
-  const one = await echo({ loops: 2 })
-  const two = await echo({ loops: 2 })
-  for (const { port } of [one, two, one, two]) await check(t, port)
-  for (const { server, conns } of [one, two]) {
-    t.true(conns.every((conn) => loopsOf(server).includes(conn.loop)))
-  }
-  t.is(new Set([...loopsOf(one.server), ...loopsOf(two.server)]).size, 4)
-  await Promise.all([one.server.close(), two.server.close()])
-})
+test.serial(
+  'conn.loop is one of the loops of its server, and different in groups of their own',
+  async (t) => {
+    const one = await echo({ loops: 2 })
+    const two = await echo({ loops: 2 })
+    for (const { port } of [one, two, one, two]) await check(t, port)
+    for (const { server, conns } of [one, two]) {
+      t.true(conns.every((conn) => loopsOf(server).includes(conn.loop)))
+    }
+    t.is(new Set([...loopsOf(one.server), ...loopsOf(two.server)]).size, 4)
+    await Promise.all([one.server.close(), two.server.close()])
+  },
+)
 
 test.serial('an environment has at most 128 loops, and says so', async (t) => {
   const most = await echo({ loops: 128 })
@@ -122,11 +131,14 @@ test.serial('an environment has at most 128 loops, and says so', async (t) => {
   await checkThreads(t, 0)
 })
 
-test.serial('a hundred servers started and closed leave no thread and no number behind', async (t) => {
-  for (let round = 0; round < 50; round++) {
-    const servers = await Promise.all([echo({ loops: 2 }), echo({ loops: 'inline' })])
-    t.true(servers.flatMap(({ server }) => loopsOf(server)).every((loop) => loop < 3))
-    await Promise.all(servers.map(({ server }) => server.close()))
-  }
-  await checkThreads(t, 0)
-})
+test.serial(
+  'a hundred servers started and closed leave no thread and no number behind',
+  async (t) => {
+    for (let round = 0; round < 50; round++) {
+      const servers = await Promise.all([echo({ loops: 2 }), echo({ loops: 'inline' })])
+      t.true(servers.flatMap(({ server }) => loopsOf(server)).every((loop) => loop < 3))
+      await Promise.all(servers.map(({ server }) => server.close()))
+    }
+    await checkThreads(t, 0)
+  },
+)

@@ -32,7 +32,10 @@ for (const { loops } of VARIANTS) {
     })
     await Promise.all(all)
     t.true(most <= 3)
-    t.is(server.stats().loops.reduce((total, loop) => total + loop.opened, 0), 9)
+    t.is(
+      server.stats().loops.reduce((total, loop) => total + loop.opened, 0),
+      9,
+    )
   })
 
   test(`with onFull 'refuse' connections over maxConnections are closed, and opened for nobody (loops: ${loops})`, async (t) => {

@@ -76,7 +76,12 @@ for (const [name, values] of Object.entries(TAKEN)) {
 }
 
 test('a codec whose framing is none is refused', async (t) => {
-  for (const framing of [{}, { kind: 'lines', max: 1 }, { kind: 'line', max: 0 }, { kind: 'line', max: '1' }]) {
+  for (const framing of [
+    {},
+    { kind: 'lines', max: 1 },
+    { kind: 'line', max: 0 },
+    { kind: 'line', max: '1' },
+  ]) {
     const options = { listen: 'tcp://127.0.0.1:0', loops: 1, codec: { ...raw(), framing } }
     await t.throwsAsync(serve(options as never), { code: 'ERR_INVALID_OPTION' })
   }
@@ -85,7 +90,10 @@ test('a codec whose framing is none is refused', async (t) => {
 test('a name that is no option is refused', async (t) => {
   for (const name of ['messages', 'onMessage', 'Listen', 'host', 'toString']) {
     const options = { listen: 'tcp://127.0.0.1:0', [name]: 1 }
-    await t.throwsAsync(serve(options as never), { code: 'ERR_INVALID_OPTION', message: new RegExp(name) })
+    await t.throwsAsync(serve(options as never), {
+      code: 'ERR_INVALID_OPTION',
+      message: new RegExp(name),
+    })
   }
 })
 

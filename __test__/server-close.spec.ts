@@ -71,7 +71,10 @@ test('requests that were received by then are answered', async (t) => {
 })
 
 /** Connects `clients` clients that send at once, while this thread waits and runs nothing. */
-function connectBlocked(port: number, clients: number): { worker: Worker; replies: Promise<string[]> } {
+function connectBlocked(
+  port: number,
+  clients: number,
+): { worker: Worker; replies: Promise<string[]> } {
   const flag = new Int32Array(new SharedArrayBuffer(4))
   const worker = new Worker(
     `const { workerData: { flag, port, clients }, parentPort } = require('node:worker_threads')
@@ -177,7 +180,8 @@ test('a connection that appears only after the timeout is destroyed too', async 
 test('the port is free again as soon as close has resolved', async (t) => {
   const server = await start(t, { message: (conn) => conn.end('bye') })
   for (let round = 0; round < 5; round++) {
-    const again = round === 0 ? server : await serve({ listen: `tcp://127.0.0.1:${server.port}`, loops: LOOPS })
+    const again =
+      round === 0 ? server : await serve({ listen: `tcp://127.0.0.1:${server.port}`, loops: LOOPS })
     const socket = await connect(server.port)
     socket.resume()
     await again.close()

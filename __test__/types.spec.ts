@@ -9,7 +9,11 @@ import test from 'ava'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TESTS = join(ROOT, '__test__', 'types')
-const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+const TSC = join(
+  dirname(createRequire(import.meta.url).resolve('typescript/package.json')),
+  'bin',
+  'tsc',
+)
 
 const OPTIONS = {
   compilerOptions: {
@@ -32,7 +36,8 @@ test('the declarations that are published infer, accept and refuse what the type
   t.teardown(() => rm(project, { recursive: true }))
   const target = join(project, 'node_modules', 'millrace')
   await mkdir(join(target, 'lib'), { recursive: true })
-  for (const file of ['package.json', 'index.d.ts', 'native.d.cts']) await cp(join(ROOT, file), join(target, file))
+  for (const file of ['package.json', 'index.d.ts', 'native.d.cts'])
+    await cp(join(ROOT, file), join(target, file))
   for (const file of await readdir(join(ROOT, 'lib'))) {
     if (file.endsWith('.d.ts')) await cp(join(ROOT, 'lib', file), join(target, 'lib', file))
   }

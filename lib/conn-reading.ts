@@ -137,6 +137,8 @@ export abstract class Reading extends Writing {
       if (this.extras?.rest !== rest) return
       rest.consume(used)
       this.#checkRest(rest)
+      // It may have grown to the largest message: an idle connection does not keep it.
+      if (rest.length === 0) this.extras.rest = undefined
       return
     }
     const used = this.#decodeRaw(reader, memory, at, end)
@@ -145,8 +147,6 @@ export abstract class Reading extends Writing {
       extras.rest = new Rest()
       extras.rest.append(memory, used, end)
       this.#checkRest(extras.rest)
-    } else if (rest !== undefined && this.extras !== undefined) {
-      this.extras.rest = undefined
     }
   }
 

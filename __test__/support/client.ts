@@ -29,7 +29,8 @@ export function read(socket: net.Socket, length: number): Promise<Buffer> {
     const look = () => {
       const chunk = socket.read(length) as Buffer | null
       if (chunk !== null) resolve(chunk)
-      else if (socket.readableEnded || socket.destroyed) reject(new Error(`ended before ${length} bytes came`))
+      else if (socket.readableEnded || socket.destroyed)
+        reject(new Error(`ended before ${length} bytes came`))
       else return
       socket.off('readable', look).off('end', look).off('close', look)
     }

@@ -24,7 +24,11 @@ export interface Example {
 }
 
 /** Runs `examples/<path>` until the test ends. */
-export function run(t: ExecutionContext, path: string, env: NodeJS.ProcessEnv): Omit<Example, 'port'> {
+export function run(
+  t: ExecutionContext,
+  path: string,
+  env: NodeJS.ProcessEnv,
+): Omit<Example, 'port'> {
   const file = fileURLToPath(new URL(`../../examples/${path}`, import.meta.url))
   const child = spawn(process.execPath, [file], {
     env: { ...process.env, NODE_OPTIONS: '', ...env },

@@ -35,7 +35,13 @@ interface Options {
 export function launch(t: ExecutionContext, name: string, options: Options = {}): Fixture {
   const path = fileURLToPath(new URL(`../fixtures/${name}.ts`, import.meta.url))
   const { args = [], env = {}, descriptors } = options
-  const command = [process.execPath, '--import', '@oxc-node/core/register', path, ...args.map(String)]
+  const command = [
+    process.execPath,
+    '--import',
+    '@oxc-node/core/register',
+    path,
+    ...args.map(String),
+  ]
   const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, ...command]
   const [file = '', ...rest] = descriptors === undefined ? command : limited
   const child = spawn(file, rest, {
@@ -65,7 +71,8 @@ function watch(child: ChildProcess): Fixture {
     },
     async rest() {
       const rest: string[] = []
-      for (let next = await lines.next(); !next.done; next = await lines.next()) rest.push(next.value)
+      for (let next = await lines.next(); !next.done; next = await lines.next())
+        rest.push(next.value)
       return rest
     },
   }

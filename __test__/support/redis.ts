@@ -27,7 +27,9 @@ export function answers(title: string, cases: readonly Case[]): void {
   test(title, async (t) => {
     const port = await redis(t)
     const commands = cases.map(([command]) => `${command}\r\nECHO -behind-\r\n`)
-    const replies = (await replyTo(port, `${commands.join('')}QUIT\r\n`)).split('$8\r\n-behind-\r\n')
+    const replies = (await replyTo(port, `${commands.join('')}QUIT\r\n`)).split(
+      '$8\r\n-behind-\r\n',
+    )
     t.is(replies.pop(), '+OK\r\n')
     t.deepEqual(
       cases.map(([command], at) => [command, replies[at]]),

@@ -1,6 +1,6 @@
 /** `conn.data` has the type that `data` makes: compiled by `tsconfig.test.json`, never run. */
 
-import { type Conn, json, lengthField, type Server, type ServeOptions, serve } from 'millrace'
+import { type Conn, json, lengthField, type ServeOptions, type Server, serve } from 'millrace'
 import { type Equal, expect } from './expect.js'
 
 interface Session {
@@ -101,7 +101,9 @@ const options: ServeOptions<Buffer, string, Session> = {
     expect<Equal<typeof conn, Conn<Buffer, string, Session>>>()
   },
 }
-expect<Equal<ReturnType<typeof serve<Buffer, string, Session>>, Promise<Server<Buffer, string, Session>>>>()
+expect<
+  Equal<ReturnType<typeof serve<Buffer, string, Session>>, Promise<Server<Buffer, string, Session>>>
+>()
 serve(options)
 
 // ---- in place of functions, methods of an object with a `this` of its own

@@ -83,7 +83,11 @@ serve({
 
 serve({
   listen,
-  codec: map(line(), (text) => Number(text.toString()), (value: bigint) => `${value}`),
+  codec: map(
+    line(),
+    (text) => Number(text.toString()),
+    (value: bigint) => `${value}`,
+  ),
   message(conn, value) {
     expect<Equal<typeof value, number>>()
     conn.write(1n)

@@ -3,12 +3,11 @@
 
 /** What a backslash makes of a letter between double quotes. @type {Record<string, string>} */
 const ESCAPES = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07' }
-const ESCAPE = /\\(?:x([0-9a-f]{2})|([^]))/gi
+const ESCAPE = /\\(?:x([0-9a-f]{2})|([\s\S]))/gi
 
 const SPACE = /[ \t-\r]*/y
 /** Plain text, or text between quotes, behind which the word ends. */
-const PART =
-  /[^ \t-\r"']+|(?:"((?:\\[^]|[^\\"])*)"|'((?:\\'|\\(?!')|[^\\'])*)')(?=[ \t-\r]|$)/y
+const PART = /[^ \t-\r"']+|(?:"((?:\\[\s\S]|[^\\"])*)"|'((?:\\'|\\(?!')|[^\\'])*)')(?=[ \t-\r]|$)/y
 
 /**
  * Splits a line into words. Between double quotes `\n`, `\r`, `\t`, `\b`, `\a` and `\x00` to `\xff`
@@ -18,8 +17,6 @@ const PART =
  * @returns {string[] | undefined} `undefined` if a quote is not closed or text follows it
  */
 export function splitWords(line) {
-  // Most lines have no quotes, and need no care.
-  if (!/["']/.test(line)) return line.match(/[^ \t-\r]+/g) ?? []
   /** @type {string[]} */
   const words = []
   let at = lengthOf(SPACE, line, 0)

@@ -1,0 +1,239 @@
+import test from 'ava'
+import { type Codec, defineCodec, json, lengthField, line, map, raw, testCodec } from 'millrace'
+import { connect, read, readAll } from './support/client.js'
+import { codeOf, gate } from './support/gate.js'
+import { start } from './support/serve.js'
+
+/** Numbers as text, each behind a semicolon: raw, so that `undefined` means more. */
+const numbers = defineCodec<number>({
+  framing: raw({ max: 20 }),
+  decode(from) {
+    const length = from.indexOf(0x3b)
+    if (length === -1) return undefined
+    const value = Number(from.text(length))
+    from.skip(1)
+    return value
+  },
+  encode(value, to) {
+    to.text(`${value};`)
+  },
+})
+
+test('json makes messages of frames and frames of messages', async (t) => {
+  const server = await start<{ n: number }, { twice: number; text: string }>(t, {
+    codec: json(line()),
+    message: (conn, { n }) => void conn.write({ twice: 2 * n, text: 'å\n' }),
+  })
+  const socket = await connect(server.port)
+  socket.end('{"n":1}\n{ "n" : 2 }\r\n')
+  t.is((await readAll(socket)).toString(), '{"twice":2,"text":"å\\n"}\n{"twice":4,"text":"å\\n"}\n')
+})
+
+test('what is no JSON ends its connection with ERR_FRAME_INVALID, and warns nobody', async (t) => {
+  const ended = gate<Error | undefined>()
+  const server = await start<unknown>(t, {
+    codec: json(line()),
+    message() {},
+    close: (_, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.write('{"n":1}\n{"n":\n')
+  const error = await ended.passed
+  t.is(codeOf(error), 'ERR_FRAME_INVALID')
+  t.true(error?.cause instanceof SyntaxError)
+  t.throws(() => json(raw()), { code: 'ERR_INVALID_OPTION' })
+  socket.destroy()
+})
+
+test('json refuses what has no JSON, out of write', async (t) => {
+  const server = await start<unknown, unknown>(t, {
+    codec: json(line()),
+    open(conn) {
+      t.throws(() => conn.write(undefined), { instanceOf: TypeError })
+      t.throws(() => conn.write(1n), { instanceOf: TypeError })
+      conn.end(null)
+    },
+  })
+  t.is((await readAll(await connect(server.port))).toString(), 'null\n')
+})
+
+test('map maps in and out, and swallows, in frames and in a raw stream', async (t) => {
+  const mapped = <In>(codec: Codec<In, number>, value: (message: In) => number) =>
+    map(
+      codec,
+      (message) => (value(message) < 0 ? undefined : { value: value(message) }),
+      (message: { value: number }) => message.value,
+    )
+  const asText: Codec<string, number> = {
+    framing: line(),
+    decode: (from) => from.text(from.remaining),
+    encode: (value, to) => void to.text(String(value)),
+  }
+  const cases = [
+    [mapped(asText, Number), '1\n-2\n-3\n4\n', '2\n8\n'],
+    [mapped(numbers, Number), '1;-2;-3;4;', '2;8;'],
+  ] as const
+  for (const [codec, sent, expected] of cases) {
+    const server = await start<{ value: number }, { value: number }>(t, {
+      codec,
+      message: (conn, { value }) => void conn.write({ value: 2 * value }),
+    })
+    const socket = await connect(server.port)
+    socket.end(sent)
+    t.is((await readAll(socket)).toString(), expected)
+    for (const splits of [[], [1, 3], 'each'] as const) {
+      t.deepEqual(testCodec(codec, sent, { splits }), { messages: [{ value: 1 }, { value: 4 }], error: undefined })
+    }
+  }
+})
+
+test('a codec function gives each connection a codec with a state of its own', async (t) => {
+  const made: string[] = []
+  const server = await start<string, string>(t, {
+    codec: (peer) => {
+      made.push(peer.remote)
+      let count = 0
+      return {
+        framing: line(),
+        decode: (from) => `${++count} ${from.text(from.remaining)}`,
+        encode: (text, to) => void to.text(text),
+      }
+    },
+    message: (conn, text) => void conn.write(text),
+  })
+  const sockets = [await connect(server.port), await connect(server.port)]
+  const remotes = sockets.map((socket) => `127.0.0.1:${socket.localPort}`)
+  const replies = await Promise.all(
+    sockets.map(async (socket) => {
+      socket.end('a\nb\n')
+      return (await readAll(socket)).toString()
+    }),
+  )
+  t.deepEqual(replies, ['1 a\n2 b\n', '1 a\n2 b\n'])
+  t.deepEqual(made.slice(-2).sort(), remotes.sort())
+})
+
+test('a codec function that throws, or changes the framing, costs that connection', async (t) => {
+  let count = 0
+  const ended = gate<Error | undefined>()
+  const server = await start<Buffer, string | Uint8Array>(t, {
+    codec: () => (++count === 2 ? lengthField() : line()),
+    message: (conn, text) => void conn.write(text),
+    close: (_, error) => error && ended.open(error),
+  })
+  const bad = await connect(server.port)
+  t.is(codeOf(await ended.passed), 'ERR_INVALID_OPTION')
+  const good = await connect(server.port)
+  good.end('fine\n')
+  t.is((await readAll(good)).toString(), 'fine\n')
+  bad.destroy()
+})
+
+test('with raw framing another codec takes over at the next undecoded byte', async (t) => {
+  const lines: Codec<string, string> = {
+    framing: raw(),
+    decode(from) {
+      const length = from.indexOf(10)
+      if (length === -1) return undefined
+      const text = from.text(length)
+      from.skip(1)
+      return text
+    },
+    encode: (text, to) => void to.text(`${text}\n`),
+  }
+  const chunks: Codec<string, string> = {
+    framing: raw(),
+    decode: (from) => (from.remaining < 4 ? undefined : from.text(4)),
+    encode: (text, to) => void to.text(`[${text}]`),
+  }
+  const stream = 'hello\nupgrade\nabcdefghback\n123\nx\n'
+  // Behind `back` comes an empty line.
+  const expected = 'hello\nupgrade\n[abcd][efgh][back]\n123\nx\n'
+  // All at once, and byte by byte.
+  for (const cut of [stream.length, 1]) {
+    const server = await start<string, string>(t, {
+      codec: lines,
+      message(conn, text) {
+        conn.write(text)
+        if (text === 'upgrade') conn.codec = chunks
+        if (text === 'back') conn.codec = lines
+        if (text === 'x') conn.end()
+      },
+    })
+    const socket = await connect(server.port, { noDelay: true })
+    for (let at = 0; at < stream.length; at += cut) {
+      await new Promise((resolve) => socket.write(stream.slice(at, at + cut), resolve))
+    }
+    t.is((await readAll(socket)).toString(), expected)
+  }
+})
+
+test('a codec with another framing than raw cannot be changed', async (t) => {
+  const done = gate()
+  const server = await start<Buffer, string | Uint8Array>(t, {
+    codec: line(),
+    message(conn) {
+      t.throws(
+        () => {
+          conn.codec = line()
+        },
+        { code: 'ERR_INVALID_OPTION' },
+      )
+      done.open()
+    },
+  })
+  const socket = await connect(server.port)
+  socket.write('x\n')
+  await done.passed
+  socket.destroy()
+})
+
+/** Codecs with a stream each, right and wrong: `testCodec` and a connection have to agree. */
+const AGREE: Record<string, [codec: Codec<unknown, never>, stream: string]> = {
+  'a raw codec': [numbers as Codec<unknown, never>, '1;22;333;'],
+  'a raw codec and half a message': [numbers as Codec<unknown, never>, '1;22;33'],
+  'a raw codec and too much': [numbers as Codec<unknown, never>, `1;${'2'.repeat(30)}`],
+  json: [json(line()), '1\n"two"\n[3]\n'],
+  'json that is none': [json(line()), '1\n}\n3\n'],
+  'a frame not consumed': [{ ...line(), decode: (from) => from.u8(), encode() {} }, 'a\nbb\n'],
+  'a frame read past its end': [{ ...line(), decode: (from) => from.text(2), encode() {} }, 'aa\nb\n'],
+  'a frame too large': [line({ max: 4 }) as Codec<unknown, never>, 'abcd\nabcde\n'],
+  'half a frame': [line() as Codec<unknown, never>, 'abcd\nab'],
+  'a message of no bytes': [{ ...raw(), decode: () => 1, encode() {} }, 'abc'],
+  'a promise': [{ ...line(), decode: async () => 1, encode() {} }, 'abc\n'],
+}
+
+for (const [name, [codec, stream]] of Object.entries(AGREE)) {
+  test(`testCodec agrees with a connection about ${name}, however it is cut`, async (t) => {
+    const messages: unknown[] = []
+    const ended = gate<Error | undefined>()
+    const server = await start<unknown, never>(t, {
+      codec,
+      message: (_, message) => void messages.push(message),
+      close: (_, error) => ended.open(error),
+    })
+    const socket = await connect(server.port)
+    socket.end(stream)
+    const code = codeOf(await ended.passed)
+    for (const splits of [[], [2], 'each'] as const) {
+      const tested = testCodec(codec, stream, { splits })
+      t.deepEqual(tested.messages, messages)
+      t.is(codeOf(tested.error), code)
+    }
+    socket.destroy()
+  })
+}
+
+test('a reply may be longer than what asked for it, and read in pieces', async (t) => {
+  const server = await start<number, number>(t, {
+    codec: numbers,
+    message(conn, value) {
+      for (let at = 1; at <= value; at++) conn.write(at)
+    },
+  })
+  const socket = await connect(server.port)
+  socket.write('5;')
+  t.is((await read(socket, 4)).toString(), '1;2;')
+  t.is((await read(socket, 6)).toString(), '3;4;5;')
+  socket.destroy()
+})

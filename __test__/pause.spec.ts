@@ -1,0 +1,163 @@
+import test from 'ava'
+import { type Codec, type Conn, line, raw } from 'millrace'
+import { connect, read, readAll } from './support/client.js'
+import { bodyOf } from './support/framings.js'
+import { gate, tally } from './support/gate.js'
+import { start } from './support/serve.js'
+
+/** Lines out of a raw stream, so that one chunk holds many. */
+const rawLines: Codec<Buffer, string> = {
+  framing: raw(),
+  decode(from) {
+    const length = from.indexOf(10)
+    if (length === -1) return undefined
+    const text = from.bytes(length)
+    from.skip(1)
+    return text
+  },
+  encode: (text, to) => void to.text(`${text}\n`),
+}
+const lines: Codec<Buffer, string> = { ...line(), encode: (text, to) => void to.text(text) }
+
+for (const [name, codec] of Object.entries({ frames: lines, 'a raw chunk': rawLines })) {
+  test(`pause in the middle of a batch of ${name} is exact, and resume goes on with the next message`, async (t) => {
+    const count = 2000
+    const seen: number[] = []
+    let isPaused = false
+    const server = await start<Buffer, string>(t, {
+      codec,
+      message(conn, text) {
+        if (isPaused) t.fail(`${text} came after pause() had returned`)
+        seen.push(Number(text))
+        if (seen.length % 7 === 0) {
+          conn.pause()
+          isPaused = true
+          setImmediate(() => {
+            isPaused = false
+            conn.resume()
+          })
+        }
+        if (seen.length === count) conn.end('done')
+      },
+    })
+    const socket = await connect(server.port)
+    socket.write(Array.from({ length: count }, (_, at) => `${at}\n`).join(''))
+    t.is((await readAll(socket)).toString(), 'done\n')
+    t.deepEqual(seen, Array.from({ length: count }, (_, at) => at))
+  })
+
+  test(`pause and resume in one handler lose and delay nothing of ${name}`, async (t) => {
+    const seen: string[] = []
+    const server = await start<Buffer, string>(t, {
+      codec,
+      message(conn, text) {
+        seen.push(text.toString())
+        conn.pause()
+        conn.resume()
+        conn.pause()
+        conn.resume()
+        if (text.toString() === 'd') conn.end('done')
+      },
+    })
+    const socket = await connect(server.port)
+    socket.write('a\nb\nc\nd\n')
+    t.is((await readAll(socket)).toString(), 'done\n')
+    t.deepEqual(seen, ['a', 'b', 'c', 'd'])
+  })
+}
+
+test('a paused connection still writes, drains and ends', async (t) => {
+  const server = await start<Buffer, string>(t, {
+    codec: lines,
+    highWaterMark: 10,
+    open(conn) {
+      conn.pause()
+      t.false(conn.write('longer than ten bytes'))
+    },
+    drain: (conn) => conn.end('drained'),
+  })
+  const socket = await connect(server.port)
+  socket.write('never read\n')
+  t.is((await readAll(socket)).toString(), 'longer than ten bytes\ndrained\n')
+})
+
+test('300 paused connections that are written to hold nobody back', async (t) => {
+  const paused = 300
+  const held = new Set<Conn<Buffer, string>>()
+  const all = tally(paused)
+  const texts = new Map<Conn<Buffer, string>, string[]>()
+  const server = await start<Buffer, string>(t, {
+    codec: lines,
+    message(conn, text) {
+      if (text.toString() === 'hold') {
+        conn.pause()
+        held.add(conn)
+        texts.set(conn, [])
+        all.hit()
+      } else if (texts.has(conn)) {
+        texts.get(conn)?.push(text.toString())
+        conn.write(text.toString())
+      } else {
+        conn.write(text.toString())
+      }
+    },
+  })
+  // Each sends more behind it than its part of any ring.
+  const more = Array.from({ length: 40 }, (_, at) => `${at} ${'x'.repeat(500)}`)
+  const sockets = await Promise.all(
+    Array.from({ length: paused }, async () => {
+      const socket = await connect(server.port)
+      socket.write(`hold\n${more.join('\n')}\n`)
+      return socket
+    }),
+  )
+  await all.all
+  const honest = await connect(server.port)
+  for (let at = 0; at < 200; at++) {
+    honest.write(`ping ${at}\n`)
+    t.is((await read(honest, `ping ${at}\n`.length)).toString(), `ping ${at}\n`)
+  }
+  t.true([...texts.values()].every((each) => each.length === 0))
+  for (const conn of held) conn.resume()
+  const replies = await Promise.all(
+    sockets.map(async (socket) => {
+      socket.end()
+      return (await readAll(socket)).toString()
+    }),
+  )
+  t.true(replies.every((reply) => reply === `${more.join('\n')}\n`))
+  honest.destroy()
+})
+
+test('while it is paused a connection takes no more than maxParked and what was on the way', async (t) => {
+  const much = 64 << 20
+  const MIB = 1 << 20
+  const paused = gate<Conn>()
+  let received = 0
+  const server = await start(t, {
+    maxParked: MIB,
+    open(conn) {
+      conn.pause()
+      paused.open(conn)
+    },
+    message(conn, chunk) {
+      received += chunk.length
+      if (received === much) conn.end('all')
+    },
+  })
+  const socket = await connect(server.port)
+  const body = bodyOf(MIB, 0)
+  // The kernel takes some; the rest waits with the client, for as long as nobody resumes.
+  for (let sent = 0; sent < much; sent += MIB) socket.write(body)
+  const conn = await paused.passed
+  const other = await connect(server.port)
+  for (const held of server) if (held !== conn) held.resume()
+  other.end('x')
+  other.resume()
+  t.true(conn.bytesRead <= 2 * MIB, `${conn.bytesRead} bytes read`)
+  t.is(received, 0)
+  conn.resume()
+  t.is((await readAll(socket)).toString(), 'all')
+  t.is(received, much)
+  other.destroy()
+})

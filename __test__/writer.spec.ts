@@ -1,0 +1,154 @@
+import test from 'ava'
+import { type Codec, lengthField, raw, type Writer } from 'millrace'
+import { connect, readAll } from './support/client.js'
+import { start } from './support/serve.js'
+
+type Encode = (to: Writer) => unknown
+
+/** What each `encode` puts on the wire of one real connection, without a framing. */
+async function written(t: Parameters<typeof start>[0], encodes: Encode[], ringBytes?: number): Promise<Buffer> {
+  const codec: Codec<Buffer, Encode> = {
+    ...raw(),
+    encode: (encode, to) => void encode(to),
+  }
+  const server = await start<Buffer, Encode>(t, {
+    ...(ringBytes === undefined ? {} : { loops: 1, ringBytes }),
+    codec,
+    maxWriteBuffer: 1 << 28,
+    open(conn) {
+      for (const encode of encodes) conn.write(encode)
+      conn.end()
+    },
+  })
+  return readAll(await connect(server.port))
+}
+
+/** Node's own writing of the same. */
+function by(size: number, write: (into: Buffer) => unknown): Buffer {
+  const into = Buffer.alloc(size)
+  write(into)
+  return into
+}
+
+const big = 0xdead_beef_cafe_f00dn
+const negative = -0x1234_5678_9abc_def0n
+
+/** Each method, and the bytes that it has to write. */
+const METHODS: [Encode, Buffer][] = [
+  [(to) => to.u8(200), Buffer.of(200)],
+  [(to) => to.u8(513), Buffer.of(1)],
+  [(to) => to.i8(-2), Buffer.of(254)],
+  [(to) => to.u16(0xabcd), by(2, (into) => into.writeUInt16BE(0xabcd))],
+  [(to) => to.u16le(0xabcd), by(2, (into) => into.writeUInt16LE(0xabcd))],
+  [(to) => to.i16(-3), by(2, (into) => into.writeInt16BE(-3))],
+  [(to) => to.i16le(-3), by(2, (into) => into.writeInt16LE(-3))],
+  [(to) => to.u32(0xdeadbeef), by(4, (into) => into.writeUInt32BE(0xdeadbeef))],
+  [(to) => to.u32le(0xdeadbeef), by(4, (into) => into.writeUInt32LE(0xdeadbeef))],
+  [(to) => to.i32(-70_000), by(4, (into) => into.writeInt32BE(-70_000))],
+  [(to) => to.i32le(-70_000), by(4, (into) => into.writeInt32LE(-70_000))],
+  [(to) => to.u64(big), by(8, (into) => into.writeBigUInt64BE(big))],
+  [(to) => to.u64le(big), by(8, (into) => into.writeBigUInt64LE(big))],
+  [(to) => to.i64(negative), by(8, (into) => into.writeBigInt64BE(negative))],
+  [(to) => to.i64le(negative), by(8, (into) => into.writeBigInt64LE(negative))],
+  [(to) => to.f32(Math.PI), by(4, (into) => into.writeFloatBE(Math.PI))],
+  [(to) => to.f32le(Math.PI), by(4, (into) => into.writeFloatLE(Math.PI))],
+  [(to) => to.f64(-Math.E), by(8, (into) => into.writeDoubleBE(-Math.E))],
+  [(to) => to.f64le(-Math.E), by(8, (into) => into.writeDoubleLE(-Math.E))],
+  [(to) => to.bytes(Uint8Array.of(1, 2, 3)), Buffer.of(1, 2, 3)],
+  [(to) => to.bytes(Buffer.alloc(1000, 'y')), Buffer.alloc(1000, 'y')],
+  [(to) => to.bytes(new Uint8Array(0)), Buffer.alloc(0)],
+  [(to) => to.text('short'), Buffer.from('short')],
+  [(to) => to.text('hä 水 🌊'), Buffer.from('hä 水 🌊')],
+  [(to) => to.text('é', 'latin1'), Buffer.from('é', 'latin1')],
+  [(to) => to.text('0aff', 'hex'), Buffer.from('0aff', 'hex')],
+  [(to) => to.text('aGk=', 'base64'), Buffer.from('hi')],
+  [(to) => to.text('hi', 'utf16le'), Buffer.from('hi', 'utf16le')],
+  [(to) => to.text('a long text '.repeat(100)), Buffer.from('a long text '.repeat(100))],
+  [(to) => to.text('lång '.repeat(100), 'latin1'), Buffer.from('lång '.repeat(100), 'latin1')],
+  [(to) => to.text(''), Buffer.alloc(0)],
+]
+
+test('every method writes what Node writes', async (t) => {
+  for (const [encode, expected] of METHODS) t.deepEqual(await written(t, [encode]), expected, `${encode}`)
+})
+
+test('every method goes on whole where the ring ends, at each of many places', async (t) => {
+  // Chained and shifted by a byte each time, in a ring of 4 KiB: each method meets each edge.
+  const encodes: Encode[] = []
+  const expected: Buffer[] = []
+  for (let shift = 0; shift < 600; shift++) {
+    const padding = Buffer.alloc(shift, 'p')
+    encodes.push((to) => {
+      to.bytes(padding)
+      for (const [encode] of METHODS) encode(to)
+    })
+    expected.push(padding, ...METHODS.map(([, bytes]) => bytes))
+  }
+  t.true((await written(t, encodes, 4096)).equals(Buffer.concat(expected)))
+})
+
+test('a message grows as far as it has to, and its length counts what encode wrote', async (t) => {
+  const sizes = [0, 1, 4000, 70_000, 300_000, 5_000_000]
+  const lengths: number[] = []
+  const codec: Codec<Buffer, number> = {
+    ...lengthField({ max: 1 << 24 }),
+    encode(size, to) {
+      const piece = Buffer.alloc(997, 'z')
+      while (to.length + piece.length <= size) to.bytes(piece)
+      while (to.length < size) to.u8(0x7a)
+      lengths.push(to.length)
+    },
+  }
+  const server = await start<Buffer, number>(t, {
+    codec,
+    maxWriteBuffer: 1 << 28,
+    open(conn) {
+      for (const size of sizes) conn.write(size)
+      conn.end()
+    },
+  })
+  const got = await readAll(await connect(server.port))
+  t.deepEqual(lengths, sizes)
+  let at = 0
+  for (const size of sizes) {
+    t.is(got.readUInt32BE(at), size)
+    t.true(got.subarray(at + 4, at + 4 + size).equals(Buffer.alloc(size, 'z')))
+    at += 4 + size
+  }
+  t.is(at, got.length)
+})
+
+test('copy moves bytes from a reader, on from where it stands', async (t) => {
+  // A proxy in one line: decode keeps the bytes, encode copies from a reader over other bytes.
+  const pieces = [3, 0, 30, 70_000]
+  const total = pieces.reduce((sum, size) => sum + size)
+  const body = Buffer.from(Array.from({ length: total }, (_, at) => at % 253))
+  const replies: Encode[] = []
+  const codec: Codec<true, Encode> = {
+    framing: lengthField(),
+    decode(from) {
+      // Inside decode the reader is valid, and a write takes what it copies at once.
+      for (const size of pieces) replies.push((to) => to.copy(from, size))
+      for (const reply of replies) conns.at(-1)?.write(reply)
+      return true
+    },
+    encode: (encode, to) => void encode(to),
+  }
+  const conns: { write(message: Encode): boolean; end(): void }[] = []
+  const server = await start<true, Encode>(t, {
+    codec,
+    open: (conn) => void conns.push(conn),
+    message: (conn) => conn.end(),
+  })
+  const socket = await connect(server.port)
+  const header = Buffer.alloc(4)
+  header.writeUInt32BE(body.length)
+  socket.write(Buffer.concat([header, body]))
+  const got = await readAll(socket)
+  const bodies: Buffer[] = []
+  for (let at = 0; at < got.length; at += 4 + (bodies.at(-1)?.length ?? 0)) {
+    bodies.push(got.subarray(at + 4, at + 4 + got.readUInt32BE(at)))
+  }
+  t.deepEqual(bodies.map((each) => each.length), pieces)
+  t.true(Buffer.concat(bodies).equals(body))
+})
