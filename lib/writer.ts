@@ -65,8 +65,11 @@ export class FrameWriter implements Writer {
 
   /** Writes into a ring between two of its places. */
   place(memory: Buffer, view: DataView, start: number, limit: number): void {
-    this.memory = memory
-    this.#view = view
+    // Mostly it stands in that ring already.
+    if (this.memory !== memory) {
+      this.memory = memory
+      this.#view = view
+    }
     this.start = this.pos = this.body = start
     this.#limit = limit
     this.inPlace = true

@@ -29,6 +29,11 @@ impl User {
         })
     }
 
+    /// Drops the events that were taken and not asked for.
+    pub fn forget(&mut self) {
+        self.backlog.clear();
+    }
+
     /// Whether such an event is here already.
     pub fn has(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
         self.take();
