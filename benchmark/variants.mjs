@@ -22,3 +22,12 @@ export function asBuffers(variant) {
     args: [...(variant.args ?? []), '--messages', 'buffer'],
   }
 }
+
+/** All replies to a chunk gathered by hand into one write. @param {Variant} variant @returns {Variant} */
+export function merged(variant) {
+  return {
+    ...variant,
+    name: `${variant.name}-merged`,
+    args: [...(variant.args ?? []), '--replies', 'merged'],
+  }
+}

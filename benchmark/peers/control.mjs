@@ -4,19 +4,27 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { quantile } from '../statistics.mjs'
 
-/** `--framing raw|length --messages in-place|buffer --work µs --timer ms --loops N|inline` */
+/** `--framing raw|length --messages in-place|buffer --replies each|merged --work µs --timer ms --loops N|inline` */
 export function options() {
   const { values } = parseArgs({
     options: {
       framing: { type: 'string', default: 'raw' },
       messages: { type: 'string', default: 'in-place' },
+      replies: { type: 'string', default: 'each' },
       work: { type: 'string', default: '0' },
       timer: { type: 'string', default: '0' },
       loops: { type: 'string', default: '1' },
     },
   })
-  const { framing, messages, loops } = values
-  return { framing, messages, loops, work: Number(values.work), timer: Number(values.timer) }
+  const { framing, messages, replies, loops } = values
+  return {
+    framing,
+    messages,
+    replies,
+    loops,
+    work: Number(values.work),
+    timer: Number(values.timer),
+  }
 }
 
 /** Messages of a server whose handlers work, and the intervals of the timer beside them. */

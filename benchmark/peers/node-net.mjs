@@ -1,11 +1,11 @@
-/** An echo server with node:net, written for speed: shared listeners, frames read in place, one write
- * for all replies to a chunk. */
+/** An echo server with node:net, written for speed: shared listeners, frames read in place, one system
+ * call for all replies to a chunk. */
 
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { listening, options, startTimer, work } from './control.mjs'
 
-const { framing, messages, work: microseconds, timer } = options()
+const { framing, messages, replies, work: microseconds, timer } = options()
 
 /** Bytes of the length before each body. */
 const HEADER = 4
@@ -19,79 +19,119 @@ function send(socket, bytes) {
   if (!socket.write(bytes)) socket.pause()
 }
 
-/** The replies to one chunk. */
-class Replies {
-  buffer
-  view
-  length = 0
+/** A frame as one buffer; the body is for the caller to fill. @param {number} size of the body */
+function frame(size) {
+  const bytes = Buffer.allocUnsafe(HEADER + size)
+  bytes.writeUInt32BE(size)
+  return bytes
+}
 
-  /** @param {number} size most likely the right one */
-  constructor(size) {
-    this.buffer = Buffer.allocUnsafe(size)
-    this.view = new DataView(this.buffer.buffer, this.buffer.byteOffset, size)
+/** Writes each reply to the socket, which is corked for the length of a chunk. */
+class Each {
+  /** @param {import('node:net').Socket} socket */
+  constructor(socket) {
+    this.socket = socket
+    socket.cork()
   }
 
-  /** Room for a frame with a body of `size` bytes, whose header it writes; where the body goes. */
-  frame(size) {
+  /** @param {Int32Array} message */
+  numbers(message) {
+    const reply = frame(4 * message.length)
+    for (let i = 0; i < message.length; i++) reply.writeInt32BE(message[i], HEADER + 4 * i)
+    this.socket.write(reply)
+  }
+
+  /** @param {Buffer} message */
+  bytes(message) {
+    const reply = frame(message.length)
+    reply.set(message, HEADER)
+    this.socket.write(reply)
+  }
+
+  end() {
+    const { socket } = this
+    socket.uncork()
+    if (socket.writableNeedDrain) socket.pause()
+  }
+}
+
+/** Gathers the replies to a chunk by hand in one buffer, as large as the chunk: an echo's are. */
+class Merged {
+  /** @param {import('node:net').Socket} socket @param {number} size of the chunk */
+  constructor(socket, size) {
+    this.socket = socket
+    this.buffer = Buffer.allocUnsafe(size)
+    this.view = new DataView(this.buffer.buffer, this.buffer.byteOffset, size)
+    this.length = 0
+  }
+
+  /** Room for a frame whose header it writes; where the body goes. @param {number} size of the body */
+  #frame(size) {
     const at = this.length
-    this.length = at + HEADER + size
-    if (this.length > this.buffer.length) this.#grow()
     this.view.setUint32(at, size)
+    this.length = at + HEADER + size
     return at + HEADER
   }
 
-  #grow() {
-    const { buffer } = this
-    this.buffer = Buffer.allocUnsafe(2 * this.length)
-    this.buffer.set(buffer)
-    this.view = new DataView(this.buffer.buffer, this.buffer.byteOffset, this.buffer.length)
+  /** @param {Int32Array} message */
+  numbers(message) {
+    const at = this.#frame(4 * message.length)
+    for (let i = 0; i < message.length; i++) this.view.setInt32(at + 4 * i, message[i])
+  }
+
+  /** @param {Buffer} message */
+  bytes(message) {
+    this.buffer.set(message, this.#frame(message.length))
+  }
+
+  end() {
+    const { buffer, length } = this
+    if (length > 0) send(this.socket, buffer.subarray(0, length))
   }
 }
 
-/** Messages of 16 numbers, read and written in place. */
-function inPlace(_chunk, view, at, end, replies) {
-  if (end - at !== 4 * fields.length) throw new RangeError('not a message')
-  for (let i = 0; i < fields.length; i++) fields[i] = view.getInt32(at + 4 * i)
-  handle(replies, fields)
+/** The handler: a call for each message, which answers it. */
+function onNumbers(conn, message) {
+  if (microseconds !== 0) work(microseconds)
+  conn.numbers(message)
 }
 
-function handle(replies, message) {
+function onBytes(conn, message) {
   if (microseconds !== 0) work(microseconds)
-  const at = replies.frame(4 * message.length)
-  const { view } = replies
-  for (let i = 0; i < message.length; i++) view.setInt32(at + 4 * i, message[i])
+  conn.bytes(message)
+}
+
+/** Messages of 16 numbers, read in place. */
+function inPlace(conn, _chunk, view, at, end) {
+  if (end - at !== 4 * fields.length) throw new RangeError('not a message')
+  for (let i = 0; i < fields.length; i++) fields[i] = view.getInt32(at + 4 * i)
+  onNumbers(conn, fields)
 }
 
 /** Each frame as a buffer. */
-function asBuffer(chunk, _view, at, end, replies) {
-  handleBuffer(replies, chunk.subarray(at, end))
+function asBuffer(conn, chunk, _view, at, end) {
+  onBytes(conn, chunk.subarray(at, end))
 }
 
-function handleBuffer(replies, message) {
-  if (microseconds !== 0) work(microseconds)
-  const at = replies.frame(message.length)
-  replies.buffer.set(message, at)
-}
-
+const Conn = replies === 'merged' ? Merged : Each
 const decode = messages === 'buffer' ? asBuffer : inPlace
 
 /** Cuts a chunk into frames; what is left of it waits for the next one. */
 function onFrames(received) {
   const chunk = this.rest === undefined ? received : Buffer.concat([this.rest, received])
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length)
-  const replies = new Replies(chunk.length)
+  const conn = new Conn(this, chunk.length)
   let at = 0
   while (chunk.length - at >= HEADER) {
     const size = view.getUint32(at)
     if (size > MAX) return void this.destroy(new RangeError('frame too large'))
     const end = at + HEADER + size
     if (end > chunk.length) break
-    decode(chunk, view, at + HEADER, end, replies)
+    decode(conn, chunk, view, at + HEADER, end)
     at = end
   }
   this.rest = at < chunk.length ? chunk.subarray(at) : undefined
-  const { buffer, length } = replies
-  if (length > 0) send(this, length === buffer.length ? buffer : buffer.subarray(0, length))
+  conn.end()
 }
 
 function onChunk(chunk) {

@@ -3,7 +3,7 @@
 import { count, fine, megabytes, plain } from '../format.mjs'
 import { load } from '../load.mjs'
 import { Server } from '../server.mjs'
-import { asBuffers, floor, inline, millrace, nodeNet } from '../variants.mjs'
+import { asBuffers, floor, inline, merged, millrace, nodeNet } from '../variants.mjs'
 
 /** @typedef {import('../rounds.mjs').Scenario} Scenario */
 
@@ -112,8 +112,19 @@ export const echo = {
       {
         name: 'framed',
         title: '100 connections, 16 length-framed messages in flight each, a handler call for each',
-        variants: [floor, millrace, inline, asBuffers(millrace), nodeNet, asBuffers(nodeNet)],
-        targets: [atLeast('millrace', 'node:net', 2), atLeast('millrace-buffer', 'node:net', 1.6)],
+        variants: [
+          floor,
+          millrace,
+          inline,
+          asBuffers(millrace),
+          nodeNet,
+          asBuffers(nodeNet),
+          merged(nodeNet),
+        ],
+        targets: [
+          atLeast('millrace', 'node:net', 2),
+          atLeast('millrace-buffer', 'node:net-buffer', 1.6),
+        ],
       },
     ),
   ],

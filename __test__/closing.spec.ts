@@ -1,0 +1,228 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import test from 'ava'
+import { type Conn, line } from 'millrace'
+import { closed, connect, read, readAll } from './support/client.js'
+import { codeOf, gate } from './support/gate.js'
+import { start } from './support/serve.js'
+
+const MIB = 1 << 20
+
+test('a reply before end reaches a peer whose input was not read: no reset', async (t) => {
+  const ended = gate<Error | undefined>()
+  const reply = 'the reply '.repeat(10_000)
+  const server = await start(t, {
+    message(conn) {
+      conn.write(reply)
+      conn.end()
+    },
+    close: (_, error) => ended.open(error),
+  })
+  // It sends much more than is asked for, and reads only when all of it is out.
+  const socket = net.connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true })
+  let failed: Error | undefined
+  socket.on('error', (error) => {
+    failed = error
+  })
+  await once(socket, 'connect')
+  await new Promise((resolve) => socket.write(Buffer.alloc(MIB, 'x'), resolve))
+  const got = await readAll(socket)
+  socket.end()
+  t.is(failed, undefined)
+  t.true(got.equals(Buffer.from(reply)))
+  t.is(await ended.passed, undefined)
+})
+
+test('no message comes after end, and close has no error', async (t) => {
+  let count = 0
+  const ended = gate<Error | undefined>()
+  const server = await start<Buffer, string | Uint8Array>(t, {
+    codec: line(),
+    message(conn, text) {
+      count++
+      conn.end(`last ${text}`)
+      t.is(conn.readyState, 'ending')
+      t.false(conn.write('never'))
+      conn.end('never')
+    },
+    close: (_, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.write('a\nb\nc\n')
+  t.is((await readAll(socket)).toString(), 'last a\n')
+  t.is(await ended.passed, undefined)
+  t.is(count, 1)
+})
+
+test('end sends everything that was written, however late the peer reads', async (t) => {
+  const piece = Buffer.alloc(MIB, 'x')
+  const written = gate()
+  const server = await start(t, {
+    maxWriteBuffer: 64 * MIB,
+    open(conn) {
+      for (let at = 0; at < 20; at++) conn.write(piece)
+      conn.end('!')
+      written.open()
+    },
+  })
+  const socket = await connect(server.port)
+  await written.passed
+  const got = await readAll(socket)
+  t.is(got.length, 20 * MIB + 1)
+  t.is(got.at(-1), 33)
+})
+
+test('replies of async handlers reach a client that has sent its FIN, in whatever order they settle', async (t) => {
+  const held = new Map<string, () => void>()
+  const all = gate()
+  const ended = gate<Error | undefined>()
+  const server = await start<Buffer, string | Uint8Array>(t, {
+    codec: line(),
+    async message(conn, text) {
+      await new Promise<void>((resolve) => {
+        held.set(text.toString(), resolve)
+        if (held.size === 3) all.open()
+      })
+      conn.write(`reply ${text}`)
+    },
+    close: (_, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.end('a\nb\nc\n')
+  await all.passed
+  // The FIN is here too: another connection's is, which was sent after it.
+  const other = await connect(server.port)
+  other.end()
+  await closed(other.resume())
+  for (const name of ['c', 'a', 'b']) held.get(name)?.()
+  t.is((await readAll(socket)).toString(), 'reply c\nreply a\nreply b\n')
+  t.is(await ended.passed, undefined)
+})
+
+test('with allowHalfOpen a connection goes on after the peer’s FIN, until its own end', async (t) => {
+  const opened = gate<Conn>()
+  const received = gate()
+  const server = await start(t, {
+    allowHalfOpen: true,
+    open: (conn) => opened.open(conn),
+    message: () => received.open(),
+  })
+  const socket = await connect(server.port, { allowHalfOpen: true })
+  socket.end('hello')
+  await received.passed
+  const conn = await opened.passed
+  conn.write('one ')
+  await read(socket, 4)
+  t.is(conn.readyState, 'open')
+  conn.write('two ')
+  conn.end('three')
+  t.is((await readAll(socket)).toString(), 'two three')
+  await closed(socket)
+})
+
+test('with allowHalfOpen messages go on after its own end', async (t) => {
+  const seen: string[] = []
+  const ended = gate<Error | undefined>()
+  const server = await start<Buffer, string | Uint8Array>(t, {
+    codec: line(),
+    allowHalfOpen: true,
+    message(conn, text) {
+      seen.push(text.toString())
+      conn.end(`got ${text}`)
+    },
+    close: (_, error) => ended.open(error),
+  })
+  const socket = await connect(server.port, { allowHalfOpen: true })
+  socket.write('a\nb\n')
+  t.is((await readAll(socket)).toString(), 'got a\n')
+  socket.end('c\nd\n')
+  t.is(await ended.passed, undefined)
+  t.deepEqual(seen, ['a', 'b', 'c', 'd'])
+})
+
+test('destroy drops what waits, and no call of its own brings close about at once', async (t) => {
+  const calls = [
+    (conn: Conn) => conn.destroy(),
+    (conn: Conn) => conn.end(),
+    (conn: Conn) => conn.write(Buffer.alloc(MIB)),
+  ]
+  for (const call of calls) {
+    const order: string[] = []
+    const ended = gate<Error | undefined>()
+    const server = await start(t, {
+      highWaterMark: 1,
+      maxWriteBuffer: 1,
+      open(conn) {
+        call(conn)
+        order.push('returned')
+        conn.destroy(new Error('too late or not'))
+      },
+      close(conn, error) {
+        order.push(conn.readyState)
+        ended.open(error)
+      },
+    })
+    const socket = await connect(server.port)
+    await ended.passed
+    t.deepEqual(order, ['returned', 'closed'])
+    socket.destroy()
+  }
+})
+
+test('destroy gives close its error, the first one, and a peer that reads sees the end', async (t) => {
+  const ended = gate<Error | undefined>()
+  const mine = new Error('mine')
+  const server = await start(t, {
+    message(conn) {
+      conn.destroy(mine)
+      conn.destroy(new Error('another'))
+      t.is(conn.readyState, 'closed')
+      t.false(conn.write('never'))
+    },
+    close: (_, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.write('x')
+  t.is((await readAll(socket).catch(() => Buffer.alloc(0))).length, 0)
+  t.is(await ended.passed, mine)
+})
+
+for (const [name, options] of Object.entries({
+  'does not end': { write: 'bye' },
+  'does not read': { write: Buffer.alloc(16 * MIB) },
+})) {
+  test(`an ended connection whose peer ${name} is closed with ERR_LINGER_TIMEOUT`, async (t) => {
+    const ended = gate<Error | undefined>()
+    const server = await start(t, {
+      lingerTimeout: 50,
+      maxWriteBuffer: 64 * MIB,
+      open: (conn) => conn.end(options.write),
+      close: (_, error) => ended.open(error),
+    })
+    const socket = await connect(server.port, { allowHalfOpen: true })
+    if (options.write === 'bye') t.is((await readAll(socket)).toString(), 'bye')
+    t.is(codeOf(await ended.passed), 'ERR_LINGER_TIMEOUT')
+    socket.destroy()
+  })
+}
+
+test('a reset reaches close as ECONNRESET, also while the connection is paused', async (t) => {
+  for (const isPaused of [false, true]) {
+    const ended = gate<Error | undefined>()
+    const received = gate()
+    const server = await start(t, {
+      message(conn) {
+        if (isPaused) conn.pause()
+        received.open()
+      },
+      close: (_, error) => ended.open(error),
+    })
+    const socket = await connect(server.port)
+    socket.write('x')
+    await received.passed
+    socket.resetAndDestroy()
+    const error = await ended.passed
+    t.is(codeOf(error), 'ECONNRESET')
+    t.is((error as NodeJS.ErrnoException).syscall, 'socket')
+  }
+})

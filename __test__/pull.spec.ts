@@ -1,0 +1,240 @@
+import test from 'ava'
+import { type Codec, type Conn, line, raw } from 'millrace'
+import { closed, connect, read, readAll } from './support/client.js'
+import { bodyOf } from './support/framings.js'
+import { codeOf, gate } from './support/gate.js'
+import { start } from './support/serve.js'
+
+const framed: Codec<string, string> = {
+  framing: line(),
+  decode: (from) => from.text(from.remaining),
+  encode: (text, to) => void to.text(text),
+}
+/** The same protocol, so that one chunk of the stream holds many messages. */
+const chunked: Codec<string, string> = {
+  framing: raw(),
+  decode(from) {
+    const length = from.indexOf(10)
+    if (length === -1) return undefined
+    const text = from.text(length)
+    from.skip(1)
+    return text
+  },
+  encode: (text, to) => void to.text(`${text}\n`),
+}
+const CODECS = { frames: framed, 'a raw stream': chunked }
+
+type TextConn = Conn<string, string>
+
+for (const [name, codec] of Object.entries(CODECS)) {
+  test(`for await gives the messages of ${name} in order, one at a time, and ends at FIN`, async (t) => {
+    const count = 3000
+    const seen: string[] = []
+    let working = 0
+    const server = await start<string, string>(t, {
+      codec,
+      async open(conn) {
+        for await (const text of conn) {
+          if (++working !== 1) t.fail('two at a time')
+          if (seen.length % 100 === 0) await new Promise(setImmediate)
+          seen.push(text)
+          working--
+        }
+        conn.write(`${seen.length} lines`)
+      },
+    })
+    const socket = await connect(server.port)
+    socket.end(Array.from({ length: count }, (_, at) => `${at}\n`).join(''))
+    t.is((await readAll(socket)).toString(), `${count} lines\n`)
+    t.deepEqual(seen, Array.from({ length: count }, (_, at) => String(at)))
+  })
+
+  test(`leaving for await early keeps the connection and the rest of ${name}, also past FIN`, async (t) => {
+    const seen: string[] = []
+    const left = gate<TextConn>()
+    const ended = gate<Error | undefined>()
+    const server = await start<string, string>(t, {
+      codec,
+      open(conn) {
+        const pull = async () => {
+          for await (const text of conn) {
+            seen.push(text)
+            if (text === '2') break
+          }
+          left.open(conn)
+        }
+        void pull()
+      },
+      close: (_, error) => ended.open(error),
+    })
+    const socket = await connect(server.port)
+    socket.end('1\n2\n3\n4\n5\n')
+    const conn = await left.passed
+    // A second connection's round trip: the FIN of the first is here by now.
+    const other = await connect(server.port)
+    other.end('2\n')
+    await closed(other.resume())
+    t.is(conn.readyState, 'open')
+    t.true(conn.write('still here'))
+    for await (const text of conn) {
+      seen.push(text)
+      if (text === '4') break
+    }
+    t.is(conn.readyState, 'open')
+    for await (const text of conn) seen.push(text)
+    t.is((await readAll(socket)).toString(), 'still here\n')
+    t.is(await ended.passed, undefined)
+    t.deepEqual(seen.filter((text, at) => at === seen.indexOf(text)), ['1', '2', '3', '4', '5'])
+  })
+
+  test(`for await over ${name} throws the error that ended the connection, after what came before it`, async (t) => {
+    const seen: string[] = []
+    const thrown = gate<unknown>()
+    const server = await start<string, string>(t, {
+      codec,
+      open(conn) {
+        const pull = async () => {
+          for await (const text of conn) {
+            seen.push(text)
+            conn.write(`got ${text}`)
+          }
+        }
+        pull().catch(thrown.open)
+      },
+      close() {},
+    })
+    const socket = await connect(server.port)
+    socket.end('1\n2\nhalf')
+    t.is((await readAll(socket)).toString(), 'got 1\ngot 2\n')
+    t.is(codeOf(await thrown.passed), 'ERR_FRAME_INCOMPLETE')
+    t.deepEqual(seen, ['1', '2'])
+  })
+}
+
+test('for await throws the ECONNRESET of a peer, and the error of a destroy', async (t) => {
+  for (const [end, code] of [
+    [(socket: { resetAndDestroy(): unknown }) => socket.resetAndDestroy(), 'ECONNRESET'],
+    [(_: unknown, conn: TextConn) => conn.destroy(Object.assign(new Error('mine'), { code: 'MINE' })), 'MINE'],
+  ] as const) {
+    const waits = gate<TextConn>()
+    const thrown = gate<unknown>()
+    const server = await start<string, string>(t, {
+      codec: framed,
+      open(conn) {
+        const pull = async () => {
+          for await (const text of conn) if (text === 'here') waits.open(conn)
+        }
+        pull().catch(thrown.open)
+      },
+      close() {},
+    })
+    const socket = await connect(server.port)
+    socket.write('here\n')
+    end(socket, await waits.passed)
+    t.is(codeOf(await thrown.passed), code)
+    socket.destroy()
+  }
+})
+
+test('a throw in decode comes out of for await and out of close', async (t) => {
+  const mine = new Error('mine')
+  const thrown = gate<unknown>()
+  const ended = gate<Error | undefined>()
+  const server = await start<string, string>(t, {
+    codec: {
+      ...framed,
+      decode(from) {
+        const text = from.text(from.remaining)
+        if (text === 'bad') throw mine
+        return text
+      },
+    },
+    open(conn) {
+      const pull = async () => {
+        for await (const text of conn) t.is(text, 'good')
+      }
+      pull().catch(thrown.open)
+    },
+    close: (_, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.write('good\nbad\ngood\n')
+  t.is(await thrown.passed, mine)
+  t.is(await ended.passed, mine)
+  socket.destroy()
+})
+
+test('for await ends without an error where its own side ends or destroys the connection', async (t) => {
+  for (const end of ['end', 'destroy'] as const) {
+    const done = gate<number>()
+    const server = await start<string, string>(t, {
+      codec: framed,
+      open(conn) {
+        const pull = async () => {
+          let count = 0
+          for await (const _ of conn) {
+            count++
+            conn[end]()
+          }
+          done.open(count)
+        }
+        void pull()
+      },
+    })
+    const socket = await connect(server.port)
+    socket.resume().write('1\n2\n3\n')
+    t.is(await done.passed, 1)
+    await closed(socket)
+  }
+})
+
+test('a connection with a message handler cannot be iterated', async (t) => {
+  const done = gate()
+  const server = await start(t, {
+    open(conn) {
+      t.throws(() => conn[Symbol.asyncIterator](), { instanceOf: TypeError })
+      done.open()
+    },
+    message() {},
+  })
+  const socket = await connect(server.port)
+  await done.passed
+  socket.destroy()
+})
+
+test('reading stops while nobody pulls, and goes on with the pulling', async (t) => {
+  const MIB = 1 << 20
+  const much = 64 * MIB
+  const opened = gate<Conn>()
+  const server = await start(t, {
+    maxParked: MIB,
+    open(conn) {
+      if (server.connections === 1) {
+        opened.open(conn)
+        return
+      }
+      const echo = async () => {
+        for await (const chunk of conn) conn.write(chunk)
+      }
+      void echo()
+    },
+  })
+  const socket = await connect(server.port)
+  const conn = await opened.passed
+  for (let sent = 0; sent < much; sent += MIB) socket.write(bodyOf(MIB, 0))
+  // Round trips of another connection give the loop every chance to read on.
+  const other = await connect(server.port)
+  for (let at = 0; at < 200; at++) {
+    other.write('ping')
+    await read(other, 4)
+  }
+  t.true(conn.bytesRead <= 3 * MIB, `${conn.bytesRead} bytes read`)
+  let received = 0
+  for await (const chunk of conn) {
+    received += chunk.length
+    if (received === much) conn.end('all')
+  }
+  t.is((await readAll(socket)).toString(), 'all')
+  t.is(received, much)
+  other.destroy()
+})
