@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import test from 'ava'
 import { type MillraceError, serve } from 'millrace'
-import { connect } from './support/client.js'
+import { closed, connect } from './support/client.js'
 import { LOOPS, start } from './support/serve.js'
 
 /** What is no address. */
@@ -126,7 +126,7 @@ test('a server starts on the port of one that has just served and closed', async
     port = server.port
     const socket = await connect(port)
     socket.resume()
-    await once(socket, 'close')
+    await closed(socket)
     await server.close()
   }
   t.pass()

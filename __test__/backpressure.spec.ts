@@ -101,7 +101,10 @@ test('write says false again and again until drain, and true after it', async (t
   const server = await start(t, {
     highWaterMark: 10,
     open(conn) {
-      t.deepEqual([conn.write('0123456789a'), conn.write('b'), conn.write('')], [false, false, false])
+      t.deepEqual(
+        [conn.write('0123456789a'), conn.write('b'), conn.write('')],
+        [false, false, false],
+      )
     },
     drain(conn) {
       t.true(conn.write('c'))
@@ -167,3 +170,32 @@ test('buffered falls to 0 as the client reads, and never below', async (t) => {
   t.is(conn.bytesWritten, got.length)
   t.is(conn.buffered, 0)
 })
+
+for (const autoPause of [true, false]) {
+  const outcome = autoPause
+    ? 'stops the reading and costs nothing'
+    : 'ends with ERR_WRITE_BUFFER_FULL'
+  test(`an echo to a client that does not read ${outcome}, with autoPause ${autoPause}`, async (t) => {
+    const refused = gate<Conn>()
+    const ended = gate<Error | undefined>()
+    const server = await start(t, {
+      autoPause,
+      message(conn, chunk) {
+        if (!conn.write(chunk)) refused.open(conn)
+      },
+      close: (_, error) => ended.open(error),
+    })
+    const socket = await connect(server.port)
+    for (let sent = 0; sent < MUCH; sent += PUSH.length) socket.write(PUSH)
+    if (!autoPause) {
+      t.is(codeOf(await ended.passed), 'ERR_WRITE_BUFFER_FULL')
+      socket.destroy()
+      return
+    }
+    const conn = await refused.passed
+    t.true(conn.buffered < 4 * MIB)
+    socket.end()
+    t.is((await readAll(socket)).length, MUCH)
+    t.is(await ended.passed, undefined)
+  })
+}

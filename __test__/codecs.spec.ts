@@ -1,23 +1,9 @@
 import test from 'ava'
-import { type Codec, defineCodec, json, lengthField, line, map, raw, testCodec } from 'millrace'
+import { type Codec, json, lengthField, line, map, raw, testCodec } from 'millrace'
 import { connect, read, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
+import { numbers } from './support/numbers.js'
 import { start } from './support/serve.js'
-
-/** Numbers as text, each behind a semicolon: raw, so that `undefined` means more. */
-const numbers = defineCodec<number>({
-  framing: raw({ max: 20 }),
-  decode(from) {
-    const length = from.indexOf(0x3b)
-    if (length === -1) return undefined
-    const value = Number(from.text(length))
-    from.skip(1)
-    return value
-  },
-  encode(value, to) {
-    to.text(`${value};`)
-  },
-})
 
 test('json makes messages of frames and frames of messages', async (t) => {
   const server = await start<{ n: number }, { twice: number; text: string }>(t, {
@@ -82,9 +68,46 @@ test('map maps in and out, and swallows, in frames and in a raw stream', async (
     socket.end(sent)
     t.is((await readAll(socket)).toString(), expected)
     for (const splits of [[], [1, 3], 'each'] as const) {
-      t.deepEqual(testCodec(codec, sent, { splits }), { messages: [{ value: 1 }, { value: 4 }], error: undefined })
+      t.deepEqual(testCodec(codec, sent, { splits }), {
+        messages: [{ value: 1 }, { value: 4 }],
+        error: undefined,
+      })
     }
   }
+})
+
+test('decode that returns undefined swallows a native frame, and waits for more of a raw stream', async (t) => {
+  const words: Codec<string, string> = {
+    ...line(),
+    decode: (from) => {
+      const text = from.text(from.remaining)
+      return text === 'heartbeat' ? undefined : text
+    },
+    encode: (text, to) => void to.text(text),
+  }
+  const server = await start<string, string>(t, {
+    codec: words,
+    message: (conn, text) => void conn.write(text),
+  })
+  const socket = await connect(server.port)
+  socket.end('heartbeat\na\nheartbeat\nheartbeat\nb\nheartbeat\n')
+  t.is((await readAll(socket)).toString(), 'a\nb\n')
+  let asked = 0
+  const waiting: Codec<number> = {
+    ...numbers,
+    decode(from) {
+      asked++
+      return numbers.decode(from)
+    },
+  }
+  const slow = await start<number, number>(t, {
+    codec: waiting,
+    message: (conn, value) => void conn.end(value),
+  })
+  const other = await connect(slow.port, { noDelay: true })
+  for (const byte of '1234;') await new Promise((resolve) => other.write(byte, resolve))
+  t.is((await readAll(other)).toString(), '1234;')
+  t.true(asked > 0)
 })
 
 test('a codec function gives each connection a codec with a state of its own', async (t) => {
@@ -187,42 +210,6 @@ test('a codec with another framing than raw cannot be changed', async (t) => {
   await done.passed
   socket.destroy()
 })
-
-/** Codecs with a stream each, right and wrong: `testCodec` and a connection have to agree. */
-const AGREE: Record<string, [codec: Codec<unknown, never>, stream: string]> = {
-  'a raw codec': [numbers as Codec<unknown, never>, '1;22;333;'],
-  'a raw codec and half a message': [numbers as Codec<unknown, never>, '1;22;33'],
-  'a raw codec and too much': [numbers as Codec<unknown, never>, `1;${'2'.repeat(30)}`],
-  json: [json(line()), '1\n"two"\n[3]\n'],
-  'json that is none': [json(line()), '1\n}\n3\n'],
-  'a frame not consumed': [{ ...line(), decode: (from) => from.u8(), encode() {} }, 'a\nbb\n'],
-  'a frame read past its end': [{ ...line(), decode: (from) => from.text(2), encode() {} }, 'aa\nb\n'],
-  'a frame too large': [line({ max: 4 }) as Codec<unknown, never>, 'abcd\nabcde\n'],
-  'half a frame': [line() as Codec<unknown, never>, 'abcd\nab'],
-  'a message of no bytes': [{ ...raw(), decode: () => 1, encode() {} }, 'abc'],
-  'a promise': [{ ...line(), decode: async () => 1, encode() {} }, 'abc\n'],
-}
-
-for (const [name, [codec, stream]] of Object.entries(AGREE)) {
-  test(`testCodec agrees with a connection about ${name}, however it is cut`, async (t) => {
-    const messages: unknown[] = []
-    const ended = gate<Error | undefined>()
-    const server = await start<unknown, never>(t, {
-      codec,
-      message: (_, message) => void messages.push(message),
-      close: (_, error) => ended.open(error),
-    })
-    const socket = await connect(server.port)
-    socket.end(stream)
-    const code = codeOf(await ended.passed)
-    for (const splits of [[], [2], 'each'] as const) {
-      const tested = testCodec(codec, stream, { splits })
-      t.deepEqual(tested.messages, messages)
-      t.is(codeOf(tested.error), code)
-    }
-    socket.destroy()
-  })
-}
 
 test('a reply may be longer than what asked for it, and read in pieces', async (t) => {
   const server = await start<number, number>(t, {

@@ -34,7 +34,11 @@ test('an encode that throws sends nothing, write rethrows, and the connection go
 })
 
 test('a message that its framing cannot carry is refused by write with a code', async (t) => {
-  const refused = async (codec: Codec<Buffer, string | Uint8Array>, message: string, code: string) => {
+  const refused = async (
+    codec: Codec<Buffer, string | Uint8Array>,
+    message: string,
+    code: string,
+  ) => {
     const server = await start<Buffer, string | Uint8Array>(t, {
       codec,
       open(conn) {
@@ -135,18 +139,25 @@ for (const loops of [1, 2]) {
         opened.hit()
       },
     })
-    const sockets = await Promise.all(Array.from({ length: connections }, () => connect(server.port)))
+    const sockets = await Promise.all(
+      Array.from({ length: connections }, () => connect(server.port)),
+    )
     await opened.all
     for (let round = 0; round < rounds; round++) {
       conns[0]?.write('plain')
       conns[0]?.write(`all ${round}`)
     }
     for (const conn of conns) conn.end()
-    const replies = await Promise.all(sockets.map(async (socket) => (await readAll(socket)).toString()))
+    const replies = await Promise.all(
+      sockets.map(async (socket) => (await readAll(socket)).toString()),
+    )
     const inner = Array.from({ length: rounds }, (_, round) => `from all ${round}${filler}`)
     for (const reply of replies) {
       const texts = reply.split('\n')
-      t.deepEqual(texts.filter((text) => text.startsWith('from')), inner)
+      t.deepEqual(
+        texts.filter((text) => text.startsWith('from')),
+        inner,
+      )
       t.true([1 + rounds, 1 + 3 * rounds].includes(texts.length))
     }
   })
@@ -198,8 +209,12 @@ test('messages of every length around the room left in a ring arrive whole, writ
   let at = 0
   for (const length of lengths) {
     const header = length < 128 ? [length] : [(length & 127) | 128, length >> 7]
-    const expected = Buffer.from([...header, ...Array.from({ length }, (_, place) => (length + place) % 251)])
-    if (!got.subarray(at, at + expected.length).equals(expected)) t.fail(`the message of ${length} bytes`)
+    const expected = Buffer.from([
+      ...header,
+      ...Array.from({ length }, (_, place) => (length + place) % 251),
+    ])
+    if (!got.subarray(at, at + expected.length).equals(expected))
+      t.fail(`the message of ${length} bytes`)
     at += expected.length
   }
   t.is(at, got.length)

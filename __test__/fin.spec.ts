@@ -40,7 +40,9 @@ const WAYS: Record<string, () => Way> = {
           conn.write(body)
         },
       },
-      sentAll: () => paused.forEach((conn) => conn.resume()),
+      sentAll() {
+        for (const conn of paused) conn.resume()
+      },
     }
   },
   'from a handler that awaits': () => ({
@@ -89,7 +91,9 @@ async function echoesUpToFin(t: ExecutionContext, framing: FramingCase, way: Way
   })
   const finished = tally(CONNECTIONS)
   const replies = Array.from({ length: CONNECTIONS }, async (_, client) => {
-    const bodies = SIZES.map((size, at) => bodyOf(framing.size ?? Math.min(size, framing.most), client * 31 + at))
+    const bodies = SIZES.map((size, at) =>
+      bodyOf(framing.size ?? Math.min(size, framing.most), client * 31 + at),
+    )
     const stream = Buffer.concat(bodies.map(framing.wire))
     // Both are there before the connection is: they leave together.
     const socket = net.connect({ host: '127.0.0.1', port: server.port })
@@ -109,6 +113,7 @@ async function echoesUpToFin(t: ExecutionContext, framing: FramingCase, way: Way
 for (const [name, way] of Object.entries(WAYS)) {
   for (const framing of FRAMINGS) {
     test.serial(`${framing.name}: what came together with FIN is answered ${name}`, (t) =>
-      echoesUpToFin(t, framing, way()))
+      echoesUpToFin(t, framing, way()),
+    )
   }
 }

@@ -27,31 +27,41 @@ function streamOf(framing: FramingCase, client: number): Buffer {
 }
 
 for (const framing of FRAMINGS) {
-  test.serial(`${framing.name}: ${CONNECTIONS} connections get back every byte in order`, async (t) => {
-    const closes = new Map<number, number>()
-    const server = await start<Buffer, Uint8Array | string>(t, {
-      codec: framing.codec(64 * KIB) as Codec<Buffer, Uint8Array | string>,
-      message(conn, body) {
-        conn.write(body)
-      },
-      close(conn, error) {
-        closes.set(conn.id, (closes.get(conn.id) ?? 0) + 1)
-        if (error !== undefined) t.fail(`closed with ${error.message}, seed ${SEED}`)
-      },
-    })
-    await Promise.all(
-      Array.from({ length: CONNECTIONS }, async (_, client) => {
-        const stream = streamOf(framing, client)
-        const { wrongAt, length } = await sendInCuts(server.port, stream, stream, random(client + 1e6))
-        if (wrongAt !== -1 || length !== stream.length) {
-          t.fail(`client ${client}: wrong at ${wrongAt}, ${length} of ${stream.length} bytes, seed ${SEED}`)
-        }
-      }),
-    )
-    await server.close()
-    t.is(closes.size, CONNECTIONS)
-    t.true([...closes.values()].every((count) => count === 1))
-  })
+  test.serial(
+    `${framing.name}: ${CONNECTIONS} connections get back every byte in order`,
+    async (t) => {
+      const closes = new Map<number, number>()
+      const server = await start<Buffer, Uint8Array | string>(t, {
+        codec: framing.codec(64 * KIB) as Codec<Buffer, Uint8Array | string>,
+        message(conn, body) {
+          conn.write(body)
+        },
+        close(conn, error) {
+          closes.set(conn.id, (closes.get(conn.id) ?? 0) + 1)
+          if (error !== undefined) t.fail(`closed with ${error.message}, seed ${SEED}`)
+        },
+      })
+      await Promise.all(
+        Array.from({ length: CONNECTIONS }, async (_, client) => {
+          const stream = streamOf(framing, client)
+          const { wrongAt, length } = await sendInCuts(
+            server.port,
+            stream,
+            stream,
+            random(client + 1e6),
+          )
+          if (wrongAt !== -1 || length !== stream.length) {
+            t.fail(
+              `client ${client}: wrong at ${wrongAt}, ${length} of ${stream.length} bytes, seed ${SEED}`,
+            )
+          }
+        }),
+      )
+      await server.close()
+      t.is(closes.size, CONNECTIONS)
+      t.true([...closes.values()].every((count) => count === 1))
+    },
+  )
 }
 
 for (const framing of FRAMINGS.filter(({ most }) => most >= LARGEST)) {
@@ -67,9 +77,19 @@ for (const framing of FRAMINGS.filter(({ most }) => most >= LARGEST)) {
     await Promise.all(
       Array.from({ length: LARGE_CONNECTIONS }, async (_, client) => {
         const draw = random(client)
-        const sizes = [client === 0 ? LARGEST : draw.whole(64 * KIB, LARGEST / 2), draw.whole(0, 64 * KIB)]
-        const stream = Buffer.concat(sizes.map((size, at) => framing.wire(bodyOf(size, client * 7919 + at))))
-        const { wrongAt, length } = await sendInCuts(server.port, stream, stream, random(client + 2e6))
+        const sizes = [
+          client === 0 ? LARGEST : draw.whole(64 * KIB, LARGEST / 2),
+          draw.whole(0, 64 * KIB),
+        ]
+        const stream = Buffer.concat(
+          sizes.map((size, at) => framing.wire(bodyOf(size, client * 7919 + at))),
+        )
+        const { wrongAt, length } = await sendInCuts(
+          server.port,
+          stream,
+          stream,
+          random(client + 2e6),
+        )
         t.is(wrongAt, -1, `client ${client}, seed ${SEED}`)
         t.is(length, stream.length, `client ${client}, seed ${SEED}`)
       }),

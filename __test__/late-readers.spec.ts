@@ -47,6 +47,8 @@ test('the echo gives a late reader everything back in bounded memory', async (t)
   t.deepEqual(new Set(await closes.all), new Set([undefined]))
   t.is(full.size, CLIENTS, 'every one was over its mark')
   const grown = peak - before
-  t.log(`${CLIENTS} × ${LENGTH / MIB} MiB in ${Math.round(performance.now() - began)} ms, ${Math.round(grown / MIB)} MiB more at most`)
+  t.log(
+    `${CLIENTS} × ${LENGTH / MIB} MiB in ${Math.round(performance.now() - began)} ms, ${Math.round(grown / MIB)} MiB more at most`,
+  )
   t.true(grown < SLACK + CLIENTS * EACH, `${Math.round(grown / MIB)} MiB more memory`)
 })

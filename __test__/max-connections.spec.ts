@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import net from 'node:net'
 import test from 'ava'
 import type { Conn } from 'millrace'
@@ -61,7 +60,7 @@ for (const { loops } of VARIANTS) {
     for (let n = 0; n < 5; n++) {
       const socket = net.connect(server.port, '127.0.0.1').resume()
       socket.on('error', () => {})
-      await once(socket, 'close')
+      await closed(socket)
     }
     t.is(server.connections, 2)
     sockets[0]?.resume().end()
@@ -90,7 +89,7 @@ for (const { loops } of VARIANTS) {
     for (const port of ports) {
       const socket = net.connect(port, '127.0.0.1').resume()
       socket.on('error', () => {})
-      await once(socket, 'close')
+      await closed(socket)
     }
     t.is(opened.value, 2)
   })

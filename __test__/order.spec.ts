@@ -54,7 +54,10 @@ test('what open writes goes out before the reply to what is already there', asyn
   )
   for (const reply of replies) {
     t.true(reply.startsWith('hello\n'))
-    t.deepEqual(reply.split('\n').filter((text) => text.startsWith('you')), ['you said a', 'you said b'])
+    t.deepEqual(
+      reply.split('\n').filter((text) => text.startsWith('you')),
+      ['you said a', 'you said b'],
+    )
   }
 })
 
@@ -146,7 +149,9 @@ test('the caller may change a buffer as soon as write has returned', async (t) =
   const socket = await connect(server.port)
   socket.write('go')
   const got = await readAll(socket)
-  const expected = Buffer.concat(Array.from({ length: 10 }, (_, at) => Buffer.alloc(100_000, 48 + at)))
+  const expected = Buffer.concat(
+    Array.from({ length: 10 }, (_, at) => Buffer.alloc(100_000, 48 + at)),
+  )
   t.true(got.equals(expected))
 })
 

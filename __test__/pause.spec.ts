@@ -43,7 +43,10 @@ for (const [name, codec] of Object.entries({ frames: lines, 'a raw chunk': rawLi
     const socket = await connect(server.port)
     socket.write(Array.from({ length: count }, (_, at) => `${at}\n`).join(''))
     t.is((await readAll(socket)).toString(), 'done\n')
-    t.deepEqual(seen, Array.from({ length: count }, (_, at) => at))
+    t.deepEqual(
+      seen,
+      Array.from({ length: count }, (_, at) => at),
+    )
   })
 
   test(`pause and resume in one handler lose and delay nothing of ${name}`, async (t) => {

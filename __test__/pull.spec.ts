@@ -46,7 +46,10 @@ for (const [name, codec] of Object.entries(CODECS)) {
     const socket = await connect(server.port)
     socket.end(Array.from({ length: count }, (_, at) => `${at}\n`).join(''))
     t.is((await readAll(socket)).toString(), `${count} lines\n`)
-    t.deepEqual(seen, Array.from({ length: count }, (_, at) => String(at)))
+    t.deepEqual(
+      seen,
+      Array.from({ length: count }, (_, at) => String(at)),
+    )
   })
 
   test(`leaving for await early keeps the connection and the rest of ${name}, also past FIN`, async (t) => {
@@ -84,7 +87,10 @@ for (const [name, codec] of Object.entries(CODECS)) {
     for await (const text of conn) seen.push(text)
     t.is((await readAll(socket)).toString(), 'still here\n')
     t.is(await ended.passed, undefined)
-    t.deepEqual(seen.filter((text, at) => at === seen.indexOf(text)), ['1', '2', '3', '4', '5'])
+    t.deepEqual(
+      seen.filter((text, at) => at === seen.indexOf(text)),
+      ['1', '2', '3', '4', '5'],
+    )
   })
 
   test(`for await over ${name} throws the error that ended the connection, after what came before it`, async (t) => {
@@ -114,7 +120,11 @@ for (const [name, codec] of Object.entries(CODECS)) {
 test('for await throws the ECONNRESET of a peer, and the error of a destroy', async (t) => {
   for (const [end, code] of [
     [(socket: { resetAndDestroy(): unknown }) => socket.resetAndDestroy(), 'ECONNRESET'],
-    [(_: unknown, conn: TextConn) => conn.destroy(Object.assign(new Error('mine'), { code: 'MINE' })), 'MINE'],
+    [
+      (_: unknown, conn: TextConn) =>
+        conn.destroy(Object.assign(new Error('mine'), { code: 'MINE' })),
+      'MINE',
+    ],
   ] as const) {
     const waits = gate<TextConn>()
     const thrown = gate<unknown>()
@@ -236,5 +246,6 @@ test('reading stops while nobody pulls, and goes on with the pulling', async (t)
   }
   t.is((await readAll(socket)).toString(), 'all')
   t.is(received, much)
-  other.destroy()
+  other.end()
+  await closed(other.resume())
 })

@@ -31,7 +31,9 @@ const PLACES: Record<string, (isFirst: () => boolean) => Options> = {
   'a throw in data': (isFirst) => ({ data: () => (isFirst() ? fail() : undefined) }),
   'a throw in open': (isFirst) => ({ open: () => (isFirst() ? fail() : undefined) }),
   'a rejection of open': (isFirst) => ({ open: async () => (isFirst() ? fail() : undefined) }),
-  'a throw in message': () => ({ message: (_, text) => (text.toString() === 'bad' ? fail() : undefined) }),
+  'a throw in message': () => ({
+    message: (_, text) => (text.toString() === 'bad' ? fail() : undefined),
+  }),
   'a rejection of message': () => ({
     message: async (_, text) => (text.toString() === 'bad' ? fail() : undefined),
   }),
@@ -43,17 +45,22 @@ const PLACES: Record<string, (isFirst: () => boolean) => Options> = {
   }),
   'a throw in decode': () => ({ codec: lines(fail), message() {} }),
   'a throw in encode': () => ({
-    codec: { ...line(), encode: (message: string, to) => (message === 'bad' ? fail() : void to.text(message)) },
+    codec: {
+      ...line(),
+      encode: (message: string, to) => (message === 'bad' ? fail() : void to.text(message)),
+    },
     message: (conn, text) => void conn.write(text.toString()),
   }),
   'a throw in drain': () => ({
     highWaterMark: 10,
-    message: (conn, text) => void (text.toString() === 'bad' && conn.write('longer than the high-water mark')),
+    message: (conn, text) =>
+      void (text.toString() === 'bad' && conn.write('longer than the high-water mark')),
     drain: fail,
   }),
   'a rejection of drain': () => ({
     highWaterMark: 10,
-    message: (conn, text) => void (text.toString() === 'bad' && conn.write('longer than the high-water mark')),
+    message: (conn, text) =>
+      void (text.toString() === 'bad' && conn.write('longer than the high-water mark')),
     drain: async () => fail(),
   }),
 }
@@ -118,7 +125,10 @@ test('a handler that throws at every message loses no record of another connecti
       return (await readAll(socket)).toString()
     }),
   )
-  t.deepEqual(replies, replies.map((_, at) => (at % 2 === 0 ? '' : 'one\ntwo\n')))
+  t.deepEqual(
+    replies,
+    replies.map((_, at) => (at % 2 === 0 ? '' : 'one\ntwo\n')),
+  )
 })
 
 test('no message comes after a throw in open', async (t) => {
@@ -170,8 +180,14 @@ test('data and decode that return promises are refused', async (t) => {
   await refused({ data: (async () => fail()) as never })
   await refused({ codec: lines(async () => 'late'), message() {} })
   await refused({ codec: lines(async () => fail()), message() {} })
-  await refused({ codec: { ...line(), decode: (async (from: Reader) => from.skip(await 3)) as never }, message() {} })
-  await refused({ codec: { ...raw(), decode: (async (from: Reader) => from.skip(await 3)) as never }, message() {} })
+  await refused({
+    codec: { ...line(), decode: (async (from: Reader) => from.skip(await 3)) as never },
+    message() {},
+  })
+  await refused({
+    codec: { ...raw(), decode: (async (from: Reader) => from.skip(await 3)) as never },
+    message() {},
+  })
   t.deepEqual(errors.splice(0, 2), ['ERR_DATA_ASYNC', 'ERR_DATA_ASYNC'])
   t.deepEqual(errors, Array(4).fill('ERR_DECODE_ASYNC'))
 })

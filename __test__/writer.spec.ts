@@ -6,7 +6,11 @@ import { start } from './support/serve.js'
 type Encode = (to: Writer) => unknown
 
 /** What each `encode` puts on the wire of one real connection, without a framing. */
-async function written(t: Parameters<typeof start>[0], encodes: Encode[], ringBytes?: number): Promise<Buffer> {
+async function written(
+  t: Parameters<typeof start>[0],
+  encodes: Encode[],
+  ringBytes?: number,
+): Promise<Buffer> {
   const codec: Codec<Buffer, Encode> = {
     ...raw(),
     encode: (encode, to) => void encode(to),
@@ -69,7 +73,8 @@ const METHODS: [Encode, Buffer][] = [
 ]
 
 test('every method writes what Node writes', async (t) => {
-  for (const [encode, expected] of METHODS) t.deepEqual(await written(t, [encode]), expected, `${encode}`)
+  for (const [encode, expected] of METHODS)
+    t.deepEqual(await written(t, [encode]), expected, `${encode}`)
 })
 
 test('every method goes on whole where the ring ends, at each of many places', async (t) => {
@@ -149,6 +154,9 @@ test('copy moves bytes from a reader, on from where it stands', async (t) => {
   for (let at = 0; at < got.length; at += 4 + (bodies.at(-1)?.length ?? 0)) {
     bodies.push(got.subarray(at + 4, at + 4 + got.readUInt32BE(at)))
   }
-  t.deepEqual(bodies.map((each) => each.length), pieces)
+  t.deepEqual(
+    bodies.map((each) => each.length),
+    pieces,
+  )
   t.true(Buffer.concat(bodies).equals(body))
 })

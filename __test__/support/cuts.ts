@@ -26,13 +26,20 @@ function pieceOf(random: Random, length: number): number {
  *
  * @throws the socket's error
  */
-export function sendInCuts(port: number, stream: Buffer, expected: Buffer, random: Random): Promise<Returned> {
+export function sendInCuts(
+  port: number,
+  stream: Buffer,
+  expected: Buffer,
+  random: Random,
+): Promise<Returned> {
   return new Promise((resolve, reject) => {
     let got = 0
     let wrongAt = -1
     const compare = (count: number, buffer: Uint8Array) => {
       const end = Math.min(got + count, expected.length)
-      const isSame = end - got === count && Buffer.compare(buffer.subarray(0, count), expected.subarray(got, end)) === 0
+      const isSame =
+        end - got === count &&
+        Buffer.compare(buffer.subarray(0, count), expected.subarray(got, end)) === 0
       if (!isSame && wrongAt === -1) wrongAt = got
       got += count
       return true

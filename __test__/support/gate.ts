@@ -15,7 +15,9 @@ export function gate<T = void>(): Gate<T> {
 }
 
 /** Resolves at the `count`th call of `hit`, with all values in order. */
-export function tally<T = void>(count: number): { readonly all: Promise<T[]>; hit(value: T): void } {
+export function tally<T = void>(
+  count: number,
+): { readonly all: Promise<T[]>; hit(value: T): void } {
   const { passed, open } = gate<T[]>()
   const values: T[] = []
   return {

@@ -79,7 +79,7 @@ fn connections_that_flood_do_not_starve_one_that_asks_once() {
                 (0..LOUD).for_each(|_| _ = user.opened());
                 let mut quiet = connect(address);
                 let key = user.opened_by(&quiet);
-                for _ in 0..10 {
+                for _ in 0..5 {
                     // What is in the rings counts, not what the user took out before.
                     user.forget();
                     quiet.write_all(&[b'?'; 64]).unwrap();

@@ -1,0 +1,12 @@
+import { readFileSync } from 'node:fs'
+import test from 'ava'
+
+test('every code has a heading in docs/errors.md, and every heading a code', (t) => {
+  const source = readFileSync(new URL('../lib/errors.ts', import.meta.url), 'utf8')
+  const [union = ''] = source.split('type ErrorCode =')[1]?.split('\n\n') ?? []
+  const codes = [...union.matchAll(/'(ERR_\w+)'/g)].map((match) => match[1])
+  const docs = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8')
+  const headings = [...docs.matchAll(/^## (ERR_\w+)$/gm)].map((match) => match[1])
+  t.true(codes.length > 10)
+  t.deepEqual(headings.sort(), codes.sort())
+})
