@@ -55,6 +55,13 @@ export interface Reader {
   skip(n: number): void
 }
 
+/** `toString('latin1')` without its checks, which cost as much as a short string, where there is one. */
+const latin1: (this: Buffer, from: number, to: number) => string =
+  (Buffer.prototype as { latin1Slice?: (from: number, to: number) => string }).latin1Slice ??
+  function (this: Buffer, from, to) {
+    return this.toString('latin1', from, to)
+  }
+
 const EMPTY = Buffer.alloc(0)
 const NOTHING = new DataView(EMPTY.buffer, 0, 0)
 
@@ -265,6 +272,7 @@ export class FrameReader implements Reader {
 
   text(n: number, encoding: BufferEncoding = 'utf8'): string {
     const at = this.#take(n)
+    if (encoding === 'latin1') return latin1.call(this.#memory, at, at + n)
     return this.#memory.toString(encoding, at, at + n)
   }
 

@@ -1,6 +1,6 @@
 //! Output that the peer does not take: who is told, who waits, and how much of it there can be.
 
-use crate::support::net::{connect, read_all, read_exactly, write_and_finish};
+use crate::support::net::{PATIENCE, connect, read_all, read_exactly, write_and_finish};
 use crate::support::{Event, Key, Listen, Random, Setup, User, What, frames};
 use millrace_reactor::Framing;
 use std::io::{ErrorKind, Write};
@@ -208,5 +208,33 @@ fn both_rings_full_in_both_directions_go_on() {
             let length = stream.len() as u64;
             assert!(closed.iter().all(|(_, how)| how.received == length));
         });
+    }
+}
+
+#[test]
+fn output_goes_on_while_nobody_takes_the_input() {
+    for setup in Setup::ALL {
+        for framing in [Framing::Raw, Framing::Fixed { size: 100 }] {
+            let mut user = User::start(setup);
+            let address = user.listen(&Listen::new(framing));
+            let peer = connect(address);
+            let key = user.opened();
+            thread::scope(|scope| {
+                // More than the ring takes, and than one connection may have in it.
+                let input = scope.spawn(|| write_and_finish(&peer, &vec![1; FLOOD]));
+                scope.spawn(|| assert_eq!(read_exactly(&peer, FLOOD), vec![2; FLOOD]));
+                user.write(key, &vec![2; FLOOD]);
+                let is_sent =
+                    |user: &User| user.lane(0).sent(key.slot, key.generation) == Some(FLOOD as u32);
+                let start = std::time::Instant::now();
+                while !is_sent(&user) {
+                    assert!(start.elapsed() < PATIENCE, "the input holds the output back");
+                    user.step();
+                    thread::yield_now();
+                }
+                assert!(!input.is_finished());
+                user.eof(key);
+            });
+        }
     }
 }
