@@ -161,7 +161,7 @@ impl EventLoop {
             }
             if let Some(slot) = self.starved.pop_front() {
                 self.io.is_crowded = false;
-                self.go_on(slot);
+                self.go_on_after_waiting(slot);
             }
         }
         self.io.is_crowded = !self.starved.is_empty();
@@ -175,7 +175,7 @@ impl EventLoop {
         }
         while self.is_held_one_free() {
             if let Some((slot, _)) = self.held.pop_front() {
-                self.go_on(slot);
+                self.go_on_after_waiting(slot);
             }
         }
         self.expire();
@@ -417,15 +417,24 @@ impl EventLoop {
 
     fn go_on_with_next_ready(&mut self) {
         if let Some(slot) = self.ready.pop_front() {
+            if let Some((_, conn)) = self.conns.get_mut(slot) {
+                conn.is_ready = false;
+            }
             self.go_on(slot);
             self.io.publish_batch();
         }
     }
 
-    /// Lets a connection that was in a list go on.
+    /// Lets a connection go on that waited for the user to empty the ring.
+    fn go_on_after_waiting(&mut self, slot: u32) {
+        if let Some((_, conn)) = self.conns.get_mut(slot) {
+            conn.is_waiting = false;
+        }
+        self.go_on(slot);
+    }
+
     fn go_on(&mut self, slot: u32) {
         if let Some((generation, conn)) = self.conns.get_mut(slot) {
-            conn.queued = false;
             let next = conn.drive(slot, generation, &mut self.io);
             self.settle(slot, next);
         }
@@ -436,18 +445,19 @@ impl EventLoop {
         let Some((_, conn)) = self.conns.get_mut(slot) else { return };
         match next {
             Next::Wait => {}
-            Next::Again | Next::Starve | Next::Hold(_) if conn.queued => {}
+            Next::Again if conn.is_ready => {}
+            Next::Starve | Next::Hold(_) if conn.is_waiting => {}
             Next::Again => {
-                conn.queued = true;
+                conn.is_ready = true;
                 self.ready.push_back(slot);
             }
             Next::Starve => {
-                conn.queued = true;
+                conn.is_waiting = true;
                 self.starved.push_back(slot);
                 self.io.is_crowded = true;
             }
             Next::Hold(position) => {
-                conn.queued = true;
+                conn.is_waiting = true;
                 self.held.push_back((slot, position));
             }
             Next::Close(cause) => {

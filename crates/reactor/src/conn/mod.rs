@@ -89,8 +89,11 @@ pub(crate) struct Conn {
     phase: Phase,
     input: Input,
     pauses: Pauses,
-    /// In the list of connections to go on with in the next turn, or when there is room.
-    pub(crate) queued: bool,
+    /// In the list of connections to go on with in the next turn.
+    pub(crate) is_ready: bool,
+    /// In a list of connections that wait for the user to empty the ring. It may be in both: output
+    /// goes on while input waits.
+    pub(crate) is_waiting: bool,
     asked: bool,
     /// Bytes received that are no whole frame yet, or for which the ring had no room.
     rest: BytesMut,
@@ -125,7 +128,8 @@ impl Conn {
             phase: Phase::Open,
             input: Input::Flowing,
             pauses: Pauses::default(),
-            queued: false,
+            is_ready: false,
+            is_waiting: false,
             asked: false,
             rest: BytesMut::new(),
             searched: 0,
