@@ -16,7 +16,7 @@ export const KIND_OPEN = 1
 export const KIND_DATA = 2
 /** The first part of a frame too large for one record. Payload: its whole length as `u32`, four bytes unused, bytes. */
 export const KIND_PART_FIRST = 3
-/** A further part of the same frame; no other record of the connection stands between. */
+/** A further part of the same frame; no other data of the connection stands between. */
 export const KIND_PART = 4
 /** Nothing more will come in. Payload: a `reason`, 0 where the peer ended in good order. */
 export const KIND_EOF = 5

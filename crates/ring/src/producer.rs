@@ -55,11 +55,6 @@ impl Producer {
         self.capacity() - self.tail.wrapping_sub(self.head)
     }
 
-    /// True if at least `bytes` are free; looks at the consumer's position only if it has to.
-    pub fn has_free(&mut self, bytes: u32) -> bool {
-        self.capacity() - self.tail.wrapping_sub(self.head) >= bytes || self.free() >= bytes
-    }
-
     /// True if there are records that [`publish`](Self::publish) has not shown yet.
     #[must_use]
     pub fn has_unpublished(&self) -> bool {
