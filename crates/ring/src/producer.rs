@@ -37,11 +37,12 @@ impl Producer {
         self.tail
     }
 
-    /// True once the consumer has done with everything before `position`.
+    /// True once the consumer has done with everything before `position`, however long ago that was.
     pub fn is_consumed(&mut self, position: u32) -> bool {
-        // Wrapping: the distance from the head to a position still in the ring is at most the
-        // capacity, to one behind the head it is "negative".
-        let is_behind = |head: u32| (position.wrapping_sub(head) as i32) <= 0;
+        // What is not consumed lies at most a capacity ahead of the head. Not "ahead of the head by
+        // sign": after 2 GiB an old position would seem to be.
+        let capacity = self.capacity();
+        let is_behind = |head: u32| !(1..=capacity).contains(&position.wrapping_sub(head));
         if is_behind(self.head) {
             return true;
         }

@@ -173,6 +173,17 @@ fn a_position_is_consumed_once_the_consumer_has_released_it() {
 }
 
 #[test]
+fn a_position_stays_consumed_however_far_the_ring_goes_on() {
+    let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
+    assert!(producer.push(LABEL, b"x", 0));
+    let position = producer.position();
+    for gigabytes in [1u32, 2, 3] {
+        start_at(&mut producer, &mut consumer, gigabytes << 30 | 512);
+        assert!(producer.is_consumed(position), "after {gigabytes} GiB");
+    }
+}
+
+#[test]
 fn discarded_records_were_never_there() {
     let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
     assert!(producer.push(LABEL, b"kept", 0));
