@@ -39,10 +39,12 @@ impl Producer {
 
     /// True once the consumer has done with everything before `position`, however long ago that was.
     pub fn is_consumed(&mut self, position: u32) -> bool {
-        // What is not consumed lies at most a capacity ahead of the head. Not "ahead of the head by
-        // sign": after 2 GiB an old position would seem to be.
-        let capacity = self.capacity();
-        let is_behind = |head: u32| !(1..=capacity).contains(&position.wrapping_sub(head));
+        // What is not consumed lies between the head and the tail. Not "ahead of the head by sign":
+        // after 2 GiB an old position would seem to be. One that is 4 GiB old may seem to lie there,
+        // but no longer than until the ring is empty.
+        let tail = self.tail;
+        let is_behind =
+            |head: u32| !(1..=tail.wrapping_sub(head)).contains(&position.wrapping_sub(head));
         if is_behind(self.head) {
             return true;
         }

@@ -1,23 +1,24 @@
 //! One event loop as a state machine: a turn does what there is to do, whoever calls it.
+//!
+//! `accepting.rs` takes connections in, `telling.rs` says what connections have to tell.
+
+mod accepting;
+mod telling;
 
 use crate::acceptor::{Listeners, WAKER, drop_item};
 use crate::conn::{Conn, Next};
-use crate::control::{Cause, Opening};
-use crate::handoff::{Accepted, Handoff};
+use crate::control::Cause;
+use crate::handoff::Handoff;
 use crate::io::Io;
-use crate::listener::{Bound, Listener, Sink};
 use crate::shared::{Bell, LoopHandle};
 use crate::slab::Slab;
-use crate::socket::Socket;
 use crate::timers::Timers;
-use millrace_ring::record::{accept_error, kind, reason};
+use millrace_ring::record::{kind, reason};
 use millrace_ring::{Consumer, Producer};
-use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -297,76 +298,6 @@ impl EventLoop {
         }
     }
 
-    /// Takes a connection that was assigned to this loop.
-    fn adopt(&mut self, accepted: Accepted) {
-        let Accepted { stream, peer, listener } = accepted;
-        let mut socket = Socket::new(stream);
-        let (slot, generation) = self.conns.next();
-        let is_out_of_slots = slot >= 1 << SLOT_BITS;
-        if is_out_of_slots
-            || socket.register(self.poll.registry(), token(slot, generation)).is_err()
-        {
-            listener.service.release();
-            self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
-            return;
-        }
-        if listener.limits.no_delay {
-            socket.set_no_delay();
-        }
-        let opening =
-            Opening { listener: listener.id, remote: peer, local: socket.local_address() };
-        self.io.shared.gauges.open(slot, generation);
-        self.io.shared.counters.opened(1);
-        self.conns.insert(Conn::new(socket, listener, opening));
-        self.settle(slot, Next::Wait);
-        self.tell_one(slot);
-    }
-
-    fn listen(&mut self, bound: Bound) {
-        bound.listener.service.accepted_by(&self.handle.0.alarm);
-        let id = bound.listener.id;
-        if let Err(error) = self.listeners.add(bound, self.poll.registry()) {
-            self.news.push_back((kind::ACCEPT_ERROR, id, error.raw_os_error().unwrap_or(0)));
-        }
-    }
-
-    fn accept(&mut self) {
-        let mut sink = Adopting::new(UNTOLD.saturating_sub(self.untold.len()));
-        self.listeners.sweep(self.io.now, &mut sink);
-        self.take_accepted(sink);
-    }
-
-    fn close_listener(&mut self, id: u32) {
-        // Just this once beyond the bound: what the kernel still holds cannot come later.
-        let mut sink = Adopting::new(usize::MAX);
-        self.listeners.close(id, self.io.now, self.poll.registry(), &mut sink);
-        self.take_accepted(sink);
-        self.drain(id);
-    }
-
-    fn take_accepted(&mut self, sink: Adopting) {
-        for (stream, peer, listener) in sink.accepted {
-            self.handle.0.connections.fetch_add(1, Ordering::Relaxed);
-            self.adopt(Accepted { stream, peer: Some(peer), listener });
-        }
-        for (id, errno) in sink.errors {
-            self.news.push_back((kind::ACCEPT_ERROR, id, errno));
-        }
-    }
-
-    /// A listener is closed: what its connections have sent by now is still delivered.
-    fn drain(&mut self, id: u32) {
-        for slot in 0..self.conns.slots() {
-            if let Some((_, conn)) = self.conns.get_mut(slot)
-                && conn.listener.id == id
-            {
-                conn.drain();
-                self.go_on(slot);
-            }
-        }
-        self.news.push_back((kind::LISTENER_CLOSED, id, 0));
-    }
-
     /// Does what the user wrote, all of it: this side never waits for its own ring first.
     fn take_records(&mut self) {
         let mut count = 0;
@@ -502,93 +433,5 @@ impl EventLoop {
                 self.settle(slot, next);
             }
         }
-    }
-
-    /// Says what there is to say, as far as the ring has room.
-    fn tell(&mut self) {
-        while let Some((kind, id, errno)) = self.news.front().copied() {
-            let mut payload = [0; accept_error::ACCEPT_SIZE as usize];
-            payload[..4].copy_from_slice(&id.to_ne_bytes());
-            payload[4..].copy_from_slice(&errno.to_ne_bytes());
-            // All that listeners told before has to be told before: opens come first.
-            if !self.untold.is_empty() && !self.tell_untold()
-                || !self.io.control(0, 0, kind, &payload)
-            {
-                return;
-            }
-            self.news.pop_front();
-        }
-        self.tell_untold();
-    }
-
-    fn tell_untold(&mut self) -> bool {
-        while let Some(slot) = self.untold.front().copied() {
-            if !self.tell_one(slot) {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Tells what one connection has to tell; false if the ring is full.
-    fn tell_one(&mut self, slot: u32) -> bool {
-        let Some((generation, conn)) = self.conns.get_mut(slot) else {
-            self.untold.retain(|each| *each != slot);
-            return true;
-        };
-        let was_opening = conn.notes.opening.is_some();
-        if !conn.notes.tell(slot, generation, &mut self.io) {
-            return false;
-        }
-        if conn.notes.listed {
-            conn.notes.listed = false;
-            // Told in the order of the list, but for a new connection, which is told at once.
-            if self.untold.front() == Some(&slot) {
-                self.untold.pop_front();
-            } else if self.untold.back() == Some(&slot) {
-                self.untold.pop_back();
-            } else {
-                self.untold.retain(|each| *each != slot);
-            }
-        }
-        if conn.socket.is_none() && conn.notes.closed {
-            self.free(slot);
-        } else if was_opening {
-            // Reading waited for it.
-            self.go_on(slot);
-        }
-        true
-    }
-}
-
-/// Takes connections for the loop that accepts them itself.
-struct Adopting {
-    room: usize,
-    accepted: Vec<(TcpStream, SocketAddr, Arc<Listener>)>,
-    errors: Vec<(u32, i32)>,
-}
-
-impl Adopting {
-    fn new(room: usize) -> Self {
-        Self { room, accepted: Vec::new(), errors: Vec::new() }
-    }
-}
-
-impl Sink for Adopting {
-    fn has_room(&mut self) -> bool {
-        self.accepted.len() < self.room
-    }
-
-    fn wait(&mut self) -> bool {
-        // Nobody else makes room.
-        false
-    }
-
-    fn accept(&mut self, stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>) {
-        self.accepted.push((stream, peer, listener.clone()));
-    }
-
-    fn fail(&mut self, listener: u32, errno: i32) {
-        self.errors.push((listener, errno));
     }
 }

@@ -1,0 +1,117 @@
+//! How connections come to a loop: handed over, or accepted by itself.
+
+use super::{EventLoop, SLOT_BITS, UNTOLD, token};
+use crate::conn::{Conn, Next};
+use crate::control::Opening;
+use crate::handoff::Accepted;
+use crate::listener::{Bound, Listener, Sink};
+use crate::socket::Socket;
+use millrace_ring::record::kind;
+use mio::net::TcpStream;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl EventLoop {
+    /// Takes a connection that was assigned to this loop.
+    pub(super) fn adopt(&mut self, accepted: Accepted) {
+        let Accepted { stream, peer, listener } = accepted;
+        let mut socket = Socket::new(stream);
+        let (slot, generation) = self.conns.next();
+        let is_out_of_slots = slot >= 1 << SLOT_BITS;
+        if is_out_of_slots
+            || socket.register(self.poll.registry(), token(slot, generation)).is_err()
+        {
+            listener.service.release();
+            self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        if listener.limits.no_delay {
+            socket.set_no_delay();
+        }
+        let opening =
+            Opening { listener: listener.id, remote: peer, local: socket.local_address() };
+        self.io.shared.gauges.open(slot, generation);
+        self.io.shared.counters.opened(1);
+        self.conns.insert(Conn::new(socket, listener, opening));
+        self.settle(slot, Next::Wait);
+        self.tell_one(slot);
+    }
+
+    pub(super) fn listen(&mut self, bound: Bound) {
+        bound.listener.service.accepted_by(&self.handle.0.alarm);
+        let id = bound.listener.id;
+        if let Err(error) = self.listeners.add(bound, self.poll.registry()) {
+            self.news.push_back((kind::ACCEPT_ERROR, id, error.raw_os_error().unwrap_or(0)));
+        }
+    }
+
+    pub(super) fn accept(&mut self) {
+        let mut sink = Adopting::new(UNTOLD.saturating_sub(self.untold.len()));
+        self.listeners.sweep(self.io.now, &mut sink);
+        self.take_accepted(sink);
+    }
+
+    pub(super) fn close_listener(&mut self, id: u32) {
+        // Just this once beyond the bound: what the kernel still holds cannot come later.
+        let mut sink = Adopting::new(usize::MAX);
+        self.listeners.close(id, self.io.now, self.poll.registry(), &mut sink);
+        self.take_accepted(sink);
+        self.drain(id);
+    }
+
+    fn take_accepted(&mut self, sink: Adopting) {
+        for (stream, peer, listener) in sink.accepted {
+            self.handle.0.connections.fetch_add(1, Ordering::Relaxed);
+            self.adopt(Accepted { stream, peer: Some(peer), listener });
+        }
+        for (id, errno) in sink.errors {
+            self.news.push_back((kind::ACCEPT_ERROR, id, errno));
+        }
+    }
+
+    /// A listener is closed: what its connections have sent by now is still delivered.
+    pub(super) fn drain(&mut self, id: u32) {
+        for slot in 0..self.conns.slots() {
+            if let Some((_, conn)) = self.conns.get_mut(slot)
+                && conn.listener.id == id
+            {
+                conn.drain();
+                self.go_on(slot);
+            }
+        }
+        self.news.push_back((kind::LISTENER_CLOSED, id, 0));
+    }
+}
+
+/// Takes connections for the loop that accepts them itself.
+struct Adopting {
+    room: usize,
+    accepted: Vec<(TcpStream, SocketAddr, Arc<Listener>)>,
+    errors: Vec<(u32, i32)>,
+}
+
+impl Adopting {
+    fn new(room: usize) -> Self {
+        Self { room, accepted: Vec::new(), errors: Vec::new() }
+    }
+}
+
+impl Sink for Adopting {
+    fn has_room(&mut self) -> bool {
+        self.accepted.len() < self.room
+    }
+
+    fn wait(&mut self) -> bool {
+        // Nobody else makes room.
+        false
+    }
+
+    fn accept(&mut self, stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>) {
+        self.accepted.push((stream, peer, listener.clone()));
+    }
+
+    fn fail(&mut self, listener: u32, errno: i32) {
+        self.errors.push((listener, errno));
+    }
+}
