@@ -2,33 +2,62 @@
 
 import { lookup } from 'node:dns/promises'
 import { isIP, isIPv6 } from 'node:net'
+import { type NetworkInterfaceInfoIPv6, networkInterfaces } from 'node:os'
 import { MillraceError } from './errors.js'
-import { ADDRESS_FAMILY, ADDRESS_IP, ADDRESS_PORT, ADDRESS_SCOPE } from './record.js'
+import {
+  ADDRESS_FAMILY,
+  ADDRESS_IP,
+  ADDRESS_PORT,
+  ADDRESS_SCOPE,
+  OPEN_LOCAL,
+  OPEN_REMOTE,
+  OPEN_SIZE,
+} from './record.js'
+
+/** A TCP socket to bind. */
+export interface TcpAddress {
+  readonly kind: 'tcp'
+  /** An IP address. */
+  readonly host: string
+  readonly port: number
+  /** The zone of a link-local address, 0 for none. */
+  readonly scope: number
+  /** Take IPv4 on an IPv6 address too. */
+  readonly dualStack: boolean
+  /** What to take instead where the system has no IPv6. */
+  readonly fallback?: string
+}
+
+/** A Unix socket. */
+export interface UnixAddress {
+  readonly kind: 'unix'
+  /** The path, or `@` and an abstract name. */
+  readonly path: string
+}
 
 /** A socket to bind. */
-export interface BindAddress {
-  /** An IP address. */
-  host: string
-  port: number
-  /** The zone of a link-local address, 0 for none. */
-  scope: number
-  /** Take IPv4 on an IPv6 address too. */
-  dualStack: boolean
-  /** What to take instead where the system has no IPv6. */
-  fallback?: string
-}
+export type BindAddress = TcpAddress | UnixAddress
+
+/** Bytes in the path of a Unix socket at most: `sun_path`, without the 0 at its end. */
+const MAX_PATH = process.platform === 'linux' ? 107 : 103
 
 function invalid(address: string, why: string): MillraceError {
   return new MillraceError('ERR_INVALID_ADDRESS', `${JSON.stringify(address)} ${why}`)
 }
 
-/** The host and port of `tcp://host:port`. */
-function split(address: string): { host: string; port: number } {
-  const match = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(address)
-  if (!match) throw invalid(address, 'has no scheme: tcp://host:port')
-  const [, scheme, rest] = match as unknown as [string, string, string]
-  if (scheme !== 'tcp') throw invalid(address, `has a scheme other than tcp: ${scheme}`)
-  const parts = /^(?:\[([^\]]*)\]|([^:[\]/]*)):(\d{1,5})$/.exec(rest)
+/** The scheme of an address, and what follows it. */
+function scheme(address: unknown): [scheme: string, rest: string] {
+  if (typeof address !== 'string') {
+    throw new MillraceError('ERR_INVALID_ADDRESS', 'an address is a string such as tcp://host:port')
+  }
+  const match = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(address)
+  if (!match) throw invalid(address, 'has no scheme: tcp://host:port, unix:///path')
+  return [match[1] as string, match[2] as string]
+}
+
+/** The host and port of what follows `tcp:`. */
+function hostAndPort(address: string, rest: string): { host: string; port: number } {
+  const parts = /^\/\/(?:\[([^\]]*)\]|([^:[\]/]*)):(\d{1,5})$/.exec(rest)
   if (!parts) throw invalid(address, 'is not of the form tcp://host:port')
   const [, bracketed, plain, digits] = parts
   const port = Number(digits)
@@ -41,20 +70,45 @@ function split(address: string): { host: string; port: number } {
   return { host, port }
 }
 
+/** The path of what follows `unix:`. */
+function unixPath(address: string, rest: string): UnixAddress {
+  if (process.platform === 'win32')
+    throw new MillraceError('ERR_UNSUPPORTED', 'there are no Unix sockets on Windows')
+  const path = rest.replace(/^\/\//, '')
+  if (path === '' || path === '@') throw invalid(address, 'has no path: unix:///path')
+  if (path.includes('\0')) throw invalid(address, 'has a path with a 0 in it')
+  if (path.startsWith('@') && process.platform !== 'linux')
+    throw new MillraceError('ERR_UNSUPPORTED', 'abstract names of Unix sockets are of Linux only')
+  if (Buffer.byteLength(path) > MAX_PATH)
+    throw invalid(
+      address,
+      `has a path of more than ${MAX_PATH} bytes, which no Unix socket can have`,
+    )
+  return { kind: 'unix', path }
+}
+
+/** The path of a Unix socket as the system takes it: an abstract name begins with a 0. */
+export function unixName(path: string): Buffer {
+  const name = Buffer.from(path)
+  if (path.startsWith('@')) name[0] = 0
+  return name
+}
+
 /**
  * The sockets of an address: one, or one for each address of a host name. No host is all of this
  * machine's addresses, IPv6 and IPv4.
  *
- * @throws `ERR_INVALID_ADDRESS`, or the resolver's error (`ENOTFOUND`)
+ * @throws `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, or the resolver's error (`ENOTFOUND`)
  */
 export async function resolve(address: string): Promise<BindAddress[]> {
-  if (typeof address !== 'string') {
-    throw new MillraceError('ERR_INVALID_ADDRESS', 'an address is a string such as tcp://host:port')
-  }
-  const { host, port } = split(address)
-  if (host === '') return [{ host: '::', port, scope: 0, dualStack: true, fallback: '0.0.0.0' }]
+  const [name, rest] = scheme(address)
+  if (name === 'unix') return [unixPath(address, rest)]
+  if (name !== 'tcp') throw invalid(address, `has a scheme other than tcp and unix: ${name}`)
+  const { host, port } = hostAndPort(address, rest)
+  const tcp = { kind: 'tcp', port, scope: 0, dualStack: false } as const
+  if (host === '') return [{ ...tcp, host: '::', dualStack: true, fallback: '0.0.0.0' }]
   const [ip = '', zone = ''] = host.split('%')
-  if (isIP(ip)) return [{ host: ip, port, scope: scopeOf(address, zone), dualStack: false }]
+  if (isIP(ip)) return [{ ...tcp, host: ip, scope: scopeOf(address, zone) }]
   let found: { address: string }[]
   try {
     found = await lookup(host, { all: true })
@@ -67,19 +121,23 @@ export async function resolve(address: string): Promise<BindAddress[]> {
     })
   }
   const hosts = [...new Set(found.map((each) => each.address))]
-  return hosts.map((each) => ({ host: each, port, scope: 0, dualStack: false }))
+  return hosts.map((each) => ({ ...tcp, host: each }))
 }
 
+/** The number of a zone, which may be given by the name of its interface. */
 function scopeOf(address: string, zone: string): number {
   if (zone === '') return 0
   const number = Number(zone)
-  if (!Number.isInteger(number)) throw invalid(address, 'has a zone that is no interface number')
-  return number
+  if (Number.isInteger(number)) return number
+  const scoped = networkInterfaces()[zone]?.find((each) => each.family === 'IPv6' && each.scopeid)
+  if (scoped === undefined) throw invalid(address, 'has a zone that is no interface')
+  return (scoped as NetworkInterfaceInfoIPv6).scopeid
 }
 
-/** An address as text: `tcp://127.0.0.1:80`, `tcp://[::1]:80`. */
-export function format(host: string, port: number): string {
-  return `tcp://${endpoint(host, port)}`
+/** An address as text: `tcp://127.0.0.1:80`, `tcp://[::1]:80`, `unix:///run/my.sock`. */
+export function formatAddress(address: BindAddress): string {
+  if (address.kind === 'unix') return `unix://${address.path}`
+  return `tcp://${endpoint(address.host, address.port)}`
 }
 
 function endpoint(host: string, port: number): string {
@@ -90,16 +148,32 @@ function endpoint(host: string, port: number): string {
 export interface Endpoint {
   /** The four bytes of an IPv4 address as a signed integer, or the text of any other. */
   readonly ip: number | string
+  /** -1 for the path of a Unix socket. */
   readonly port: number
 }
 
-/** Reads an address from a record. */
-export function readEndpoint(view: DataView, at: number): Endpoint {
+const NONE: Endpoint = { ip: '', port: 0 }
+
+/** Reads an address from a record; a path stands elsewhere. */
+function readEndpoint(view: DataView, at: number, path: number): Endpoint {
   const family = view.getUint16(at + ADDRESS_FAMILY, true)
   const port = view.getUint16(at + ADDRESS_PORT, true)
   if (family === 4) return { ip: view.getInt32(at + ADDRESS_IP), port }
   if (family === 6) return { ip: readIPv6(view, at), port }
-  return { ip: '', port }
+  return family === 1 ? { ip: readPath(view, path, port), port: -1 } : NONE
+}
+
+/** Reads the addresses of an `OPEN` record: the peer's, and ours. */
+export function readEndpoints(view: DataView, at: number): [remote: Endpoint, local: Endpoint] {
+  const remoteAt = at + OPEN_REMOTE
+  const remote = readEndpoint(view, remoteAt, at + OPEN_SIZE)
+  const length = remote.port === -1 ? view.getUint16(remoteAt + ADDRESS_PORT, true) : 0
+  return [remote, readEndpoint(view, at + OPEN_LOCAL, at + OPEN_SIZE + length)]
+}
+
+function readPath(view: DataView, at: number, length: number): string {
+  const path = Buffer.from(view.buffer, at, length).toString()
+  return path.startsWith('\0') ? `@${path.slice(1)}` : path
 }
 
 function readIPv6(view: DataView, at: number): string {
@@ -124,10 +198,11 @@ function compress(groups: string[]): string {
   return `${left}::${groups.slice(best.at + best.length).join(':')}`
 }
 
-/** An endpoint as text: `127.0.0.1:80`, `[fe80::1%2]:80`. */
+/** An endpoint as text: `127.0.0.1:80`, `[fe80::1%2]:80`, `unix:/run/my.sock`. */
 export function formatEndpoint(ip: number | string, port: number): string {
   if (typeof ip === 'number') {
     return `${ip >>> 24}.${(ip >>> 16) & 255}.${(ip >>> 8) & 255}.${ip & 255}:${port}`
   }
+  if (port === -1) return `unix:${ip}`
   return ip === '' ? '' : `[${ip}]:${port}`
 }

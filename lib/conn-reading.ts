@@ -66,7 +66,7 @@ export abstract class Reading extends Writing {
   /** A record of bytes: one frame, or a chunk of a raw stream. */
   receive(reader: FrameReader, memory: Buffer, at: number, end: number): void {
     const flags = this.flags
-    if (flags & (DESTROYED | CLOSED) || (flags & ENDED && !this.listener.allowHalfOpen)) return
+    if (flags & (DESTROYED | CLOSED) || (flags & ENDED && !this.profile.allowHalfOpen)) return
     if (flags & (PAUSED | PULLED) || (this.extras?.parked?.count ?? 0) > 0) {
       this.#park(Buffer.from(memory.subarray(at, end)))
       return
@@ -96,7 +96,7 @@ export abstract class Reading extends Writing {
     const extras = this.more()
     extras.parked ??= new Parked()
     extras.parked.push(piece)
-    const { maxParked } = this.listener
+    const { maxParked } = this.profile
     if (extras.parked.bytes >= maxParked.bytes || extras.parked.count >= maxParked.frames)
       this.#hold()
     this.wakePull()
@@ -104,7 +104,7 @@ export abstract class Reading extends Writing {
 
   #deliver(reader: FrameReader, memory: Buffer, at: number, end: number): void {
     try {
-      if (this.listener.framing.kind === 'raw') this.#deliverRaw(reader, memory, at, end)
+      if (this.profile.framing.kind === 'raw') this.#deliverRaw(reader, memory, at, end)
       else this.#deliverFrame(reader, at, end)
     } catch (thrown) {
       reader.close()
@@ -151,7 +151,7 @@ export abstract class Reading extends Writing {
   }
 
   #checkRest(rest: Rest): void {
-    const framing = this.listener.framing
+    const framing = this.profile.framing
     const max = framing.kind === 'raw' ? framing.max : 0
     if (rest.length > max) {
       throw new MillraceError(
@@ -186,7 +186,7 @@ export abstract class Reading extends Writing {
   /** Whether a message may be delivered now. */
   get #takesMore(): boolean {
     if (this.flags & (PAUSED | DESTROYED | CLOSED)) return false
-    return !(this.flags & ENDED) || this.listener.allowHalfOpen
+    return !(this.flags & ENDED) || this.profile.allowHalfOpen
   }
 
   /** What a handler's `pause` cut off comes before all that is parked. */
@@ -197,7 +197,7 @@ export abstract class Reading extends Writing {
   }
 
   #hand(message: unknown): void {
-    const result = this.listener.handlers.message?.(this as never, message)
+    const result = this.profile.handlers.message?.(this as never, message)
     if (isThenable(result)) this.track(result)
   }
 
@@ -232,7 +232,7 @@ export abstract class Reading extends Writing {
       )
       extras.rest = undefined
     }
-    if (this.listener.allowHalfOpen && !(flags & DRAINING) && extras?.error === undefined) return
+    if (this.profile.allowHalfOpen && !(flags & DRAINING) && extras?.error === undefined) return
     this.end()
   }
 
@@ -288,12 +288,12 @@ export abstract class Reading extends Writing {
     const parked = this.extras?.parked
     if (parked === undefined) return undefined
     try {
-      return this.listener.framing.kind === 'raw' ? this.#pullRaw(parked) : this.#pullFrame(parked)
+      return this.profile.framing.kind === 'raw' ? this.#pullRaw(parked) : this.#pullFrame(parked)
     } catch (thrown) {
       this.fail(thrown)
       return undefined
     } finally {
-      const { maxParked } = this.listener
+      const { maxParked } = this.profile
       if (parked.bytes < maxParked.bytes / 2 && parked.count < maxParked.frames / 2) this.#release()
     }
   }

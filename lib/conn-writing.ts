@@ -4,9 +4,9 @@ import type { Codec } from './codec.js'
 import { ASKED, CLOSED, DESTROYED, ENDED, FAILED } from './conn-flags.js'
 import { MillraceError, toError } from './errors.js'
 import { Extras } from './extras.js'
-import type { Listener } from './listener.js'
 import type { Loop } from './loop.js'
 import { bytesSent } from './native.js'
+import type { Profile } from './profile.js'
 import { KIND_ASK, KIND_DESTROY, KIND_END, KIND_FLUSH } from './record.js'
 
 /** Counts of sent bytes cross as their low 32 bits. */
@@ -16,7 +16,7 @@ const WRAP = 2 ** 32
 export abstract class Writing {
   readonly slot: number
   readonly generation: number
-  readonly listener: Listener
+  readonly profile: Profile
   protected readonly eventLoop: Loop
   protected currentCodec: Codec<unknown, unknown>
   protected flags = 0
@@ -27,12 +27,12 @@ export abstract class Writing {
   protected pending = 0
   protected extras: Extras | undefined
 
-  constructor(loop: Loop, slot: number, generation: number, listener: Listener) {
+  constructor(loop: Loop, slot: number, generation: number, profile: Profile) {
     this.eventLoop = loop
     this.slot = slot
     this.generation = generation
-    this.listener = listener
-    this.currentCodec = listener.codec
+    this.profile = profile
+    this.currentCodec = profile.codec
   }
 
   /** Forgets what was received and not delivered. */
@@ -58,12 +58,11 @@ export abstract class Writing {
   write(message: unknown): boolean {
     if (this.flags & (ENDED | DESTROYED | CLOSED)) return false
     const loop = this.eventLoop
-    const length = loop.outbound.write(this, this.currentCodec, this.listener.framing, message)
+    const length = loop.outbound.write(this, this.currentCodec, this.profile.framing, message)
     // Not in one expression: `encode` may write to this connection too.
     this.written += length
     loop.wrote()
-    if (this.written - this.sent <= this.listener.highWaterMark && !(this.flags & ASKED))
-      return true
+    if (this.written - this.sent <= this.profile.highWaterMark && !(this.flags & ASKED)) return true
     return this.#isUnderMark()
   }
 
@@ -80,7 +79,7 @@ export abstract class Writing {
   #isUnderMark(): boolean {
     this.#count()
     const buffered = this.written - this.sent
-    const { highWaterMark, maxWriteBuffer } = this.listener
+    const { highWaterMark, maxWriteBuffer } = this.profile
     if (buffered > maxWriteBuffer) {
       this.destroy(
         new MillraceError(
@@ -121,7 +120,7 @@ export abstract class Writing {
     }
     this.flags |= ENDED
     this.control(KIND_END)
-    if (!this.listener.allowHalfOpen) {
+    if (!this.profile.allowHalfOpen) {
       this.dropInput()
     }
   }
@@ -162,13 +161,13 @@ export abstract class Writing {
     if (!(this.flags & ASKED) || this.flags & (DESTROYED | CLOSED)) return
     this.#count()
     // What was written after the question is not in the answer.
-    if (this.written - this.sent > this.listener.highWaterMark / 2) {
+    if (this.written - this.sent > this.profile.highWaterMark / 2) {
       this.control(KIND_ASK)
       return
     }
     this.flags &= ~ASKED
     this.extras?.drained.resolve()
-    this.call(() => this.listener.handlers.drain?.(this as never))
+    this.call(() => this.profile.handlers.drain?.(this as never))
   }
 
   flushedByLoop(): void {

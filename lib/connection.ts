@@ -1,6 +1,6 @@
 /** The one implementation of `Conn`: two halves, and a life. */
 
-import { formatEndpoint, readEndpoint } from './address.js'
+import { formatEndpoint, readEndpoints } from './address.js'
 import { closeError } from './close-error.js'
 import type { Codec } from './codec.js'
 import type { Conn, ReadyState } from './conn.js'
@@ -8,10 +8,10 @@ import { CLOSED, DESTROYED, ENDED, FAILED, PULLED, UNREFED } from './conn-flags.
 import { Reading } from './conn-reading.js'
 import { isThenable } from './conn-writing.js'
 import { invalidOption, MillraceError } from './errors.js'
-import type { Listener } from './listener.js'
 import type { Loop } from './loop.js'
 import { bytesReceived } from './native.js'
-import { CLOSE_RECEIVED, OPEN_LOCAL, OPEN_REMOTE } from './record.js'
+import type { Profile } from './profile.js'
+import { CLOSE_RECEIVED } from './record.js'
 
 /** See {@link Conn}. What it does not name is for the loop and the server. */
 export class Connection extends Reading implements Conn<unknown, unknown, unknown> {
@@ -25,17 +25,17 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
     loop: Loop,
     slot: number,
     generation: number,
-    listener: Listener,
+    profile: Profile,
     view: DataView,
     at: number,
   ) {
-    super(loop, slot, generation, listener)
+    super(loop, slot, generation, profile)
     this.id = loop.environment.connId()
-    const remote = readEndpoint(view, at + OPEN_REMOTE)
+    const [remote, local] = readEndpoints(view, at)
     this.#ip = remote.ip
     this.#port = remote.port
-    this.#local = listener.localText(readEndpoint(view, at + OPEN_LOCAL))
-    if (listener.handlers.message === undefined) this.flags = PULLED
+    this.#local = profile.localText(local)
+    if (profile.handlers.message === undefined) this.flags = PULLED
   }
 
   get loop(): number {
@@ -51,7 +51,7 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
     return this.currentCodec
   }
   set codec(codec: Codec<unknown, unknown>) {
-    if (this.listener.framing.kind !== 'raw' || codec.framing.kind !== 'raw') {
+    if (this.profile.framing.kind !== 'raw' || codec.framing.kind !== 'raw') {
       throw new MillraceError(
         'ERR_INVALID_OPTION',
         'only a codec with raw framing can be changed, and only for another one',
@@ -76,12 +76,12 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
 
   /** The loop has it, and so have we. */
   opened(): void {
-    const { listener } = this
+    const { profile } = this
     this.eventLoop.environment.hold(1)
-    listener.server.add(this)
+    profile.owner.add(this)
     try {
-      if (listener.codecOf !== undefined) this.currentCodec = listener.codecFor(this)
-      const { data } = listener.handlers
+      if (profile.codecOf !== undefined) this.currentCodec = profile.codecFor(this)
+      const { data } = profile.handlers
       if (data !== undefined) {
         const made: unknown = data(this)
         if (isThenable(made)) {
@@ -94,7 +94,7 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
         }
         this.data = made
       }
-      const result = listener.handlers.open?.(this)
+      const result = profile.handlers.open?.(this)
       if (isThenable(result)) this.track(result)
     } catch (thrown) {
       this.fail(thrown)
@@ -130,7 +130,7 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
     extras.flushedNext.reject(ended)
     this.wakePull()
     if (!(this.flags & UNREFED)) this.eventLoop.environment.hold(-1)
-    this.listener.server.closed(this, error)
+    this.profile.owner.closed(this, error)
     extras.closed.resolve()
   }
 

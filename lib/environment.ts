@@ -1,9 +1,9 @@
-/** What this JavaScript environment has of millrace: its loops, its listeners, and its one pump. */
+/** What this JavaScript environment has of millrace: its loops, where connections come from, and its one pump. */
 
 import { BURIED, CONTROL_BYTES, DEADLINE, PENDING, wordsOf } from './control.js'
-import type { Listener } from './listener.js'
 import type { Budget, Loop } from './loop.js'
 import { commit, keepAlive, openEnvironment, shutDown, turn } from './native.js'
+import type { Source } from './source.js'
 
 /** What a pump may do before Node has its turn: timers and other sockets wait no longer. */
 const RECORDS = 4096
@@ -15,10 +15,10 @@ const EXIT_PATIENCE = 100
 export class Environment {
   readonly handle: number
   readonly control: Int32Array
-  readonly listeners: Map<number, Listener> = new Map()
+  readonly sources: Map<number, Source> = new Map()
   /** Those that are there, by index. */
   readonly loops: (Loop | undefined)[] = []
-  #nextListener = 1
+  #nextSource = 1
   #nextConn = 1
   /** The loop that is served first this time. */
   #first = 0
@@ -46,8 +46,8 @@ export class Environment {
     })
   }
 
-  listenerNumber(): number {
-    return this.#nextListener++
+  sourceNumber(): number {
+    return this.#nextSource++
   }
 
   connId(): number {
@@ -118,7 +118,7 @@ export class Environment {
     if (this.control[words + BURIED] === 1) return
     this.control[words + BURIED] = 1
     loop.bury()
-    for (const listener of [...this.listeners.values()]) listener.lost(loop)
+    for (const source of [...this.sources.values()]) source.lost(loop)
   }
 
   #goOn(): void {

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'ERR_LINGER_TIMEOUT'
   | 'ERR_LOOP_PANIC'
   | 'ERR_READER_STALE'
+  | 'ERR_UNSUPPORTED'
   | 'ERR_WRITE_BUFFER_FULL'
 
 /** What a system error tells beside its code. */

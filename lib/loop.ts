@@ -1,13 +1,11 @@
 /** One event loop as JavaScript sees it: the two rings, and the connections by slot. */
 
-import { Connection } from './connection.js'
+import type { Connection } from './connection.js'
 import { DEAD, IN_HEAD, IN_TAIL, OUT_HEAD, OUT_TAIL, WAITS, wordsOf } from './control.js'
 import type { Environment } from './environment.js'
 import { Outbound } from './outbound.js'
 import { FrameReader } from './reader.js'
 import {
-  ACCEPT_ERROR_ACCEPT_ERRNO,
-  ACCEPT_ERROR_ACCEPT_LISTENER,
   HEADER,
   KIND_ACCEPT_ERROR,
   KIND_CLOSE,
@@ -19,6 +17,8 @@ import {
   KIND_OPEN,
   KIND_PART,
   KIND_PART_FIRST,
+  NEWS_ERRNO,
+  NEWS_NUMBER,
   OPEN_LISTENER,
   SKIP,
 } from './record.js'
@@ -182,18 +182,13 @@ export class Loop {
 
   #open(slot: number, generation: number, at: number): void {
     const number = this.#ints[(at + OPEN_LISTENER) >> 2] as number
-    const listener = this.environment.listeners.get(number)
-    if (listener === undefined) return
-    const conn = new Connection(this, slot, generation, listener, this.#view, at)
-    this.slots[slot] = conn
-    conn.opened()
+    this.environment.sources.get(number)?.opens(this, slot, generation, this.#view, at)
   }
 
   #news(kind: number, at: number): void {
-    const number = this.#ints[(at + ACCEPT_ERROR_ACCEPT_LISTENER) >> 2] as number
-    const listener = this.environment.listeners.get(number)
-    if (kind === KIND_LISTENER_CLOSED) listener?.closedOn(this)
-    else listener?.acceptFailed(this.#ints[(at + ACCEPT_ERROR_ACCEPT_ERRNO) >> 2] as number)
+    const number = this.#ints[(at + NEWS_NUMBER) >> 2] as number
+    const errno = this.#ints[(at + NEWS_ERRNO) >> 2] as number
+    this.environment.sources.get(number)?.told(kind, this, errno)
   }
 
   /** The loop is lost: so are its connections. */

@@ -4,36 +4,21 @@ import { availableParallelism } from 'node:os'
 import type { Codec } from './codec.js'
 import { checkCodec } from './connection.js'
 import { invalidOption, MillraceError } from './errors.js'
-import { DEFAULT_MAX, validate } from './framing.js'
+import { DEFAULT_MAX, toNative, validate } from './framing.js'
 import type { Handlers, Peer } from './handlers.js'
+import type { ProfileInit } from './native.js'
 import type { Server } from './server.js'
 
 /** How new connections are spread over loops. */
 export type Balance = 'round-robin' | 'source-hash' | 'least-connections'
 
-/** What `serve` takes: handlers, and the options here. */
-export interface ServeOptions<In, Out, Data> extends Handlers<In, Out, Data> {
-  /**
-   * Where to listen: `tcp://host:port`, one or several. A host may be an IPv4 address, an IPv6 address
-   * in brackets, a name (all of its addresses, on one port), or nothing (all addresses of this
-   * machine). Port 0 takes any; `server.addresses` tells which.
-   */
-  listen: string | readonly string[]
+/** What connections are held to: options of `serve`, and of everything else that makes connections. */
+export interface ConnOptions<In, Out> {
   /**
    * How bytes become messages and back. A function is called for each connection, for codecs with a
    * state; what it returns must have the framing of the first. Default `raw()`: messages are chunks.
    */
   codec?: Codec<In, Out> | ((peer: Peer) => Codec<In, Out>)
-  /**
-   * A number: that many event loops of its own, each with a thread, 1 to 128. `'inline'`: one loop on
-   * Node's own, without a thread. Another server: its loops. Default: the loops that all of this
-   * JavaScript environment shares, max(1, min(4, available parallelism − 1)) of them.
-   */
-  loops?: number | 'inline' | Server<unknown, unknown, unknown>
-  /** How connections are spread over the loops. Default `'round-robin'`. */
-  balance?: Balance
-  /** Connections that the kernel may hold ready, 1 or more. Default 4096; the kernel caps it. */
-  backlog?: number
   /** Switch Nagle's algorithm off. Default true. */
   noDelay?: boolean
   /** Bytes waiting to be sent over which `write` says `false`. Default 1 MiB; `drain` comes at half. */
@@ -48,6 +33,30 @@ export interface ServeOptions<In, Out, Data> extends Handlers<In, Out, Data> {
   allowHalfOpen?: boolean
   /** Milliseconds that an ended connection may take to flush and to see the peer's FIN. Default 30,000. */
   lingerTimeout?: number
+}
+
+/** What `serve` takes: handlers, and the options here. */
+export interface ServeOptions<In, Out, Data> extends Handlers<In, Out, Data>, ConnOptions<In, Out> {
+  /**
+   * Where to listen, one address or several. `tcp://host:port`: a host may be an IPv4 address, an
+   * IPv6 address in brackets, a name (all of its addresses, on one port), or nothing (all addresses
+   * of this machine); port 0 takes any, and `server.addresses` tells which. `unix:///run/my.sock`: a
+   * Unix socket, whose path is taken over only from a socket that nobody answers on, and removed at
+   * the end; `unix://@name` is an abstract name (Linux).
+   */
+  listen: string | readonly string[]
+  /**
+   * A number: that many event loops of its own, each with a thread, 1 to 128. `'inline'`: one loop on
+   * Node's own, without a thread. Another server: its loops. Default: the loops that all of this
+   * JavaScript environment shares, max(1, min(4, available parallelism − 1)) of them.
+   */
+  loops?: number | 'inline' | Server<unknown, unknown, unknown>
+  /** How connections are spread over the loops. Default `'round-robin'`. */
+  balance?: Balance
+  /** Connections that the kernel may hold ready, 1 or more. Default 4096; the kernel caps it. */
+  backlog?: number
+  /** The permissions of a Unix socket's path, such as `0o660`. Default: what the process's umask leaves. */
+  mode?: number
   /** Connections at a time. Default none. When reached, accepting stops, or see `onFull`. */
   maxConnections?: number
   /** What happens to connections over `maxConnections`: they wait in the backlog, or are closed. Default `'wait'`. */
@@ -58,13 +67,10 @@ export interface ServeOptions<In, Out, Data> extends Handlers<In, Out, Data> {
   signal?: AbortSignal
 }
 
-/** The options as numbers, complete and checked. */
-export interface Settings {
-  readonly listen: readonly string[]
+/** What connections are held to, complete and checked. */
+export interface ConnSettings {
   readonly codec: Codec<unknown, unknown>
   readonly codecOf: ((peer: Peer) => Codec<unknown, unknown>) | undefined
-  readonly balance: Balance
-  readonly backlog: number
   readonly noDelay: boolean
   readonly highWaterMark: number
   readonly maxWriteBuffer: number
@@ -72,6 +78,15 @@ export interface Settings {
   readonly maxParked: { bytes: number; frames: number }
   readonly allowHalfOpen: boolean
   readonly lingerTimeout: number
+}
+
+/** The options of `serve` as numbers, complete and checked. */
+export interface Settings extends ConnSettings {
+  readonly listen: readonly string[]
+  readonly balance: Balance
+  readonly backlog: number
+  /** Of the path of a Unix socket. */
+  readonly mode: number | undefined
   readonly maxConnections: number
   readonly refuse: boolean
 }
@@ -120,6 +135,7 @@ const NAMES: ReadonlySet<string> = new Set([
   'loops',
   'balance',
   'backlog',
+  'mode',
   'noDelay',
   'highWaterMark',
   'maxWriteBuffer',
@@ -159,9 +175,29 @@ export function check(
   if (!Array.isArray(listen) || listen.length === 0) {
     throw invalidOption('listen', 'an address or several', options.listen)
   }
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw invalidOption('signal', 'an AbortSignal', options.signal)
+  checkSignal(options.signal)
+  return {
+    ...checkConn(options, fallback),
+    listen,
+    balance: oneOf('balance', options.balance, ['round-robin', 'source-hash', 'least-connections']),
+    backlog: whole('backlog', options.backlog, 4096, 1),
+    mode: options.mode === undefined ? undefined : whole('mode', options.mode, 0, 0, 0o777),
+    maxConnections: whole('maxConnections', options.maxConnections, 0, 1),
+    refuse: oneOf('onFull', options.onFull, ['wait', 'refuse']) === 'refuse',
   }
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalidOption('signal', 'an AbortSignal', signal)
+  }
+}
+
+/** Checks and completes what connections are held to, wherever they come from. */
+function checkConn(
+  options: ConnOptions<never, never>,
+  fallback: Codec<unknown, unknown>,
+): ConnSettings {
   const { codec = fallback } = options as {
     codec?: Codec<unknown, unknown> | ((peer: Peer) => Codec<unknown, unknown>)
   }
@@ -171,11 +207,8 @@ export function check(
   validate(first.framing)
   const highWaterMark = whole('highWaterMark', options.highWaterMark, DEFAULT_MARKS.high, 1)
   return {
-    listen,
     codec: first,
     codecOf: isFunction ? codec : undefined,
-    balance: oneOf('balance', options.balance, ['round-robin', 'source-hash', 'least-connections']),
-    backlog: whole('backlog', options.backlog, 4096, 1),
     noDelay: flag('noDelay', options.noDelay, true),
     highWaterMark,
     maxWriteBuffer: whole(
@@ -191,8 +224,18 @@ export function check(
     },
     allowHalfOpen: flag('allowHalfOpen', options.allowHalfOpen, false),
     lingerTimeout: whole('lingerTimeout', options.lingerTimeout, 30_000, 1),
-    maxConnections: whole('maxConnections', options.maxConnections, 0, 1),
-    refuse: oneOf('onFull', options.onFull, ['wait', 'refuse']) === 'refuse',
+  }
+}
+
+/** The same, as the native half takes it. */
+export function profileInit(settings: ConnSettings): ProfileInit {
+  return {
+    framing: toNative(settings.codec.framing),
+    highWaterMark: settings.highWaterMark,
+    autoPause: settings.autoPause,
+    allowHalfOpen: settings.allowHalfOpen,
+    lingerMs: settings.lingerTimeout,
+    noDelay: settings.noDelay,
   }
 }
 

@@ -26,9 +26,9 @@ export const KIND_DRAIN = 6
 export const KIND_FLUSHED = 7
 /** The end of the connection, its last record. Payload: see `close`. */
 export const KIND_CLOSE = 8
-/** A listener takes no more connections on this loop. Payload: its number. */
+/** A listener takes no more connections on this loop. Payload: see `news`. */
 export const KIND_LISTENER_CLOSED = 9
-/** Accepting failed and is tried again later. Payload: see `accept_error`. */
+/** Accepting failed and is tried again later. Payload: see `news`. */
 export const KIND_ACCEPT_ERROR = 10
 /** Bytes to send. */
 export const KIND_WRITE = 16
@@ -70,13 +70,13 @@ export const OPEN_LISTENER = 0
 export const OPEN_REMOTE = 4
 /** Our address. */
 export const OPEN_LOCAL = 28
-/** Bytes in all. */
+/** Bytes before the paths, theirs and then ours, if they are Unix sockets. */
 export const OPEN_SIZE = 52
 
 // address: Offsets in an address.
-/** `u16`: 4, 6, or 0 for one without a number. */
+/** `u16`: 4, 6, 1 for the path of a Unix socket, or 0 for none. */
 export const ADDRESS_FAMILY = 0
-/** `u16`. */
+/** `u16`; of a path, how many bytes of it follow the payload's fixed part. */
 export const ADDRESS_PORT = 2
 /** 16 bytes in network order, of which IPv4 uses the first four. */
 export const ADDRESS_IP = 4
@@ -97,10 +97,12 @@ export const CLOSE_SENT = 16
 /** Bytes in all. */
 export const CLOSE_CLOSE_SIZE = 24
 
-// accept_error: Offsets in the payload of `ACCEPT_ERROR`.
-/** `u32`, the listener's number. */
-export const ACCEPT_ERROR_ACCEPT_LISTENER = 0
-/** `i32`, the system's error number. */
-export const ACCEPT_ERROR_ACCEPT_ERRNO = 4
+// news: Offsets in the payload of what is told of no connection.
+/** `u32`: the listener's number, or the question's. */
+export const NEWS_NUMBER = 0
+/** `i32`, the system's error number, 0 if there is none. */
+export const NEWS_ERRNO = 4
+/** `u32`: what was asked for. */
+export const NEWS_VALUE = 8
 /** Bytes in all. */
-export const ACCEPT_ERROR_ACCEPT_SIZE = 8
+export const NEWS_NEWS_SIZE = 16

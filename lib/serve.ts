@@ -1,15 +1,23 @@
 /** Starts a server. */
 
-import { type BindAddress, format, resolve } from './address.js'
+import { type BindAddress, formatAddress, resolve, unixName } from './address.js'
 import { nativeError, systemError } from './close-error.js'
 import { theEnvironment } from './environment.js'
 import type { MillraceError } from './errors.js'
-import { raw, toNative } from './framing.js'
+import { raw } from './framing.js'
 import { type Group, groupFor } from './group.js'
 import type { Handlers } from './handlers.js'
 import { Listener } from './listener.js'
-import { bind, createService, dropService, errorName, listen, unbind } from './native.js'
-import { check, type ServeOptions, type Settings } from './options.js'
+import {
+  bind,
+  createService,
+  dropService,
+  errorName,
+  type ListenInit,
+  listen,
+  unbind,
+} from './native.js'
+import { check, profileInit, type ServeOptions, type Settings } from './options.js'
 import { type Server, ServerHandle } from './server.js'
 
 /** How often a free port is sought that all addresses of one host name have free. */
@@ -79,8 +87,7 @@ function start(
     dropService(handle, service)
     throw error
   }
-  const hasOwnCodecs = settings.codecOf !== undefined
-  const server = new ServerHandle(group, service, handlers, settings.codec, hasOwnCodecs)
+  const server = new ServerHandle(group, service, handlers)
   const listeners = bound.map((each) => {
     const listener = new Listener(
       each.listener,
@@ -90,7 +97,7 @@ function start(
       each.address,
       group.loops,
     )
-    environment.listeners.set(each.listener, listener)
+    environment.sources.set(each.listener, listener)
     return listener
   })
   server.started(listeners)
@@ -112,7 +119,8 @@ function bindAll(service: number, settings: Settings, addresses: BindAddress[]):
     let port: number | undefined
     try {
       for (const address of addresses) {
-        const one = bindOne(service, settings, port === undefined ? address : { ...address, port })
+        const on = port === undefined || address.kind === 'unix' ? address : { ...address, port }
+        const one = bindOne(service, settings, on)
         bound.push(one.bound)
         port = one.port
       }
@@ -120,7 +128,8 @@ function bindAll(service: number, settings: Settings, addresses: BindAddress[]):
     } catch (error) {
       for (const each of bound) unbind(theEnvironment().handle, each.number)
       // The port that one address was given may be taken on another.
-      const isAny = addresses[0]?.port === 0 && bound.length > 0
+      const [first] = addresses
+      const isAny = first?.kind === 'tcp' && first.port === 0 && bound.length > 0
       if (!isAny || (error as MillraceError).code !== 'EADDRINUSE' || attempt === PORT_ATTEMPTS)
         throw error
     }
@@ -133,33 +142,36 @@ function bindOne(
   address: BindAddress,
 ): { bound: Bound; port: number } {
   const environment = theEnvironment()
-  const listener = environment.listenerNumber()
-  const attempt = (host: string, dualStack: boolean) =>
+  const listener = environment.sourceNumber()
+  const attempt = (place: Place) =>
     bind(environment.handle, service, {
       id: listener,
-      host,
-      port: address.port,
-      scope: address.scope,
-      dualStack,
+      ...place,
       backlog: settings.backlog,
-      framing: toNative(settings.codec.framing),
-      highWaterMark: settings.highWaterMark,
-      autoPause: settings.autoPause,
-      allowHalfOpen: settings.allowHalfOpen,
-      lingerMs: settings.lingerTimeout,
-      noDelay: settings.noDelay,
+      profile: profileInit(settings),
     })
-  let { host } = address
-  let result = attempt(host, address.dualStack)
+  if (address.kind === 'unix') {
+    const place = { path: unixName(address.path), port: 0, scope: 0, dualStack: false }
+    const mode = settings.mode === undefined ? {} : { mode: settings.mode }
+    const { errno, number } = attempt({ ...place, ...mode })
+    if (errno !== 0) throw systemError(errno, 'listen', { address: address.path })
+    return { bound: { number, listener, address: formatAddress(address) }, port: 0 }
+  }
+  let used = address
+  let result = attempt(used)
   if (
     address.fallback !== undefined &&
     ['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errorName(result.errno))
   ) {
-    host = address.fallback
-    result = attempt(host, false)
+    used = { ...address, host: address.fallback, dualStack: false }
+    result = attempt(used)
   }
+  const { host } = used
   if (result.errno !== 0)
     throw systemError(result.errno, 'listen', { address: host, port: address.port })
-  const bound = { number: result.number, listener, address: format(host, result.port) }
-  return { bound, port: result.port }
+  const { number, port } = result
+  return { bound: { number, listener, address: formatAddress({ ...used, port }) }, port }
 }
+
+/** Where to bind, as the native half takes it. */
+type Place = Pick<ListenInit, 'host' | 'path' | 'mode' | 'port' | 'scope' | 'dualStack'>

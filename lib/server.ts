@@ -12,6 +12,7 @@ import type { Handlers } from './handlers.js'
 import type { Listener } from './listener.js'
 import type { Loop } from './loop.js'
 import { closeListener, counters, dropService } from './native.js'
+import type { Owner } from './profile.js'
 import { FrameWriter } from './writer.js'
 
 /** What an event loop has counted since it started, for all servers that use it. */
@@ -82,6 +83,14 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined
   unref(): this
 }
 
+/** A message as bytes, framing and all. */
+function encode(codec: Codec<unknown, unknown>, message: unknown): Buffer {
+  const writer = new FrameWriter()
+  writer.aside()
+  writeFrame(codec, codec.framing, message, writer)
+  return writer.memory.subarray(writer.start, writer.pos)
+}
+
 /** A server whatever its messages are. */
 export type AnyServer = ServerHandle
 
@@ -90,12 +99,10 @@ const CLOSE_TIMEOUT = 30_000
 const WARNING_INTERVAL = 1000
 
 /** The one implementation. */
-export class ServerHandle implements Server<unknown, unknown, unknown> {
+export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   readonly #group: Group
   readonly #service: number
   readonly #handlers: Handlers<unknown, unknown, unknown>
-  readonly #codec: Codec<unknown, unknown>
-  readonly #hasOwnCodecs: boolean
   #listeners: Listener[] = []
   #addresses: readonly string[] = []
   #connections = 0
@@ -112,18 +119,10 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
   readonly #lostLoops = new Set<Loop>()
   readonly #warned = new Map<string, number>()
 
-  constructor(
-    group: Group,
-    service: number,
-    handlers: Handlers<unknown, unknown, unknown>,
-    codec: Codec<unknown, unknown>,
-    hasOwnCodecs: boolean,
-  ) {
+  constructor(group: Group, service: number, handlers: Handlers<unknown, unknown, unknown>) {
     this.#group = group
     this.#service = service
     this.#handlers = handlers
-    this.#codec = codec
-    this.#hasOwnCodecs = hasOwnCodecs
   }
 
   /** Its listeners accept from now on. */
@@ -170,7 +169,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
     if (this.#isStopped) return
     for (const loop of this.loops) {
       for (const conn of loop.slots) {
-        if (conn !== undefined && conn.listener.server === this) yield conn
+        if (conn?.profile.owner === this) yield conn
       }
     }
   }
@@ -181,26 +180,25 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
   ): number {
     const { except } = options
     const group = (options.group ?? this) as Iterable<Connection>
-    let bytes: Buffer | undefined
+    /** Encoded once for all that share a codec. */
+    const encoded = new Map<Codec<unknown, unknown>, Buffer>()
     let count = 0
     for (const conn of group) {
-      if (conn === except || conn.listener.server !== this || conn.readyState !== 'open') continue
-      if (this.#hasOwnCodecs || conn.codec !== this.#codec) {
+      if (conn === except || conn.profile.owner !== this || conn.readyState !== 'open') continue
+      const { codec, codecOf } = conn.profile
+      if (codecOf !== undefined || conn.codec !== codec) {
         conn.write(message)
       } else {
-        bytes ??= this.#encode(message)
+        let bytes = encoded.get(codec)
+        if (bytes === undefined) {
+          bytes = encode(codec, message)
+          encoded.set(codec, bytes)
+        }
         conn.writeEncoded(bytes)
       }
       count++
     }
     return count
-  }
-
-  #encode(message: unknown): Buffer {
-    const writer = new FrameWriter()
-    writer.aside()
-    writeFrame(this.#codec, this.#codec.framing, message, writer)
-    return writer.memory.subarray(writer.start, writer.pos)
   }
 
   close(options: { timeout?: number } = {}): Promise<void> {
@@ -222,7 +220,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
     this.#stopListening()
     if (this.#connections > 0) await this.#empty.promise()
     clearTimeout(timer)
-    for (const listener of this.#listeners) theEnvironment().listeners.delete(listener.number)
+    for (const listener of this.#listeners) theEnvironment().sources.delete(listener.number)
     dropService(handle, this.#service)
     this.#isStopped = true
     this.#group.leave()
@@ -276,8 +274,9 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
   closed(conn: Connection, error: Error | undefined): void {
     this.#connections--
     this.#byId?.delete(conn.id)
-    if (this.#handlers.close !== undefined) {
-      this.#run(() => this.#handlers.close?.(conn, error), conn)
+    const { handlers } = conn.profile
+    if (handlers.close !== undefined) {
+      this.#run(() => handlers.close?.(conn, error), conn)
     } else if (error !== undefined && conn.isFailed) {
       this.report(error, conn)
     }
@@ -296,7 +295,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown> {
 
   /** Tells what no `close` tells: to `error`, or as a warning. */
   report(error: Error, conn?: Connection): void {
-    const handler = this.#handlers.error
+    const { error: handler } = conn?.profile.handlers ?? this.#handlers
     if (handler === undefined) {
       this.#warn(error)
       return

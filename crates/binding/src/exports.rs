@@ -103,7 +103,7 @@ pub fn bind(environment: u32, service: u32, options: ListenInit) -> Result<BindR
     let service = service.ok_or_else(|| Error::from_reason("no such service"))?;
     match Bound::new(options.options()?, service) {
         Ok(bound) => {
-            let port = bound.local().port();
+            let port = bound.local().inet().map_or(0, |address| address.port());
             let number = place(&mut environment.bound.borrow_mut(), bound) as u32;
             Ok(BindResult { errno: 0, number, port })
         }

@@ -1,6 +1,6 @@
 //! Options of a listener, as JavaScript has checked and completed them.
 
-use millrace_reactor::{Framing, LengthField, Limits, ListenOptions};
+use millrace_reactor::{Framing, LengthField, Limits, ListenOptions, Place};
 use napi::bindgen_prelude::Uint8Array;
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -21,22 +21,31 @@ pub struct FramingInit {
     pub little: Option<bool>,
 }
 
-/// Where and how to listen.
+/// What the connections of a listener, or of one `connect`, are held to.
 #[napi(object)]
-pub struct ListenInit {
-    pub id: u32,
-    /// An IP address without brackets or zone.
-    pub host: String,
-    pub port: u16,
-    pub scope: u32,
-    pub dual_stack: bool,
-    pub backlog: i32,
+pub struct ProfileInit {
     pub framing: FramingInit,
     pub high_water_mark: u32,
     pub auto_pause: bool,
     pub allow_half_open: bool,
     pub linger_ms: u32,
     pub no_delay: bool,
+}
+
+/// Where and how to listen.
+#[napi(object)]
+pub struct ListenInit {
+    pub id: u32,
+    /// An IP address without brackets or zone.
+    pub host: Option<String>,
+    pub port: u16,
+    pub scope: u32,
+    pub dual_stack: bool,
+    /// Instead of `host`: the path of a Unix socket, or an abstract name behind a 0.
+    pub path: Option<Uint8Array>,
+    pub mode: Option<u32>,
+    pub backlog: i32,
+    pub profile: ProfileInit,
 }
 
 /// What came of it: the address, or the system's error number.
@@ -76,29 +85,46 @@ impl FramingInit {
     }
 }
 
+impl ProfileInit {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            high_water: self.high_water_mark as usize,
+            auto_pause: self.auto_pause,
+            allow_half_open: self.allow_half_open,
+            linger: Duration::from_millis(self.linger_ms.into()),
+            no_delay: self.no_delay,
+        }
+    }
+}
+
+/// An IP address, as JavaScript gives it, with a port and a zone.
+pub(crate) fn socket_address(host: &str, port: u16, scope: u32) -> Result<SocketAddr> {
+    let ip: IpAddr =
+        host.parse().map_err(|_| Error::from_reason(format!("{host} is no IP address")))?;
+    Ok(match ip {
+        IpAddr::V4(_) => SocketAddr::new(ip, port),
+        IpAddr::V6(ip) => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, scope)),
+    })
+}
+
 impl ListenInit {
     pub(crate) fn options(&self) -> Result<ListenOptions> {
-        let ip: IpAddr = self
-            .host
-            .parse()
-            .map_err(|_| Error::from_reason(format!("{} is no IP address", self.host)))?;
-        let address = match ip {
-            IpAddr::V4(_) => SocketAddr::new(ip, self.port),
-            IpAddr::V6(ip) => SocketAddr::V6(SocketAddrV6::new(ip, self.port, 0, self.scope)),
-        };
         Ok(ListenOptions {
             id: self.id,
-            address,
-            dual_stack: self.dual_stack,
+            place: self.place()?,
             backlog: self.backlog,
-            framing: self.framing.framing()?,
-            limits: Limits {
-                high_water: self.high_water_mark as usize,
-                auto_pause: self.auto_pause,
-                allow_half_open: self.allow_half_open,
-                linger: Duration::from_millis(self.linger_ms.into()),
-                no_delay: self.no_delay,
-            },
+            framing: self.profile.framing.framing()?,
+            limits: self.profile.limits(),
         })
+    }
+
+    fn place(&self) -> Result<Place> {
+        #[cfg(unix)]
+        if let Some(path) = &self.path {
+            return Ok(Place::Unix { path: path.to_vec().into(), mode: self.mode });
+        }
+        let host = self.host.as_deref().unwrap_or_default();
+        let address = socket_address(host, self.port, self.scope)?;
+        Ok(Place::Tcp { address, dual_stack: self.dual_stack })
     }
 }

@@ -1,15 +1,18 @@
 //! Accepting for a group: a set of listeners, and the thread that has one where there are several
 //! loops.
 
+use crate::accepting::{Accepting, Sink};
+use crate::address::Address;
 use crate::balance::Balancer;
+use crate::bound::Bound;
 use crate::handoff::{Accepted, Handoff};
-use crate::listener::{Accepting, Bound, Listener, Service, Sink};
+use crate::listener::Listener;
+use crate::service::Service;
+use crate::socket::Socket;
 use crate::shared::{Alarm, LoopHandle};
 use crossbeam_queue::SegQueue;
-use mio::net::TcpStream;
 use mio::{Events, Poll, Registry, Token, Waker};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -322,12 +325,12 @@ impl Sink for Distribution {
         !self.orders.stop.load(Ordering::Acquire)
     }
 
-    fn accept(&mut self, stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>) {
+    fn accept(&mut self, socket: Socket, peer: Address, listener: &Arc<Listener>) {
         let service = &listener.service;
         let balancer = self.balancers.iter_mut().find(|(each, _)| Arc::ptr_eq(each, service));
-        let chosen = balancer.and_then(|(_, each)| each.choose(&self.loops, Some(peer)));
+        let chosen = balancer.and_then(|(_, each)| each.choose(&self.loops, peer.inet()));
         let item =
-            Handoff::Accepted(Accepted { stream, peer: Some(peer), listener: listener.clone() });
+            Handoff::Accepted(Accepted { socket, peer, listener: listener.clone() });
         match chosen {
             Some(at) => {
                 self.loops[at].0.connections.fetch_add(1, Ordering::Relaxed);

@@ -1,28 +1,101 @@
-//! Socket addresses as they stand in a record.
+//! The address of one end of a connection, and how it stands in a record.
 
 use millrace_ring::record::address as field;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// Writes an address into its 24 bytes; none is all zeros. IPv4 mapped into IPv6 is written as IPv4,
-/// which is how it is shown and compared.
-pub(crate) fn encode(address: Option<SocketAddr>, into: &mut [u8]) {
-    into.fill(0);
-    let Some(address) = address else { return };
-    let mut put = |at: u32, bytes: &[u8]| {
-        into[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
-    };
-    put(field::PORT, &address.port().to_ne_bytes());
-    match address.ip().to_canonical() {
-        IpAddr::V4(ip) => {
-            put(field::FAMILY, &4u16.to_ne_bytes());
-            put(field::IP, &ip.octets());
+/// The address of one end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// None: a Unix socket that was not bound.
+    Unnamed,
+    /// An IP address and a port.
+    Inet(SocketAddr),
+    /// The path of a Unix socket; the first byte of an abstract name is 0.
+    Unix(Box<[u8]>),
+}
+
+impl Address {
+    /// The IP address and port, if it has them.
+    #[must_use]
+    pub fn inet(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet(address) => Some(*address),
+            _ => None,
         }
-        IpAddr::V6(ip) => {
-            put(field::FAMILY, &6u16.to_ne_bytes());
-            put(field::IP, &ip.octets());
-            if let SocketAddr::V6(address) = address {
-                put(field::SCOPE, &address.scope_id().to_ne_bytes());
+    }
+
+    /// What follows the fixed part of a record.
+    pub(crate) fn path(&self) -> &[u8] {
+        match self {
+            Self::Unix(path) => path,
+            _ => &[],
+        }
+    }
+
+    /// Writes it into its 24 bytes; none is all zeros. IPv4 mapped into IPv6 is written as IPv4,
+    /// which is how it is shown and compared.
+    pub(crate) fn encode(&self, into: &mut [u8]) {
+        into.fill(0);
+        let mut put = |at: u32, bytes: &[u8]| {
+            into[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+        };
+        match self {
+            Self::Unnamed => {}
+            Self::Unix(path) => {
+                put(field::FAMILY, &1u16.to_ne_bytes());
+                put(field::PORT, &(path.len() as u16).to_ne_bytes());
             }
+            Self::Inet(address) => {
+                put(field::PORT, &address.port().to_ne_bytes());
+                match address.ip().to_canonical() {
+                    IpAddr::V4(ip) => {
+                        put(field::FAMILY, &4u16.to_ne_bytes());
+                        put(field::IP, &ip.octets());
+                    }
+                    IpAddr::V6(ip) => {
+                        put(field::FAMILY, &6u16.to_ne_bytes());
+                        put(field::IP, &ip.octets());
+                        if let SocketAddr::V6(address) = address {
+                            put(field::SCOPE, &address.scope_id().to_ne_bytes());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Inet(address)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unnamed => Ok(()),
+            Self::Inet(address) => address.fmt(f),
+            Self::Unix(path) => match path.split_first() {
+                Some((0, name)) => write!(f, "unix:@{}", String::from_utf8_lossy(name)),
+                _ => write!(f, "unix:{}", String::from_utf8_lossy(path)),
+            },
+        }
+    }
+}
+
+#[cfg(unix)]
+impl From<std::os::unix::net::SocketAddr> for Address {
+    fn from(address: std::os::unix::net::SocketAddr) -> Self {
+        use std::os::unix::ffi::OsStrExt;
+        #[cfg(target_os = "linux")]
+        if let Some(name) = std::os::linux::net::SocketAddrExt::as_abstract_name(&address) {
+            return Self::Unix([&[0], name].concat().into());
+        }
+        match address.as_pathname() {
+            Some(path) => Self::Unix(path.as_os_str().as_bytes().into()),
+            None => Self::Unnamed,
         }
     }
 }

@@ -1,9 +1,8 @@
 //! What a connection has yet to tell its user: state, at most one of each kind, never a queue.
 
-use crate::address;
+use crate::address::Address;
 use crate::io::Io;
 use millrace_ring::record::{close, kind, open, reason};
-use std::net::SocketAddr;
 
 /// Why a connection, or its input, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +29,8 @@ impl Cause {
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) listener: u32,
-    pub(crate) remote: Option<SocketAddr>,
-    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: Address,
+    pub(crate) local: Address,
 }
 
 /// The end of a connection, as it is told.
@@ -69,11 +68,13 @@ impl Notes {
     /// Tells what there is room for; false if something is left.
     pub(crate) fn tell(&mut self, slot: u32, generation: u32, io: &mut Io) -> bool {
         if let Some(opening) = &self.opening {
-            let mut payload = [0; open::SIZE as usize];
+            let mut payload = vec![0; open::SIZE as usize];
             payload[..4].copy_from_slice(&opening.listener.to_ne_bytes());
             let (remote, local) = payload[open::REMOTE as usize..].split_at_mut(24);
-            address::encode(opening.remote, remote);
-            address::encode(opening.local, local);
+            opening.remote.encode(remote);
+            opening.local.encode(local);
+            payload.extend_from_slice(opening.remote.path());
+            payload.extend_from_slice(opening.local.path());
             if !io.control(slot, generation, kind::OPEN, &payload) {
                 return false;
             }

@@ -4,7 +4,7 @@ use crate::acceptor::Acceptor;
 use crate::driver;
 use crate::event_loop::{EventLoop, Turn};
 use crate::handoff::Handoff;
-use crate::listener::Bound;
+use crate::bound::Bound;
 use crate::shared::{Bell, LoopHandle};
 use millrace_ring::{Consumer, Producer};
 use std::fmt;

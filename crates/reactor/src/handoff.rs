@@ -1,8 +1,9 @@
 //! What goes to a loop beside records: sockets, and what its listeners have to say.
 
-use crate::listener::{Bound, Listener};
-use mio::net::TcpStream;
-use std::net::SocketAddr;
+use crate::address::Address;
+use crate::bound::Bound;
+use crate::listener::Listener;
+use crate::socket::Socket;
 use std::sync::Arc;
 
 /// One item of a loop's hand-off queue.
@@ -26,7 +27,7 @@ pub(crate) enum Handoff {
 /// A socket that was accepted and counted.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) stream: TcpStream,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) socket: Socket,
+    pub(crate) peer: Address,
     pub(crate) listener: Arc<Listener>,
 }

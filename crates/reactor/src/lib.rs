@@ -12,9 +12,11 @@
 
 #![forbid(unsafe_code)]
 
+mod accepting;
 mod acceptor;
 mod address;
 mod balance;
+mod bound;
 mod conn;
 mod control;
 mod counters;
@@ -27,18 +29,25 @@ mod group;
 mod handoff;
 mod io;
 mod listener;
+mod listening;
 mod outbound;
 mod ready;
+mod service;
 mod shared;
 mod slab;
 mod socket;
 mod timers;
+#[cfg(unix)]
+mod unix_path;
 
+pub use address::Address;
 pub use balance::Balance;
+pub use bound::{Bound, ListenOptions, Place};
 pub use counters::Snapshot;
 pub use decoder::{Frame, FrameDecoder, FrameError, cut};
 pub use event_loop::{EventLoop, Turn};
 pub use framing::{Framing, FramingError, LengthField};
 pub use group::{Group, GroupError, LoopEnds};
-pub use listener::{Bound, Limits, ListenOptions, Service};
+pub use listener::Limits;
+pub use service::Service;
 pub use shared::{Bell, LoopHandle};

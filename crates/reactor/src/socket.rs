@@ -1,66 +1,91 @@
-//! A connection's transport: plain TCP.
+//! A connection's transport: plain TCP or a Unix stream socket.
 
+use crate::address::Address;
 use bytes::BytesMut;
 use mio::net::TcpStream;
+#[cfg(unix)]
+use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 
 /// What a connection reads from and writes to. All of it goes through mio's own types, because some
 /// of mio's back ends arm a socket again only when they have seen it block.
 #[derive(Debug)]
-pub(crate) struct Socket(TcpStream);
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// The same for every transport.
+macro_rules! each {
+    ($socket:expr, $stream:ident => $body:expr) => {
+        match $socket {
+            Socket::Tcp($stream) => $body,
+            #[cfg(unix)]
+            Socket::Unix($stream) => $body,
+        }
+    };
+}
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self(stream)
-    }
-
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut self.0, token, Interest::READABLE | Interest::WRITABLE)
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        each!(self, stream => registry.register(stream, token, interest))
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) {
         // It closes right after, which takes it off an epoll set by itself; an error changes nothing.
-        let _ = registry.deregister(&mut self.0);
+        let _ = each!(self, stream => registry.deregister(stream));
     }
 
+    /// Switches Nagle's algorithm off, where there is one.
     pub(crate) fn set_no_delay(&self) {
-        // A connection that is already reset refuses it; the next read says so.
-        let _ = self.0.set_nodelay(true);
+        if let Self::Tcp(stream) = self {
+            // A connection that is already reset refuses it; the next read says so.
+            let _ = stream.set_nodelay(true);
+        }
     }
 
-    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        self.0.local_addr().ok()
+    pub(crate) fn local_address(&self) -> Address {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Inet),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.local_addr().map_or(Address::Unnamed, Address::from),
+        }
     }
 
     pub(crate) fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        (&self.0).read(into)
+        each!(self, stream => { stream }.read(into))
     }
 
     /// Reads at most `limit` bytes behind what `into` holds.
     pub(crate) fn read_behind(&self, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
-        millrace_sys::receive(&self.0, into, limit)
+        each!(self, stream => {
+            stream.try_io(|| millrace_sys::receive(&SockRef::from(stream), into, limit))
+        })
     }
 
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&self.0).write(bytes)
+        each!(self, stream => { stream }.write(bytes))
     }
 
     pub(crate) fn write_vectored(&self, vectors: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&self.0).write_vectored(vectors)
+        each!(self, stream => { stream }.write_vectored(vectors))
     }
 
     pub(crate) fn finish(&self) -> io::Result<()> {
-        self.0.shutdown(Shutdown::Write)
+        each!(self, stream => stream.shutdown(Shutdown::Write))
     }
 
     /// The error that the kernel holds for this socket, if any.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
-        self.0.take_error().ok().flatten()
+        each!(self, stream => stream.take_error()).ok().flatten()
     }
 
     pub(crate) fn unread(&self) -> usize {
-        millrace_sys::unread(&self.0).unwrap_or(0)
+        each!(self, stream => millrace_sys::unread(&SockRef::from(stream))).unwrap_or(0)
     }
 }

@@ -64,9 +64,9 @@ table! {
         FLUSHED = 7,
         /// The end of the connection, its last record. Payload: see `close`.
         CLOSE = 8,
-        /// A listener takes no more connections on this loop. Payload: its number.
+        /// A listener takes no more connections on this loop. Payload: see `news`.
         LISTENER_CLOSED = 9,
-        /// Accepting failed and is tried again later. Payload: see `accept_error`.
+        /// Accepting failed and is tried again later. Payload: see `news`.
         ACCEPT_ERROR = 10,
         /// Bytes to send.
         WRITE = 16,
@@ -110,14 +110,14 @@ table! {
         REMOTE = 4,
         /// Our address.
         LOCAL = 28,
-        /// Bytes in all.
+        /// Bytes before the paths, theirs and then ours, if they are Unix sockets.
         SIZE = 52,
     }
     /// Offsets in an address.
     address {
-        /// `u16`: 4, 6, or 0 for one without a number.
+        /// `u16`: 4, 6, 1 for the path of a Unix socket, or 0 for none.
         FAMILY = 0,
-        /// `u16`.
+        /// `u16`; of a path, how many bytes of it follow the payload's fixed part.
         PORT = 2,
         /// 16 bytes in network order, of which IPv4 uses the first four.
         IP = 4,
@@ -139,14 +139,16 @@ table! {
         /// Bytes in all.
         CLOSE_SIZE = 24,
     }
-    /// Offsets in the payload of `ACCEPT_ERROR`.
-    accept_error {
-        /// `u32`, the listener's number.
-        ACCEPT_LISTENER = 0,
-        /// `i32`, the system's error number.
-        ACCEPT_ERRNO = 4,
+    /// Offsets in the payload of what is told of no connection.
+    news {
+        /// `u32`: the listener's number, or the question's.
+        NUMBER = 0,
+        /// `i32`, the system's error number, 0 if there is none.
+        ERRNO = 4,
+        /// `u32`: what was asked for.
+        VALUE = 8,
         /// Bytes in all.
-        ACCEPT_SIZE = 8,
+        NEWS_SIZE = 16,
     }
 }
 

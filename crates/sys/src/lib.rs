@@ -16,8 +16,7 @@ use windows as platform;
 pub use platform::{accept_error, error_name, prepare_listener, unread};
 
 use bytes::BytesMut;
-use mio::net::TcpStream;
-use socket2::SockRef;
+use socket2::Socket;
 use std::io;
 
 /// True where a read or write shorter than asked for means that the next would block, so that it
@@ -50,14 +49,15 @@ pub enum AcceptError {
     BackOff,
 }
 
-/// Receives at most `limit` bytes behind what `into` holds, without zeroing the room first.
+/// Receives at most `limit` bytes behind what `into` holds, without zeroing the room first. To be
+/// called inside mio's `try_io`, which then arms the socket again.
 ///
 /// # Errors
-/// Those of `recv(2)`; `WouldBlock` goes through mio, which then arms the socket again.
-pub fn receive(stream: &TcpStream, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+/// Those of `recv(2)`.
+pub fn receive(socket: &Socket, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
     into.reserve(limit);
     let room = &mut into.spare_capacity_mut()[..limit];
-    let received = stream.try_io(|| SockRef::from(stream).recv(room))?;
+    let received = socket.recv(room)?;
     let length = into.len() + received;
     // SAFETY: recv(2) initialised the first `received` bytes of the spare capacity.
     unsafe { into.set_len(length) };

@@ -1,7 +1,6 @@
 //! Linux, macOS and the BSDs.
 
 use crate::AcceptError;
-use mio::net::TcpStream;
 use socket2::Socket;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -42,10 +41,10 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
 ///
 /// # Errors
 /// Those of `ioctl(2)`.
-pub fn unread(stream: &TcpStream) -> io::Result<usize> {
+pub fn unread(socket: &Socket) -> io::Result<usize> {
     let mut count: libc::c_int = 0;
-    // SAFETY: the descriptor is open as long as `stream` is borrowed, and FIONREAD writes one int.
-    let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    // SAFETY: the descriptor is open as long as `socket` is borrowed, and FIONREAD writes one int.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONREAD, &raw mut count) };
     if result == -1 {
         return Err(io::Error::last_os_error());
     }

@@ -1,7 +1,6 @@
 //! Windows.
 
 use crate::AcceptError;
-use mio::net::TcpStream;
 use socket2::Socket;
 use std::io;
 use std::os::windows::io::AsRawSocket;
@@ -42,12 +41,12 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
 ///
 /// # Errors
 /// Those of `ioctlsocket`.
-pub fn unread(stream: &TcpStream) -> io::Result<usize> {
+pub fn unread(socket: &Socket) -> io::Result<usize> {
     let mut count: u32 = 0;
     // SAFETY: the socket is open while borrowed, and FIONREAD writes one u32.
     let result = unsafe {
         winsock::ioctlsocket(
-            stream.as_raw_socket() as winsock::SOCKET,
+            socket.as_raw_socket() as winsock::SOCKET,
             winsock::FIONREAD,
             &raw mut count,
         )

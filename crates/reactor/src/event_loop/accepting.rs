@@ -1,22 +1,22 @@
 //! How connections come to a loop: handed over, or accepted by itself.
 
-use super::{EventLoop, SLOT_BITS, UNTOLD, token};
+use super::{EventLoop, News, SLOT_BITS, UNTOLD, token};
+use crate::accepting::Sink;
+use crate::address::Address;
+use crate::bound::Bound;
 use crate::conn::{Conn, Next};
 use crate::control::Opening;
 use crate::handoff::Accepted;
-use crate::listener::{Bound, Listener, Sink};
+use crate::listener::Listener;
 use crate::socket::Socket;
 use millrace_ring::record::kind;
-use mio::net::TcpStream;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl EventLoop {
     /// Takes a connection that was assigned to this loop.
     pub(super) fn adopt(&mut self, accepted: Accepted) {
-        let Accepted { stream, peer, listener } = accepted;
-        let mut socket = Socket::new(stream);
+        let Accepted { mut socket, peer, listener } = accepted;
         let (slot, generation) = self.conns.next();
         let is_out_of_slots = slot >= 1 << SLOT_BITS;
         if is_out_of_slots
@@ -29,8 +29,8 @@ impl EventLoop {
         if listener.limits.no_delay {
             socket.set_no_delay();
         }
-        let opening =
-            Opening { listener: listener.id, remote: peer, local: socket.local_address() };
+        let local = socket.local_address();
+        let opening = Opening { listener: listener.id, remote: peer, local };
         self.io.shared.gauges.open(slot, generation);
         self.io.shared.counters.opened(1);
         self.conns.insert(Conn::new(socket, listener, opening));
@@ -42,7 +42,7 @@ impl EventLoop {
         bound.listener.service.accepted_by(&self.handle.0.alarm);
         let id = bound.listener.id;
         if let Err(error) = self.listeners.add(bound, self.poll.registry()) {
-            self.news.push_back((kind::ACCEPT_ERROR, id, error.raw_os_error().unwrap_or(0)));
+            self.news.push_back(News::failed(kind::ACCEPT_ERROR, id, &error));
         }
     }
 
@@ -61,12 +61,12 @@ impl EventLoop {
     }
 
     fn take_accepted(&mut self, sink: Adopting) {
-        for (stream, peer, listener) in sink.accepted {
+        for (socket, peer, listener) in sink.accepted {
             self.handle.0.connections.fetch_add(1, Ordering::Relaxed);
-            self.adopt(Accepted { stream, peer: Some(peer), listener });
+            self.adopt(Accepted { socket, peer, listener });
         }
         for (id, errno) in sink.errors {
-            self.news.push_back((kind::ACCEPT_ERROR, id, errno));
+            self.news.push_back(News { kind: kind::ACCEPT_ERROR, number: id, errno, value: 0 });
         }
     }
 
@@ -80,14 +80,14 @@ impl EventLoop {
                 self.go_on(slot);
             }
         }
-        self.news.push_back((kind::LISTENER_CLOSED, id, 0));
+        self.news.push_back(News::of(kind::LISTENER_CLOSED, id));
     }
 }
 
 /// Takes connections for the loop that accepts them itself.
 struct Adopting {
     room: usize,
-    accepted: Vec<(TcpStream, SocketAddr, Arc<Listener>)>,
+    accepted: Vec<(Socket, Address, Arc<Listener>)>,
     errors: Vec<(u32, i32)>,
 }
 
@@ -107,8 +107,8 @@ impl Sink for Adopting {
         false
     }
 
-    fn accept(&mut self, stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>) {
-        self.accepted.push((stream, peer, listener.clone()));
+    fn accept(&mut self, socket: Socket, peer: Address, listener: &Arc<Listener>) {
+        self.accepted.push((socket, peer, listener.clone()));
     }
 
     fn fail(&mut self, listener: u32, errno: i32) {

@@ -5,6 +5,8 @@
 mod accepting;
 mod telling;
 
+pub(crate) use telling::News;
+
 use crate::acceptor::{Listeners, WAKER, drop_item};
 use crate::conn::{Conn, Next};
 use crate::control::Cause;
@@ -59,8 +61,8 @@ pub struct EventLoop {
     held: VecDeque<(u32, u32)>,
     /// Connections with something to tell.
     untold: VecDeque<u32>,
-    /// What listeners have to tell: kind, number, error.
-    news: VecDeque<(u32, u32, i32)>,
+    /// What there is to tell of no connection.
+    news: VecDeque<News>,
     timers: Timers,
     listeners: Listeners,
 }
@@ -291,7 +293,7 @@ impl EventLoop {
             Handoff::Close(id) => self.close_listener(id),
             Handoff::Closed(id) => self.drain(id),
             Handoff::AcceptFailed(id, errno) => {
-                self.news.push_back((kind::ACCEPT_ERROR, id, errno));
+                self.news.push_back(News { kind: kind::ACCEPT_ERROR, number: id, errno, value: 0 });
             }
             #[cfg(feature = "inject")]
             Handoff::Panic => panic!("injected"),

@@ -1,18 +1,46 @@
 //! What a loop has to tell its user beside data: as far as the ring has room, and never lost.
 
 use super::EventLoop;
-use millrace_ring::record::accept_error;
+use millrace_ring::record::news;
+use std::io;
+
+/// Something to tell of no connection: see `news` in the record table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct News {
+    pub(crate) kind: u32,
+    pub(crate) number: u32,
+    pub(crate) errno: i32,
+    pub(crate) value: u32,
+}
+
+impl News {
+    pub(crate) fn of(kind: u32, number: u32) -> Self {
+        Self { kind, number, errno: 0, value: 0 }
+    }
+
+    pub(crate) fn failed(kind: u32, number: u32, error: &io::Error) -> Self {
+        Self { kind, number, errno: error.raw_os_error().unwrap_or(0), value: 0 }
+    }
+
+    fn payload(self) -> [u8; news::NEWS_SIZE as usize] {
+        let mut payload = [0; news::NEWS_SIZE as usize];
+        let mut put = |at: u32, bytes: [u8; 4]| {
+            payload[at as usize..at as usize + 4].copy_from_slice(&bytes);
+        };
+        put(news::NUMBER, self.number.to_ne_bytes());
+        put(news::ERRNO, self.errno.to_ne_bytes());
+        put(news::VALUE, self.value.to_ne_bytes());
+        payload
+    }
+}
 
 impl EventLoop {
     /// Says what there is to say, as far as the ring has room.
     pub(super) fn tell(&mut self) {
-        while let Some((kind, id, errno)) = self.news.front().copied() {
-            let mut payload = [0; accept_error::ACCEPT_SIZE as usize];
-            payload[..4].copy_from_slice(&id.to_ne_bytes());
-            payload[4..].copy_from_slice(&errno.to_ne_bytes());
+        while let Some(news) = self.news.front().copied() {
             // All that listeners told before has to be told before: opens come first.
             if !self.untold.is_empty() && !self.tell_untold()
-                || !self.io.control(0, 0, kind, &payload)
+                || !self.io.control(0, 0, news.kind, &news.payload())
             {
                 return;
             }

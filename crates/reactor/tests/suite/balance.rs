@@ -59,7 +59,7 @@ fn round_robin_counts_over_all_listeners_of_a_server() {
             Bound::new(listen.options(), &service).unwrap()
         })
         .collect();
-    let addresses: Vec<_> = bound.iter().map(Bound::local).collect();
+    let addresses: Vec<_> = bound.iter().map(|bound| bound.local().inet().unwrap()).collect();
     bound.into_iter().for_each(|bound| user.group.listen(bound).unwrap());
     let mut peers = Vec::new();
     for at in 0..30 {

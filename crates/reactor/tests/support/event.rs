@@ -1,7 +1,7 @@
 //! The records of a loop, as values.
 
 use millrace_ring::Record;
-use millrace_ring::record::{accept_error, address, close, kind, open};
+use millrace_ring::record::{address, close, kind, news, open};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Which connection, of which loop.
@@ -70,7 +70,7 @@ impl Event {
         let Record { label, payload } = record;
         let what = match label.kind {
             kind::OPEN => {
-                assert_eq!(payload.len(), open::SIZE as usize);
+                assert!(payload.len() >= open::SIZE as usize);
                 What::Open {
                     listener: number(payload, open::LISTENER),
                     remote: decode_address(&payload[open::REMOTE as usize..]),
@@ -90,8 +90,8 @@ impl Event {
             }),
             kind::LISTENER_CLOSED => What::ListenerClosed(number(payload, 0)),
             kind::ACCEPT_ERROR => What::AcceptError(
-                number(payload, accept_error::ACCEPT_LISTENER),
-                i32::from_ne_bytes(word(payload, accept_error::ACCEPT_ERRNO)),
+                number(payload, news::NUMBER),
+                i32::from_ne_bytes(word(payload, news::ERRNO)),
             ),
             other => panic!("a loop says nothing of kind {other}"),
         };

@@ -1,6 +1,6 @@
 //! Listening, and the peers' side: plain sockets of the standard library.
 
-use millrace_reactor::{Balance, Framing, Limits, ListenOptions};
+use millrace_reactor::{Balance, Framing, Limits, ListenOptions, Place};
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -41,8 +41,7 @@ impl Listen {
     pub fn options(&self) -> ListenOptions {
         ListenOptions {
             id: self.id,
-            address: self.address,
-            dual_stack: false,
+            place: Place::Tcp { address: self.address, dual_stack: false },
             backlog: 4096,
             framing: self.framing.clone(),
             limits: self.limits.clone(),

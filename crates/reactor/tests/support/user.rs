@@ -97,7 +97,7 @@ impl User {
     pub fn listen(&mut self, listen: &Listen) -> SocketAddr {
         let service = Service::new(listen.balance, listen.max, listen.refuse);
         let bound = Bound::new(listen.options(), &service).unwrap();
-        let address = bound.local();
+        let address = bound.local().inet().unwrap();
         self.group.listen(bound).unwrap();
         self.is_stirred = true;
         address

@@ -1,0 +1,65 @@
+//! A listening socket of either kind.
+
+use crate::address::Address;
+use crate::socket::Socket;
+use mio::net::TcpListener;
+#[cfg(unix)]
+use mio::net::UnixListener;
+use mio::{Interest, Registry, Token};
+use std::io;
+
+/// What connections are accepted from.
+#[derive(Debug)]
+pub(crate) enum Listening {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Listening {
+    /// Of a socket that listens and does not block.
+    pub(crate) fn new(socket: socket2::Socket) -> io::Result<Self> {
+        #[cfg(unix)]
+        if socket.local_addr()?.is_unix() {
+            return Ok(Self::Unix(UnixListener::from_std(socket.into())));
+        }
+        Ok(Self::Tcp(TcpListener::from_std(socket.into())))
+    }
+
+    pub(crate) fn local_address(&self) -> Address {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map_or(Address::Unnamed, Address::Inet),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.local_addr().map_or(Address::Unnamed, Address::from),
+        }
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
+            #[cfg(unix)]
+            Self::Unix(listener) => registry.register(listener, token, Interest::READABLE),
+        }
+    }
+
+    pub(crate) fn deregister(&mut self, registry: &Registry) {
+        // It closes right after, which takes it off an epoll set by itself; an error changes nothing.
+        let _ = match self {
+            Self::Tcp(listener) => registry.deregister(listener),
+            #[cfg(unix)]
+            Self::Unix(listener) => registry.deregister(listener),
+        };
+    }
+
+    pub(crate) fn accept(&self) -> io::Result<(Socket, Address)> {
+        match self {
+            Self::Tcp(listener) => {
+                listener.accept().map(|(stream, peer)| (Socket::Tcp(stream), peer.into()))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                listener.accept().map(|(stream, peer)| (Socket::Unix(stream), peer.into()))
+            }
+        }
+    }
+}
