@@ -7,7 +7,7 @@ import { describe, machine } from './machine.mjs'
 import { parse, USAGE, UsageError } from './options.mjs'
 import { summary, verdict, verdicts } from './report.mjs'
 import { play } from './rounds.mjs'
-import { echo } from './suites/echo.mjs'
+import { echo, unix } from './suites/echo.mjs'
 import { fairness } from './suites/fairness.mjs'
 import { memory } from './suites/memory.mjs'
 
@@ -21,7 +21,7 @@ import { memory } from './suites/memory.mjs'
  */
 
 /** @type {readonly Suite[]} */
-const SUITES = [echo, fairness, memory]
+const SUITES = [echo, unix, fairness, memory]
 
 /** The servers import what is built. */
 function checkBuilt() {

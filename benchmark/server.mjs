@@ -29,13 +29,18 @@ export class Server {
   #isPeer
   address = ''
 
-  /** @param {Variant} variant @param {readonly string[]} args @param {readonly string[]} nodeArgs */
-  constructor({ peer, args: own = [] }, args, nodeArgs) {
+  /**
+   * @param {Variant} variant
+   * @param {readonly string[]} args
+   * @param {readonly string[]} nodeArgs
+   * @param {readonly string[]} floorArgs
+   */
+  constructor({ peer, args: own = [] }, args, nodeArgs, floorArgs) {
     this.#isPeer = peer !== undefined
     const file = fileURLToPath(new URL(`peers/${peer}`, import.meta.url))
     this.#child =
       peer === undefined
-        ? start(LOAD, ['floor'])
+        ? start(LOAD, ['floor', ...floorArgs])
         : start(process.execPath, [...nodeArgs, file, ...own, ...args])
     this.#child.stderr.on('data', (/** @type {Buffer} */ chunk) => (this.#complaint += chunk))
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
@@ -48,9 +53,10 @@ export class Server {
    * @param {Variant} variant
    * @param {readonly string[]} [args] what the scenario asks of it
    * @param {readonly string[]} [nodeArgs] of the runtime
+   * @param {readonly string[]} [floorArgs] what it asks of the floor
    */
-  static async start(variant, args = [], nodeArgs = []) {
-    const server = new Server(variant, args, nodeArgs)
+  static async start(variant, args = [], nodeArgs = [], floorArgs = []) {
+    const server = new Server(variant, args, nodeArgs, floorArgs)
     try {
       const line = await server.#line()
       if (!line.startsWith('listening ')) throw new Error(`the server said ${line}`)

@@ -1,14 +1,20 @@
-/** A TCP client of Node's own, so that no test has millrace on both ends. */
+/** A client of Node's own, so that no test has millrace on both ends. */
 
 import { once } from 'node:events'
 import net from 'node:net'
 
-/** A connected socket whose errors end nothing by themselves. */
+/** What `net.connect` takes for a port of this machine, or for the path of a Unix socket. */
+export function endpointOf(to: number | string): net.TcpNetConnectOpts | net.IpcNetConnectOpts {
+  if (typeof to === 'number') return { host: '127.0.0.1', port: to }
+  return { path: to }
+}
+
+/** A connected socket whose errors end nothing by themselves: to a port, or to a Unix socket's path. */
 export async function connect(
-  port: number,
+  to: number | string,
   options: Partial<net.TcpNetConnectOpts> = {},
 ): Promise<net.Socket> {
-  const socket = net.connect({ host: '127.0.0.1', port, ...options })
+  const socket = net.connect({ ...endpointOf(to), ...options } as net.NetConnectOpts)
   socket.on('error', () => {})
   await once(socket, 'connect')
   return socket

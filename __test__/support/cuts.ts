@@ -1,6 +1,7 @@
 /** A client that sends a stream in random pieces and takes the answer in random pieces. */
 
 import net from 'node:net'
+import { endpointOf } from './client.js'
 import type { Random } from './random.js'
 
 /** How a stream came back. */
@@ -27,7 +28,7 @@ function pieceOf(random: Random, length: number): number {
  * @throws the socket's error
  */
 export function sendInCuts(
-  port: number,
+  to: number | string,
   stream: Buffer,
   expected: Buffer,
   random: Random,
@@ -46,8 +47,7 @@ export function sendInCuts(
     }
     const buffer = Buffer.allocUnsafe(random.one(READS))
     const socket = net.connect({
-      host: '127.0.0.1',
-      port,
+      ...endpointOf(to),
       noDelay: true,
       allowHalfOpen: true,
       onread: { buffer, callback: compare },

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { quantile } from '../statistics.mjs'
 
-/** `--framing raw|length --messages in-place|buffer --replies each|merged --work µs --timer ms --loops N|inline` */
+/** `--framing raw|length --messages in-place|buffer --replies each|merged --work µs --timer ms --loops N|inline --unix path` */
 export function options() {
   const { values } = parseArgs({
     options: {
@@ -14,6 +14,7 @@ export function options() {
       work: { type: 'string', default: '0' },
       timer: { type: 'string', default: '0' },
       loops: { type: 'string', default: '1' },
+      unix: { type: 'string' },
     },
   })
   const { framing, messages, replies, loops } = values
@@ -22,6 +23,7 @@ export function options() {
     messages,
     replies,
     loops,
+    unix: values.unix,
     work: Number(values.work),
     timer: Number(values.timer),
   }
@@ -80,7 +82,7 @@ const ANSWERS = {
 /**
  * Says where the server listens, answers the runner, and ends the process when its stdin closes.
  *
- * @param {string} address `ip:port`
+ * @param {string} address `ip:port`, or `unix:path`
  */
 export function listening(address) {
   const lines = createInterface({ input: process.stdin })

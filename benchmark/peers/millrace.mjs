@@ -3,7 +3,7 @@
 import { defineCodec, lengthField, raw, serve } from 'millrace'
 import { listening, options, startTimer, work } from './control.mjs'
 
-const { framing, messages, loops, work: microseconds, timer } = options()
+const { framing, messages, loops, unix, work: microseconds, timer } = options()
 
 /** The fields of a message: one object that each message fills anew. */
 const fields = new Int32Array(16)
@@ -24,7 +24,7 @@ const inPlace = defineCodec({
 const codec = framing === 'raw' ? raw() : messages === 'buffer' ? lengthField() : inPlace
 
 const server = await serve({
-  listen: 'tcp://127.0.0.1:0',
+  listen: unix === undefined ? 'tcp://127.0.0.1:0' : `unix:${unix}`,
   loops: loops === 'inline' ? loops : Number(loops),
   codec,
   message:
@@ -39,4 +39,4 @@ const server = await serve({
 })
 
 startTimer(timer)
-listening(server.addresses[0].slice('tcp://'.length))
+listening(unix === undefined ? server.addresses[0].slice('tcp://'.length) : `unix:${unix}`)

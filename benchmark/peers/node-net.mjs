@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { listening, options, startTimer, work } from './control.mjs'
 
-const { framing, messages, replies, work: microseconds, timer } = options()
+const { framing, messages, replies, unix, work: microseconds, timer } = options()
 
 /** Bytes of the length before each body. */
 const HEADER = 4
@@ -151,8 +151,13 @@ const server = createServer({ noDelay: true, highWaterMark: 1 << 20 }, (socket) 
   socket.on('data', onData).on('drain', onDrain).on('error', onError)
 })
 
-server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 })
+const place = unix === undefined ? { host: '127.0.0.1', port: 0 } : { path: unix }
+server.listen({ ...place, backlog: 4096 })
 await once(server, 'listening')
-const { address, port } = server.address()
 startTimer(timer)
-listening(`${address}:${port}`)
+if (unix === undefined) {
+  const { address, port } = server.address()
+  listening(`${address}:${port}`)
+} else {
+  listening(`unix:${unix}`)
+}

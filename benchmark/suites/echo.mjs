@@ -1,5 +1,8 @@
 /** Echo: how many messages a second, how late, and what they cost the server. */
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { count, fine, megabytes, plain } from '../format.mjs'
 import { load } from '../load.mjs'
 import { Server } from '../server.mjs'
@@ -36,22 +39,32 @@ function atLeast(variant, over, least) {
 }
 
 /**
- * @param {{ connections: number, depth?: number, framing?: 'raw' | 'length' }} shape
+ * @param {{ connections: number, depth?: number, framing?: 'raw' | 'length', unix?: boolean }} shape
  * @param {Pick<Scenario, 'name' | 'title' | 'variants' | 'targets'>} scenario
  * @returns {Scenario}
  */
-function echoing({ connections, depth = 1, framing = 'raw' }, scenario) {
+function echoing({ connections, depth = 1, framing = 'raw', unix = false }, scenario) {
   return {
     ...scenario,
     columns: COLUMNS,
     async measure(variant, { seconds }) {
-      const server = await Server.start(variant, ['--framing', framing])
+      const folder = unix ? mkdtempSync(join(tmpdir(), 'millrace-')) : undefined
+      const path = `${folder}/echo.sock`
+      const server = unix
+        ? await Server.start(
+            variant,
+            ['--framing', framing, '--unix', path],
+            [],
+            ['--address', `unix:${path}`],
+          )
+        : await Server.start(variant, ['--framing', framing])
       const { address, pid } = server
       const shape = { address, pid, connections, depth, framing, size: SIZE, seconds }
       try {
         return await load('echo', shape, seconds + PATIENCE)
       } finally {
         await server.stop()
+        if (folder !== undefined) rmSync(folder, { recursive: true })
       }
     },
   }
@@ -125,6 +138,32 @@ export const echo = {
           atLeast('millrace', 'node:net', 2),
           atLeast('millrace-buffer', 'node:net-buffer', 1.6),
         ],
+      },
+    ),
+  ],
+}
+
+/** The same over Unix sockets. */
+export const unix = {
+  name: 'unix',
+  rounds: 5,
+  scenarios: [
+    echoing(
+      { connections: 100, unix: true },
+      {
+        name: 'unix-hundred',
+        title: '100 connections over a Unix socket, one message at a time each',
+        variants: ALL,
+        targets: [atLeast('millrace', 'node:net', 1.5)],
+      },
+    ),
+    echoing(
+      { connections: 100, depth: 16, unix: true },
+      {
+        name: 'unix-pipelined',
+        title: '100 connections over a Unix socket, 16 messages in flight each',
+        variants: ALL,
+        targets: [],
       },
     ),
   ],

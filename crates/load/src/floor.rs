@@ -1,26 +1,26 @@
 //! The plainest echo server on mio, with no framework: the upper bound of the benchmarks' table.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
 
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
+use crate::listener::Listener;
 use crate::options::{Failure, Options};
-use crate::stream::SHORT_READ_DRAINS;
+use crate::stream::{SHORT_READ_DRAINS, Stream};
+use crate::target::Target;
 
 const LISTENER: Token = Token(usize::MAX);
 
 /// Serves until the process is killed.
 pub fn run(mut options: Options) -> Result<u64, Failure> {
-    let address = options.or("--address", SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let address = options.or("--address", Target::Tcp(([127, 0, 0, 1], 0).into()))?;
     options.end()?;
 
     let mut poll = Poll::new()?;
-    let mut listener = TcpListener::bind(address)?;
+    let mut listener = Listener::bind(&address)?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    println!("listening {}", listener.local_addr()?);
+    println!("listening {}", listener.local()?);
     let mut events = Events::with_capacity(1024);
     let mut buffer = vec![0; 64 * 1024];
     let mut connections = Slab::new();
@@ -32,20 +32,27 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
         for event in &events {
             let token = event.token();
             if token == LISTENER {
-                while let Ok((mut stream, _)) = listener.accept() {
-                    stream.set_nodelay(true)?;
+                while let Ok(mut stream) = listener.accept() {
                     let place = connections.vacant_entry();
-                    let both = Interest::READABLE | Interest::WRITABLE;
-                    poll.registry().register(&mut stream, Token(place.key()), both)?;
-                    place.insert(Echo { stream, refused: Vec::new() });
+                    let interest = if stream.reports_idle_writability() {
+                        Interest::READABLE
+                    } else {
+                        Interest::READABLE | Interest::WRITABLE
+                    };
+                    poll.registry().register(&mut stream, Token(place.key()), interest)?;
+                    place.insert(Echo { stream, refused: Vec::new(), watches_writes: false });
                 }
             } else {
                 let ends = event.is_read_closed() || event.is_error();
                 match connections[token.0].turn(&mut buffer, ends) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    Err(_) => drop(connections.remove(token.0)),
+                    Err(_) => {
+                        connections.remove(token.0);
+                        continue;
+                    }
                     Ok(()) => {}
                 }
+                connections[token.0].watch_writes(poll.registry(), token)?;
             }
         }
     }
@@ -53,12 +60,26 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
 
 /// A connection.
 struct Echo {
-    stream: TcpStream,
+    stream: Stream,
     /// What the kernel would not take yet; nothing more is read until it has.
     refused: Vec<u8>,
+    /// Where room is not told all the time: whether it is now.
+    watches_writes: bool,
 }
 
 impl Echo {
+    /// Hears of room only while it is waited for, where it would be told with every read of the peer.
+    fn watch_writes(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let waits = !self.refused.is_empty();
+        if self.stream.reports_idle_writability() && waits != self.watches_writes {
+            self.watches_writes = waits;
+            let reading = Interest::READABLE;
+            let interest = if waits { reading | Interest::WRITABLE } else { reading };
+            registry.reregister(&mut self.stream, token, interest)?;
+        }
+        Ok(())
+    }
+
     /// Echoes all there is; the end of the stream and `WouldBlock` are errors too.
     fn turn(&mut self, buffer: &mut [u8], ends: bool) -> io::Result<()> {
         loop {

@@ -14,6 +14,7 @@ mod fault;
 mod fixed_rate;
 mod floor;
 mod idle;
+mod listener;
 mod options;
 mod order;
 mod pattern;

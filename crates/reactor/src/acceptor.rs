@@ -8,8 +8,8 @@ use crate::bound::Bound;
 use crate::handoff::{Accepted, Handoff};
 use crate::listener::Listener;
 use crate::service::Service;
-use crate::socket::Socket;
 use crate::shared::{Alarm, LoopHandle};
+use crate::socket::Socket;
 use crossbeam_queue::SegQueue;
 use mio::{Events, Poll, Registry, Token, Waker};
 use std::io;
@@ -329,8 +329,7 @@ impl Sink for Distribution {
         let service = &listener.service;
         let balancer = self.balancers.iter_mut().find(|(each, _)| Arc::ptr_eq(each, service));
         let chosen = balancer.and_then(|(_, each)| each.choose(&self.loops, peer.inet()));
-        let item =
-            Handoff::Accepted(Accepted { socket, peer, listener: listener.clone() });
+        let item = Handoff::Accepted(Accepted { socket, peer, listener: listener.clone() });
         match chosen {
             Some(at) => {
                 self.loops[at].0.connections.fetch_add(1, Ordering::Relaxed);

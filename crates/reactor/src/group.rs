@@ -1,10 +1,10 @@
 //! Loops that belong together: one private to a server, or one shared by all of an environment.
 
 use crate::acceptor::Acceptor;
+use crate::bound::Bound;
 use crate::driver;
 use crate::event_loop::{EventLoop, Turn};
 use crate::handoff::Handoff;
-use crate::bound::Bound;
 use crate::shared::{Bell, LoopHandle};
 use millrace_ring::{Consumer, Producer};
 use std::fmt;

@@ -58,7 +58,7 @@ impl Listening {
             }
             #[cfg(unix)]
             Self::Unix(listener) => {
-                listener.accept().map(|(stream, peer)| (Socket::Unix(stream), peer.into()))
+                listener.accept().map(|(stream, peer)| (Socket::unix(stream), peer.into()))
             }
         }
     }

@@ -15,8 +15,13 @@ use std::net::Shutdown;
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(TcpStream),
+    /// The kernel says that a Unix socket can be written to whenever its peer has read something, so
+    /// that is asked for only while there is something to write.
     #[cfg(unix)]
-    Unix(UnixStream),
+    Unix {
+        stream: UnixStream,
+        watches_writes: bool,
+    },
 }
 
 /// The same for every transport.
@@ -25,15 +30,53 @@ macro_rules! each {
         match $socket {
             Socket::Tcp($stream) => $body,
             #[cfg(unix)]
-            Socket::Unix($stream) => $body,
+            Socket::Unix { stream: $stream, .. } => $body,
         }
     };
 }
 
 impl Socket {
+    #[cfg(unix)]
+    pub(crate) fn unix(stream: UnixStream) -> Self {
+        Self::Unix { stream, watches_writes: false }
+    }
+
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        each!(self, stream => registry.register(stream, token, interest))
+        match self {
+            Self::Tcp(stream) => {
+                registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)
+            }
+            #[cfg(unix)]
+            Self::Unix { stream, watches_writes } => {
+                *watches_writes = false;
+                registry.register(stream, token, Interest::READABLE)
+            }
+        }
+    }
+
+    /// Says whether there is something to write that the kernel has refused.
+    #[cfg_attr(
+        not(unix),
+        expect(unused_variables, reason = "TCP needs no more than is registered")
+    )]
+    pub(crate) fn watch_writes(
+        &mut self,
+        watch: bool,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(_) => Ok(()),
+            #[cfg(unix)]
+            Self::Unix { watches_writes, .. } if *watches_writes == watch => Ok(()),
+            #[cfg(unix)]
+            Self::Unix { stream, watches_writes } => {
+                *watches_writes = watch;
+                let reading = Interest::READABLE;
+                let interest = if watch { reading | Interest::WRITABLE } else { reading };
+                registry.reregister(stream, token, interest)
+            }
+        }
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) {
@@ -53,7 +96,9 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Inet),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.local_addr().map_or(Address::Unnamed, Address::from),
+            Self::Unix { stream, .. } => {
+                stream.local_addr().map_or(Address::Unnamed, Address::from)
+            }
         }
     }
 

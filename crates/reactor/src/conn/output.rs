@@ -3,6 +3,7 @@
 use super::{Conn, Input, Next, Phase};
 use crate::control::Cause;
 use crate::io::{BUDGET, Io};
+use mio::{Registry, Token};
 use std::io::{self, ErrorKind};
 
 impl Conn {
@@ -34,6 +35,16 @@ impl Conn {
             }
         }
         Next::Wait
+    }
+
+    /// Hears of room for more while something waits for it, and, where that would be heard all the
+    /// time, only then.
+    pub(crate) fn watch_writes(&mut self, next: Next, registry: &Registry, token: Token) -> Next {
+        let waits = self.outbound.is_some() && !self.ready.writable;
+        match self.socket.as_mut().map(|socket| socket.watch_writes(waits, registry, token)) {
+            Some(Err(error)) => Next::Close(Cause::system(&error)),
+            _ => next,
+        }
     }
 
     /// The user wants to know when the queue is at or below the low-water mark.

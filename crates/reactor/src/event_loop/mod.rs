@@ -375,7 +375,8 @@ impl EventLoop {
 
     /// Puts a connection where it has to go next.
     fn settle(&mut self, slot: u32, next: Next) {
-        let Some((_, conn)) = self.conns.get_mut(slot) else { return };
+        let Some((generation, conn)) = self.conns.get_mut(slot) else { return };
+        let next = conn.watch_writes(next, self.poll.registry(), token(slot, generation));
         match next {
             Next::Wait => {}
             Next::Again if conn.is_ready => {}

@@ -13,3 +13,5 @@ mod limits;
 mod panic;
 mod reading;
 mod resetting;
+#[cfg(unix)]
+mod unix;

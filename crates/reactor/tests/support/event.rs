@@ -25,6 +25,8 @@ pub enum What {
     Open {
         listener: u32,
         remote: Option<SocketAddr>,
+        /// The peer's and ours, of Unix sockets.
+        paths: [Vec<u8>; 2],
     },
     /// Bytes as they came, or a whole frame: the ledger puts parts together.
     Data(Vec<u8>),
@@ -65,17 +67,28 @@ fn decode_address(payload: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
+fn decode_paths(payload: &[u8]) -> [Vec<u8>; 2] {
+    let mut rest = &payload[open::SIZE as usize..];
+    let paths = [open::REMOTE, open::LOCAL].map(|at| {
+        let is_path = u16::from_ne_bytes(word(payload, at + address::FAMILY)) == 1;
+        let length = u16::from_ne_bytes(word(payload, at + address::PORT));
+        let (path, behind) = rest.split_at(if is_path { length.into() } else { 0 });
+        rest = behind;
+        path.to_vec()
+    });
+    assert!(rest.is_empty());
+    paths
+}
+
 impl Event {
     pub fn decode(lane: usize, record: Record<'_>) -> Self {
         let Record { label, payload } = record;
         let what = match label.kind {
-            kind::OPEN => {
-                assert!(payload.len() >= open::SIZE as usize);
-                What::Open {
-                    listener: number(payload, open::LISTENER),
-                    remote: decode_address(&payload[open::REMOTE as usize..]),
-                }
-            }
+            kind::OPEN => What::Open {
+                listener: number(payload, open::LISTENER),
+                remote: decode_address(&payload[open::REMOTE as usize..]),
+                paths: decode_paths(payload),
+            },
             kind::DATA => What::Data(payload.to_vec()),
             kind::PART_FIRST => What::PartFirst(number(payload, 0), payload[8..].to_vec()),
             kind::PART => What::Part(payload.to_vec()),

@@ -1,0 +1,154 @@
+//! Unix stream sockets.
+
+use crate::support::{Event, Key, Listen, Setup, User, What};
+use millrace_reactor::{Address, Bound, Framing, ListenOptions, Place, Service};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A folder that goes with its test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("millrace-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn options(path: &[u8]) -> ListenOptions {
+    let place = Place::Unix { path: path.into(), mode: None };
+    ListenOptions { place, ..Listen::new(Framing::Raw).options() }
+}
+
+fn service() -> Arc<Service> {
+    let listen = Listen::new(Framing::Raw);
+    Service::new(listen.balance, listen.max, listen.refuse)
+}
+
+fn bind(path: &Path) -> io::Result<Bound> {
+    Bound::new(options(path.as_os_str().as_bytes()), &service())
+}
+
+fn listen(user: &mut User, path: &[u8]) {
+    let bound = Bound::new(options(path), &service()).unwrap();
+    assert_eq!(bound.local(), &Address::Unix(path.into()));
+    user.group.listen(bound).unwrap();
+    user.is_stirred = true;
+}
+
+fn opened(user: &mut User) -> (Key, [Vec<u8>; 2]) {
+    user.find(|event: &Event| match &event.what {
+        What::Open { paths, remote: None, .. } => Some((event.key, paths.clone())),
+        _ => None,
+    })
+}
+
+/// A stream from a socket that is bound to a path or name of its own.
+fn connect_from(mine: &[u8], to: &[u8]) -> UnixStream {
+    let address = |path: &[u8]| SockAddr::unix(OsStr::from_bytes(path)).unwrap();
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&address(mine)).unwrap();
+    socket.connect(&address(to)).unwrap();
+    socket.into()
+}
+
+fn echoes(user: &mut User, key: Key, mut peer: &UnixStream) {
+    peer.write_all(b"ping").unwrap();
+    assert_eq!(user.data(key), b"ping");
+    user.write(key, b"pong");
+    let mut answer = [0; 4];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"pong");
+}
+
+#[test]
+fn both_paths_are_told() {
+    for setup in Setup::ALL {
+        let folder = Folder::new();
+        let path = folder.0.join("server");
+        let path = path.as_os_str().as_bytes();
+        let mut user = User::start(setup);
+        listen(&mut user, path);
+        let unnamed = UnixStream::connect(OsStr::from_bytes(path)).unwrap();
+        let (key, paths) = opened(&mut user);
+        assert_eq!(paths, [vec![], path.to_vec()]);
+        echoes(&mut user, key, &unnamed);
+        let mine = folder.0.join("client");
+        let named = connect_from(mine.as_os_str().as_bytes(), path);
+        let (key, paths) = opened(&mut user);
+        assert_eq!(paths, [mine.as_os_str().as_bytes().to_vec(), path.to_vec()]);
+        echoes(&mut user, key, &named);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn abstract_names_are_served_and_told() {
+    for (at, setup) in Setup::ALL.into_iter().enumerate() {
+        let name = |who| format!("\0millrace {} {at} {who}", std::process::id()).into_bytes();
+        let mut user = User::start(setup);
+        listen(&mut user, &name("server"));
+        let peer = connect_from(&name("client"), &name("server"));
+        let (key, paths) = opened(&mut user);
+        assert_eq!(paths, [name("client"), name("server")]);
+        echoes(&mut user, key, &peer);
+        assert!(Bound::new(options(&name("server")), &service()).is_err());
+    }
+}
+
+#[test]
+fn a_socket_whose_backlog_is_full_is_not_taken_for_dead() {
+    let folder = Folder::new();
+    let path = folder.0.join("busy");
+    let address = SockAddr::unix(&path).unwrap();
+    let busy = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    busy.bind(&address).unwrap();
+    busy.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let result = socket.connect(&address);
+        waiting.push(socket);
+        if result.is_err() {
+            break;
+        }
+    }
+    assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    assert!(path.exists());
+}
+
+#[test]
+fn a_bound_path_goes_with_its_socket_unless_it_is_somebody_elses_by_then() {
+    let folder = Folder::new();
+    let path = folder.0.join("path");
+    let bound = bind(&path).unwrap();
+    assert!(path.exists());
+    drop(bound);
+    assert!(!path.exists());
+    let bound = bind(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let heir = UnixListener::bind(&path).unwrap();
+    drop(bound);
+    assert!(path.exists());
+    // Dead from here on: taken over.
+    drop(heir);
+    drop(bind(&path).unwrap());
+    assert!(!path.exists());
+}
