@@ -58,7 +58,10 @@ impl Listening {
             }
             #[cfg(unix)]
             Self::Unix(listener) => {
-                listener.accept().map(|(stream, peer)| (Socket::unix(stream), peer.into()))
+                // What mio's accept says of an abstract name is that there is none.
+                let (stream, _) = listener.accept()?;
+                let peer = stream.peer_addr().map_or(Address::Unnamed, Address::from);
+                Ok((Socket::unix(stream), peer))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Unix stream sockets.
 
+use crate::support::net::PATIENCE;
 use crate::support::{Event, Key, Listen, Setup, User, What};
 use millrace_reactor::{Address, Bound, Framing, ListenOptions, Place, Service};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -72,6 +73,9 @@ fn echoes(user: &mut User, key: Key, mut peer: &UnixStream) {
     peer.write_all(b"ping").unwrap();
     assert_eq!(user.data(key), b"ping");
     user.write(key, b"pong");
+    // An inline loop has to be driven until it is sent.
+    user.settle(key);
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = [0; 4];
     peer.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"pong");
