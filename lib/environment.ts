@@ -3,6 +3,7 @@
 import { BURIED, CONTROL_BYTES, DEADLINE, PENDING, wordsOf } from './control.js'
 import type { Budget, Loop } from './loop.js'
 import { commit, keepAlive, openEnvironment, shutDown, turn } from './native.js'
+import { Questions } from './questions.js'
 import type { Source } from './source.js'
 
 /** What a pump may do before Node has its turn: timers and other sockets wait no longer. */
@@ -16,6 +17,7 @@ export class Environment {
   readonly handle: number
   readonly control: Int32Array
   readonly sources: Map<number, Source> = new Map()
+  readonly questions: Questions = new Questions((change) => this.hold(change))
   /** Those that are there, by index. */
   readonly loops: (Loop | undefined)[] = []
   #nextSource = 1
@@ -30,7 +32,7 @@ export class Environment {
   #isPumpSet = false
   #isTurnSet = false
   #inlineTimer: NodeJS.Timeout | undefined
-  /** Servers and connections for which the process stays alive. */
+  /** Servers, connections and questions for which the process stays alive. */
   #holds = 0
   /** To be looked at once the pump is through: connections that were resumed. */
   readonly #resumed: Set<{ goOn(): void }> = new Set()
@@ -118,6 +120,7 @@ export class Environment {
     if (this.control[words + BURIED] === 1) return
     this.control[words + BURIED] = 1
     loop.bury()
+    this.questions.lost(loop)
     for (const source of [...this.sources.values()]) source.lost(loop)
   }
 

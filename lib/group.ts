@@ -42,7 +42,10 @@ export class Group {
     if (shared === this) shared = undefined
     const environment = theEnvironment()
     stopGroup(environment.handle, this.number)
-    for (const loop of this.loops) environment.loops[loop.index] = undefined
+    for (const loop of this.loops) {
+      environment.loops[loop.index] = undefined
+      environment.questions.stopped(loop)
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import { FrameReader } from './reader.js'
 import {
   HEADER,
   KIND_ACCEPT_ERROR,
+  KIND_ANSWER,
   KIND_CLOSE,
   KIND_DATA,
   KIND_DRAIN,
@@ -19,6 +20,7 @@ import {
   KIND_PART_FIRST,
   NEWS_ERRNO,
   NEWS_NUMBER,
+  NEWS_VALUE,
   OPEN_LISTENER,
   SKIP,
 } from './record.js'
@@ -152,6 +154,10 @@ export class Loop {
       this.#news(kind, at)
       return
     }
+    if (kind === KIND_ANSWER) {
+      this.#answer(at)
+      return
+    }
     const conn = this.slots[slot]
     if (conn === undefined || conn.generation !== generation) return
     switch (kind) {
@@ -189,6 +195,13 @@ export class Loop {
     const number = this.#ints[(at + NEWS_NUMBER) >> 2] as number
     const errno = this.#ints[(at + NEWS_ERRNO) >> 2] as number
     this.environment.sources.get(number)?.told(kind, this, errno)
+  }
+
+  #answer(at: number): void {
+    const ticket = (this.#ints[(at + NEWS_NUMBER) >> 2] as number) >>> 0
+    const errno = this.#ints[(at + NEWS_ERRNO) >> 2] as number
+    const value = (this.#ints[(at + NEWS_VALUE) >> 2] as number) >>> 0
+    this.environment.questions.answered(ticket, { errno, value })
   }
 
   /** The loop is lost: so are its connections. */

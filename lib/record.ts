@@ -30,6 +30,8 @@ export const KIND_CLOSE = 8
 export const KIND_LISTENER_CLOSED = 9
 /** Accepting failed and is tried again later. Payload: see `news`. */
 export const KIND_ACCEPT_ERROR = 10
+/** The answer to a question that was put beside the rings. Payload: see `news`. */
+export const KIND_ANSWER = 12
 /** Bytes to send. */
 export const KIND_WRITE = 16
 /** Send what is written, then FIN. */
@@ -102,7 +104,7 @@ export const CLOSE_CLOSE_SIZE = 24
 export const NEWS_NUMBER = 0
 /** `i32`, the system's error number, 0 if there is none. */
 export const NEWS_ERRNO = 4
-/** `u32`: what was asked for. */
+/** `u32`: what was asked for, of an `ANSWER` without an error. */
 export const NEWS_VALUE = 8
 /** Bytes in all. */
 export const NEWS_NEWS_SIZE = 16

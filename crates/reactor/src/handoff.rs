@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::bound::Bound;
+use crate::event_loop::News;
 use crate::listener::Listener;
 use crate::socket::Socket;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(crate) enum Handoff {
     Closed(u32),
     /// Accepting from that listener failed.
     AcceptFailed(u32, i32),
+    /// What another thread of the group answers to a question of its owner.
+    Answer(News),
     /// Panic, for the tests of what happens then.
     #[cfg(feature = "inject")]
     Panic,

@@ -68,6 +68,8 @@ table! {
         LISTENER_CLOSED = 9,
         /// Accepting failed and is tried again later. Payload: see `news`.
         ACCEPT_ERROR = 10,
+        /// The answer to a question that was put beside the rings. Payload: see `news`.
+        ANSWER = 12,
         /// Bytes to send.
         WRITE = 16,
         /// Send what is written, then FIN.
@@ -145,7 +147,7 @@ table! {
         NUMBER = 0,
         /// `i32`, the system's error number, 0 if there is none.
         ERRNO = 4,
-        /// `u32`: what was asked for.
+        /// `u32`: what was asked for, of an `ANSWER` without an error.
         VALUE = 8,
         /// Bytes in all.
         NEWS_SIZE = 16,

@@ -295,6 +295,7 @@ impl EventLoop {
             Handoff::AcceptFailed(id, errno) => {
                 self.news.push_back(News { kind: kind::ACCEPT_ERROR, number: id, errno, value: 0 });
             }
+            Handoff::Answer(news) => self.news.push_back(news),
             #[cfg(feature = "inject")]
             Handoff::Panic => panic!("injected"),
         }

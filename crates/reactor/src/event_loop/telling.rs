@@ -1,7 +1,7 @@
 //! What a loop has to tell its user beside data: as far as the ring has room, and never lost.
 
 use super::EventLoop;
-use millrace_ring::record::news;
+use millrace_ring::record::{kind, news};
 use std::io;
 
 /// Something to tell of no connection: see `news` in the record table.
@@ -20,6 +20,17 @@ impl News {
 
     pub(crate) fn failed(kind: u32, number: u32, error: &io::Error) -> Self {
         Self { kind, number, errno: error.raw_os_error().unwrap_or(0), value: 0 }
+    }
+
+    /// The answer to a question: a value, or why there is none.
+    pub(crate) fn answer(ticket: u32, result: io::Result<u32>) -> Self {
+        match result {
+            Ok(value) => Self { kind: kind::ANSWER, number: ticket, errno: 0, value },
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(-1);
+                Self { kind: kind::ANSWER, number: ticket, errno, value: 0 }
+            }
+        }
     }
 
     fn payload(self) -> [u8; news::NEWS_SIZE as usize] {
