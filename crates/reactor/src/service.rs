@@ -94,9 +94,9 @@ impl Acceptors {
     fn add(&self, alarm: &Arc<Alarm>) {
         let mut at = self;
         loop {
-            let link = at.first.get_or_init(|| {
-                Box::new(Link { alarm: alarm.clone(), next: Self::default() })
-            });
+            let link = at
+                .first
+                .get_or_init(|| Box::new(Link { alarm: alarm.clone(), next: Self::default() }));
             if Arc::ptr_eq(&link.alarm, alarm) {
                 return;
             }

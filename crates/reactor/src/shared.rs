@@ -54,7 +54,8 @@ pub(crate) struct Shared {
     pub(crate) room: Doorbell,
     pub(crate) bell: Arc<dyn Bell>,
     pub(crate) handoff: ArrayQueue<Handoff>,
-    /// From the group's owner. Never more than two for each of its listeners, and never waited for.
+    /// From the group's owner. Never more than two for each of its listeners and dials, and never
+    /// waited for.
     pub(crate) commands: SegQueue<Handoff>,
     /// The acceptor holds a socket for which the hand-off queue had no room.
     pub(crate) stalled: AtomicBool,

@@ -36,6 +36,12 @@ impl Socket {
         each!(self, stream => registry.register(stream, token, interest))
     }
 
+    /// Under another token, and armed anew.
+    pub(crate) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        each!(self, stream => registry.reregister(stream, token, interest))
+    }
+
     pub(crate) fn deregister(&mut self, registry: &Registry) {
         // It closes right after, which takes it off an epoll set by itself; an error changes nothing.
         let _ = each!(self, stream => registry.deregister(stream));
@@ -83,6 +89,13 @@ impl Socket {
     /// The error that the kernel holds for this socket, if any.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         each!(self, stream => stream.take_error()).ok().flatten()
+    }
+
+    /// Whether the peer has taken the connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        let result = each!(self, stream => stream.peer_addr().map(drop));
+        // Any other error says that it was connected, and is over already: the next read knows more.
+        !result.is_err_and(|error| error.kind() == io::ErrorKind::NotConnected)
     }
 
     pub(crate) fn unread(&self) -> usize {
