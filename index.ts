@@ -1,7 +1,14 @@
 /** millrace: sockets, framing, limits and balancing on Rust event loops; handlers and codecs in TypeScript. */
 
+export type { Client, ClientState } from './lib/client.js'
 export { type Codec, defineCodec, json, map } from './lib/codec.js'
 export type { Conn, ReadyState } from './lib/conn.js'
+export { connect } from './lib/connect.js'
+export type {
+  ConnectOptions,
+  ReconnectingOptions,
+  ReconnectOptions,
+} from './lib/connect-options.js'
 export { type ErrorCode, MillraceError } from './lib/errors.js'
 export {
   delimiter,

@@ -109,9 +109,14 @@ export async function resolve(address: string): Promise<BindAddress[]> {
   if (host === '') return [{ ...tcp, host: '::', dualStack: true, fallback: '0.0.0.0' }]
   const [ip = '', zone = ''] = host.split('%')
   if (isIP(ip)) return [{ ...tcp, host: ip, scope: scopeOf(address, zone) }]
-  let found: { address: string }[]
+  return (await lookUp(host)).map((each) => ({ ...tcp, host: each }))
+}
+
+/** All addresses of a host name, in the order in which the system's resolver has them. */
+async function lookUp(host: string): Promise<string[]> {
   try {
-    found = await lookup(host, { all: true })
+    const found = await lookup(host, { all: true, verbatim: true })
+    return [...new Set(found.map((each) => each.address))]
   } catch (cause) {
     const { code = 'ENOTFOUND', message, syscall } = cause as NodeJS.ErrnoException
     throw new MillraceError(code, message, {
@@ -120,8 +125,63 @@ export async function resolve(address: string): Promise<BindAddress[]> {
       ...(syscall ? { syscall } : {}),
     })
   }
-  const hosts = [...new Set(found.map((each) => each.address))]
-  return hosts.map((each) => ({ ...tcp, host: each }))
+}
+
+/** Whom to connect to: an address as it is, or a host whose addresses are to be looked up. */
+export type Destination = BindAddress | { readonly kind: 'name'; host: string; port: number }
+
+/**
+ * What `to` says.
+ *
+ * @throws `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`
+ */
+export function destination(address: string): Destination {
+  const [name, rest] = scheme(address)
+  if (name === 'unix') return unixPath(address, rest)
+  if (name !== 'tcp') throw invalid(address, `has a scheme other than tcp and unix: ${name}`)
+  const { host, port } = hostAndPort(address, rest)
+  if (port === 0) throw invalid(address, 'has port 0, on which nobody listens')
+  const [ip = '', zone = ''] = host.split('%')
+  if (!isIP(ip)) return { kind: 'name', host: host === '' ? 'localhost' : host, port }
+  return { kind: 'tcp', host: ip, port, scope: scopeOf(address, zone), dualStack: false }
+}
+
+/**
+ * The addresses of a host, those of IPv6 and IPv4 by turns, beginning with the kind that the resolver
+ * puts first (RFC 8305).
+ *
+ * @throws the resolver's error (`ENOTFOUND`)
+ */
+export async function addressesOf(host: string, port: number): Promise<TcpAddress[]> {
+  const hosts = await lookUp(host)
+  const isFirst = (each: string) => isIPv6(each) === isIPv6(hosts[0] ?? '')
+  const [first, second] = [hosts.filter(isFirst), hosts.filter((each) => !isFirst(each))]
+  const mixed = first.flatMap((each, at) => [each, ...second.slice(at, at + 1)])
+  const all = [...mixed, ...second.slice(first.length)]
+  return all.map((each) => ({ kind: 'tcp', host: each, port, scope: 0, dualStack: false }))
+}
+
+/** An address of this machine to connect from. */
+export interface LocalAddress {
+  readonly host: string
+  /** 0 for any. */
+  readonly port: number
+  readonly scope: number
+}
+
+/**
+ * What `localAddress` says: `10.0.0.7`, `10.0.0.7:4000`, `fe80::1%eth0`, `[fe80::1%eth0]:4000`.
+ *
+ * @throws `ERR_INVALID_ADDRESS`
+ */
+export function localAddress(address: string): LocalAddress {
+  const parts = /^(?:\[([^\]]+)\](?::(\d{1,5}))?|([^:]+):(\d{1,5})|(.+))$/.exec(address)
+  const [host = '', zone = ''] = (parts?.[1] ?? parts?.[3] ?? parts?.[5] ?? '').split('%')
+  const port = Number(parts?.[2] ?? parts?.[4] ?? 0)
+  if (!isIP(host))
+    throw invalid(address, 'is no IP address of this machine, with or without a port')
+  if (port > 65535) throw invalid(address, 'has a port over 65535')
+  return { host, port, scope: scopeOf(address, zone) }
 }
 
 /** The number of a zone, which may be given by the name of its interface. */

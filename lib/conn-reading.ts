@@ -34,6 +34,11 @@ export abstract class Reading extends Writing {
     this.eventLoop.environment.resume(this)
   }
 
+  /** Its loop begins without reading, until the first message is pulled. */
+  beginHeld(): void {
+    this.flags |= HELD
+  }
+
   /** Tells the loop to stop reading. */
   #hold(): void {
     if (this.flags & (HELD | EOF | DESTROYED | CLOSED)) return
@@ -286,7 +291,10 @@ export abstract class Reading extends Writing {
   /** The next message of what was received, if it is all there. */
   #pullOne(): unknown {
     const parked = this.extras?.parked
-    if (parked === undefined) return undefined
+    if (parked === undefined) {
+      if (!(this.flags & PAUSED)) this.#release()
+      return undefined
+    }
     try {
       return this.profile.framing.kind === 'raw' ? this.#pullRaw(parked) : this.#pullFrame(parked)
     } catch (thrown) {

@@ -205,10 +205,11 @@ export abstract class Writing {
   }
 
   /** The user's code threw. */
-  protected fail(thrown: unknown): void {
+  protected fail(thrown: unknown): Error {
     const error = toError(thrown)
     if (!isPeersFault(error)) this.flags |= FAILED
     this.destroy(error)
+    return error
   }
 }
 

@@ -74,8 +74,13 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
     return (this.flags & FAILED) !== 0
   }
 
-  /** The loop has it, and so have we. */
-  opened(): void {
+  /** The loop that serves it. */
+  get itsLoop(): Loop {
+    return this.eventLoop
+  }
+
+  /** The loop has it, and so have we. What `data` or `open` threw. */
+  opened(): Error | undefined {
     const { profile } = this
     this.eventLoop.environment.hold(1)
     profile.owner.add(this)
@@ -96,8 +101,9 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
       }
       const result = profile.handlers.open?.(this)
       if (isThenable(result)) this.track(result)
+      return undefined
     } catch (thrown) {
-      this.fail(thrown)
+      return this.fail(thrown)
     }
   }
 

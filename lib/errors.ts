@@ -4,6 +4,7 @@
 export type ErrorCode =
   | 'ERR_CLOSED'
   | 'ERR_CLOSE_TIMEOUT'
+  | 'ERR_CONNECT_TIMEOUT'
   | 'ERR_DECODE_ASYNC'
   | 'ERR_DATA_ASYNC'
   | 'ERR_FRAME_INCOMPLETE'

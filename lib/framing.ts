@@ -4,7 +4,7 @@ import type { Codec } from './codec.js'
 import { invalidOption, MillraceError } from './errors.js'
 import { checkFraming, type FramingInit } from './native.js'
 import type { Reader } from './reader.js'
-import type { FrameWriter, Writer } from './writer.js'
+import { FrameWriter, type Writer } from './writer.js'
 
 /** The default of every `max`: 1 MiB. */
 export const DEFAULT_MAX: number = 1 << 20
@@ -195,6 +195,17 @@ export function toNative(framing: Framing): FramingInit {
     default:
       return { ...framing, kind: framing.kind }
   }
+}
+
+/** A message as bytes, framing and all. */
+export function encodeFrame(
+  codec: Codec<unknown, unknown>,
+  message: unknown,
+  writer: FrameWriter = new FrameWriter(),
+): Buffer {
+  writer.aside()
+  writeFrame(codec, codec.framing, message, writer)
+  return writer.memory.subarray(writer.start, writer.pos)
 }
 
 /** Encodes one message with what its framing puts around it. The writer stands where it goes. */

@@ -13,6 +13,7 @@ export class Group {
   readonly number: number
   readonly loops: readonly Loop[]
   #users = 0
+  #leaving = 0
 
   constructor(count: number, isInline: boolean, ringBytes: number) {
     const environment = theEnvironment()
@@ -22,6 +23,7 @@ export class Group {
     this.loops = info.loops.map((index, at) => {
       const loop = new Loop(
         environment,
+        this,
         index,
         rings[2 * at] as ArrayBuffer,
         rings[2 * at + 1] as ArrayBuffer,
@@ -34,6 +36,17 @@ export class Group {
   join(): this {
     this.#users++
     return this
+  }
+
+  /** Leaves once the stack is free: whoever is called by a loop's pump must not stop that loop. */
+  leaveSoon(): void {
+    this.#leaving++
+    if (this.#leaving > 1) return
+    setImmediate(() => {
+      const count = this.#leaving
+      this.#leaving = 0
+      for (let user = 0; user < count; user++) this.leave()
+    })
   }
 
   leave(): void {

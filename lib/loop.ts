@@ -3,6 +3,7 @@
 import type { Connection } from './connection.js'
 import { DEAD, IN_HEAD, IN_TAIL, OUT_HEAD, OUT_TAIL, WAITS, wordsOf } from './control.js'
 import type { Environment } from './environment.js'
+import type { Group } from './group.js'
 import { Outbound } from './outbound.js'
 import { FrameReader } from './reader.js'
 import {
@@ -10,6 +11,7 @@ import {
   KIND_ACCEPT_ERROR,
   KIND_ANSWER,
   KIND_CLOSE,
+  KIND_CONNECT_FAILED,
   KIND_DATA,
   KIND_DRAIN,
   KIND_EOF,
@@ -40,6 +42,7 @@ export interface Budget {
 
 export class Loop {
   readonly environment: Environment
+  readonly group: Group
   /** Its number in the environment. */
   readonly index: number
   readonly outbound: Outbound
@@ -57,11 +60,13 @@ export class Loop {
 
   constructor(
     environment: Environment,
+    group: Group,
     index: number,
     inbound: ArrayBuffer,
     outbound: ArrayBuffer,
   ) {
     this.environment = environment
+    this.group = group
     this.index = index
     this.outbound = new Outbound(outbound)
     this.#words = wordsOf(index)
@@ -150,7 +155,11 @@ export class Loop {
       this.#open(slot, generation, at)
       return
     }
-    if (kind === KIND_LISTENER_CLOSED || kind === KIND_ACCEPT_ERROR) {
+    if (
+      kind === KIND_CONNECT_FAILED ||
+      kind === KIND_LISTENER_CLOSED ||
+      kind === KIND_ACCEPT_ERROR
+    ) {
       this.#news(kind, at)
       return
     }

@@ -96,9 +96,22 @@ const MAX_PARKED_FRAMES = 1024
 /** The largest of most numbers: they cross as 32-bit integers. */
 const INT = 0x7fffffff
 
-const HANDLERS = ['data', 'open', 'message', 'drain', 'close', 'error'] as const
+/** Names of what connections are held to. */
+export const CONN_NAMES: readonly string[] = [
+  'codec',
+  'noDelay',
+  'highWaterMark',
+  'maxWriteBuffer',
+  'autoPause',
+  'maxParked',
+  'allowHalfOpen',
+  'lingerTimeout',
+]
+/** Names of handlers. */
+export const HANDLERS = ['data', 'open', 'message', 'drain', 'close', 'error'] as const
 
-function whole(
+/** A whole number, or what stands for none. */
+export function whole(
   name: string,
   value: unknown,
   fallback: number,
@@ -118,7 +131,12 @@ function flag(name: string, value: unknown, fallback: boolean): boolean {
   return value
 }
 
-function oneOf<T extends string>(name: string, value: unknown, values: readonly [T, ...T[]]): T {
+/** One of some words, the first of which stands for none. */
+export function oneOf<T extends string>(
+  name: string,
+  value: unknown,
+  values: readonly [T, ...T[]],
+): T {
   if (value === undefined) return values[0]
   if (!values.includes(value as T)) throw invalidOption(name, `one of ${values.join(', ')}`, value)
   return value as T
@@ -130,19 +148,12 @@ const DEFAULT_MARKS = { high: DEFAULT_MAX, most: 16 * DEFAULT_MAX }
 /** Every name that `serve` knows. */
 const NAMES: ReadonlySet<string> = new Set([
   ...HANDLERS,
+  ...CONN_NAMES,
   'listen',
-  'codec',
   'loops',
   'balance',
   'backlog',
   'mode',
-  'noDelay',
-  'highWaterMark',
-  'maxWriteBuffer',
-  'autoPause',
-  'maxParked',
-  'allowHalfOpen',
-  'lingerTimeout',
   'maxConnections',
   'onFull',
   'ringBytes',
@@ -158,19 +169,8 @@ export function check(
   options: ServeOptions<never, never, never>,
   fallback: Codec<unknown, unknown>,
 ): Settings {
-  if (typeof options !== 'object' || options === null) {
-    throw invalidOption('options', 'an object', options)
-  }
-  for (const name of Object.keys(options)) {
-    if (!NAMES.has(name))
-      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}`)
-  }
-  for (const name of HANDLERS) {
-    const handler = options[name]
-    if (handler !== undefined && typeof handler !== 'function') {
-      throw invalidOption(name, 'a function', handler)
-    }
-  }
+  checkNames(options, NAMES)
+  checkHandlers(options)
   const listen = typeof options.listen === 'string' ? [options.listen] : options.listen
   if (!Array.isArray(listen) || listen.length === 0) {
     throw invalidOption('listen', 'an address or several', options.listen)
@@ -187,14 +187,36 @@ export function check(
   }
 }
 
-function checkSignal(signal: unknown): void {
+/** Refuses options that there are not. */
+export function checkNames(options: unknown, names: ReadonlySet<string>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidOption('options', 'an object', options)
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.has(name))
+      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}`)
+  }
+}
+
+/** Refuses handlers that are no functions. */
+export function checkHandlers(options: Handlers<never, never, never>): void {
+  for (const name of HANDLERS) {
+    const handler = options[name]
+    if (handler !== undefined && typeof handler !== 'function') {
+      throw invalidOption(name, 'a function', handler)
+    }
+  }
+}
+
+/** Refuses a signal that is none. */
+export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalidOption('signal', 'an AbortSignal', signal)
   }
 }
 
 /** Checks and completes what connections are held to, wherever they come from. */
-function checkConn(
+export function checkConn(
   options: ConnOptions<never, never>,
   fallback: Codec<unknown, unknown>,
 ): ConnSettings {

@@ -30,6 +30,8 @@ export const KIND_CLOSE = 8
 export const KIND_LISTENER_CLOSED = 9
 /** Accepting failed and is tried again later. Payload: see `news`. */
 export const KIND_ACCEPT_ERROR = 10
+/** A connection could not be made, or was cancelled. Payload: see `news`. */
+export const KIND_CONNECT_FAILED = 11
 /** The answer to a question that was put beside the rings. Payload: see `news`. */
 export const KIND_ANSWER = 12
 /** Bytes to send. */
@@ -100,7 +102,7 @@ export const CLOSE_SENT = 16
 export const CLOSE_CLOSE_SIZE = 24
 
 // news: Offsets in the payload of what is told of no connection.
-/** `u32`: the listener's number, or the question's. */
+/** `u32`: the listener's or the dial's number, or the question's. */
 export const NEWS_NUMBER = 0
 /** `i32`, the system's error number, 0 if there is none. */
 export const NEWS_ERRNO = 4

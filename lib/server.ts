@@ -4,16 +4,16 @@ import type { Codec } from './codec.js'
 import type { Conn } from './conn.js'
 import type { Connection } from './connection.js'
 import { theEnvironment } from './environment.js'
-import { invalidOption, MillraceError, toError } from './errors.js'
+import { invalidOption, MillraceError } from './errors.js'
 import { Wait } from './extras.js'
-import { writeFrame } from './framing.js'
+import { encodeFrame } from './framing.js'
 import type { Group } from './group.js'
 import type { Handlers } from './handlers.js'
 import type { Listener } from './listener.js'
 import type { Loop } from './loop.js'
 import { closeListener, counters, dropService } from './native.js'
 import type { Owner } from './profile.js'
-import { FrameWriter } from './writer.js'
+import { Reporter } from './report.js'
 
 /** What an event loop has counted since it started, for all servers that use it. */
 export interface LoopStats {
@@ -83,20 +83,10 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined
   unref(): this
 }
 
-/** A message as bytes, framing and all. */
-function encode(codec: Codec<unknown, unknown>, message: unknown): Buffer {
-  const writer = new FrameWriter()
-  writer.aside()
-  writeFrame(codec, codec.framing, message, writer)
-  return writer.memory.subarray(writer.start, writer.pos)
-}
-
 /** A server whatever its messages are. */
 export type AnyServer = ServerHandle
 
 const CLOSE_TIMEOUT = 30_000
-/** Warnings of one code are at least this many milliseconds apart. */
-const WARNING_INTERVAL = 1000
 
 /** The one implementation. */
 export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
@@ -117,7 +107,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   #gaveUp: MillraceError | undefined
   readonly #empty = new Wait()
   readonly #lostLoops = new Set<Loop>()
-  readonly #warned = new Map<string, number>()
+  readonly #reporter = new Reporter()
 
   constructor(group: Group, service: number, handlers: Handlers<unknown, unknown, unknown>) {
     this.#group = group
@@ -191,7 +181,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
       } else {
         let bytes = encoded.get(codec)
         if (bytes === undefined) {
-          bytes = encode(codec, message)
+          bytes = encodeFrame(codec, message)
           encoded.set(codec, bytes)
         }
         conn.writeEncoded(bytes)
@@ -274,47 +264,13 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   closed(conn: Connection, error: Error | undefined): void {
     this.#connections--
     this.#byId?.delete(conn.id)
-    const { handlers } = conn.profile
-    if (handlers.close !== undefined) {
-      this.#run(() => handlers.close?.(conn, error), conn)
-    } else if (error !== undefined && conn.isFailed) {
-      this.report(error, conn)
-    }
+    this.#reporter.closed(conn, error)
     if (this.#connections === 0) this.#empty.resolve()
-  }
-
-  #run(handler: () => unknown, conn: Connection): void {
-    try {
-      const result = handler()
-      if (result instanceof Promise)
-        result.catch((reason: unknown) => this.report(toError(reason), conn))
-    } catch (thrown) {
-      this.report(toError(thrown), conn)
-    }
   }
 
   /** Tells what no `close` tells: to `error`, or as a warning. */
   report(error: Error, conn?: Connection): void {
-    const { error: handler } = conn?.profile.handlers ?? this.#handlers
-    if (handler === undefined) {
-      this.#warn(error)
-      return
-    }
-    try {
-      const result = handler(error, conn)
-      if (result instanceof Promise) result.catch((reason: unknown) => this.#warn(toError(reason)))
-    } catch (thrown) {
-      this.#warn(toError(thrown))
-    }
-  }
-
-  #warn(error: Error): void {
-    const code = (error as NodeJS.ErrnoException).code ?? error.name
-    const now = performance.now()
-    const last = this.#warned.get(code)
-    if (last !== undefined && now - last < WARNING_INTERVAL) return
-    this.#warned.set(code, now)
-    process.emitWarning(error)
+    this.#reporter.report(conn?.profile.handlers ?? this.#handlers, error, conn)
   }
 
   lost(loop: Loop): void {

@@ -2,7 +2,9 @@
 
 use crate::control::{self, at};
 use crate::raw::{DoorbellBell, Held, PumpRef, Words};
-use millrace_reactor::{Bell, Bound, Group, GroupError, LoopEnds, LoopHandle, Service, Turn};
+use millrace_reactor::{
+    Bell, Bound, DialOptions, Group, GroupError, LoopEnds, LoopHandle, Service, Turn,
+};
 use millrace_ring::{RemoteConsumer, RemoteProducer};
 use napi::bindgen_prelude::ArrayBuffer;
 use napi::{Env, Error, Result};
@@ -37,6 +39,11 @@ struct Member {
 }
 
 impl Member {
+    /// Where in the group that loop of the environment is.
+    fn place_of(&self, index: u32) -> Option<usize> {
+        self.loops.iter().position(|each| *each == index as usize)
+    }
+
     /// Node's loop must not watch a descriptor that is closed.
     fn unwatch(&mut self) {
         #[cfg(unix)]
@@ -253,6 +260,29 @@ impl Environment {
     pub(crate) fn close_listener(&self, group: u32, listener: u32) {
         if let Some(Some(member)) = self.groups.borrow().get(group as usize) {
             member.group.close_listener(listener);
+        }
+    }
+
+    /// Connects, on that loop of the group or on any; the number of the loop, if there is one.
+    pub(crate) fn connect(
+        &self,
+        group: u32,
+        index: Option<u32>,
+        options: DialOptions,
+    ) -> Result<Option<u32>> {
+        let groups = self.groups.borrow();
+        let member = groups.get(group as usize).and_then(Option::as_ref);
+        let member = member.ok_or_else(|| gone("group"))?;
+        let at =
+            index.map(|index| member.place_of(index).ok_or_else(|| gone("loop"))).transpose()?;
+        Ok(member.group.connect(at, options).map(|at| member.loops[at] as u32))
+    }
+
+    pub(crate) fn cancel_connect(&self, group: u32, index: u32, number: u32) {
+        if let Some(Some(member)) = self.groups.borrow().get(group as usize)
+            && let Some(at) = member.place_of(index)
+        {
+            member.group.cancel_connect(at, number);
         }
     }
 

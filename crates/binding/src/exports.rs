@@ -1,5 +1,6 @@
 //! The functions that `lib/native.ts` imports.
 
+use crate::dial::DialInit;
 use crate::environment::{self, Code, find, place, plain};
 use crate::listen::{BindResult, FramingInit, ListenInit};
 use crate::raw::PumpRef;
@@ -135,6 +136,22 @@ pub fn listen(environment: u32, group: u32, number: u32) -> Result<(), Code> {
 #[napi]
 pub fn close_listener(environment: u32, group: u32, listener: u32) -> Result<()> {
     find(environment)?.close_listener(group, listener);
+    Ok(())
+}
+
+/// Connects, on that loop or (-1) on the one of the group with the fewest connections, which answers
+/// with that number. The loop's number; -1 if it is lost.
+#[napi]
+pub fn connect(environment: u32, group: u32, index: i32, options: DialInit) -> Result<i32> {
+    let at = u32::try_from(index).ok();
+    let chosen = find(environment)?.connect(group, at, options.options()?)?;
+    Ok(chosen.map_or(-1, u32::cast_signed))
+}
+
+/// Gives up connecting, unless the answer is on its way.
+#[napi]
+pub fn cancel_connect(environment: u32, group: u32, index: u32, number: u32) -> Result<()> {
+    find(environment)?.cancel_connect(group, index, number);
     Ok(())
 }
 

@@ -64,12 +64,12 @@ impl Accepting {
     }
 
     fn is_blocked(&self) -> bool {
-        self.bound.listener.service.is_blocked()
+        self.bound.service.is_blocked()
     }
 
     /// Accepts at most `limit` connections; true if there may be more at once.
     pub(crate) fn sweep(&mut self, now: Instant, limit: usize, sink: &mut dyn Sink) -> bool {
-        let service = self.bound.listener.service.clone();
+        let service = self.bound.service.clone();
         for _ in 0..limit {
             if !self.ready {
                 return false;
@@ -115,7 +115,7 @@ impl Accepting {
         }
         self.retry = Some(now + self.wait);
         self.wait = (self.wait * 2).min(BACK_OFF.1);
-        self.bound.listener.service.block();
+        self.bound.service.block();
     }
 
     /// Takes what the kernel still holds, and closes.

@@ -146,7 +146,7 @@ impl Acceptor {
     }
 
     pub(crate) fn listen(&self, bound: Bound) {
-        bound.listener.service.accepted_by(&self.orders.alarm);
+        bound.service.accepted_by(&self.orders.alarm);
         self.order(Command::Listen(bound));
     }
 
@@ -216,7 +216,7 @@ impl Worker {
         while self.distribution.has_room() {
             match self.orders.queue.pop() {
                 Some(Command::Listen(bound)) => {
-                    self.distribution.serve(&bound.listener.service);
+                    self.distribution.serve(&bound.service);
                     let id = bound.listener.id;
                     if let Err(error) = self.listeners.add(bound, self.poll.registry()) {
                         self.distribution.fail(id, error.raw_os_error().unwrap_or(0));
@@ -305,7 +305,7 @@ impl Distribution {
 /// A socket that no loop will serve: closed, and counted as closed.
 pub(crate) fn drop_item(item: Handoff) {
     if let Handoff::Accepted(accepted) = item {
-        accepted.listener.service.release();
+        accepted.listener.release();
     }
 }
 
@@ -326,8 +326,11 @@ impl Sink for Distribution {
     }
 
     fn accept(&mut self, socket: Socket, peer: Address, listener: &Arc<Listener>) {
-        let service = &listener.service;
-        let balancer = self.balancers.iter_mut().find(|(each, _)| Arc::ptr_eq(each, service));
+        let service = listener.service.as_ref();
+        let balancer = self
+            .balancers
+            .iter_mut()
+            .find(|(each, _)| service.is_some_and(|service| Arc::ptr_eq(each, service)));
         let chosen = balancer.and_then(|(_, each)| each.choose(&self.loops, peer.inet()));
         let item = Handoff::Accepted(Accepted { socket, peer, listener: listener.clone() });
         match chosen {

@@ -50,7 +50,8 @@ impl Balancer {
     }
 }
 
-fn least(loops: &[LoopHandle]) -> Option<usize> {
+/// The loop with the fewest connections that are assigned to it and not closed.
+pub(crate) fn least(loops: &[LoopHandle]) -> Option<usize> {
     (0..loops.len()).filter(|at| loops[*at].is_alive()).min_by_key(|at| loops[*at].connections())
 }
 

@@ -53,6 +53,7 @@ pub struct Bound {
     pub(crate) socket: Listening,
     local: Address,
     pub(crate) listener: Arc<Listener>,
+    pub(crate) service: Arc<Service>,
     /// Removed when the listener closes.
     #[cfg(unix)]
     _path: Option<UnixPath>,
@@ -83,12 +84,13 @@ impl Bound {
             id: options.id,
             framing: options.framing,
             limits: options.limits,
-            service: service.clone(),
+            service: Some(service.clone()),
         };
         Ok(Self {
             socket,
             local,
             listener: Arc::new(listener),
+            service: service.clone(),
             #[cfg(unix)]
             _path: path,
         })

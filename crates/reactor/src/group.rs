@@ -1,7 +1,9 @@
 //! Loops that belong together: one private to a server, or one shared by all of an environment.
 
 use crate::acceptor::Acceptor;
+use crate::balance::least;
 use crate::bound::Bound;
+use crate::dial::DialOptions;
 use crate::driver;
 use crate::event_loop::{EventLoop, Turn};
 use crate::handoff::Handoff;
@@ -164,6 +166,28 @@ impl Group {
         match &self.acceptor {
             Some(acceptor) => acceptor.close(id),
             None => self.loops[0].command(Handoff::Close(id)),
+        }
+    }
+
+    /// Connects, on the loop at that place in the group, or on the one with the fewest connections.
+    /// That loop answers with an `OPEN` or a `CONNECT_FAILED`, whose number is that of the options.
+    ///
+    /// Returns the loop's place; `None` if it is dead, or all of them are.
+    pub fn connect(&self, at: Option<usize>, options: DialOptions) -> Option<usize> {
+        let at = match at {
+            Some(at) => Some(at).filter(|at| self.loops.get(*at).is_some_and(LoopHandle::is_alive)),
+            None => least(&self.loops),
+        }?;
+        self.loops[at].0.connections.fetch_add(1, Ordering::Relaxed);
+        self.loops[at].command(Handoff::Connect(Box::new(options.into())));
+        Some(at)
+    }
+
+    /// Gives up connecting. Answered by a `CONNECT_FAILED` without an error, unless the answer is on
+    /// its way.
+    pub fn cancel_connect(&self, at: usize, number: u32) {
+        if let Some(target) = self.loops.get(at) {
+            target.command(Handoff::CancelConnect(number));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::bound::Bound;
+use crate::dial::Dial;
 use crate::event_loop::News;
 use crate::listener::Listener;
 use crate::socket::Socket;
@@ -12,6 +13,10 @@ use std::sync::Arc;
 pub(crate) enum Handoff {
     /// A connection that was assigned to the loop.
     Accepted(Accepted),
+    /// A connection to be made.
+    Connect(Box<Dial>),
+    /// Give up making the connection of that number.
+    CancelConnect(u32),
     /// A listener that the loop accepts from itself.
     Listen(Bound),
     /// Accept once more from that listener, then close it.

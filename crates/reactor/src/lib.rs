@@ -5,7 +5,8 @@
 //! - `event_loop` is one loop as a state machine: [`EventLoop::turn`] does what there is to do;
 //! - `conn` is one connection, an enum of states with sticky readiness;
 //! - [`Framing`] and `decoder` cut a stream into frames, behind `tokio_util`'s `Decoder`;
-//! - `acceptor` and [`Balance`] spread new connections over the loops.
+//! - `acceptor` and [`Balance`] spread new connections over the loops;
+//! - [`Group::connect`] makes connections to others.
 //!
 //! A loop speaks with its user through two rings of `millrace-ring` and nothing else; what it says
 //! there is in that crate's `record`.
@@ -21,6 +22,7 @@ mod conn;
 mod control;
 mod counters;
 mod decoder;
+mod dial;
 mod driver;
 mod event_loop;
 mod framing;
@@ -45,6 +47,7 @@ pub use balance::Balance;
 pub use bound::{Bound, ListenOptions, Place};
 pub use counters::Snapshot;
 pub use decoder::{Frame, FrameDecoder, FrameError, cut};
+pub use dial::{DialOptions, Target};
 pub use event_loop::{EventLoop, Turn};
 pub use framing::{Framing, FramingError, LengthField};
 pub use group::{Group, GroupError, LoopEnds};

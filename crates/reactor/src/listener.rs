@@ -20,11 +20,21 @@ pub struct Limits {
     pub no_delay: bool,
 }
 
-/// What a connection needs to know of where it came in.
+/// What a connection needs to know of where it came from: a listener, or a dial.
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) id: u32,
     pub(crate) framing: Framing,
     pub(crate) limits: Limits,
-    pub(crate) service: Arc<Service>,
+    /// The server that counts its connections. A dial has none.
+    pub(crate) service: Option<Arc<Service>>,
+}
+
+impl Listener {
+    /// One of its connections is gone.
+    pub(crate) fn release(&self) {
+        if let Some(service) = &self.service {
+            service.release();
+        }
+    }
 }

@@ -54,8 +54,8 @@ pub(crate) struct Shared {
     pub(crate) room: Doorbell,
     pub(crate) bell: Arc<dyn Bell>,
     pub(crate) handoff: ArrayQueue<Handoff>,
-    /// From the group's owner, and answers to it. Never waited for; as many as its listeners and its
-    /// questions that wait for an answer.
+    /// From the group's owner, and answers to it. Never waited for; as many as its listeners, its
+    /// dials, and its questions that wait for an answer.
     pub(crate) commands: SegQueue<Handoff>,
     /// The acceptor holds a socket for which the hand-off queue had no room.
     pub(crate) stalled: AtomicBool,

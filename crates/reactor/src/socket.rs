@@ -41,17 +41,29 @@ impl Socket {
         Self::Unix { stream, watches_writes: false }
     }
 
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    /// One that is not connected yet: that it can be written to says that it is.
+    #[cfg(unix)]
+    pub(crate) fn connecting_unix(stream: UnixStream) -> Self {
+        Self::Unix { stream, watches_writes: true }
+    }
+
+    fn interest(&self) -> Interest {
         match self {
-            Self::Tcp(stream) => {
-                registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)
-            }
             #[cfg(unix)]
-            Self::Unix { stream, watches_writes } => {
-                *watches_writes = false;
-                registry.register(stream, token, Interest::READABLE)
-            }
+            Self::Unix { watches_writes: false, .. } => Interest::READABLE,
+            _ => Interest::READABLE | Interest::WRITABLE,
         }
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = self.interest();
+        each!(self, stream => registry.register(stream, token, interest))
+    }
+
+    /// Under another token, and armed anew.
+    pub(crate) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = self.interest();
+        each!(self, stream => registry.reregister(stream, token, interest))
     }
 
     /// Says whether there is something to write that the kernel has refused.
@@ -66,16 +78,12 @@ impl Socket {
         token: Token,
     ) -> io::Result<()> {
         match self {
-            Self::Tcp(_) => Ok(()),
             #[cfg(unix)]
-            Self::Unix { watches_writes, .. } if *watches_writes == watch => Ok(()),
-            #[cfg(unix)]
-            Self::Unix { stream, watches_writes } => {
+            Self::Unix { watches_writes, .. } if *watches_writes != watch => {
                 *watches_writes = watch;
-                let reading = Interest::READABLE;
-                let interest = if watch { reading | Interest::WRITABLE } else { reading };
-                registry.reregister(stream, token, interest)
+                self.reregister(registry, token)
             }
+            _ => Ok(()),
         }
     }
 
@@ -128,6 +136,13 @@ impl Socket {
     /// The error that the kernel holds for this socket, if any.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         each!(self, stream => stream.take_error()).ok().flatten()
+    }
+
+    /// Whether the peer has taken the connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        let result = each!(self, stream => stream.peer_addr().map(drop));
+        // Any other error says that it was connected, and is over already: the next read knows more.
+        !result.is_err_and(|error| error.kind() == io::ErrorKind::NotConnected)
     }
 
     pub(crate) fn unread(&self) -> usize {

@@ -68,6 +68,8 @@ table! {
         LISTENER_CLOSED = 9,
         /// Accepting failed and is tried again later. Payload: see `news`.
         ACCEPT_ERROR = 10,
+        /// A connection could not be made, or was cancelled. Payload: see `news`.
+        CONNECT_FAILED = 11,
         /// The answer to a question that was put beside the rings. Payload: see `news`.
         ANSWER = 12,
         /// Bytes to send.
@@ -143,7 +145,7 @@ table! {
     }
     /// Offsets in the payload of what is told of no connection.
     news {
-        /// `u32`: the listener's number, or the question's.
+        /// `u32`: the listener's or the dial's number, or the question's.
         NUMBER = 0,
         /// `i32`, the system's error number, 0 if there is none.
         ERRNO = 4,

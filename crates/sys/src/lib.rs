@@ -13,7 +13,9 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
-pub use platform::{accept_error, error_name, prepare_listener, unread};
+pub use platform::{
+    accept_error, choose_port_late, error_name, is_begun, prepare_listener, unread,
+};
 
 use bytes::BytesMut;
 use socket2::Socket;

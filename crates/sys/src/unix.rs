@@ -14,6 +14,35 @@ pub fn prepare_listener(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
+/// Lets a socket that is bound to an address without a port choose that port when it connects, so that
+/// it shares ports with connections to other peers: else an address has as many as there are ports.
+pub fn choose_port_late(socket: &Socket) {
+    #[cfg(target_os = "linux")]
+    {
+        let on: libc::c_int = 1;
+        // SAFETY: the descriptor is open as long as `socket` is borrowed, and the value is one int
+        // that outlives the call.
+        let _ = unsafe {
+            // An old kernel refuses it, and the port is chosen at once.
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_IP,
+                libc::IP_BIND_ADDRESS_NO_PORT,
+                (&raw const on).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
+}
+
+/// Whether a `connect(2)` that did not wait goes on by itself.
+#[must_use]
+pub fn is_begun(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINPROGRESS)
+}
+
 /// What a failed `accept(2)` says.
 #[must_use]
 pub fn accept_error(error: &io::Error) -> AcceptError {

@@ -26,6 +26,15 @@ pub fn prepare_listener(socket: &Socket) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Windows chooses the port of a bound socket at once, and there is nothing to change about it.
+pub fn choose_port_late(_socket: &Socket) {}
+
+/// Whether a `connect` that did not wait goes on by itself.
+#[must_use]
+pub fn is_begun(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(winsock::WSAEWOULDBLOCK)
+}
+
 /// What a failed `accept` says.
 #[must_use]
 pub fn accept_error(error: &io::Error) -> AcceptError {

@@ -47,7 +47,8 @@ impl Conn {
             Input::Discarding => return self.read_discarding(io),
             Input::Finished => return self.finish(),
         }
-        if self.pauses.any() && self.broken.is_none() || self.notes.opening.is_some() {
+        let is_held = self.pauses.output || self.pauses.user && !self.has_nothing_left();
+        if is_held && self.broken.is_none() || self.notes.opening.is_some() {
             return Next::Wait;
         }
         if !self.ready.readable && self.rest.is_empty() {
@@ -84,6 +85,14 @@ impl Conn {
             Next::Wait if !self.ready.readable => self.nothing_left(),
             _ => next,
         }
+    }
+
+    /// The peer's FIN came and no data before it: nothing that a pause holds back.
+    fn has_nothing_left(&self) -> bool {
+        self.ready.read_closed
+            && self.rest.is_empty()
+            && self.partial.is_none()
+            && self.socket.as_ref().is_some_and(|socket| socket.unread() == 0)
     }
 
     /// Everything that was there is passed on: whether somebody waited for that.

@@ -51,12 +51,6 @@ struct Pauses {
     output: bool,
 }
 
-impl Pauses {
-    fn any(self) -> bool {
-        self.user || self.output
-    }
-}
-
 /// What a connection needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {

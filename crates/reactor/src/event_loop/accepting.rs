@@ -22,24 +22,39 @@ impl EventLoop {
         if is_out_of_slots
             || socket.register(self.poll.registry(), token(slot, generation)).is_err()
         {
-            listener.service.release();
+            listener.release();
             self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
             return;
         }
+        self.begin(socket, listener, peer, false);
+    }
+
+    /// A connection begins, whose socket is registered under the next slot.
+    pub(super) fn begin(
+        &mut self,
+        socket: Socket,
+        listener: Arc<Listener>,
+        remote: Address,
+        paused: bool,
+    ) {
+        let (slot, generation) = self.conns.next();
         if listener.limits.no_delay {
             socket.set_no_delay();
         }
-        let local = socket.local_address();
-        let opening = Opening { listener: listener.id, remote: peer, local };
+        let opening = Opening { listener: listener.id, remote, local: socket.local_address() };
         self.io.shared.gauges.open(slot, generation);
         self.io.shared.counters.opened(1);
-        self.conns.insert(Conn::new(socket, listener, opening));
+        let mut conn = Conn::new(socket, listener, opening);
+        if paused {
+            conn.pause();
+        }
+        self.conns.insert(conn);
         self.settle(slot, Next::Wait);
         self.tell_one(slot);
     }
 
     pub(super) fn listen(&mut self, bound: Bound) {
-        bound.listener.service.accepted_by(&self.handle.0.alarm);
+        bound.service.accepted_by(&self.handle.0.alarm);
         let id = bound.listener.id;
         if let Err(error) = self.listeners.add(bound, self.poll.registry()) {
             self.news.push_back(News::failed(kind::ACCEPT_ERROR, id, &error));

@@ -1,8 +1,10 @@
 //! One event loop as a state machine: a turn does what there is to do, whoever calls it.
 //!
-//! `accepting.rs` takes connections in, `telling.rs` says what connections have to tell.
+//! `accepting.rs` takes connections in, `dialing.rs` makes others, `telling.rs` says what they have
+//! to tell.
 
 mod accepting;
+mod dialing;
 mod telling;
 
 pub(crate) use telling::News;
@@ -15,6 +17,7 @@ use crate::io::Io;
 use crate::shared::{Bell, LoopHandle};
 use crate::slab::Slab;
 use crate::timers::Timers;
+use dialing::Dialing;
 use millrace_ring::record::{kind, reason};
 use millrace_ring::{Consumer, Producer};
 use mio::{Events, Poll, Token, Waker};
@@ -31,6 +34,8 @@ const SLOT_BITS: u32 = 24;
 const EVENTS: usize = 1024;
 /// Connections whose `OPEN` waits for room in the ring, before no more are accepted.
 const UNTOLD: usize = 1024;
+/// Commands taken in one turn: thousands of dials delay the other connections no longer than this.
+const COMMANDS: usize = 256;
 /// Outbound records between two looks at what is released.
 const RELEASE: u32 = 256;
 
@@ -65,6 +70,7 @@ pub struct EventLoop {
     news: VecDeque<News>,
     timers: Timers,
     listeners: Listeners,
+    dialing: Dialing,
 }
 
 fn token(slot: u32, generation: u32) -> Token {
@@ -94,6 +100,7 @@ impl EventLoop {
             news: VecDeque::new(),
             timers: Timers::new(now),
             listeners: Listeners::default(),
+            dialing: Dialing::new(now),
         })
     }
 
@@ -182,9 +189,11 @@ impl EventLoop {
             }
         }
         self.expire();
+        self.dial_again();
         self.tell();
         self.io.publish();
         self.conns.recycle();
+        self.dialing.recycle();
         Turn { pending: self.is_pending(), next_deadline: self.next_deadline() }
     }
 
@@ -205,15 +214,17 @@ impl EventLoop {
 
     fn drop_all(&mut self) {
         self.listeners.clear();
+        self.dialing.clear();
         for slot in 0..self.conns.slots() {
             // Whose socket is gone was counted as closed then, and only its last word is missing.
             if let Some(conn) = self.conns.remove(slot)
                 && conn.socket.is_some()
             {
-                conn.listener.service.release();
+                conn.listener.release();
             }
         }
         self.conns.clear();
+        while self.handle.0.commands.pop().map(drop_item).is_some() {}
         while self.handle.0.handoff.pop().map(drop_item).is_some() {}
     }
 
@@ -240,10 +251,8 @@ impl EventLoop {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        match (self.timers.next(), self.listeners.next_retry()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        let all = [self.timers.next(), self.listeners.next_retry(), self.dialing.next_deadline()];
+        all.into_iter().flatten().min()
     }
 
     fn take_events(&mut self) {
@@ -251,6 +260,10 @@ impl EventLoop {
         for event in &events {
             let token = event.token();
             if token == WAKER || self.listeners.note(token) {
+                continue;
+            }
+            if Dialing::is_mine(token) {
+                self.answered(event);
                 continue;
             }
             let slot = (token.0 & ((1 << SLOT_BITS) - 1)) as u32;
@@ -269,7 +282,8 @@ impl EventLoop {
     }
 
     fn take_handoff(&mut self) {
-        while let Some(command) = self.handle.0.commands.pop() {
+        for _ in 0..COMMANDS {
+            let Some(command) = self.handle.0.commands.pop() else { break };
             self.take(command);
         }
         let mut taken = false;
@@ -290,6 +304,8 @@ impl EventLoop {
         match item {
             Handoff::Accepted(accepted) => self.adopt(accepted),
             Handoff::Listen(bound) => self.listen(bound),
+            Handoff::Connect(dial) => self.dial(dial),
+            Handoff::CancelConnect(number) => self.cancel(number),
             Handoff::Close(id) => self.close_listener(id),
             Handoff::Closed(id) => self.drain(id),
             Handoff::AcceptFailed(id, errno) => {
@@ -400,7 +416,7 @@ impl EventLoop {
                     socket.deregister(self.poll.registry());
                     // Closed before the listener hears of it, for it may have waited for the descriptor.
                     drop(socket);
-                    conn.listener.service.release();
+                    conn.listener.release();
                     self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
                     self.io.shared.counters.closed(1);
                 }

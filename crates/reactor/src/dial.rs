@@ -1,0 +1,146 @@
+//! Connections that this side begins: what is asked for, and the socket that comes of it.
+
+use crate::address::Address;
+use crate::framing::Framing;
+use crate::listener::{Limits, Listener};
+use crate::socket::Socket;
+use mio::net::TcpStream;
+use socket2::{Domain, Protocol, SockAddr, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Whom to connect to.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// An IP address and a port.
+    Tcp {
+        /// Theirs.
+        address: SocketAddr,
+        /// Ours, if it matters; port 0 is any.
+        local: Option<SocketAddr>,
+    },
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix {
+        /// Its path; where the first byte is 0, an abstract name of Linux.
+        path: Box<[u8]>,
+    },
+}
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct DialOptions {
+    /// A number of the user's choice, which stands in the `OPEN` or the `CONNECT_FAILED` that
+    /// answers it, and cancels it.
+    pub id: u32,
+    /// Whom to.
+    pub target: Target,
+    /// Do not read before the user says `RESUME`.
+    pub paused: bool,
+    /// What the stream is cut into.
+    pub framing: Framing,
+    /// What the connection is held to.
+    pub limits: Limits,
+}
+
+/// A connection to be made.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    target: Target,
+    pub(crate) paused: bool,
+    pub(crate) listener: Arc<Listener>,
+}
+
+/// How far one try came.
+pub(crate) enum Tried {
+    /// The peer has it already.
+    Connected(Socket),
+    /// The peer's answer is awaited: the socket becomes writable.
+    Begun(Socket),
+    /// The peer has no room for it now, and nothing will say when it has.
+    #[cfg(unix)]
+    Full(socket2::Socket),
+}
+
+impl From<DialOptions> for Dial {
+    fn from(options: DialOptions) -> Self {
+        let DialOptions { id, target, paused, framing, limits } = options;
+        Self { target, paused, listener: Arc::new(Listener { id, framing, limits, service: None }) }
+    }
+}
+
+impl Dial {
+    /// The number of the user's choice.
+    pub(crate) fn number(&self) -> u32 {
+        self.listener.id
+    }
+
+    /// Whom it connects to, as a connection's user sees it.
+    pub(crate) fn peer(&self) -> Address {
+        match &self.target {
+            Target::Tcp { address, .. } => Address::Inet(*address),
+            #[cfg(unix)]
+            Target::Unix { path } => Address::Unix(path.clone()),
+        }
+    }
+
+    /// Begins to connect, without waiting.
+    pub(crate) fn begin(&self) -> io::Result<Tried> {
+        match &self.target {
+            Target::Tcp { address, local: None } => TcpStream::connect(*address).map(begun),
+            Target::Tcp { address, local: Some(local) } => {
+                connect_from(*local, *address).map(begun)
+            }
+            #[cfg(unix)]
+            Target::Unix { .. } => {
+                let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                socket.set_nonblocking(true)?;
+                self.again(socket)
+            }
+        }
+    }
+
+    /// Tries again with a socket that found no room.
+    #[cfg(unix)]
+    pub(crate) fn again(&self, socket: socket2::Socket) -> io::Result<Tried> {
+        use std::os::unix::ffi::OsStrExt;
+
+        let Target::Unix { path } = &self.target else { return self.begin() };
+        let address = SockAddr::unix(std::ffi::OsStr::from_bytes(path))?;
+        match socket.connect(&address) {
+            Ok(()) => Ok(Tried::Connected(Socket::unix(stream(socket)))),
+            Err(error) if millrace_sys::is_begun(&error) => {
+                Ok(Tried::Begun(Socket::connecting_unix(stream(socket))))
+            }
+            // Linux says so of a full backlog; the BSDs and macOS refuse.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Tried::Full(socket)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn begun(stream: TcpStream) -> Tried {
+    Tried::Begun(Socket::Tcp(stream))
+}
+
+#[cfg(unix)]
+fn stream(socket: socket2::Socket) -> mio::net::UnixStream {
+    mio::net::UnixStream::from_std(socket.into())
+}
+
+fn connect_from(local: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let domain = Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    if local.port() == 0 {
+        millrace_sys::choose_port_late(&socket);
+    }
+    socket.bind(&SockAddr::from(local))?;
+    match socket.connect(&SockAddr::from(address)) {
+        Ok(()) => {}
+        Err(error) if millrace_sys::is_begun(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}

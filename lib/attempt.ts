@@ -1,0 +1,140 @@
+/** One try to connect to one address, until its loop has answered. */
+
+import { type BindAddress, type LocalAddress, unixName } from './address.js'
+import { nativeError, systemError } from './close-error.js'
+import { theEnvironment } from './environment.js'
+import { MillraceError } from './errors.js'
+import type { Group } from './group.js'
+import type { Loop } from './loop.js'
+import { cancelConnect, connect, type DialInit, type ProfileInit } from './native.js'
+import { KIND_DESTROY } from './record.js'
+import type { Source } from './source.js'
+
+/** What all tries of one `connect` share. */
+export interface AttemptPlan {
+  readonly group: Group
+  /** The one to use, if it was named. */
+  readonly loop: Loop | undefined
+  readonly local: LocalAddress | undefined
+  readonly paused: boolean
+  readonly profile: ProfileInit
+}
+
+/** Who waits for the answer. */
+export interface AttemptOwner {
+  /** The peer has taken it: an `OPEN` record, whose payload begins at `at`. */
+  attemptOpened(
+    attempt: Attempt,
+    slot: number,
+    generation: number,
+    view: DataView,
+    at: number,
+  ): void
+  /** It failed, or was cancelled. */
+  attemptFailed(attempt: Attempt, error: MillraceError): void
+}
+
+/** It is answered exactly once, cancelled or not, and its loops have to stay until then. */
+export class Attempt implements Source {
+  readonly #owner: AttemptOwner
+  readonly #plan: AttemptPlan
+  readonly #address: BindAddress
+  readonly #number: number
+  #loop: Loop | undefined
+
+  constructor(owner: AttemptOwner, plan: AttemptPlan, address: BindAddress) {
+    this.#owner = owner
+    this.#plan = plan
+    this.#address = address
+    this.#number = theEnvironment().sourceNumber()
+  }
+
+  /**
+   * Asks a loop to connect.
+   *
+   * @throws `ERR_LOOP_PANIC` if there is no loop left
+   */
+  start(): void {
+    const environment = theEnvironment()
+    const { group, loop } = this.#plan
+    let index: number
+    try {
+      index = connect(environment.handle, group.number, loop?.index ?? -1, this.#init())
+    } catch (error) {
+      throw nativeError(error)
+    }
+    this.#loop = environment.loops[index]
+    if (this.#loop === undefined) throw lostLoop()
+    environment.sources.set(this.#number, this)
+  }
+
+  #init(): DialInit {
+    const { local, paused, profile } = this.#plan
+    const address = this.#address
+    const common = { id: this.#number, paused, profile }
+    if (address.kind === 'unix') {
+      const path = unixName(address.path)
+      return { ...common, path, port: 0, scope: 0, localPort: 0, localScope: 0 }
+    }
+    const { host, port, scope } = address
+    return {
+      ...common,
+      host,
+      port,
+      scope,
+      ...(local === undefined ? {} : { localHost: local.host }),
+      localPort: local?.port ?? 0,
+      localScope: local?.scope ?? 0,
+    }
+  }
+
+  /** Gives up. The answer may be on its way. */
+  cancel(): void {
+    const { handle } = theEnvironment()
+    cancelConnect(handle, this.#plan.group.number, this.#loop?.index ?? 0, this.#number)
+  }
+
+  /** The loop that connects. */
+  get loop(): Loop {
+    if (this.#loop === undefined) throw new TypeError('not started')
+    return this.#loop
+  }
+
+  /** Drops the connection that came of it, of which nobody has heard. */
+  drop(slot: number, generation: number): void {
+    this.loop.outbound.control(KIND_DESTROY, { slot, generation })
+    this.loop.wrote()
+  }
+
+  opens(_loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
+    this.#answered()
+    this.#owner.attemptOpened(this, slot, generation, view, at)
+  }
+
+  told(_kind: number, _loop: Loop, errno: number): void {
+    this.#answered()
+    this.#owner.attemptFailed(this, connectError(errno, this.#address))
+  }
+
+  lost(loop: Loop): void {
+    if (loop !== this.#loop) return
+    this.#answered()
+    this.#owner.attemptFailed(this, lostLoop())
+  }
+
+  #answered(): void {
+    theEnvironment().sources.delete(this.#number)
+  }
+}
+
+function connectError(errno: number, address: BindAddress): MillraceError {
+  const place =
+    address.kind === 'unix'
+      ? { address: address.path }
+      : { address: address.host, port: address.port }
+  return systemError(errno, 'connect', place)
+}
+
+function lostLoop(): MillraceError {
+  return new MillraceError('ERR_LOOP_PANIC', 'the event loop that was connecting is lost')
+}

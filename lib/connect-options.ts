@@ -1,0 +1,249 @@
+/** What `connect` takes, checked in one place. */
+
+import { type Destination, destination, type LocalAddress, localAddress } from './address.js'
+import type { Client } from './client.js'
+import type { Conn } from './conn.js'
+import { Connection } from './connection.js'
+import { invalidOption, MillraceError } from './errors.js'
+import { raw } from './framing.js'
+import type { Handlers } from './handlers.js'
+import type { Loop } from './loop.js'
+import type { ProfileInit } from './native.js'
+import {
+  CONN_NAMES,
+  type ConnOptions,
+  type ConnSettings,
+  checkConn,
+  checkHandlers,
+  checkNames,
+  checkSignal,
+  HANDLERS,
+  oneOf,
+  profileInit,
+  whole,
+} from './options.js'
+import type { Server } from './server.js'
+
+/** What `connect` takes: handlers, and the options here. */
+export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Data = undefined>
+  extends Handlers<In, Out, Data>,
+    ConnOptions<In, Out> {
+  /**
+   * Whom to connect to. `tcp://host:port`: a host may be an IPv4 address, an IPv6 address in
+   * brackets, a name (all of its addresses are tried), or nothing (this machine).
+   * `unix:///run/my.sock`: a Unix socket; `unix://@name` has an abstract name (Linux).
+   */
+  to: string
+  /**
+   * A number: that many event loops of its own, each with a thread, 1 to 128. `'inline'`: one loop on
+   * Node's own, without a thread. A server: its loops, of which the one with the fewest connections
+   * is taken. Default: the loops that all of this JavaScript environment shares.
+   */
+  loops?: number | 'inline' | Server<unknown, unknown, unknown>
+  /** The loop of another connection, which has to be open. Not with `loops`. */
+  loop?: Conn<unknown, unknown, unknown>
+  /**
+   * Milliseconds that it may take to connect, the look-up of a name included; with `reconnect`, each
+   * time. After that it fails with `ERR_CONNECT_TIMEOUT`. Default none: the system gives up sometime.
+   */
+  timeout?: number
+  /** Gives up connecting, which rejects with the signal's reason; afterwards destroys the connection. */
+  signal?: AbortSignal
+  /**
+   * An IP address of this machine to connect from, with or without a port: `10.0.0.7`,
+   * `[fe80::1%eth0]:4000`. Of a host name only addresses of the same kind are tried. Default: what the
+   * system chooses.
+   */
+  localAddress?: string
+  /** Bytes of each of a loop's two rings, a power of two from 4 KiB to 1 GiB. Only with loops of its own. Default 1 MiB. */
+  ringBytes?: number
+  /** See {@link ReconnectingOptions}. */
+  reconnect?: false | undefined
+}
+
+/** How long to wait before the next try. */
+export interface ReconnectOptions {
+  /** Milliseconds before the first try after a failure or a loss. Default 100. */
+  min?: number
+  /** Milliseconds at most. Default 30,000. */
+  max?: number
+  /** What the wait is multiplied by after each further failure in a row, 1 or more. Default 2. */
+  factor?: number
+  /** The part of a wait that is left to chance, 0 to 1, so that not all clients come at once. Default 0.5. */
+  jitter?: number
+  /** Failures in a row after which it gives up. Default `Infinity`. */
+  attempts?: number
+}
+
+/** What `connect` takes for a client that connects again. */
+export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Data = undefined>
+  extends Omit<ConnectOptions<In, Out, Data>, 'reconnect'> {
+  /** Connect again when connecting fails, or when a connection is lost. `true`: by the defaults. */
+  reconnect: true | ReconnectOptions
+  /**
+   * What `client.write` does while there is no connection: `'queue'` keeps messages, encoded at once,
+   * and sends them first when there is one; `'refuse'` says `false`. Default `'queue'`; with a function
+   * for `codec` `'refuse'`, the only choice, since a message is encoded for one connection.
+   */
+  offline?: 'queue' | 'refuse'
+  /** Bytes that wait for a connection, over which `client.write` throws `ERR_WRITE_BUFFER_FULL`. Default 1 MiB. */
+  maxOffline?: number
+  /** `client.state` has changed. */
+  state?(client: Client<In, Out, Data>): void
+}
+
+/** How to wait, complete and checked. */
+export interface Backoff {
+  readonly min: number
+  readonly max: number
+  readonly factor: number
+  readonly jitter: number
+  readonly attempts: number
+}
+
+/** The options of `connect`, complete and checked. */
+export interface ConnectSettings extends ConnSettings {
+  /** As it was given. */
+  readonly to: string
+  readonly destination: Destination
+  readonly local: LocalAddress | undefined
+  /** Milliseconds, 0 for none. */
+  readonly timeout: number
+  readonly signal: AbortSignal | undefined
+  /** The one to use, if it was named. */
+  readonly loop: Loop | undefined
+  readonly profile: ProfileInit
+}
+
+/** What a client needs beside. */
+export interface ClientSettings {
+  readonly backoff: Backoff
+  readonly queues: boolean
+  readonly maxOffline: number
+}
+
+const NAMES: ReadonlySet<string> = new Set([
+  ...HANDLERS,
+  ...CONN_NAMES,
+  'to',
+  'loops',
+  'loop',
+  'timeout',
+  'signal',
+  'localAddress',
+  'ringBytes',
+  'reconnect',
+])
+const CLIENT_NAMES: ReadonlySet<string> = new Set([...NAMES, 'offline', 'maxOffline', 'state'])
+const BACKOFF_NAMES: ReadonlySet<string> = new Set(['min', 'max', 'factor', 'jitter', 'attempts'])
+
+/** Whether a client is asked for, not one connection. */
+export function reconnects(options: unknown): options is ReconnectingOptions<never, never, never> {
+  const { reconnect } = (options ?? {}) as { reconnect?: unknown }
+  return reconnect !== undefined && reconnect !== false
+}
+
+/**
+ * Checks and completes.
+ *
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`
+ */
+export function checkConnect(
+  options: ConnectOptions<never, never, never> | ReconnectingOptions<never, never, never>,
+): ConnectSettings {
+  checkNames(options, reconnects(options) ? CLIENT_NAMES : NAMES)
+  checkHandlers(options)
+  checkSignal(options.signal)
+  const { to, loops, loop } = options
+  if (loop !== undefined && loops !== undefined)
+    throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
+  const settings = checkConn(options, raw())
+  const place = destination(to)
+  return {
+    ...settings,
+    to,
+    destination: place,
+    local: checkLocal(options.localAddress, place),
+    timeout: whole('timeout', options.timeout, 0, 1),
+    signal: options.signal,
+    loop: checkLoop(loop),
+    profile: profileInit(settings),
+  }
+}
+
+function checkLocal(local: unknown, { kind }: Destination): LocalAddress | undefined {
+  if (local === undefined) return undefined
+  if (typeof local !== 'string') throw invalidOption('localAddress', 'an IP address', local)
+  if (kind === 'unix')
+    throw new MillraceError('ERR_INVALID_OPTION', 'localAddress is for tcp, not for Unix sockets')
+  return localAddress(local)
+}
+
+function checkLoop(conn: unknown): Loop | undefined {
+  if (conn === undefined) return undefined
+  if (!(conn instanceof Connection) || conn.readyState === 'closed')
+    throw invalidOption('loop', 'an open connection', conn)
+  return conn.itsLoop
+}
+
+/**
+ * Checks and completes what only a client takes.
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function checkClient(
+  options: ReconnectingOptions<never, never, never>,
+  { maxWriteBuffer, codecOf }: ConnSettings,
+): ClientSettings {
+  const { offline, state } = options
+  if (state !== undefined && typeof state !== 'function')
+    throw invalidOption('state', 'a function', state)
+  if (offline === 'queue' && codecOf !== undefined) {
+    throw new MillraceError(
+      'ERR_INVALID_OPTION',
+      "offline has to be 'refuse' where codec is a function: a message is encoded for one connection",
+    )
+  }
+  const most = Math.min(maxWriteBuffer, 1 << 20)
+  return {
+    backoff: checkBackoff(options.reconnect),
+    queues: codecOf === undefined && oneOf('offline', offline, ['queue', 'refuse']) === 'queue',
+    // All of it is written at once when there is a connection.
+    maxOffline: whole('maxOffline', options.maxOffline, most, 1, maxWriteBuffer),
+  }
+}
+
+function checkBackoff(reconnect: unknown): Backoff {
+  if (reconnect !== true && (typeof reconnect !== 'object' || reconnect === null))
+    throw invalidOption('reconnect', 'true or an object', reconnect)
+  const options: ReconnectOptions = reconnect === true ? {} : reconnect
+  for (const name of Object.keys(options)) {
+    if (!BACKOFF_NAMES.has(name))
+      throw new MillraceError('ERR_INVALID_OPTION', `there is no option reconnect.${name}`)
+  }
+  const min = whole('reconnect.min', options.min, Math.min(100, options.max ?? 100), 1)
+  const { attempts = Number.POSITIVE_INFINITY } = options
+  return {
+    min,
+    max: whole('reconnect.max', options.max, Math.max(30_000, min), min),
+    factor: between('reconnect.factor', options.factor, 2, 1, 1000),
+    jitter: between('reconnect.jitter', options.jitter, 0.5, 0, 1),
+    attempts:
+      attempts === Number.POSITIVE_INFINITY
+        ? attempts
+        : whole('reconnect.attempts', attempts, 1, 1),
+  }
+}
+
+function between(
+  name: string,
+  value: unknown,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number' || !(value >= least && value <= most))
+    throw invalidOption(name, `a number from ${least} to ${most}`, value)
+  return value
+}

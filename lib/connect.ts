@@ -1,0 +1,86 @@
+/** Connects to others. */
+
+import { type Client, Redialer } from './client.js'
+import type { Conn } from './conn.js'
+import {
+  type ConnectOptions,
+  type ConnectSettings,
+  checkClient,
+  checkConnect,
+  type ReconnectingOptions,
+  reconnects,
+} from './connect-options.js'
+import type { Connection } from './connection.js'
+import { Dialer } from './dialer.js'
+import { type Group, groupFor } from './group.js'
+import type { Handlers } from './handlers.js'
+import { ServerHandle } from './server.js'
+
+type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<never, never, never>
+type AnyHandlers = Handlers<unknown, unknown, unknown>
+
+/**
+ * Connects, and connects again whenever that fails or the connection is lost, as `reconnect` says.
+ *
+ * @returns a client, once it is connected for the first time
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`; the last error of connecting once
+ *   `reconnect.attempts` have failed; the reason of `signal`
+ */
+export function connect<In = Buffer, Out = Uint8Array | string, Data = undefined>(
+  options: ReconnectingOptions<In, Out, Data>,
+): Promise<Client<In, Out, Data>>
+/**
+ * Connects to a TCP or Unix socket.
+ *
+ * @returns the connection, once it is there and `open` ran (whose promise, if it returns one, is not
+ *   awaited). Without a `message` handler nothing is read until a message is pulled.
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error
+ *   (`ENOTFOUND`) or the system's (`ECONNREFUSED`); the reason of `signal`; what `open` threw. Where
+ *   several addresses of a name were tried it is the error of the first, and its `cause` an
+ *   `AggregateError` of all.
+ */
+export function connect<In = Buffer, Out = Uint8Array | string, Data = undefined>(
+  options: ConnectOptions<In, Out, Data>,
+): Promise<Conn<In, Out, Data>>
+export async function connect(given: unknown): Promise<unknown> {
+  const options = given as AnyOptions
+  const settings = checkConnect(options)
+  const handlers = options as unknown as AnyHandlers
+  if (reconnects(options)) {
+    const client = new Redialer(settings, checkClient(options, settings), options, () =>
+      groupOf(options, settings),
+    )
+    return client.start()
+  }
+  settings.signal?.throwIfAborted()
+  const group = groupOf(options, settings)
+  try {
+    return await once(settings, handlers, group)
+  } finally {
+    group.leaveSoon()
+  }
+}
+
+/** The loops to use, joined. */
+function groupOf(options: AnyOptions, { loop }: ConnectSettings): Group {
+  return groupFor(loop ?? options.loops, options.ringBytes, (owner) => {
+    if (owner === loop) return loop?.group
+    return owner instanceof ServerHandle ? owner.group : undefined
+  })
+}
+
+/** Makes one connection. */
+function once(settings: ConnectSettings, handlers: AnyHandlers, group: Group): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const life = {
+      opened(conn: Connection, thrown: Error | undefined) {
+        if (thrown === undefined) resolve(conn)
+        else reject(thrown)
+        return true
+      },
+      ended() {},
+      failed: reject,
+    }
+    new Dialer(settings, handlers, group, life).start()
+  })
+}
