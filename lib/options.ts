@@ -92,13 +92,13 @@ export interface Settings extends ConnSettings {
 }
 
 /** Frames that a connection nobody pulls from may have waiting. */
-const MAX_PARKED_FRAMES = 1024
+export const MAX_PARKED_FRAMES = 1024
 /** The largest of most numbers: they cross as 32-bit integers. */
-const INT = 0x7fffffff
+export const INT = 0x7fffffff
 
 const HANDLERS = ['data', 'open', 'message', 'drain', 'close', 'error'] as const
 
-function whole(
+export function whole(
   name: string,
   value: unknown,
   fallback: number,
@@ -112,7 +112,7 @@ function whole(
   return value as number
 }
 
-function flag(name: string, value: unknown, fallback: boolean): boolean {
+export function flag(name: string, value: unknown, fallback: boolean): boolean {
   if (value === undefined) return fallback
   if (typeof value !== 'boolean') throw invalidOption(name, 'true or false', value)
   return value
@@ -187,7 +187,7 @@ export function check(
   }
 }
 
-function checkSignal(signal: unknown): void {
+export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalidOption('signal', 'an AbortSignal', signal)
   }

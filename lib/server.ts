@@ -13,6 +13,7 @@ import type { Listener } from './listener.js'
 import type { Loop } from './loop.js'
 import { closeListener, counters, dropService } from './native.js'
 import type { Owner } from './profile.js'
+import { Warnings } from './warnings.js'
 import { FrameWriter } from './writer.js'
 
 /** What an event loop has counted since it started, for all servers that use it. */
@@ -95,8 +96,6 @@ function encode(codec: Codec<unknown, unknown>, message: unknown): Buffer {
 export type AnyServer = ServerHandle
 
 const CLOSE_TIMEOUT = 30_000
-/** Warnings of one code are at least this many milliseconds apart. */
-const WARNING_INTERVAL = 1000
 
 /** The one implementation. */
 export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
@@ -117,7 +116,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   #gaveUp: MillraceError | undefined
   readonly #empty = new Wait()
   readonly #lostLoops = new Set<Loop>()
-  readonly #warned = new Map<string, number>()
+  readonly #warnings = new Warnings()
 
   constructor(group: Group, service: number, handlers: Handlers<unknown, unknown, unknown>) {
     this.#group = group
@@ -297,24 +296,16 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   report(error: Error, conn?: Connection): void {
     const { error: handler } = conn?.profile.handlers ?? this.#handlers
     if (handler === undefined) {
-      this.#warn(error)
+      this.#warnings.warn(error)
       return
     }
     try {
       const result = handler(error, conn)
-      if (result instanceof Promise) result.catch((reason: unknown) => this.#warn(toError(reason)))
+      if (result instanceof Promise)
+        result.catch((reason: unknown) => this.#warnings.warn(toError(reason)))
     } catch (thrown) {
-      this.#warn(toError(thrown))
+      this.#warnings.warn(toError(thrown))
     }
-  }
-
-  #warn(error: Error): void {
-    const code = (error as NodeJS.ErrnoException).code ?? error.name
-    const now = performance.now()
-    const last = this.#warned.get(code)
-    if (last !== undefined && now - last < WARNING_INTERVAL) return
-    this.#warned.set(code, now)
-    process.emitWarning(error)
   }
 
   lost(loop: Loop): void {

@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::bound::Bound;
+use crate::datagrams::BoundDatagrams;
 use crate::listener::Listener;
 use crate::socket::Socket;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(crate) enum Handoff {
     Closed(u32),
     /// Accepting from that listener failed.
     AcceptFailed(u32, i32),
+    /// A datagram socket that the loop is to have.
+    Datagrams(Box<BoundDatagrams>),
     /// Panic, for the tests of what happens then.
     #[cfg(feature = "inject")]
     Panic,

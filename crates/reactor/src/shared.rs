@@ -1,6 +1,7 @@
 //! What a loop shares with the threads beside it.
 
 use crate::counters::{Counters, Snapshot};
+use crate::datagrams::BoundDatagrams;
 use crate::gauge::Gauges;
 use crate::handoff::Handoff;
 use crossbeam_queue::{ArrayQueue, SegQueue};
@@ -54,7 +55,8 @@ pub(crate) struct Shared {
     pub(crate) room: Doorbell,
     pub(crate) bell: Arc<dyn Bell>,
     pub(crate) handoff: ArrayQueue<Handoff>,
-    /// From the group's owner. Never more than two for each of its listeners, and never waited for.
+    /// From the group's owner. Never more than two for each of its listeners and one for each
+    /// datagram socket, and never waited for.
     pub(crate) commands: SegQueue<Handoff>,
     /// The acceptor holds a socket for which the hand-off queue had no room.
     pub(crate) stalled: AtomicBool,
@@ -138,6 +140,11 @@ impl LoopHandle {
     #[must_use]
     pub fn counters(&self) -> Snapshot {
         self.0.counters.snapshot()
+    }
+
+    /// Gives the loop a datagram socket: it says `OPEN`, or `ACCEPT_ERROR` if it cannot have it.
+    pub fn open_datagrams(&self, bound: BoundDatagrams) {
+        self.command(Handoff::Datagrams(Box::new(bound)));
     }
 
     /// Makes the loop panic in its next turn.

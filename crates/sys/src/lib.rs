@@ -3,6 +3,7 @@
 //!
 //! One file per platform; each has the same functions.
 
+pub mod datagrams;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -13,7 +14,10 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
-pub use platform::{accept_error, error_name, prepare_listener, unread};
+pub use platform::{
+    accept_error, error_name, interface_index, prepare_datagrams, prepare_listener, share_port,
+    unread,
+};
 
 use bytes::BytesMut;
 use socket2::Socket;

@@ -1,8 +1,10 @@
 //! One event loop as a state machine: a turn does what there is to do, whoever calls it.
 //!
-//! `accepting.rs` takes connections in, `telling.rs` says what connections have to tell.
+//! `accepting.rs` takes connections in, `telling.rs` says what connections have to tell,
+//! `datagrams.rs` is for sockets without connections.
 
 mod accepting;
+mod datagrams;
 mod telling;
 
 pub(crate) use telling::News;
@@ -15,6 +17,7 @@ use crate::io::Io;
 use crate::shared::{Bell, LoopHandle};
 use crate::slab::Slab;
 use crate::timers::Timers;
+use datagrams::{DatagramSockets, is_datagrams};
 use millrace_ring::record::{kind, reason};
 use millrace_ring::{Consumer, Producer};
 use mio::{Events, Poll, Token, Waker};
@@ -52,6 +55,7 @@ pub struct EventLoop {
     outbound: Consumer,
     handle: LoopHandle,
     conns: Slab<Conn>,
+    datagrams: DatagramSockets,
     /// Connections that can go on in the next turn.
     ready: VecDeque<u32>,
     /// Connections that wait for the user to empty the ring.
@@ -87,6 +91,7 @@ impl EventLoop {
             outbound,
             handle,
             conns: Slab::new(),
+            datagrams: DatagramSockets::new(),
             ready: VecDeque::new(),
             starved: VecDeque::new(),
             held: VecDeque::new(),
@@ -185,6 +190,7 @@ impl EventLoop {
         self.tell();
         self.io.publish();
         self.conns.recycle();
+        self.datagrams.recycle();
         Turn { pending: self.is_pending(), next_deadline: self.next_deadline() }
     }
 
@@ -214,6 +220,7 @@ impl EventLoop {
             }
         }
         self.conns.clear();
+        self.datagrams.clear();
         while self.handle.0.handoff.pop().map(drop_item).is_some() {}
     }
 
@@ -251,6 +258,10 @@ impl EventLoop {
         for event in &events {
             let token = event.token();
             if token == WAKER || self.listeners.note(token) {
+                continue;
+            }
+            if self.note_datagrams(event) {
+                self.io.publish_batch();
                 continue;
             }
             let slot = (token.0 & ((1 << SLOT_BITS) - 1)) as u32;
@@ -292,6 +303,7 @@ impl EventLoop {
             Handoff::Listen(bound) => self.listen(bound),
             Handoff::Close(id) => self.close_listener(id),
             Handoff::Closed(id) => self.drain(id),
+            Handoff::Datagrams(bound) => self.open_datagrams(*bound),
             Handoff::AcceptFailed(id, errno) => {
                 self.news.push_back(News { kind: kind::ACCEPT_ERROR, number: id, errno, value: 0 });
             }
@@ -305,7 +317,10 @@ impl EventLoop {
         let mut count = 0;
         while let Some(record) = self.outbound.next() {
             let (slot, generation) = (record.label.slot, record.label.generation);
-            if let Some(conn) = self.conns.find(slot, generation) {
+            if is_datagrams(slot) {
+                let kind = record.label.kind;
+                self.take_for_datagrams(slot, generation, kind);
+            } else if let Some(conn) = self.conns.find(slot, generation) {
                 let io = &mut self.io;
                 let next = match record.label.kind {
                     kind::WRITE => conn.write(record.payload, slot, generation, io),
@@ -336,9 +351,11 @@ impl EventLoop {
             }
             count += 1;
             if count % RELEASE == 0 {
+                self.send_gathered();
                 self.outbound.release();
             }
         }
+        self.send_gathered();
         if count > 0 {
             self.io.shared.counters.records_out(u64::from(count));
         }
@@ -352,6 +369,8 @@ impl EventLoop {
         if let Some(slot) = self.ready.pop_front() {
             if let Some((_, conn)) = self.conns.get_mut(slot) {
                 conn.is_ready = false;
+            } else if is_datagrams(slot) {
+                self.unready_datagrams(slot);
             }
             self.go_on(slot);
             self.io.publish_batch();
@@ -362,6 +381,8 @@ impl EventLoop {
     fn go_on_after_waiting(&mut self, slot: u32) {
         if let Some((_, conn)) = self.conns.get_mut(slot) {
             conn.is_waiting = false;
+        } else if is_datagrams(slot) {
+            self.unwait_datagrams(slot);
         }
         self.go_on(slot);
     }
@@ -370,6 +391,8 @@ impl EventLoop {
         if let Some((generation, conn)) = self.conns.get_mut(slot) {
             let next = conn.drive(slot, generation, &mut self.io);
             self.settle(slot, next);
+        } else if is_datagrams(slot) {
+            self.go_on_with_datagrams(slot);
         }
     }
 
@@ -433,6 +456,8 @@ impl EventLoop {
                 conn.deadline = 0;
                 let next = conn.expire();
                 self.settle(slot, next);
+            } else if is_datagrams(slot) {
+                self.expire_datagrams(slot);
             }
         }
     }
