@@ -1,5 +1,6 @@
 /** millrace: sockets, framing, limits and balancing on Rust event loops; handlers and codecs in TypeScript. */
 
+export { bind } from './lib/bind.js'
 export type { Client, ClientState } from './lib/client.js'
 export { type Codec, defineCodec, json, map } from './lib/codec.js'
 export type { Conn, ReadyState } from './lib/conn.js'
@@ -9,6 +10,15 @@ export type {
   ReconnectingOptions,
   ReconnectOptions,
 } from './lib/connect-options.js'
+export type { BindOptions, MulticastOptions } from './lib/datagram-options.js'
+export type { DatagramInfo } from './lib/datagram-peer.js'
+export type {
+  DatagramHandlers,
+  DatagramSocket,
+  DatagramStats,
+  MembershipOptions,
+  Received,
+} from './lib/datagram-socket.js'
 export { type ErrorCode, MillraceError } from './lib/errors.js'
 export {
   delimiter,

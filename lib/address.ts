@@ -1,12 +1,14 @@
 /** Addresses as users write them, as records carry them, and as `remote` and `local` show them. */
 
 import { lookup } from 'node:dns/promises'
-import { isIP, isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { type NetworkInterfaceInfoIPv6, networkInterfaces } from 'node:os'
 import { MillraceError } from './errors.js'
+import { interfaceIndex } from './native.js'
 import {
   ADDRESS_FAMILY,
   ADDRESS_IP,
+  ADDRESS_LENGTH,
   ADDRESS_PORT,
   ADDRESS_SCOPE,
   OPEN_LOCAL,
@@ -104,6 +106,23 @@ export async function resolve(address: string): Promise<BindAddress[]> {
   const [name, rest] = scheme(address)
   if (name === 'unix') return [unixPath(address, rest)]
   if (name !== 'tcp') throw invalid(address, `has a scheme other than tcp and unix: ${name}`)
+  return inet(address, rest)
+}
+
+/**
+ * The address of a datagram socket: of a host name, its first one.
+ *
+ * @throws `ERR_INVALID_ADDRESS`, or the resolver's error (`ENOTFOUND`)
+ */
+export async function resolveDatagram(address: string): Promise<TcpAddress> {
+  const [name, rest] = scheme(address)
+  if (name !== 'udp') throw invalid(address, `has a scheme other than udp: ${name}`)
+  const [first] = await inet(address, rest)
+  return first as TcpAddress
+}
+
+/** The sockets of a host and port. */
+async function inet(address: string, rest: string): Promise<TcpAddress[]> {
   const { host, port } = hostAndPort(address, rest)
   const tcp = { kind: 'tcp', port, scope: 0, dualStack: false } as const
   if (host === '') return [{ ...tcp, host: '::', dualStack: true, fallback: '0.0.0.0' }]
@@ -189,9 +208,15 @@ function scopeOf(address: string, zone: string): number {
   if (zone === '') return 0
   const number = Number(zone)
   if (Number.isInteger(number)) return number
-  const scoped = networkInterfaces()[zone]?.find((each) => each.family === 'IPv6' && each.scopeid)
-  if (scoped === undefined) throw invalid(address, 'has a zone that is no interface')
-  return (scoped as NetworkInterfaceInfoIPv6).scopeid
+  const index = indexOfInterface(zone)
+  if (index === 0) throw invalid(address, 'has a zone that is no interface')
+  return index
+}
+
+/** The number of a network interface, 0 if there is none of that name. */
+export function indexOfInterface(name: string): number {
+  const scoped = networkInterfaces()[name]?.find((each) => each.family === 'IPv6' && each.scopeid)
+  return (scoped as NetworkInterfaceInfoIPv6 | undefined)?.scopeid ?? interfaceIndex(name)
 }
 
 /** An address as text: `tcp://127.0.0.1:80`, `tcp://[::1]:80`, `unix:///run/my.sock`. */
@@ -200,7 +225,7 @@ export function formatAddress(address: BindAddress): string {
   return `tcp://${endpoint(address.host, address.port)}`
 }
 
-function endpoint(host: string, port: number): string {
+export function endpoint(host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
 }
 
@@ -265,4 +290,71 @@ export function formatEndpoint(ip: number | string, port: number): string {
   }
   if (port === -1) return `unix:${ip}`
   return ip === '' ? '' : `[${ip}]:${port}`
+}
+
+/** The words of an address in a record, viewed as bytes. */
+function viewOf(words: Int32Array): DataView {
+  return new DataView(words.buffer, words.byteOffset, words.byteLength)
+}
+
+/** Words of an address in a record as text: `127.0.0.1:80`, `[fe80::1%2]:80`. */
+export function endpointText(words: Int32Array): string {
+  const { ip, port } = readEndpoint(viewOf(words), 0, 0)
+  return formatEndpoint(ip, port)
+}
+
+/** The same without the port. */
+export function hostText(words: Int32Array): string {
+  const { ip } = readEndpoint(viewOf(words), 0, 0)
+  return typeof ip === 'string' ? ip : formatEndpoint(ip, 0).slice(0, -2)
+}
+
+/**
+ * The words of an address as records carry it, of its text: an IP address, never a name.
+ *
+ * @throws `ERR_INVALID_ADDRESS`
+ */
+export function endpointWords(text: string): Int32Array {
+  const parts = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
+  const [, bracketed, plain = '', digits] = parts ?? []
+  const port = Number(digits)
+  const [ip = '', zone = ''] = (bracketed ?? plain).split('%')
+  if (port > 65535 || !(bracketed === undefined ? isIPv4(plain) : isIPv6(ip))) {
+    throw invalid(text, 'is not of the form 127.0.0.1:port or [::1]:port')
+  }
+  const words = new Int32Array(ADDRESS_LENGTH / 4)
+  const view = viewOf(words)
+  const bytes = bracketed === undefined ? bytesOfIPv4(plain) : bytesOfIPv6(ip)
+  const isMapped = bytes.length === 16 && isMappedIPv4(bytes)
+  const own = isMapped ? bytes.slice(12) : bytes
+  view.setUint16(ADDRESS_FAMILY, own.length === 4 ? 4 : 6, true)
+  view.setUint16(ADDRESS_PORT, port, true)
+  own.forEach((byte, at) => {
+    view.setUint8(ADDRESS_IP + at, byte)
+  })
+  if (own.length === 16) view.setUint32(ADDRESS_SCOPE, scopeOf(text, zone), true)
+  return words
+}
+
+function bytesOfIPv4(ip: string): number[] {
+  return ip.split('.').map(Number)
+}
+
+/** Of an address that is known to be one. */
+function bytesOfIPv6(ip: string): number[] {
+  const groups = (part: string) =>
+    part.split(':').flatMap((group) => {
+      if (group === '') return []
+      if (group.includes('.')) return bytesOfIPv4(group)
+      const value = Number.parseInt(group, 16)
+      return [value >> 8, value & 255]
+    })
+  const [left = '', right = ''] = ip.split('::')
+  const [front, back] = [groups(left), groups(right)]
+  return [...front, ...Array(16 - front.length - back.length).fill(0), ...back]
+}
+
+/** IPv4 in IPv6 is IPv4: the loop shows it so, and sends it so. */
+function isMappedIPv4(bytes: number[]): boolean {
+  return bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255
 }

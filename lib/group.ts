@@ -33,6 +33,11 @@ export class Group {
     })
   }
 
+  /** Bytes of each ring of its loops. */
+  get ringBytes(): number {
+    return this.loops[0]?.ringBytes ?? 0
+  }
+
   join(): this {
     this.#users++
     return this

@@ -2,6 +2,7 @@
 
 import type { Connection } from './connection.js'
 import { DEAD, IN_HEAD, IN_TAIL, OUT_HEAD, OUT_TAIL, WAITS, wordsOf } from './control.js'
+import type { DatagramLane } from './datagram-lane.js'
 import type { Environment } from './environment.js'
 import type { Group } from './group.js'
 import { Outbound } from './outbound.js'
@@ -13,6 +14,7 @@ import {
   KIND_CLOSE,
   KIND_CONNECT_FAILED,
   KIND_DATA,
+  KIND_DATAGRAM,
   KIND_DRAIN,
   KIND_EOF,
   KIND_FLUSHED,
@@ -20,11 +22,13 @@ import {
   KIND_OPEN,
   KIND_PART,
   KIND_PART_FIRST,
+  KIND_TROUBLE,
   NEWS_ERRNO,
   NEWS_NUMBER,
   NEWS_VALUE,
   OPEN_LISTENER,
   SKIP,
+  SLOT_DATAGRAMS,
 } from './record.js'
 
 /** Shown to the loop no later than this, so that it can begin while a batch goes on. */
@@ -48,6 +52,8 @@ export class Loop {
   readonly outbound: Outbound
   /** Its connections by slot. */
   readonly slots: (Connection | undefined)[] = []
+  /** Its datagram sockets by slot, counted from the first of these. */
+  readonly sockets: (DatagramLane | undefined)[] = []
   isDead = false
   readonly #words: number
   readonly #memory: Buffer
@@ -75,6 +81,11 @@ export class Loop {
     this.#view = new DataView(inbound)
     this.#capacity = inbound.byteLength
     this.#reader.attach(this.#memory, this.#view, false)
+  }
+
+  /** Bytes of each of its rings. */
+  get ringBytes(): number {
+    return this.#capacity
   }
 
   /** Writes our positions for `commit`. */
@@ -167,6 +178,10 @@ export class Loop {
       this.#answer(at)
       return
     }
+    if (slot >= SLOT_DATAGRAMS) {
+      this.#forSocket(kind, slot - SLOT_DATAGRAMS, generation, at, length)
+      return
+    }
     const conn = this.slots[slot]
     if (conn === undefined || conn.generation !== generation) return
     switch (kind) {
@@ -195,6 +210,25 @@ export class Loop {
     }
   }
 
+  #forSocket(kind: number, slot: number, generation: number, at: number, length: number): void {
+    const lane = this.sockets[slot]
+    if (lane === undefined || lane.generation !== generation) return
+    switch (kind) {
+      case KIND_DATAGRAM:
+        lane.receive(this.#reader, this.#memory, this.#ints, at, at + length)
+        return
+      case KIND_TROUBLE:
+        lane.troubled(this.#ints, at)
+        return
+      case KIND_DRAIN:
+        lane.drainedByLoop()
+        return
+      case KIND_CLOSE:
+        this.sockets[slot] = undefined
+        lane.closedByLoop(this.#view.getUint32(at, true))
+    }
+  }
+
   #open(slot: number, generation: number, at: number): void {
     const number = this.#ints[(at + OPEN_LISTENER) >> 2] as number
     this.environment.sources.get(number)?.opens(this, slot, generation, this.#view, at)
@@ -217,5 +251,6 @@ export class Loop {
   bury(): void {
     for (const conn of [...this.slots]) conn?.lost()
     this.slots.length = 0
+    this.sockets.length = 0
   }
 }

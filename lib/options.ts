@@ -92,9 +92,9 @@ export interface Settings extends ConnSettings {
 }
 
 /** Frames that a connection nobody pulls from may have waiting. */
-const MAX_PARKED_FRAMES = 1024
+export const MAX_PARKED_FRAMES = 1024
 /** The largest of most numbers: they cross as 32-bit integers. */
-const INT = 0x7fffffff
+export const INT = 0x7fffffff
 
 /** Names of what connections are held to. */
 export const CONN_NAMES: readonly string[] = [
@@ -125,7 +125,7 @@ export function whole(
   return value as number
 }
 
-function flag(name: string, value: unknown, fallback: boolean): boolean {
+export function flag(name: string, value: unknown, fallback: boolean): boolean {
   if (value === undefined) return fallback
   if (typeof value !== 'boolean') throw invalidOption(name, 'true or false', value)
   return value

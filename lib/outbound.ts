@@ -1,7 +1,9 @@
 /** The way out to one loop: the ring's near end, and what waits for room in it. */
 
+import type { Peer } from './datagram-peer.js'
+import { MillraceError } from './errors.js'
 import { type Encoder, type Framing, writeFrame } from './framing.js'
-import { HEADER, KIND_DESTROY, KIND_WRITE, SKIP } from './record.js'
+import { HEADER, KIND_DESTROY, KIND_SEND, KIND_WRITE, SKIP } from './record.js'
 import { FrameWriter } from './writer.js'
 
 /** A connection, as far as records name it. */
@@ -116,6 +118,51 @@ export class Outbound {
     const bytes = writer.memory.subarray(writer.start, writer.pos)
     this.#wait(KIND_WRITE, handle, Buffer.from(bytes))
     return bytes.length
+  }
+
+  /**
+   * Encodes a datagram, which is one record and never parts of it; how many bytes it has become.
+   *
+   * @throws `ERR_FRAME_TOO_LARGE` over `max`
+   */
+  datagram<Out>(handle: Handle, to: Peer, codec: Encoder<Out>, message: Out, max: number): number {
+    const isInside = this.isWriting
+    const writer = isInside ? new FrameWriter() : this.#writer
+    const start = isInside || this.isBlocked ? undefined : this.#place(MIN_ROOM)
+    if (start === undefined) {
+      writer.aside()
+    } else {
+      const at = (start & this.#mask) + HEADER
+      const room = Math.min(this.#largest, this.#roomAt(start) - HEADER)
+      writer.place(this.#memory, this.#view, at, at + room)
+    }
+    writer.isBusy = true
+    try {
+      to.write(writer)
+      writer.body = writer.pos
+      codec.encode(message, writer)
+      writer.isBusy = false
+      const { length } = writer
+      if (length > max) {
+        throw new MillraceError(
+          'ERR_FRAME_TOO_LARGE',
+          `a datagram of ${length} bytes is over the most that can be sent (${max})`,
+        )
+      }
+      if (writer.inPlace && start !== undefined) {
+        this.#header(start, KIND_SEND, handle, writer.pos - writer.start)
+        this.#last = -1
+      } else {
+        const bytes = writer.memory.subarray(writer.start, writer.pos)
+        if (isInside || this.isBlocked || !this.#push(KIND_SEND, handle, bytes))
+          this.#wait(KIND_SEND, handle, Buffer.from(bytes))
+      }
+      return length
+    } finally {
+      writer.isBusy = false
+      writer.done()
+      if (!isInside && this.#inside.length > 0) this.#follow()
+    }
   }
 
   /** What was sent inside `encode` follows the message that it interrupted. */

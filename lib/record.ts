@@ -34,6 +34,10 @@ export const KIND_ACCEPT_ERROR = 10
 export const KIND_CONNECT_FAILED = 11
 /** The answer to a question that was put beside the rings. Payload: see `news`. */
 export const KIND_ANSWER = 12
+/** A datagram came. Payload: see `datagram`, then its bytes. */
+export const KIND_DATAGRAM = 13
+/** A datagram socket goes on after an error of the system. Payload: see `trouble`. */
+export const KIND_TROUBLE = 14
 /** Bytes to send. */
 export const KIND_WRITE = 16
 /** Send what is written, then FIN. */
@@ -48,6 +52,30 @@ export const KIND_RESUME = 20
 export const KIND_ASK = 21
 /** Say `FLUSHED` when the kernel has taken what is written up to here. */
 export const KIND_FLUSH = 22
+/** A datagram to send. Payload: the address it goes to, see `address` (none: that of a connected socket), then its bytes. */
+export const KIND_SEND = 23
+
+// slot: Slots, of which connections and datagram sockets have ranges of their own.
+/** The first one of a datagram socket; those of connections are below. */
+export const SLOT_DATAGRAMS = 16777216
+
+// datagram: Offsets in the payload of `DATAGRAM`.
+/** The sender's address, see `address`. */
+export const DATAGRAM_FROM = 0
+/** `u32`, 1 if it was longer than the socket's `max` and is cut. */
+export const DATAGRAM_FLAGS = 24
+/** Bytes before those of the datagram, of which the last four are unused. */
+export const DATAGRAM_BYTES = 32
+
+// trouble: Offsets in the payload of `TROUBLE`.
+/** `i32`, the system's error number. */
+export const TROUBLE_ERRNO = 0
+/** `u32`, how often it came since the last of these records. */
+export const TROUBLE_COUNT = 4
+/** `u32`, 1 if it came from receiving, 0 from sending. */
+export const TROUBLE_RECEIVING = 8
+/** Bytes in all. */
+export const TROUBLE_TROUBLE_SIZE = 16
 
 // reason: Why a connection or its input ended.
 /** In good order. */

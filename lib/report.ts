@@ -3,14 +3,11 @@
 import type { Connection } from './connection.js'
 import { toError } from './errors.js'
 import type { Handlers } from './handlers.js'
+import { Warnings } from './warnings.js'
 
-/** Warnings of one code are at least this many milliseconds apart. */
-const WARNING_INTERVAL = 1000
-
-/** Tells errors that belong to no `close`, at most one warning a second for each code. */
+/** Tells errors that belong to no `close`. */
 export class Reporter {
-  /** When a code was last warned of. */
-  readonly #warned: Map<string, number> = new Map()
+  readonly #warnings = new Warnings()
 
   /** Tells the end of a connection. An error that its user's code threw does not go unseen. */
   closed(conn: Connection, error: Error | undefined): void {
@@ -36,23 +33,15 @@ export class Reporter {
   /** Tells what no `close` tells: to `error`, or as a warning. */
   report(handlers: Handlers<unknown, unknown, unknown>, error: Error, conn?: Connection): void {
     if (handlers.error === undefined) {
-      this.#warn(error)
+      this.#warnings.warn(error)
       return
     }
     try {
       const result = handlers.error(error, conn)
-      if (result instanceof Promise) result.catch((reason: unknown) => this.#warn(toError(reason)))
+      if (result instanceof Promise)
+        result.catch((reason: unknown) => this.#warnings.warn(toError(reason)))
     } catch (thrown) {
-      this.#warn(toError(thrown))
+      this.#warnings.warn(toError(thrown))
     }
-  }
-
-  #warn(error: Error): void {
-    const code = (error as NodeJS.ErrnoException).code ?? error.name
-    const now = performance.now()
-    const last = this.#warned.get(code)
-    if (last !== undefined && now - last < WARNING_INTERVAL) return
-    this.#warned.set(code, now)
-    process.emitWarning(error)
   }
 }

@@ -1,6 +1,7 @@
 //! One JavaScript environment: its loops, their rings' far ends, and its one doorbell.
 
 use crate::control::{self, at};
+use crate::datagrams::DatagramEntry;
 use crate::raw::{DoorbellBell, Held, PumpRef, Words};
 use millrace_reactor::{
     Bell, Bound, DialOptions, Group, GroupError, LoopEnds, LoopHandle, Service, Turn,
@@ -60,6 +61,7 @@ pub(crate) struct Environment {
     groups: RefCell<Vec<Option<Member>>>,
     pub(crate) services: RefCell<Vec<Option<Arc<Service>>>>,
     pub(crate) bound: RefCell<Vec<Option<Bound>>>,
+    pub(crate) datagrams: RefCell<Vec<Option<DatagramEntry>>>,
     closed: Cell<bool>,
 }
 
@@ -128,6 +130,7 @@ pub(crate) fn open(env: &Env, pump: PumpRef, words: &ArrayBuffer<'_>) -> Result<
         groups: RefCell::default(),
         services: RefCell::default(),
         bound: RefCell::default(),
+        datagrams: RefCell::default(),
         closed: Cell::new(false),
     };
     ENVIRONMENTS.with_borrow_mut(|list| list[handle as usize] = Some(Rc::new(environment)));
@@ -427,6 +430,7 @@ impl Environment {
             self.stop_group(group as u32);
         }
         self.bound.borrow_mut().clear();
+        self.datagrams.borrow_mut().clear();
         if let Some(silenced) = self.bell.silence() {
             silenced.release();
         }

@@ -2,7 +2,7 @@
 
 use millrace_ring::record::address as field;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// The address of one end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,21 @@ impl Address {
         match self {
             Self::Unix(path) => path,
             _ => &[],
+        }
+    }
+
+    /// Reads an IP address from its 24 bytes.
+    pub(crate) fn decode(from: &[u8]) -> Option<SocketAddr> {
+        let word = |at: u32| [0, 1].map(|byte| from[at as usize + byte]);
+        let port = u16::from_ne_bytes(word(field::PORT));
+        let ip = from[field::IP as usize..].first_chunk::<16>()?;
+        match u16::from_ne_bytes(word(field::FAMILY)) {
+            4 => Some((Ipv4Addr::new(ip[0], ip[1], ip[2], ip[3]), port).into()),
+            6 => {
+                let scope = u32::from_ne_bytes(*from[field::SCOPE as usize..].first_chunk()?);
+                Some(SocketAddrV6::new(Ipv6Addr::from(*ip), port, 0, scope).into())
+            }
+            _ => None,
         }
     }
 

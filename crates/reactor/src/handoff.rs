@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::bound::Bound;
+use crate::datagrams::BoundDatagrams;
 use crate::dial::Dial;
 use crate::event_loop::News;
 use crate::listener::Listener;
@@ -27,6 +28,8 @@ pub(crate) enum Handoff {
     AcceptFailed(u32, i32),
     /// What another thread of the group answers to a question of its owner.
     Answer(News),
+    /// A datagram socket that the loop is to have.
+    Datagrams(Box<BoundDatagrams>),
     /// Panic, for the tests of what happens then.
     #[cfg(feature = "inject")]
     Panic,

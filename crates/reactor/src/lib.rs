@@ -4,6 +4,7 @@
 //! - [`Group`] starts loops, binds listeners, stops all of it;
 //! - `event_loop` is one loop as a state machine: [`EventLoop::turn`] does what there is to do;
 //! - `conn` is one connection, an enum of states with sticky readiness;
+//! - `datagrams` is one datagram socket;
 //! - [`Framing`] and `decoder` cut a stream into frames, behind `tokio_util`'s `Decoder`;
 //! - `acceptor` and [`Balance`] spread new connections over the loops;
 //! - [`Group::connect`] makes connections to others.
@@ -21,6 +22,7 @@ mod bound;
 mod conn;
 mod control;
 mod counters;
+mod datagrams;
 mod decoder;
 mod dial;
 mod driver;
@@ -46,6 +48,9 @@ pub use address::Address;
 pub use balance::Balance;
 pub use bound::{Bound, ListenOptions, Place};
 pub use counters::Snapshot;
+pub use datagrams::{
+    BoundDatagrams, DatagramCounts, DatagramOptions, DatagramShare, Interface, Membership, Setting,
+};
 pub use decoder::{Frame, FrameDecoder, FrameError, cut};
 pub use dial::{DialOptions, Target};
 pub use event_loop::{EventLoop, Turn};

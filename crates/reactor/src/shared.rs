@@ -1,6 +1,7 @@
 //! What a loop shares with the threads beside it.
 
 use crate::counters::{Counters, Snapshot};
+use crate::datagrams::BoundDatagrams;
 use crate::gauge::Gauges;
 use crate::handoff::Handoff;
 use crossbeam_queue::{ArrayQueue, SegQueue};
@@ -55,7 +56,7 @@ pub(crate) struct Shared {
     pub(crate) bell: Arc<dyn Bell>,
     pub(crate) handoff: ArrayQueue<Handoff>,
     /// From the group's owner, and answers to it. Never waited for; as many as its listeners, its
-    /// dials, and its questions that wait for an answer.
+    /// dials, its datagram sockets, and its questions that wait for an answer.
     pub(crate) commands: SegQueue<Handoff>,
     /// The acceptor holds a socket for which the hand-off queue had no room.
     pub(crate) stalled: AtomicBool,
@@ -139,6 +140,11 @@ impl LoopHandle {
     #[must_use]
     pub fn counters(&self) -> Snapshot {
         self.0.counters.snapshot()
+    }
+
+    /// Gives the loop a datagram socket: it says `OPEN`, or `ACCEPT_ERROR` if it cannot have it.
+    pub fn open_datagrams(&self, bound: BoundDatagrams) {
+        self.command(Handoff::Datagrams(Box::new(bound)));
     }
 
     /// Makes the loop panic in its next turn.

@@ -18,6 +18,16 @@ pub struct Consumer {
     released: u32,
     /// The producer's position when last looked at.
     tail: u32,
+    /// Where the payload of the last record taken stands.
+    last: Place,
+}
+
+/// Where the payload of a record stands that was taken, for [`Consumer::lend`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    /// A position as those of the ring: it never comes again.
+    position: u32,
+    length: u32,
 }
 
 /// One record, in place.
@@ -31,7 +41,7 @@ pub struct Record<'a> {
 
 impl Consumer {
     pub(crate) fn new(memory: Memory, indices: Arc<Indices>) -> Self {
-        Self { memory, indices, head: 0, released: 0, tail: 0 }
+        Self { memory, indices, head: 0, released: 0, tail: 0, last: Place::default() }
     }
 
     /// The ring's size in bytes.
@@ -74,11 +84,37 @@ impl Consumer {
         let room = room.expect("a ring's record is cut short");
         let [slot, generation, kind, length] = [0, 4, 8, 12].map(|field| self.word(offset + field));
         assert!(length <= room, "a ring's record reaches past what was published");
+        self.last = Place { position: self.head.wrapping_add(HEADER), length };
         self.head = self.head.wrapping_add(record::size(length));
         // SAFETY: the payload lies within the memory and within what is published and not yet
         // released, as was just checked.
         let payload = unsafe { self.memory.read(offset + HEADER, length) };
         Some(Record { label: Label { slot, generation, kind }, payload })
+    }
+
+    /// Where the payload of the record taken last stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.last
+    }
+
+    /// A payload once more, of a record that was taken and not released yet: several at a time, and
+    /// other than what [`next`](Self::next) lends, while further records are taken.
+    ///
+    /// # Panics
+    /// If it was released, or stands in another ring.
+    #[must_use]
+    pub fn lend(&self, place: Place) -> &[u8] {
+        let Place { position, length } = place;
+        let from = position.wrapping_sub(self.released);
+        let held = self.head.wrapping_sub(self.released);
+        let offset = self.memory.offset(position);
+        let fits = from <= held && length <= held - from && length <= self.capacity() - offset;
+        assert!(fits, "a payload is lent that was released");
+        // SAFETY: the range lies within the memory and within what was taken and not released, as
+        // was just checked: the producer leaves it alone as long as it is, and `release` needs the
+        // borrow that this slice holds.
+        unsafe { self.memory.read(offset, length) }
     }
 
     /// Gives the room of everything taken so far back to the producer; true if there was any.

@@ -19,7 +19,7 @@ pub mod record;
 mod remote;
 mod sync;
 
-pub use consumer::{Consumer, Record};
+pub use consumer::{Consumer, Place, Record};
 pub use doorbell::Doorbell;
 pub use memory::{Memory, MemoryError};
 pub use producer::{Producer, Reservation};

@@ -72,6 +72,10 @@ table! {
         CONNECT_FAILED = 11,
         /// The answer to a question that was put beside the rings. Payload: see `news`.
         ANSWER = 12,
+        /// A datagram came. Payload: see `datagram`, then its bytes.
+        DATAGRAM = 13,
+        /// A datagram socket goes on after an error of the system. Payload: see `trouble`.
+        TROUBLE = 14,
         /// Bytes to send.
         WRITE = 16,
         /// Send what is written, then FIN.
@@ -86,6 +90,33 @@ table! {
         ASK = 21,
         /// Say `FLUSHED` when the kernel has taken what is written up to here.
         FLUSH = 22,
+        /// A datagram to send. Payload: the address it goes to, see `address` (none: that of a connected socket), then its bytes.
+        SEND = 23,
+    }
+    /// Slots, of which connections and datagram sockets have ranges of their own.
+    slot {
+        /// The first one of a datagram socket; those of connections are below.
+        DATAGRAMS = 16_777_216,
+    }
+    /// Offsets in the payload of `DATAGRAM`.
+    datagram {
+        /// The sender's address, see `address`.
+        FROM = 0,
+        /// `u32`, 1 if it was longer than the socket's `max` and is cut.
+        FLAGS = 24,
+        /// Bytes before those of the datagram, of which the last four are unused.
+        BYTES = 32,
+    }
+    /// Offsets in the payload of `TROUBLE`.
+    trouble {
+        /// `i32`, the system's error number.
+        ERRNO = 0,
+        /// `u32`, how often it came since the last of these records.
+        COUNT = 4,
+        /// `u32`, 1 if it came from receiving, 0 from sending.
+        RECEIVING = 8,
+        /// Bytes in all.
+        TROUBLE_SIZE = 16,
     }
     /// Why a connection or its input ended.
     reason {

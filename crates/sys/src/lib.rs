@@ -3,6 +3,7 @@
 //!
 //! One file per platform; each has the same functions.
 
+pub mod datagrams;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -14,7 +15,8 @@ use unix as platform;
 use windows as platform;
 
 pub use platform::{
-    accept_error, choose_port_late, error_name, is_begun, prepare_listener, unread,
+    accept_error, choose_port_late, error_name, interface_index, is_begun, prepare_datagrams,
+    prepare_listener, share_port, unread,
 };
 
 use bytes::BytesMut;

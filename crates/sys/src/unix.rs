@@ -43,6 +43,53 @@ pub fn is_begun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
+/// Options that a datagram socket has on this platform before it is bound. With `shared`, others may
+/// have the same address, as receivers of one multicast group have. (`SO_REUSEADDR` without that would
+/// let another socket take the port over.)
+///
+/// # Errors
+/// Those of `setsockopt(2)`.
+pub fn prepare_datagrams(socket: &Socket, shared: bool) -> io::Result<()> {
+    if shared {
+        socket.set_reuse_address(true)?;
+        // The BSDs ask for both.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        socket.set_reuse_port(true)?;
+    }
+    // Only what this socket has joined, not what any other of the machine has. A kernel without the
+    // option behaves like that.
+    #[cfg(target_os = "linux")]
+    {
+        let _ = socket.set_multicast_all_v4(false);
+        let _ = socket.set_multicast_all_v6(false);
+    }
+    Ok(())
+}
+
+/// Lets several sockets have one port, among which the kernel spreads what comes in.
+///
+/// # Errors
+/// `Unsupported` where the kernel does not spread it, and those of `setsockopt(2)`.
+pub fn share_port(socket: &Socket) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return socket.set_reuse_port(true);
+    #[cfg(target_os = "freebsd")]
+    return socket.set_reuse_port_lb(true);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let _ = socket;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// The number of a network interface, 0 if there is none of that name.
+#[must_use]
+pub fn interface_index(name: &str) -> u32 {
+    let Ok(name) = std::ffi::CString::new(name) else { return 0 };
+    // SAFETY: the name is a C string that outlives the call.
+    unsafe { libc::if_nametoindex(name.as_ptr()) }
+}
+
 /// What a failed `accept(2)` says.
 #[must_use]
 pub fn accept_error(error: &io::Error) -> AcceptError {

@@ -12,6 +12,33 @@ use windows_sys::Win32::Networking::WinSock as winsock;
 /// # Errors
 /// Those of `setsockopt`.
 pub fn prepare_listener(socket: &Socket) -> io::Result<()> {
+    set_exclusive(socket)
+}
+
+/// Options that a datagram socket has on this platform before it is bound. With `shared`, others may
+/// have the same address, as receivers of one multicast group have; without, nobody may.
+///
+/// # Errors
+/// Those of `setsockopt`.
+pub fn prepare_datagrams(socket: &Socket, shared: bool) -> io::Result<()> {
+    if shared { socket.set_reuse_address(true) } else { set_exclusive(socket) }
+}
+
+/// Windows does not spread what comes in among sockets of one port.
+///
+/// # Errors
+/// Always `Unsupported`.
+pub fn share_port(_socket: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Windows names interfaces otherwise: there is none of that name.
+#[must_use]
+pub fn interface_index(_name: &str) -> u32 {
+    0
+}
+
+fn set_exclusive(socket: &Socket) -> io::Result<()> {
     let on: i32 = 1;
     // SAFETY: the socket is open while borrowed, and the value is one i32 that outlives the call.
     let result = unsafe {

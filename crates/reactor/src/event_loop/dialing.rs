@@ -3,7 +3,7 @@
 //! Each dial is answered exactly once: by an `OPEN`, or by `CONNECT_FAILED`, with no error where the
 //! user cancelled it.
 
-use super::{EventLoop, News};
+use super::{DIALS, EventLoop, News, is_marked};
 use crate::dial::{Dial, Tried};
 use crate::slab::Slab;
 use crate::socket::Socket;
@@ -16,9 +16,6 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Set in the tokens of half-open sockets. Those of connections have 56 bits, those of listeners and
-/// the waker are at the other end.
-const MARK: usize = 1 << (usize::BITS - 2);
 /// The first wait for a Unix socket whose backlog is full, and the longest: it doubles between.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
@@ -71,8 +68,7 @@ impl Dialing {
     }
 
     pub(super) fn is_mine(token: Token) -> bool {
-        // The listeners' and the waker's have the bit above it too.
-        token.0 >> (usize::BITS - 2) == 1
+        is_marked(token, DIALS)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -89,7 +85,7 @@ impl Dialing {
     }
 
     fn token(slot: u32, generation: u32) -> Token {
-        Token(MARK | super::token(slot, generation).0)
+        Token(DIALS | super::token(slot, generation).0)
     }
 
     fn insert(&mut self, entry: Entry) {

@@ -1,9 +1,10 @@
 //! One event loop as a state machine: a turn does what there is to do, whoever calls it.
 //!
 //! `accepting.rs` takes connections in, `dialing.rs` makes others, `telling.rs` says what they have
-//! to tell.
+//! to tell, `datagrams.rs` is for sockets without connections.
 
 mod accepting;
+mod datagrams;
 mod dialing;
 mod telling;
 
@@ -17,6 +18,7 @@ use crate::io::Io;
 use crate::shared::{Bell, LoopHandle};
 use crate::slab::Slab;
 use crate::timers::Timers;
+use datagrams::{DatagramSockets, is_datagrams};
 use dialing::Dialing;
 use millrace_ring::record::{kind, reason};
 use millrace_ring::{Consumer, Producer};
@@ -57,6 +59,7 @@ pub struct EventLoop {
     outbound: Consumer,
     handle: LoopHandle,
     conns: Slab<Conn>,
+    datagrams: DatagramSockets,
     /// Connections that can go on in the next turn.
     ready: VecDeque<u32>,
     /// Connections that wait for the user to empty the ring.
@@ -71,6 +74,16 @@ pub struct EventLoop {
     timers: Timers,
     listeners: Listeners,
     dialing: Dialing,
+}
+
+/// Set in the tokens of sockets that are being connected, and of datagram sockets. Those of connections
+/// have the 56 bits below; those of listeners and the waker have all bits above.
+const DIALS: usize = 1 << (usize::BITS - 2);
+const DATAGRAMS: usize = 1 << (usize::BITS - 3);
+
+/// Whether a token has that mark, and no other.
+fn is_marked(token: Token, mark: usize) -> bool {
+    token.0 >> (usize::BITS - 3) == mark >> (usize::BITS - 3)
 }
 
 fn token(slot: u32, generation: u32) -> Token {
@@ -93,6 +106,7 @@ impl EventLoop {
             outbound,
             handle,
             conns: Slab::new(),
+            datagrams: DatagramSockets::new(),
             ready: VecDeque::new(),
             starved: VecDeque::new(),
             held: VecDeque::new(),
@@ -194,6 +208,7 @@ impl EventLoop {
         self.io.publish();
         self.conns.recycle();
         self.dialing.recycle();
+        self.datagrams.recycle();
         Turn { pending: self.is_pending(), next_deadline: self.next_deadline() }
     }
 
@@ -224,6 +239,7 @@ impl EventLoop {
             }
         }
         self.conns.clear();
+        self.datagrams.clear();
         while self.handle.0.commands.pop().map(drop_item).is_some() {}
         while self.handle.0.handoff.pop().map(drop_item).is_some() {}
     }
@@ -264,6 +280,10 @@ impl EventLoop {
             }
             if Dialing::is_mine(token) {
                 self.answered(event);
+                continue;
+            }
+            if self.note_datagrams(event) {
+                self.io.publish_batch();
                 continue;
             }
             let slot = (token.0 & ((1 << SLOT_BITS) - 1)) as u32;
@@ -308,6 +328,7 @@ impl EventLoop {
             Handoff::CancelConnect(number) => self.cancel(number),
             Handoff::Close(id) => self.close_listener(id),
             Handoff::Closed(id) => self.drain(id),
+            Handoff::Datagrams(bound) => self.open_datagrams(*bound),
             Handoff::AcceptFailed(id, errno) => {
                 self.news.push_back(News { kind: kind::ACCEPT_ERROR, number: id, errno, value: 0 });
             }
@@ -322,7 +343,10 @@ impl EventLoop {
         let mut count = 0;
         while let Some(record) = self.outbound.next() {
             let (slot, generation) = (record.label.slot, record.label.generation);
-            if let Some(conn) = self.conns.find(slot, generation) {
+            if is_datagrams(slot) {
+                let kind = record.label.kind;
+                self.take_for_datagrams(slot, generation, kind);
+            } else if let Some(conn) = self.conns.find(slot, generation) {
                 let io = &mut self.io;
                 let next = match record.label.kind {
                     kind::WRITE => conn.write(record.payload, slot, generation, io),
@@ -353,9 +377,11 @@ impl EventLoop {
             }
             count += 1;
             if count % RELEASE == 0 {
+                self.send_gathered();
                 self.outbound.release();
             }
         }
+        self.send_gathered();
         if count > 0 {
             self.io.shared.counters.records_out(u64::from(count));
         }
@@ -369,6 +395,8 @@ impl EventLoop {
         if let Some(slot) = self.ready.pop_front() {
             if let Some((_, conn)) = self.conns.get_mut(slot) {
                 conn.is_ready = false;
+            } else if is_datagrams(slot) {
+                self.unready_datagrams(slot);
             }
             self.go_on(slot);
             self.io.publish_batch();
@@ -379,6 +407,8 @@ impl EventLoop {
     fn go_on_after_waiting(&mut self, slot: u32) {
         if let Some((_, conn)) = self.conns.get_mut(slot) {
             conn.is_waiting = false;
+        } else if is_datagrams(slot) {
+            self.unwait_datagrams(slot);
         }
         self.go_on(slot);
     }
@@ -387,6 +417,8 @@ impl EventLoop {
         if let Some((generation, conn)) = self.conns.get_mut(slot) {
             let next = conn.drive(slot, generation, &mut self.io);
             self.settle(slot, next);
+        } else if is_datagrams(slot) {
+            self.go_on_with_datagrams(slot);
         }
     }
 
@@ -451,6 +483,8 @@ impl EventLoop {
                 conn.deadline = 0;
                 let next = conn.expire();
                 self.settle(slot, next);
+            } else if is_datagrams(slot) {
+                self.expire_datagrams(slot);
             }
         }
     }

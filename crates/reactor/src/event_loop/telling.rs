@@ -1,6 +1,7 @@
 //! What a loop has to tell its user beside data: as far as the ring has room, and never lost.
 
 use super::EventLoop;
+use super::datagrams::is_datagrams;
 use millrace_ring::record::{kind, news};
 use std::io;
 
@@ -71,6 +72,9 @@ impl EventLoop {
 
     /// Tells what one connection has to tell; false if the ring is full.
     pub(super) fn tell_one(&mut self, slot: u32) -> bool {
+        if is_datagrams(slot) {
+            return self.tell_datagrams(slot);
+        }
         let Some((generation, conn)) = self.conns.get_mut(slot) else {
             self.untold.retain(|each| *each != slot);
             return true;

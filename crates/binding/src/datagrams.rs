@@ -1,0 +1,221 @@
+//! Datagram sockets: options in, and what their user asks of them later.
+
+use crate::environment::{find, place};
+use crate::listen::{BindResult, socket_address};
+use millrace_reactor::{
+    BoundDatagrams, DatagramOptions, DatagramShare, Interface, Membership, Setting,
+};
+use napi::{Error, Result};
+use napi_derive::napi;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A datagram socket of an environment: on a loop, or still to be given to one.
+pub(crate) struct DatagramEntry {
+    bound: Option<BoundDatagrams>,
+    share: Arc<DatagramShare>,
+}
+
+/// An option: `name` decides which of the others count.
+#[napi(object)]
+pub struct SettingInit {
+    pub name: String,
+    /// A number, or 1 for on and 0 for off; of an IPv6 interface its index.
+    pub value: u32,
+    /// The group to join or to leave.
+    pub group: Option<String>,
+    /// The address of an IPv4 interface.
+    pub interface: Option<String>,
+    /// The only host to listen to.
+    pub source: Option<String>,
+}
+
+/// How to bind a datagram socket.
+#[napi(object)]
+pub struct DatagramInit {
+    pub id: u32,
+    /// An IP address without brackets or zone.
+    pub host: String,
+    pub port: u16,
+    pub scope: u32,
+    pub dual_stack: bool,
+    /// The one peer of a connected socket.
+    pub peer_host: Option<String>,
+    pub peer_port: u16,
+    pub peer_scope: u32,
+    pub reuse_port: bool,
+    pub reuse_address: bool,
+    pub settings: Vec<SettingInit>,
+    pub max: u32,
+    pub high_water_mark: u32,
+}
+
+/// A datagram socket's counts.
+#[napi(object)]
+pub struct DatagramCounts {
+    pub received: f64,
+    pub sent: f64,
+    pub bytes_read: f64,
+    pub bytes_written: f64,
+    pub truncated: f64,
+    pub errors: f64,
+    pub dropped: f64,
+}
+
+fn address(text: Option<&String>) -> Result<IpAddr> {
+    let text = text.map(String::as_str).unwrap_or_default();
+    text.parse().map_err(|_| Error::from_reason(format!("{text} is no IP address")))
+}
+
+impl SettingInit {
+    fn setting(&self) -> Result<Setting> {
+        let SettingInit { value, .. } = *self;
+        Ok(match self.name.as_str() {
+            "join" => Setting::Join(self.membership()?),
+            "leave" => Setting::Leave(self.membership()?),
+            "multicastInterface" => Setting::MulticastInterface(match &self.interface {
+                Some(_) => Interface::V4(self.interface_v4()?),
+                None => Interface::V6(value),
+            }),
+            "multicastTtl" => Setting::MulticastTtl(value),
+            "multicastLoopback" => Setting::MulticastLoopback(value != 0),
+            "ttl" => Setting::Ttl(value),
+            "broadcast" => Setting::Broadcast(value != 0),
+            "receiveBuffer" => Setting::ReceiveBuffer(value as usize),
+            "sendBuffer" => Setting::SendBuffer(value as usize),
+            other => return Err(Error::from_reason(format!("no option is called {other}"))),
+        })
+    }
+
+    fn interface_v4(&self) -> Result<std::net::Ipv4Addr> {
+        match address(self.interface.as_ref())? {
+            IpAddr::V4(interface) => Ok(interface),
+            IpAddr::V6(_) => Err(Error::from_reason("an IPv4 interface has an IPv4 address")),
+        }
+    }
+
+    fn membership(&self) -> Result<Membership> {
+        Ok(match address(self.group.as_ref())? {
+            IpAddr::V4(group) => {
+                let source = match &self.source {
+                    Some(_) => match address(self.source.as_ref())? {
+                        IpAddr::V4(source) => Some(source),
+                        IpAddr::V6(_) => {
+                            return Err(Error::from_reason("an IPv4 group has IPv4 sources"));
+                        }
+                    },
+                    None => None,
+                };
+                Membership::V4 { group, interface: self.interface_v4()?, source }
+            }
+            IpAddr::V6(group) => Membership::V6 { group, interface: self.value },
+        })
+    }
+}
+
+impl DatagramInit {
+    fn options(&self) -> Result<DatagramOptions> {
+        let peer = match &self.peer_host {
+            Some(host) => Some(socket_address(host, self.peer_port, self.peer_scope)?),
+            None => None,
+        };
+        Ok(DatagramOptions {
+            number: self.id,
+            address: socket_address(&self.host, self.port, self.scope)?,
+            dual_stack: self.dual_stack,
+            peer,
+            reuse_port: self.reuse_port,
+            reuse_address: self.reuse_address,
+            settings: self.settings.iter().map(SettingInit::setting).collect::<Result<_>>()?,
+            max: self.max,
+            high_water: self.high_water_mark as usize,
+        })
+    }
+}
+
+fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(-1)
+}
+
+/// Binds a datagram socket; nothing is received before `open_datagrams`.
+#[napi]
+pub fn bind_datagrams(environment: u32, options: DatagramInit) -> Result<BindResult> {
+    let environment = find(environment)?;
+    Ok(match BoundDatagrams::new(&options.options()?) {
+        Ok(bound) => {
+            let (port, share) = (bound.local().port(), bound.share().clone());
+            let entry = DatagramEntry { bound: Some(bound), share };
+            let number = place(&mut environment.datagrams.borrow_mut(), entry) as u32;
+            BindResult { errno: 0, number, port }
+        }
+        Err(error) => BindResult { errno: errno(&error), number: 0, port: 0 },
+    })
+}
+
+/// Gives a bound datagram socket to a loop, which then says `OPEN`.
+#[napi]
+pub fn open_datagrams(environment: u32, index: u32, number: u32) -> Result<()> {
+    let environment = find(environment)?;
+    let handle = environment.handle_of(index)?;
+    let mut sockets = environment.datagrams.borrow_mut();
+    let entry = sockets.get_mut(number as usize).and_then(Option::as_mut);
+    let bound = entry.and_then(|entry| entry.bound.take());
+    handle.open_datagrams(bound.ok_or_else(|| Error::from_reason("no such socket"))?);
+    Ok(())
+}
+
+/// Forgets a datagram socket: one that is closed, or was given to no loop.
+#[napi]
+pub fn drop_datagrams(environment: u32, number: u32) -> Result<()> {
+    if let Some(entry) = find(environment)?.datagrams.borrow_mut().get_mut(number as usize) {
+        *entry = None;
+    }
+    Ok(())
+}
+
+fn share(environment: u32, number: u32) -> Result<Arc<DatagramShare>> {
+    let environment = find(environment)?;
+    let sockets = environment.datagrams.borrow();
+    let entry = sockets.get(number as usize).and_then(Option::as_ref);
+    Ok(entry.ok_or_else(|| Error::from_reason("no such socket"))?.share.clone())
+}
+
+/// Bytes that a datagram socket has sent or given up, and 64 more for each datagram.
+#[napi]
+pub fn datagrams_done(environment: u32, number: u32) -> Result<f64> {
+    Ok(share(environment, number)?.done() as f64)
+}
+
+/// What a datagram socket has counted.
+#[napi]
+pub fn datagram_counts(environment: u32, number: u32) -> Result<DatagramCounts> {
+    let counts = share(environment, number)?.counts();
+    Ok(DatagramCounts {
+        received: counts.received as f64,
+        sent: counts.sent as f64,
+        bytes_read: counts.bytes_read as f64,
+        bytes_written: counts.bytes_written as f64,
+        truncated: counts.truncated as f64,
+        errors: counts.errors as f64,
+        dropped: counts.dropped as f64,
+    })
+}
+
+/// Sets an option of a datagram socket that is on a loop: the system's error number, 0 if it is set,
+/// or -1 if the socket is gone.
+#[napi]
+pub fn set_datagrams(environment: u32, number: u32, setting: SettingInit) -> Result<i32> {
+    let share = share(environment, number)?;
+    Ok(match share.set(&setting.setting()?) {
+        Ok(true) => 0,
+        Ok(false) => -1,
+        Err(error) => errno(&error),
+    })
+}
+
+/// The number of a network interface, 0 if there is none of that name.
+#[napi]
+pub fn interface_index(name: String) -> u32 {
+    millrace_sys::interface_index(&name)
+}

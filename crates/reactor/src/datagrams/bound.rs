@@ -1,0 +1,94 @@
+//! Datagram sockets that are bound, and on no loop yet.
+
+use super::setting::Setting;
+use super::share::DatagramShare;
+use mio::net::UdpSocket;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// How to bind.
+#[derive(Debug, Clone)]
+pub struct DatagramOptions {
+    /// A number of the user's choice, which stands in its `OPEN`.
+    pub number: u32,
+    /// Where; port 0 takes any.
+    pub address: SocketAddr,
+    /// Take IPv4 on an IPv6 address too.
+    pub dual_stack: bool,
+    /// The one peer, if there is but one: the kernel then drops what comes from others.
+    pub peer: Option<SocketAddr>,
+    /// Several sockets of this user on one port, among which the kernel spreads what comes in.
+    pub reuse_port: bool,
+    /// Others may have the same address, and all of them receive its multicasts.
+    pub reuse_address: bool,
+    /// Options, in this order.
+    pub settings: Vec<Setting>,
+    /// The largest datagram that is received whole; what is longer is cut.
+    pub max: u32,
+    /// At half of so many bytes that wait to be sent, `ASK` is answered.
+    pub high_water: usize,
+}
+
+/// A datagram socket that is bound.
+#[derive(Debug)]
+pub struct BoundDatagrams {
+    pub(crate) socket: UdpSocket,
+    pub(crate) local: SocketAddr,
+    pub(crate) number: u32,
+    pub(crate) max: u32,
+    pub(crate) high_water: usize,
+    pub(crate) is_connected: bool,
+    pub(crate) share: Arc<DatagramShare>,
+}
+
+impl BoundDatagrams {
+    /// Binds.
+    ///
+    /// # Errors
+    /// Those of the system, such as `EADDRINUSE`; `Unsupported` for `reuse_port` where the kernel does
+    /// not spread what comes in.
+    pub fn new(options: &DatagramOptions) -> io::Result<Self> {
+        let address = options.address;
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        millrace_sys::prepare_datagrams(&socket, options.reuse_address)?;
+        if options.reuse_port {
+            millrace_sys::share_port(&socket)?;
+        }
+        if address.is_ipv6() {
+            socket.set_only_v6(!options.dual_stack)?;
+        }
+        socket.bind(&address.into())?;
+        for setting in &options.settings {
+            setting.apply(&socket, address.is_ipv6())?;
+        }
+        if let Some(peer) = options.peer {
+            socket.connect(&peer.into())?;
+        }
+        let socket = UdpSocket::from_std(socket.into());
+        let local = socket.local_addr()?;
+        Ok(Self {
+            socket,
+            local,
+            number: options.number,
+            max: options.max,
+            high_water: options.high_water,
+            is_connected: options.peer.is_some(),
+            share: DatagramShare::new(address.is_ipv6()),
+        })
+    }
+
+    /// The address it is bound to, with the port that the system chose.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// What its user sees and sets.
+    #[must_use]
+    pub fn share(&self) -> &Arc<DatagramShare> {
+        &self.share
+    }
+}

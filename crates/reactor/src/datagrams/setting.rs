@@ -1,0 +1,117 @@
+//! Options of a datagram socket, before it is bound or while it lives.
+
+use socket2::Socket;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// A multicast group on an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// IPv4: the interface by its address, unspecified for the system's choice.
+    V4 {
+        /// The group.
+        group: Ipv4Addr,
+        /// The interface.
+        interface: Ipv4Addr,
+        /// Only what this host sends.
+        source: Option<Ipv4Addr>,
+    },
+    /// IPv6: the interface by its index, 0 for the system's choice.
+    V6 {
+        /// The group.
+        group: Ipv6Addr,
+        /// The interface.
+        interface: u32,
+    },
+}
+
+/// The interface that multicasts are sent from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interface {
+    /// By its address.
+    V4(Ipv4Addr),
+    /// By its index.
+    V6(u32),
+}
+
+/// An option, and its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// Receive what is sent to a group.
+    Join(Membership),
+    /// No more.
+    Leave(Membership),
+    /// Send multicasts from that interface.
+    MulticastInterface(Interface),
+    /// How many routers a multicast may pass.
+    MulticastTtl(u32),
+    /// Whether this machine receives the multicasts it sends.
+    MulticastLoopback(bool),
+    /// How many routers a datagram may pass.
+    Ttl(u32),
+    /// Whether broadcasts may be sent.
+    Broadcast(bool),
+    /// Bytes that the kernel may hold that are not received.
+    ReceiveBuffer(usize),
+    /// Bytes that the kernel may hold that are not sent.
+    SendBuffer(usize),
+}
+
+impl Setting {
+    pub(super) fn apply(&self, socket: &Socket, is_v6: bool) -> io::Result<()> {
+        match *self {
+            Self::Join(Membership::V4 { group, interface, source: None }) => {
+                socket.join_multicast_v4(&group, &interface)
+            }
+            Self::Leave(Membership::V4 { group, interface, source: None }) => {
+                socket.leave_multicast_v4(&group, &interface)
+            }
+            Self::Join(Membership::V4 { group, interface, source: Some(source) }) => {
+                socket.join_ssm_v4(&source, &group, &interface)
+            }
+            Self::Leave(Membership::V4 { group, interface, source: Some(source) }) => {
+                socket.leave_ssm_v4(&source, &group, &interface)
+            }
+            Self::Join(Membership::V6 { group, interface }) => {
+                socket.join_multicast_v6(&group, interface)
+            }
+            Self::Leave(Membership::V6 { group, interface }) => {
+                socket.leave_multicast_v6(&group, interface)
+            }
+            Self::MulticastInterface(Interface::V4(address)) => {
+                socket.set_multicast_if_v4(&address)
+            }
+            Self::MulticastInterface(Interface::V6(index)) => socket.set_multicast_if_v6(index),
+            Self::MulticastTtl(ttl) => on_both(
+                is_v6,
+                || socket.set_multicast_hops_v6(ttl),
+                || socket.set_multicast_ttl_v4(ttl),
+            ),
+            Self::MulticastLoopback(on) => on_both(
+                is_v6,
+                || socket.set_multicast_loop_v6(on),
+                || socket.set_multicast_loop_v4(on),
+            ),
+            Self::Ttl(ttl) => {
+                on_both(is_v6, || socket.set_unicast_hops_v6(ttl), || socket.set_ttl_v4(ttl))
+            }
+            Self::Broadcast(on) => socket.set_broadcast(on),
+            Self::ReceiveBuffer(bytes) => socket.set_recv_buffer_size(bytes),
+            Self::SendBuffer(bytes) => socket.set_send_buffer_size(bytes),
+        }
+    }
+}
+
+/// An option that each family has: an IPv6 socket may carry IPv4 too, on systems that let it have the
+/// option.
+fn on_both(
+    is_v6: bool,
+    v6: impl FnOnce() -> io::Result<()>,
+    v4: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    if !is_v6 {
+        return v4();
+    }
+    let _ = v4();
+    v6()
+}

@@ -1,0 +1,163 @@
+//! Datagrams, several in one call where the system has it.
+//!
+//! `quinn-udp` is the library for this, and is made for QUIC: it tells of no truncation, sends to one
+//! peer a call, and forbids fragments. Here a socket has many peers, and datagrams up to 64 KiB.
+
+#[cfg(target_os = "linux")]
+mod batched;
+#[cfg(not(target_os = "linux"))]
+mod single;
+
+#[cfg(target_os = "linux")]
+pub use batched::{Inbox, Outbox, dropped};
+#[cfg(not(target_os = "linux"))]
+pub use single::{Inbox, Outbox, dropped};
+
+use std::net::SocketAddr;
+
+/// Datagrams received in one call at most.
+pub const RECEIVED_AT_ONCE: usize = 32;
+/// Datagrams sent in one call at most.
+pub const SENT_AT_ONCE: usize = 64;
+/// The largest datagram that can be received: what follows is cut.
+pub const LARGEST: usize = 64 << 10;
+
+/// A datagram that was received, in its [`Inbox`].
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// The sender; `None` where the system did not say.
+    pub from: Option<SocketAddr>,
+    /// What it holds.
+    pub bytes: &'a [u8],
+    /// It was longer than asked for.
+    pub is_truncated: bool,
+}
+
+/// A datagram to send.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// Where to; `None` on a connected socket.
+    pub to: Option<SocketAddr>,
+    /// What it holds.
+    pub bytes: &'a [u8],
+}
+
+/// Where one of the last datagrams is in an inbox.
+#[derive(Debug, Clone, Copy)]
+struct Got {
+    from: Option<SocketAddr>,
+    length: usize,
+    is_truncated: bool,
+}
+
+/// The memory of an inbox. What no datagram reached costs address space only.
+#[derive(Debug)]
+struct Memory(Vec<u8>);
+
+impl Memory {
+    fn new() -> Self {
+        Self(vec![0; RECEIVED_AT_ONCE * LARGEST])
+    }
+
+    fn get(&self, at: usize, length: usize) -> &[u8] {
+        &self.0[at * LARGEST..][..length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Inbox, Outbox, Outgoing, SENT_AT_ONCE, dropped};
+    use socket2::SockRef;
+    use std::net::UdpSocket;
+
+    fn socket() -> UdpSocket {
+        UdpSocket::bind("127.0.0.1:0").unwrap()
+    }
+
+    #[test]
+    fn datagrams_to_several_peers_arrive_whole_and_in_order() {
+        let (sender, one, other) = (socket(), socket(), socket());
+        let payloads: Vec<Vec<u8>> = (0..40u8).map(|at| vec![at; usize::from(at) * 100]).collect();
+        let all: Vec<Outgoing<'_>> = payloads
+            .iter()
+            .enumerate()
+            .map(|(at, bytes)| {
+                let to = if at % 2 == 0 { &one } else { &other };
+                Outgoing { to: Some(to.local_addr().unwrap()), bytes }
+            })
+            .collect();
+        let mut outbox = Outbox::new();
+        let mut sent = 0;
+        while sent < all.len() {
+            sent += outbox.send(&SockRef::from(&sender), &all[sent..]).unwrap();
+        }
+        for (first, receiver) in [(0, one), (1, other)] {
+            let mut inbox = Inbox::new();
+            let mut seen = Vec::new();
+            while seen.len() < 20 {
+                let count = inbox.receive(&SockRef::from(&receiver), 20, 65536).unwrap();
+                for at in 0..count {
+                    let datagram = inbox.get(at);
+                    assert_eq!(datagram.from, Some(sender.local_addr().unwrap()));
+                    assert!(!datagram.is_truncated);
+                    seen.push(datagram.bytes.to_vec());
+                }
+            }
+            let wanted: Vec<_> = payloads.iter().skip(first).step_by(2).cloned().collect();
+            assert_eq!(seen, wanted);
+        }
+    }
+
+    #[test]
+    fn a_datagram_that_is_too_long_is_cut_and_says_so() {
+        let (sender, receiver) = (socket(), socket());
+        let to = receiver.local_addr().unwrap();
+        for length in [99, 100, 101] {
+            sender.send_to(&vec![7; length], to).unwrap();
+        }
+        let mut inbox = Inbox::new();
+        let mut seen = Vec::new();
+        while seen.len() < 3 {
+            let count = inbox.receive(&SockRef::from(&receiver), 3, 100).unwrap();
+            seen.extend((0..count).map(|at| {
+                let datagram = inbox.get(at);
+                (datagram.bytes.len(), datagram.is_truncated)
+            }));
+        }
+        assert_eq!(seen, [(99, false), (100, false), (100, true)]);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_ends_the_batch_before_it() {
+        let (sender, receiver) = (socket(), socket());
+        let to = Some(receiver.local_addr().unwrap());
+        let large = vec![0; 66_000];
+        let all = [Outgoing { to, bytes: b"a" }, Outgoing { to, bytes: &large }];
+        let mut outbox = Outbox::new();
+        assert_eq!(outbox.send(&SockRef::from(&sender), &all).unwrap(), 1);
+        assert!(outbox.send(&SockRef::from(&sender), &all[1..]).is_err());
+    }
+
+    #[test]
+    fn more_than_fit_one_call_are_sent_in_several() {
+        let (sender, receiver) = (socket(), socket());
+        let to = Some(receiver.local_addr().unwrap());
+        let all = vec![Outgoing { to, bytes: b"" }; SENT_AT_ONCE + 1];
+        let mut outbox = Outbox::new();
+        let sent = outbox.send(&SockRef::from(&sender), &all).unwrap();
+        assert!((1..=SENT_AT_ONCE).contains(&sent));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_kernel_dropped_is_counted() {
+        let (sender, receiver) = (socket(), socket());
+        SockRef::from(&receiver).set_recv_buffer_size(0).unwrap();
+        let to = receiver.local_addr().unwrap();
+        for _ in 0..100 {
+            sender.send_to(&[0; 1000], to).unwrap();
+        }
+        let dropped = dropped(&SockRef::from(&receiver)).unwrap();
+        assert!((50..100).contains(&dropped), "{dropped}");
+    }
+}

@@ -1,0 +1,102 @@
+//! Everywhere else: one datagram a call.
+
+use super::{Datagram, Got, LARGEST, Memory, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE};
+use socket2::{MaybeUninitSlice, SockAddr, Socket};
+use std::io;
+use std::mem::MaybeUninit;
+
+/// Where datagrams are received to.
+#[derive(Debug)]
+pub struct Inbox {
+    memory: Memory,
+    got: Vec<Got>,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inbox {
+    /// Room for as many datagrams as one call receives, each of the largest size.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { memory: Memory::new(), got: Vec::with_capacity(RECEIVED_AT_ONCE) }
+    }
+
+    /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones; how
+    /// many. Fewer than asked for are all there are, unless the socket has an error.
+    ///
+    /// # Errors
+    /// Those of receiving, if there was none before it.
+    pub fn receive(&mut self, socket: &Socket, count: usize, max: usize) -> io::Result<usize> {
+        self.got.clear();
+        let max = max.min(LARGEST);
+        let slots = self.memory.0.chunks_exact_mut(LARGEST);
+        for slot in slots.take(count.clamp(1, RECEIVED_AT_ONCE)) {
+            let room: *mut [u8] = &raw mut slot[..max];
+            // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, the slice is borrowed from `slot` as
+            // long as this one lives, and only whole bytes are written to it.
+            let room = unsafe { &mut *(room as *mut [MaybeUninit<u8>]) };
+            match socket.recv_from_vectored(&mut [MaybeUninitSlice::new(room)]) {
+                Ok((length, flags, from)) => self.got.push(Got {
+                    from: from.as_socket(),
+                    length: length.min(max),
+                    is_truncated: flags.is_truncated(),
+                }),
+                Err(error) if self.got.is_empty() => return Err(error),
+                // It is said again, or there is an event for it.
+                Err(_) => break,
+            }
+        }
+        Ok(self.got.len())
+    }
+
+    /// One of the datagrams received last.
+    ///
+    /// # Panics
+    /// If there were not so many.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Datagram<'_> {
+        let Got { from, length, is_truncated } = self.got[at];
+        Datagram { from, bytes: self.memory.get(at, length), is_truncated }
+    }
+}
+
+/// What sending needs beside the datagrams: nothing here.
+#[derive(Debug, Default)]
+pub struct Outbox(());
+
+impl Outbox {
+    /// Nothing in it yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends the first of these datagrams, as many as the kernel takes; how many, at least one.
+    ///
+    /// # Errors
+    /// Those of sending, of the first.
+    pub fn send(&mut self, socket: &Socket, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
+        for (sent, datagram) in datagrams.iter().take(SENT_AT_ONCE).enumerate() {
+            let result = match datagram.to {
+                Some(to) => socket.send_to(datagram.bytes, &SockAddr::from(to)),
+                None => socket.send(datagram.bytes),
+            };
+            match result {
+                Ok(_) => {}
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => return Ok(sent),
+            }
+        }
+        Ok(datagrams.len().min(SENT_AT_ONCE))
+    }
+}
+
+/// How many datagrams the kernel dropped that came for this socket: it does not say here.
+#[must_use]
+pub fn dropped(_socket: &Socket) -> Option<u32> {
+    None
+}

@@ -1,0 +1,175 @@
+/** Binds datagram sockets. */
+
+import { isIPv6 } from 'node:net'
+import { endpoint, resolveDatagram, type TcpAddress } from './address.js'
+import { systemError } from './close-error.js'
+import { DatagramHandle } from './datagram-handle.js'
+import { DatagramLane } from './datagram-lane.js'
+import {
+  type AnyHandlers,
+  type BindOptions,
+  checkBind,
+  type DatagramSettings,
+  largest,
+  membership,
+  needReusePort,
+  outgoingInterface,
+} from './datagram-options.js'
+import type { DatagramSocket } from './datagram-socket.js'
+import { theEnvironment } from './environment.js'
+import { invalidOption, MillraceError } from './errors.js'
+import { raw } from './framing.js'
+import { type Group, groupFor } from './group.js'
+import type { Loop } from './loop.js'
+import { bindDatagrams, counters, dropDatagrams, errorName, type SettingInit } from './native.js'
+import { ServerHandle } from './server.js'
+
+/**
+ * Binds a datagram socket, and calls the handlers for what comes in.
+ *
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_INLINE_UNSUPPORTED`, or
+ *   the system's error, such as `EADDRINUSE`: then nothing is bound
+ */
+export async function bind<In = Buffer, Out = Uint8Array | string>(
+  options: BindOptions<In, Out>,
+): Promise<DatagramSocket<In, Out>> {
+  const settings = checkBind(options as unknown as BindOptions<never, never>, raw())
+  const { signal } = options
+  signal?.throwIfAborted()
+  const address = await resolveDatagram(options.address)
+  signal?.throwIfAborted()
+  const isSpread = settings.reusePort ?? (typeof options.loops === 'number' && options.loops > 1)
+  if (isSpread) needReusePort()
+  const group = groupFor(options.loops, options.ringBytes, (owner) =>
+    owner instanceof ServerHandle ? owner.group : undefined,
+  )
+  const handlers = options as unknown as AnyHandlers
+  const socket = await start(group, settings, handlers, isSpread, address)
+  if (signal !== undefined) {
+    const close = () => void socket.close()
+    if (signal.aborted) close()
+    signal.addEventListener('abort', close, { once: true })
+    void socket.over.then(() => signal.removeEventListener('abort', close))
+  }
+  return socket as unknown as DatagramSocket<In, Out>
+}
+
+/** A socket that is bound, and the loop that is to have it. */
+interface Bound {
+  readonly loop: Loop
+  readonly source: number
+  readonly number: number
+}
+
+async function start(
+  group: Group,
+  settings: DatagramSettings,
+  handlers: AnyHandlers,
+  isSpread: boolean,
+  requested: TcpAddress,
+): Promise<DatagramHandle> {
+  const bound: Bound[] = []
+  let socket: DatagramHandle
+  try {
+    const alive = group.loops.filter((loop) => !loop.isDead)
+    if (alive.length === 0)
+      throw new MillraceError('ERR_LOOP_PANIC', 'the event loops to bind on were lost')
+    const loops = isSpread ? alive : [leastUsed(alive)]
+    const max = largest(settings.max, group.ringBytes)
+    const address = bindAll(loops, settings, isSpread, max, requested, bound)
+    const { host, port, scope, dualStack } = address
+    const zone = scope === 0 ? '' : `%${scope}`
+    socket = new DatagramHandle(settings, handlers, group)
+    const lanes = bound.map(
+      ({ loop, source, number }, at) => new DatagramLane(socket, at, loop, source, number),
+    )
+    const isV6 = isIPv6(host)
+    socket.starts(lanes, { v4: !isV6 || dualStack, v6: isV6 }, max)
+    socket.address = `udp://${endpoint(`${host}${zone}`, port)}`
+  } catch (error) {
+    for (const each of bound) dropDatagrams(theEnvironment().handle, each.number)
+    group.leave()
+    throw error
+  }
+  await socket.opens()
+  return socket
+}
+
+/** The loop with the fewest connections and sockets. */
+function leastUsed(loops: readonly Loop[]): Loop {
+  const { handle } = theEnvironment()
+  const load = (loop: Loop) => {
+    const { opened, closed } = counters(handle, loop.index)
+    return opened - closed + loop.sockets.filter((lane) => lane !== undefined).length
+  }
+  const loads = loops.map(load)
+  return loops[loads.indexOf(Math.min(...loads))] as Loop
+}
+
+/** Binds a socket for each loop, on one port; where that is. */
+function bindAll(
+  loops: readonly Loop[],
+  settings: DatagramSettings,
+  isSpread: boolean,
+  max: number,
+  requested: TcpAddress,
+  bound: Bound[],
+): TcpAddress {
+  const environment = theEnvironment()
+  let address = withIPv6Only(requested, settings.ipv6Only)
+  for (const loop of loops) {
+    const source = environment.sourceNumber()
+    const attempt = (at: TcpAddress) =>
+      bindDatagrams(environment.handle, {
+        id: source,
+        host: at.host,
+        port: at.port,
+        scope: at.scope,
+        dualStack: at.dualStack,
+        peerPort: 0,
+        peerScope: 0,
+        reusePort: isSpread,
+        reuseAddress: settings.reuseAddress,
+        // A group is joined once: each socket that has joined gets a copy.
+        settings: systemSettings(settings, isIPv6(at.host) ? 6 : 4, bound.length === 0),
+        max,
+        highWaterMark: settings.highWaterMark,
+      })
+    let result = attempt(address)
+    if (
+      address.fallback !== undefined &&
+      ['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errorName(result.errno))
+    ) {
+      address = { ...address, host: address.fallback, dualStack: false }
+      result = attempt(address)
+    }
+    const { host, port } = address
+    if (result.errno !== 0) throw systemError(result.errno, 'bind', { address: host, port })
+    bound.push({ loop, source, number: result.number })
+    address = { ...address, port: result.port }
+  }
+  return address
+}
+
+function withIPv6Only(address: TcpAddress, ipv6Only: boolean | undefined): TcpAddress {
+  if (ipv6Only === undefined) return address
+  if (!isIPv6(address.host))
+    throw invalidOption('ipv6Only', 'left out on an IPv4 address', ipv6Only)
+  const { fallback: _, ...rest } = address
+  return { ...rest, dualStack: !ipv6Only }
+}
+
+/** What the system is told of each socket, before anything is received. */
+function systemSettings(
+  { settings, multicast }: DatagramSettings,
+  family: 4 | 6,
+  isFirst: boolean,
+): SettingInit[] {
+  const all = [...settings]
+  if (multicast.interface !== undefined) all.push(outgoingInterface(multicast.interface, family))
+  for (const group of isFirst ? (multicast.groups ?? []) : []) {
+    const { address, ...options } = typeof group === 'string' ? { address: group } : group
+    all.push(membership('join', address, options))
+  }
+  return all
+}

@@ -1,0 +1,458 @@
+/** The one implementation of `DatagramSocket`. */
+
+import { SWALLOWED } from './codec.js'
+import { isAsync, notConsumed } from './conn-reading.js'
+import { isThenable } from './conn-writing.js'
+import type { DatagramLane } from './datagram-lane.js'
+import {
+  type AnyHandlers,
+  type AnySocket,
+  type DatagramSettings,
+  LONGEST_IPV4,
+  membership,
+  outgoingInterface,
+} from './datagram-options.js'
+import { type DatagramInfo, Peer, Peers } from './datagram-peer.js'
+import type { DatagramStats, MembershipOptions, Received } from './datagram-socket.js'
+import { theEnvironment } from './environment.js'
+import { invalidOption, MillraceError, toError } from './errors.js'
+import { type Deferred, deferred } from './extras.js'
+import type { Group } from './group.js'
+import type { SettingInit } from './native.js'
+import { flag, whole } from './options.js'
+import { type FrameReader, readerOver } from './reader.js'
+import { KIND_PAUSE, KIND_RESUME } from './record.js'
+import { Warnings } from './warnings.js'
+
+/** A datagram that was received and not delivered. */
+interface Parked {
+  readonly bytes: Buffer
+  readonly from: Peer
+}
+
+/** Which addresses a socket can send to. */
+export interface Families {
+  readonly v4: boolean
+  readonly v6: boolean
+}
+
+export class DatagramHandle implements AnySocket {
+  readonly settings: DatagramSettings
+  /** Datagrams that `send` dropped. */
+  discarded = 0
+  address = ''
+  #families: Families = { v4: false, v6: false }
+  #lanes: readonly DatagramLane[] = []
+  #max = 0
+  readonly #group: Group
+  readonly #handlers: AnyHandlers
+  readonly #peers = new Peers()
+  readonly #warnings = new Warnings()
+  readonly #isPulled: boolean
+  #isPaused = false
+  /** The loops were told to stop reading. */
+  #isHeld = false
+  /** `bind` has given it to its user. */
+  #isBound = false
+  #isEnded = false
+  #isClosed = false
+  #isRefed = true
+  #error: Error | undefined
+  #parked: Parked[] = []
+  #parkedFrom = 0
+  #parkedBytes = 0
+  /** Somebody pulls and waits. */
+  #pull: Deferred<void> | undefined
+  /** Its loops have closed it, and its group is left. */
+  readonly #closed: Deferred<void> = deferred()
+  readonly #over: Promise<void>
+
+  constructor(settings: DatagramSettings, handlers: AnyHandlers, group: Group) {
+    this.settings = settings
+    this.#handlers = handlers
+    this.#group = group
+    this.#isPulled = handlers.message === undefined
+    // Not while a loop's records are taken: leaving may end that loop.
+    this.#over = this.#closed.promise.then(() => group.leave())
+  }
+
+  get group(): Group | undefined {
+    return this.#isEnded ? undefined : this.#group
+  }
+  get readyState(): 'open' | 'closed' {
+    return this.#isEnded ? 'closed' : 'open'
+  }
+
+  send(message: unknown, to: DatagramInfo | string): boolean {
+    if (this.#isEnded) return false
+    const peer = this.#peerOf(to)
+    const { family } = peer
+    if (!(family === 4 ? this.#families.v4 : this.#families.v6)) {
+      throw new MillraceError(
+        'ERR_INVALID_ADDRESS',
+        `${peer.remote} is not of a family that ${this.address} can send to`,
+      )
+    }
+    const max = family === 4 && this.#max > LONGEST_IPV4 ? LONGEST_IPV4 : this.#max
+    return this.#laneFor(peer).send(peer, message, max)
+  }
+
+  #peerOf(to: DatagramInfo | string): Peer {
+    if (to instanceof Peer) return to
+    if (typeof to === 'string') return this.#peers.parse(to)
+    throw new MillraceError(
+      'ERR_INVALID_ADDRESS',
+      "where to send is 'ip:port' or the info of a datagram",
+    )
+  }
+
+  /** An answer goes out where the question came in; anything else by its address, always the same way. */
+  #laneFor(peer: Peer): DatagramLane {
+    const lanes = this.#lanes
+    const count = lanes.length
+    if (count === 1) return lanes[0] as DatagramLane
+    const at = peer.lane >= 0 ? peer.lane : (peer.a ^ peer.b ^ peer.c ^ peer.d ^ peer.head) >>> 0
+    for (let step = 0; step < count; step++) {
+      const lane = lanes[(at + step) % count] as DatagramLane
+      if (lane.isOpen) return lane
+    }
+    return lanes[0] as DatagramLane
+  }
+
+  stats(): DatagramStats {
+    const sum = {
+      received: 0,
+      sent: 0,
+      bytesRead: 0,
+      bytesWritten: 0,
+      dropped: 0,
+      discarded: this.discarded,
+      truncated: 0,
+      errors: 0,
+    }
+    for (const lane of this.#lanes) {
+      const counts = lane.counts()
+      sum.received += counts.received
+      sum.sent += counts.sent
+      sum.bytesRead += counts.bytesRead
+      sum.bytesWritten += counts.bytesWritten
+      sum.dropped += counts.dropped
+      sum.truncated += counts.truncated
+      sum.errors += counts.errors
+    }
+    return sum
+  }
+
+  pause(): void {
+    if (this.#isPaused || this.#isEnded) return
+    this.#isPaused = true
+    this.#hold()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    if (!this.#isEnded) theEnvironment().resume(this)
+  }
+
+  /** After `resume`: delivers what is parked, then lets the loops read on. */
+  goOn(): void {
+    if (this.#isPulled) {
+      this.#wake()
+    } else {
+      while (!this.#isPaused && !this.#isEnded) {
+        const parked = this.#unpark()
+        if (parked === undefined) break
+        const { bytes, from } = parked
+        this.#deliver(readerOver(bytes, true), 0, bytes.length, from)
+      }
+    }
+    this.#releaseIfRoom()
+  }
+
+  #hold(): void {
+    if (this.#isHeld) return
+    this.#isHeld = true
+    this.#tellAll(KIND_PAUSE)
+  }
+
+  #releaseIfRoom(): void {
+    if (!this.#isHeld || this.#isPaused || this.#isEnded) return
+    const { bytes, datagrams } = this.settings.maxParked
+    if (this.#parkedBytes > bytes / 2 || this.#parked.length - this.#parkedFrom > datagrams / 2)
+      return
+    this.#isHeld = false
+    this.#tellAll(KIND_RESUME)
+  }
+
+  #tellAll(kind: number): void {
+    for (const lane of this.#lanes) if (lane.isOpen) lane.control(kind)
+  }
+
+  // ---- receiving ----
+
+  receive(reader: FrameReader, memory: Buffer, at: number, end: number, from: Peer): void {
+    if (this.#isEnded) return
+    const isBehind = this.#parked.length > this.#parkedFrom
+    if (this.#isPaused || this.#isPulled || isBehind || !this.#isBound) {
+      this.#park(Buffer.from(memory.subarray(at, end)), from)
+    } else {
+      this.#deliver(reader, at, end, from)
+    }
+  }
+
+  /** The datagram's message; `undefined` if it has none. */
+  #decode(reader: FrameReader, at: number, end: number, from: Peer): unknown {
+    try {
+      reader.open(at, end)
+      const message = this.settings.codec.decode(reader)
+      const left = reader.end - reader.pos
+      reader.close()
+      if (isThenable(message)) throw isAsync(message)
+      if (left !== 0) throw notConsumed(left)
+      return message === SWALLOWED ? undefined : message
+    } catch (thrown) {
+      reader.close()
+      // One bad datagram is nobody else's concern.
+      this.report(toError(thrown), from)
+      return undefined
+    }
+  }
+
+  #deliver(reader: FrameReader, at: number, end: number, from: Peer): void {
+    const message = this.#decode(reader, at, end, from)
+    if (message === undefined) return
+    try {
+      const result = this.#handlers.message?.(this, message, from)
+      if (isThenable(result)) this.#track(result, from)
+    } catch (thrown) {
+      this.report(toError(thrown), from)
+    }
+  }
+
+  #track(promise: PromiseLike<unknown>, from?: Peer): void {
+    promise.then(undefined, (reason: unknown) => this.report(toError(reason), from))
+  }
+
+  #park(bytes: Buffer, from: Peer): void {
+    this.#parked.push({ bytes, from })
+    this.#parkedBytes += bytes.length
+    const { maxParked } = this.settings
+    const count = this.#parked.length - this.#parkedFrom
+    if (this.#parkedBytes >= maxParked.bytes || count >= maxParked.datagrams) this.#hold()
+    this.#wake()
+  }
+
+  #unpark(): Parked | undefined {
+    const parked = this.#parked[this.#parkedFrom]
+    if (parked === undefined) return undefined
+    this.#parkedFrom++
+    this.#parkedBytes -= parked.bytes.length
+    if (this.#parkedFrom === this.#parked.length || this.#parkedFrom > 1024) {
+      this.#parked = this.#parked.slice(this.#parkedFrom)
+      this.#parkedFrom = 0
+    }
+    return parked
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Received<unknown>> {
+    if (!this.#isPulled) {
+      throw new TypeError('a socket with a message handler cannot be iterated')
+    }
+    return {
+      next: () => this.#next(),
+      return: async () => ({ done: true, value: undefined }),
+    }
+  }
+
+  async #next(): Promise<IteratorResult<Received<unknown>, undefined>> {
+    for (;;) {
+      while (!this.#isPaused && !this.#isEnded) {
+        const parked = this.#unpark()
+        if (parked === undefined) break
+        const { bytes, from: info } = parked
+        const message = this.#decode(readerOver(bytes, true), 0, bytes.length, info)
+        if (message !== undefined) {
+          this.#releaseIfRoom()
+          return { done: false, value: { message, info } }
+        }
+      }
+      this.#releaseIfRoom()
+      if (this.#isEnded) {
+        if (this.#error !== undefined) throw this.#error
+        return { done: true, value: undefined }
+      }
+      this.#pull ??= deferred<void>()
+      await this.#pull.promise
+    }
+  }
+
+  #wake(): void {
+    this.#pull?.resolve()
+    this.#pull = undefined
+  }
+
+  // ---- options ----
+
+  async joinMulticast(group: string, options?: MembershipOptions): Promise<void> {
+    this.#member('join', group, options)
+  }
+
+  async leaveMulticast(group: string, options?: MembershipOptions): Promise<void> {
+    this.#member('leave', group, options)
+  }
+
+  /** On one loop only: each socket that has joined gets a copy. */
+  #member(name: 'join' | 'leave', group: string, options: MembershipOptions | undefined): void {
+    this.#lanes[0]?.set(membership(name, group, options))
+  }
+
+  async setMulticastInterface(name: string | number): Promise<void> {
+    this.#setAll(outgoingInterface(name, this.#families.v6 ? 6 : 4))
+  }
+
+  async setMulticastTTL(ttl: number): Promise<void> {
+    this.#setAll({ name: 'multicastTtl', value: number('ttl', ttl, 0) })
+  }
+
+  async setMulticastLoopback(on: boolean): Promise<void> {
+    this.#setAll({ name: 'multicastLoopback', value: onOff(on) })
+  }
+
+  async setTTL(ttl: number): Promise<void> {
+    this.#setAll({ name: 'ttl', value: number('ttl', ttl, 1) })
+  }
+
+  async setBroadcast(on: boolean): Promise<void> {
+    this.#setAll({ name: 'broadcast', value: onOff(on) })
+  }
+
+  #setAll(setting: SettingInit): void {
+    for (const lane of this.#lanes) lane.set(setting)
+  }
+
+  // ---- its life ----
+
+  /** What it is made of, before its loops have it. */
+  starts(lanes: readonly DatagramLane[], families: Families, max: number): void {
+    this.#lanes = lanes
+    this.#families = families
+    this.#max = max
+  }
+
+  /** Gives it to its loops; rejects if one of them cannot have it, and then nothing is left. */
+  async opens(): Promise<void> {
+    // Before the first await: what its loops tell is not missed.
+    const opened = this.#lanes.map((lane) => lane.open())
+    // Held until its user has it, so that the process does not end before.
+    theEnvironment().hold(1)
+    const results = await Promise.allSettled(opened)
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed === undefined && !this.#isClosed) {
+      this.#isBound = true
+      // What came in before is parked.
+      theEnvironment().resume(this)
+      return
+    }
+    theEnvironment().hold(-1)
+    await this.close()
+    throw failed?.reason ?? this.#error
+  }
+
+  /** Resolves when it is closed and has left its loops. */
+  get over(): Promise<void> {
+    return this.#over
+  }
+
+  drained(): void {
+    if (this.#isEnded || this.#lanes.some((lane) => lane.isAsked)) return
+    this.#call(() => this.#handlers.drain?.(this))
+  }
+
+  #call(handler: () => unknown): void {
+    try {
+      const result = handler()
+      if (isThenable(result)) this.#track(result)
+    } catch (thrown) {
+      this.report(toError(thrown))
+    }
+  }
+
+  /** Tells what closes nothing: to `error`, or as a warning. */
+  report(error: Error, info?: Peer): void {
+    const { error: handler } = this.#handlers
+    if (handler === undefined) {
+      this.#warnings.warn(error)
+      return
+    }
+    const warn = (thrown: unknown) => this.#warnings.warn(toError(thrown))
+    try {
+      const result = handler(error, this, info)
+      if (isThenable(result)) result.then(undefined, warn)
+    } catch (thrown) {
+      warn(thrown)
+    }
+  }
+
+  laneClosed(error: Error | undefined): void {
+    this.#error ??= error
+    if (this.#lanes.some((lane) => lane.isAlive)) {
+      // A loop was lost, and the others go on.
+      if (error !== undefined && this.#isBound) this.report(error)
+      return
+    }
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const wasBound = this.#isBound
+    this.#end()
+    if (wasBound) {
+      if (this.#isRefed) theEnvironment().hold(-1)
+      const { close } = this.#handlers
+      if (close !== undefined) this.#call(() => close.call(this.#handlers, this, this.#error))
+      else if (this.#error !== undefined) this.report(this.#error)
+    }
+    this.#closed.resolve()
+  }
+
+  /** Nothing more is received or sent. */
+  #end(): void {
+    this.#isEnded = true
+    this.#parked = []
+    this.#parkedFrom = this.#parkedBytes = 0
+    this.#wake()
+  }
+
+  close(): Promise<void> {
+    if (!this.#isEnded) {
+      this.#end()
+      for (const lane of this.#lanes) lane.end()
+    }
+    return this.#over
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  ref(): this {
+    if (!this.#isRefed && !this.#isClosed) theEnvironment().hold(1)
+    this.#isRefed = true
+    return this
+  }
+
+  unref(): this {
+    if (this.#isRefed && !this.#isClosed) theEnvironment().hold(-1)
+    this.#isRefed = false
+    return this
+  }
+}
+
+function number(name: string, value: unknown, least: number): number {
+  if (value === undefined) throw invalidOption(name, `a whole number from ${least} to 255`, value)
+  return whole(name, value, 0, least, 255)
+}
+
+function onOff(on: unknown): number {
+  if (on === undefined) throw invalidOption('on', 'true or false', on)
+  return Number(flag('on', on, false))
+}

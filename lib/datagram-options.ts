@@ -1,0 +1,306 @@
+/** What `bind` takes, checked in one place. */
+
+import { isIP, isIPv4 } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { indexOfInterface } from './address.js'
+import type { Codec } from './codec.js'
+import { checkCodec } from './connection.js'
+import type { DatagramHandlers, DatagramSocket, MembershipOptions } from './datagram-socket.js'
+import { invalidOption, MillraceError } from './errors.js'
+import { DEFAULT_MAX } from './framing.js'
+import type { SettingInit } from './native.js'
+import { checkSignal, flag, INT, MAX_PARKED_FRAMES, whole } from './options.js'
+import { DATAGRAM_BYTES, HEADER } from './record.js'
+import type { Server } from './server.js'
+
+/** Multicast, from the start. */
+export interface MulticastOptions {
+  /** Groups to join. */
+  groups?: readonly (string | ({ address: string } & MembershipOptions))[]
+  /** The interface that multicasts are sent from: its name, its IPv4 address, or its index for IPv6. */
+  interface?: string | number
+  /** How many routers multicasts may pass, 0 to 255. */
+  ttl?: number
+  /** Whether this machine receives the multicasts it sends. */
+  loopback?: boolean
+}
+
+/** What `bind` takes: handlers, and the options here. */
+export interface BindOptions<In, Out> extends DatagramHandlers<In, Out> {
+  /**
+   * Where to bind: `udp://host:port`. A host may be an IPv4 address, an IPv6 address in brackets, a
+   * name (its first address), or nothing (all addresses of this machine); port 0 takes any, and
+   * `socket.address` tells which.
+   */
+  address: string
+  /**
+   * How datagrams become messages and back. Framings have no part in it: `decode` gets exactly one
+   * datagram, all of which has to be read (`undefined` then swallows it), and what `encode` writes is
+   * one. Default `raw()`: messages are bytes.
+   */
+  codec?: Codec<In, Out>
+  /**
+   * A number: that many event loops of its own, each with a thread, 1 to 128; with two or more each has
+   * a socket of its own on the same port (Linux, FreeBSD). `'inline'`: one loop on Node's own. A
+   * server: its loops. Default: the loops that all of this JavaScript environment shares, one of which
+   * gets the socket.
+   */
+  loops?: number | 'inline' | Server<unknown, unknown, unknown>
+  /**
+   * A socket for each of the loops, on one port, among which the kernel spreads the peers; other
+   * processes of this user may share the port too. Linux and FreeBSD. Default: with `loops` of 2 or
+   * more.
+   */
+  reusePort?: boolean
+  /**
+   * Let others bind the same address, and receive its multicasts too. A datagram for one receiver then
+   * goes to any of them. Default false.
+   */
+  reuseAddress?: boolean
+  /** The largest datagram, either way; of a longer one that comes in the rest is lost. Default 65,527, or what a quarter of a ring has room for. */
+  max?: number
+  /** Bytes waiting to be sent over which `send` says `false`, and 64 for each datagram. Default 256 KiB; `drain` comes at half. */
+  highWaterMark?: number
+  /** Bytes waiting to be sent, and 64 for each datagram, over which more are dropped. Default 1 MiB. */
+  maxWriteBuffer?: number
+  /** Bytes received that wait while nobody pulls, or while it is paused. Default 1 MiB (or 1,024 datagrams). */
+  maxParked?: number
+  /** Allow sending to broadcast addresses. Default false. */
+  broadcast?: boolean
+  multicast?: MulticastOptions
+  /** How many routers datagrams may pass, 1 to 255. */
+  ttl?: number
+  /** Bytes that the kernel may hold that are not received yet; it may round, and caps it. */
+  receiveBuffer?: number
+  /** Bytes that the kernel may hold that are not sent yet. */
+  sendBuffer?: number
+  /** On an IPv6 address, do not take IPv4 too. Default true, but false where the address has no host. */
+  ipv6Only?: boolean
+  /** Bytes of each of a loop's two rings, a power of two from 4 KiB to 1 GiB. Only with loops of its own. Default 1 MiB. */
+  ringBytes?: number
+  /** Closes the socket, as `close()` does. */
+  signal?: AbortSignal
+}
+
+/** The options of `bind` as numbers, complete and checked. */
+export interface DatagramSettings {
+  readonly codec: Codec<unknown, unknown>
+  /** 0 for what there is room for. */
+  readonly max: number
+  readonly highWaterMark: number
+  readonly maxWriteBuffer: number
+  readonly maxParked: { readonly bytes: number; readonly datagrams: number }
+  readonly reusePort: boolean | undefined
+  readonly reuseAddress: boolean
+  readonly ipv6Only: boolean | undefined
+  /** The system's, for every socket. */
+  readonly settings: readonly SettingInit[]
+  readonly multicast: MulticastOptions
+}
+
+/** The longest datagram that there is: IPv6 without jumbograms. */
+const LONGEST = 65_527
+/** The same for IPv4. */
+export const LONGEST_IPV4 = 65_507
+
+const HANDLERS = ['message', 'drain', 'close', 'error'] as const
+
+/** Every name that `bind` knows. */
+const NAMES: ReadonlySet<string> = new Set([
+  ...HANDLERS,
+  'address',
+  'codec',
+  'loops',
+  'reusePort',
+  'reuseAddress',
+  'max',
+  'highWaterMark',
+  'maxWriteBuffer',
+  'maxParked',
+  'broadcast',
+  'multicast',
+  'ttl',
+  'receiveBuffer',
+  'sendBuffer',
+  'ipv6Only',
+  'ringBytes',
+  'signal',
+])
+const MULTICAST_NAMES: ReadonlySet<string> = new Set(['groups', 'interface', 'ttl', 'loopback'])
+
+function checkNames(options: object, names: ReadonlySet<string>, of: string): void {
+  for (const name of Object.keys(options)) {
+    if (!names.has(name))
+      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${of}${name}`)
+  }
+}
+
+/**
+ * Checks and completes.
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function checkBind(
+  options: BindOptions<never, never>,
+  fallback: Codec<unknown, unknown>,
+): DatagramSettings {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidOption('options', 'an object', options)
+  }
+  checkNames(options, NAMES, '')
+  for (const name of HANDLERS) {
+    const handler = options[name]
+    if (handler !== undefined && typeof handler !== 'function') {
+      throw invalidOption(name, 'a function', handler)
+    }
+  }
+  checkSignal(options.signal)
+  const { multicast = {} } = options
+  if (typeof multicast !== 'object' || multicast === null)
+    throw invalidOption('multicast', 'an object', multicast)
+  checkNames(multicast, MULTICAST_NAMES, 'multicast.')
+  if (multicast.groups !== undefined && !Array.isArray(multicast.groups))
+    throw invalidOption('multicast.groups', 'an array', multicast.groups)
+  const maxWriteBuffer = whole('maxWriteBuffer', options.maxWriteBuffer, DEFAULT_MAX, 1)
+  return {
+    codec: checkCodec(options.codec ?? fallback),
+    max: whole('max', options.max, 0, 1, LONGEST),
+    maxWriteBuffer,
+    highWaterMark: whole(
+      'highWaterMark',
+      options.highWaterMark,
+      Math.min(DEFAULT_MAX / 4, maxWriteBuffer),
+      1,
+      maxWriteBuffer,
+    ),
+    maxParked: {
+      bytes: whole('maxParked', options.maxParked, DEFAULT_MAX, 1),
+      datagrams: MAX_PARKED_FRAMES,
+    },
+    reusePort: options.reusePort === undefined ? undefined : checkReusePort(options.reusePort),
+    reuseAddress: flag('reuseAddress', options.reuseAddress, false),
+    ipv6Only:
+      options.ipv6Only === undefined ? undefined : flag('ipv6Only', options.ipv6Only, false),
+    settings: systemSettings(options),
+    multicast,
+  }
+}
+
+function checkReusePort(value: unknown): boolean {
+  const isOn = flag('reusePort', value, false)
+  if (isOn) needReusePort()
+  return isOn
+}
+
+/** @throws `ERR_UNSUPPORTED` where the kernel does not spread what comes in on a shared port */
+export function needReusePort(): void {
+  if (!['linux', 'android', 'freebsd'].includes(process.platform)) {
+    throw new MillraceError(
+      'ERR_UNSUPPORTED',
+      'several sockets on one port need Linux or FreeBSD: use one loop',
+    )
+  }
+}
+
+/** What is set before anything is received. */
+function systemSettings(options: BindOptions<never, never>): SettingInit[] {
+  const settings: SettingInit[] = []
+  const add = (name: string, value: number | undefined) => {
+    if (value !== undefined) settings.push({ name, value })
+  }
+  const number = (name: string, value: unknown, least: number, most: number) =>
+    value === undefined ? undefined : whole(name, value, 0, least, most)
+  const onOff = (name: string, value: unknown) =>
+    value === undefined ? undefined : Number(flag(name, value, false))
+  add('receiveBuffer', number('receiveBuffer', options.receiveBuffer, 1, INT))
+  add('sendBuffer', number('sendBuffer', options.sendBuffer, 1, INT))
+  add('ttl', number('ttl', options.ttl, 1, 255))
+  add('broadcast', onOff('broadcast', options.broadcast))
+  const { multicast = {} } = options
+  add('multicastTtl', number('multicast.ttl', multicast.ttl, 0, 255))
+  add('multicastLoopback', onOff('multicast.loopback', multicast.loopback))
+  return settings
+}
+
+/**
+ * The largest datagram of a socket on such rings.
+ *
+ * @throws `ERR_INVALID_OPTION` if one of `max` bytes would not fit
+ */
+export function largest(max: number, ringBytes: number): number {
+  const room = ringBytes / 4 - HEADER - DATAGRAM_BYTES
+  if (max > room) {
+    throw invalidOption('max', `at most ${room} with rings of ${ringBytes} bytes`, max)
+  }
+  return max === 0 ? Math.min(LONGEST, room) : max
+}
+
+function invalidGroup(group: unknown): MillraceError {
+  return new MillraceError(
+    'ERR_INVALID_ADDRESS',
+    `${JSON.stringify(group)} is not the address of a multicast group: 239.1.2.3, ff02::114`,
+  )
+}
+
+/**
+ * A group to join or leave, as the native half takes it.
+ *
+ * @throws `ERR_INVALID_ADDRESS`, `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
+ */
+export function membership(
+  name: 'join' | 'leave',
+  group: unknown,
+  options: MembershipOptions = {},
+): SettingInit {
+  const family = typeof group === 'string' ? isIP(group) : 0
+  const address = group as string
+  if (family === 4) {
+    const first = Number(address.split('.')[0])
+    if (first < 224 || first > 239) throw invalidGroup(group)
+    const own = interfaceOfIPv4(options.interface)
+    if (options.source === undefined) return { name, value: 0, group: address, interface: own }
+    if (!isIPv4(options.source)) throw invalidOption('source', 'an IPv4 address', options.source)
+    return { name, value: 0, group: address, interface: own, source: options.source }
+  }
+  const [ip = '', zone] = family === 6 ? address.split('%') : []
+  if (!/^ff/i.test(ip)) throw invalidGroup(group)
+  if (options.source !== undefined) {
+    throw new MillraceError(
+      'ERR_UNSUPPORTED',
+      'the source of an IPv6 multicast cannot be chosen: look at info.address',
+    )
+  }
+  return { name, value: interfaceOfIPv6(options.interface ?? zone), group: ip }
+}
+
+/** The interface of outgoing multicasts, as the native half takes it. */
+export function outgoingInterface(value: unknown, family: 4 | 6): SettingInit {
+  const name = 'multicastInterface'
+  if (family === 6) return { name, value: interfaceOfIPv6(value) }
+  return { name, value: 0, interface: interfaceOfIPv4(value) }
+}
+
+function interfaceOfIPv4(value: unknown): string {
+  if (value === undefined) return '0.0.0.0'
+  if (typeof value === 'string') {
+    if (isIPv4(value)) return value
+    const found = networkInterfaces()[value]?.find((each) => each.family === 'IPv4')
+    if (found !== undefined) return found.address
+  }
+  throw invalidOption('interface', 'the name or the IPv4 address of an interface', value)
+}
+
+function interfaceOfIPv6(value: unknown): number {
+  if (value === undefined) return 0
+  if (typeof value === 'number') return whole('interface', value, 0, 0)
+  if (typeof value === 'string') {
+    const index = /^\d{1,9}$/.test(value) ? Number(value) : indexOfInterface(value)
+    if (index > 0) return index
+  }
+  throw invalidOption('interface', 'the name or the index of an interface', value)
+}
+
+/** A handle's handlers, whatever its messages are. */
+export type AnyHandlers = DatagramHandlers<unknown, unknown>
+/** A socket whatever its messages are. */
+export type AnySocket = DatagramSocket<unknown, unknown>
