@@ -1,6 +1,7 @@
 /** millrace: sockets, framing, limits and balancing on Rust event loops; handlers and codecs in TypeScript. */
 
 export { bind } from './lib/bind.js'
+export type { BroadcastOptions } from './lib/broadcast.js'
 export type { Client, ClientState } from './lib/client.js'
 export { type Codec, defineCodec, json, map } from './lib/codec.js'
 export type { Conn, ReadyState } from './lib/conn.js'
@@ -32,9 +33,12 @@ export {
   varint,
 } from './lib/framing.js'
 export type { Handlers, Peer } from './lib/handlers.js'
-export type { Balance, ServeOptions } from './lib/options.js'
+export { type Listen, type ListenerSpec, type ListenSpec, listener } from './lib/listen-spec.js'
+export type { ListenerHandle } from './lib/listener.js'
+export type { Balance, ConnOptions, ServeOptions } from './lib/options.js'
 export type { Reader } from './lib/reader.js'
 export { serve } from './lib/serve.js'
-export type { BroadcastOptions, LoopStats, Server, ServerStats } from './lib/server.js'
+export type { LoopStats, Server, ServerStats } from './lib/server.js'
+export type { KeepAlive, ListenerOptions, SocketOptions } from './lib/socket-options.js'
 export { type Tested, testCodec } from './lib/testing.js'
 export type { Writer } from './lib/writer.js'

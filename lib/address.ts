@@ -37,8 +37,19 @@ export interface UnixAddress {
   readonly path: string
 }
 
-/** A socket to bind. */
-export type BindAddress = TcpAddress | UnixAddress
+/** A socket that listens already. */
+export interface InheritedAddress {
+  readonly kind: 'inherited'
+  readonly descriptor: number
+  /** How it was asked for. */
+  readonly asked: string
+}
+
+/** An address of its own. */
+export type StreamAddress = TcpAddress | UnixAddress
+
+/** A socket to bind, or one that is bound. */
+export type BindAddress = StreamAddress | InheritedAddress
 
 /** Bytes in the path of a Unix socket at most: `sun_path`, without the 0 at its end. */
 const MAX_PATH = process.platform === 'linux' ? 107 : 103
@@ -105,7 +116,9 @@ export function unixName(path: string): Buffer {
 export async function resolve(address: string): Promise<BindAddress[]> {
   const [name, rest] = scheme(address)
   if (name === 'unix') return [unixPath(address, rest)]
-  if (name !== 'tcp') throw invalid(address, `has a scheme other than tcp and unix: ${name}`)
+  if (name === 'fd' || name === 'systemd') return inherited(address, name, rest)
+  if (name !== 'tcp')
+    throw invalid(address, `has a scheme other than tcp, unix, fd and systemd: ${name}`)
   return inet(address, rest)
 }
 
@@ -147,7 +160,7 @@ async function lookUp(host: string): Promise<string[]> {
 }
 
 /** Whom to connect to: an address as it is, or a host whose addresses are to be looked up. */
-export type Destination = BindAddress | { readonly kind: 'name'; host: string; port: number }
+export type Destination = StreamAddress | { readonly kind: 'name'; host: string; port: number }
 
 /**
  * What `to` says.
@@ -203,6 +216,38 @@ export function localAddress(address: string): LocalAddress {
   return { host, port, scope: scopeOf(address, zone) }
 }
 
+/** The sockets of what follows `fd:` or `systemd:`. */
+function inherited(address: string, name: string, rest: string): InheritedAddress[] {
+  if (process.platform === 'win32')
+    throw new MillraceError('ERR_UNSUPPORTED', 'sockets are not inherited on Windows')
+  const inherit = (descriptor: number) =>
+    ({ kind: 'inherited', descriptor, asked: address }) as const
+  if (name === 'systemd') return fromSystemd(address, rest).map(inherit)
+  const digits = /^\/\/(\d{1,9})$/.exec(rest)
+  if (!digits) throw invalid(address, 'is not of the form fd://3')
+  return [inherit(Number(digits[1]))]
+}
+
+/** The first descriptor that systemd gives. */
+const SYSTEMD_FIRST = 3
+
+/** Descriptors that systemd gave to this process, all or those of a name (sd_listen_fds(3)). */
+function fromSystemd(address: string, rest: string): number[] {
+  const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = process.env
+  const wanted = /^\/\/([^/:\s]*)$/.exec(rest)?.[1]
+  if (wanted === undefined)
+    throw invalid(address, 'is not of the form systemd:// or systemd://name')
+  const count = /^\d{1,5}$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0
+  if (LISTEN_PID !== String(process.pid) || count === 0)
+    throw invalid(address, 'names no socket: systemd gave this process none')
+  const names = LISTEN_FDNAMES?.split(':') ?? []
+  const all = Array.from({ length: count }, (_, at) => SYSTEMD_FIRST + at)
+  const found = wanted === '' ? all : all.filter((_, at) => names[at] === wanted)
+  if (found.length === 0)
+    throw invalid(address, `names no socket: systemd gave ${names.join(', ') || 'no names'}`)
+  return found
+}
+
 /** The number of a zone, which may be given by the name of its interface. */
 function scopeOf(address: string, zone: string): number {
   if (zone === '') return 0
@@ -220,7 +265,9 @@ export function indexOfInterface(name: string): number {
 }
 
 /** An address as text: `tcp://127.0.0.1:80`, `tcp://[::1]:80`, `unix:///run/my.sock`. */
-export function formatAddress(address: BindAddress): string {
+export function formatAddress(
+  address: Pick<TcpAddress, 'kind' | 'host' | 'port'> | UnixAddress,
+): string {
   if (address.kind === 'unix') return `unix://${address.path}`
   return `tcp://${endpoint(address.host, address.port)}`
 }
@@ -257,7 +304,12 @@ export function readEndpoints(view: DataView, at: number): [remote: Endpoint, lo
 }
 
 function readPath(view: DataView, at: number, length: number): string {
-  const path = Buffer.from(view.buffer, at, length).toString()
+  return showPath(Buffer.from(view.buffer, at, length))
+}
+
+/** The path of a Unix socket as the system gives it. */
+export function showPath(name: Buffer): string {
+  const path = name.toString()
   return path.startsWith('\0') ? `@${path.slice(1)}` : path
 }
 

@@ -1,6 +1,6 @@
 /** One try to connect to one address, until its loop has answered. */
 
-import { type BindAddress, type LocalAddress, unixName } from './address.js'
+import { type LocalAddress, type StreamAddress, unixName } from './address.js'
 import { nativeError, systemError } from './close-error.js'
 import { theEnvironment } from './environment.js'
 import { MillraceError } from './errors.js'
@@ -38,11 +38,11 @@ export interface AttemptOwner {
 export class Attempt implements Source {
   readonly #owner: AttemptOwner
   readonly #plan: AttemptPlan
-  readonly #address: BindAddress
+  readonly #address: StreamAddress
   readonly #number: number
   #loop: Loop | undefined
 
-  constructor(owner: AttemptOwner, plan: AttemptPlan, address: BindAddress) {
+  constructor(owner: AttemptOwner, plan: AttemptPlan, address: StreamAddress) {
     this.#owner = owner
     this.#plan = plan
     this.#address = address
@@ -127,7 +127,7 @@ export class Attempt implements Source {
   }
 }
 
-function connectError(errno: number, address: BindAddress): MillraceError {
+function connectError(errno: number, address: StreamAddress): MillraceError {
   const place =
     address.kind === 'unix'
       ? { address: address.path }

@@ -1,6 +1,7 @@
 /** A connection as its user sees it. */
 
 import type { Codec } from './codec.js'
+import type { SocketOptions } from './socket-options.js'
 
 /** Where a connection is in its life. */
 export type ReadyState = 'open' | 'ending' | 'closed'
@@ -62,6 +63,16 @@ export interface Conn<In = Buffer, Out = Uint8Array | string, Data = undefined>
   end(message?: Out): void
   /** Drops the connection now, with what waits. `close` gets the error. */
   destroy(error?: Error): void
+  /**
+   * Changes options of the socket. Rejects with `ERR_INVALID_OPTION` (a Unix socket has buffers only),
+   * `ERR_UNSUPPORTED`, the system's error of `setsockopt`, or `ERR_CLOSED`.
+   */
+  setSocketOptions(options: SocketOptions): Promise<void>
+  /**
+   * The socket's options as the kernel has them, as far as this system and this kind of socket have
+   * them. Rejects with `ERR_CLOSED`.
+   */
+  socketOptions(): Promise<SocketOptions>
   /** Keeps the process alive while it is open; the default. */
   ref(): this
   /** Lets the process end while it is open. */

@@ -1,6 +1,7 @@
 /** What `connect` takes, checked in one place. */
 
 import { type Destination, destination, type LocalAddress, localAddress } from './address.js'
+import { oneOf, whole } from './checks.js'
 import type { Client } from './client.js'
 import type { Conn } from './conn.js'
 import { Connection } from './connection.js'
@@ -18,9 +19,7 @@ import {
   checkNames,
   checkSignal,
   HANDLERS,
-  oneOf,
   profileInit,
-  whole,
 } from './options.js'
 import type { Server } from './server.js'
 

@@ -5,13 +5,16 @@ import { closeError } from './close-error.js'
 import type { Codec } from './codec.js'
 import type { Conn, ReadyState } from './conn.js'
 import { CLOSED, DESTROYED, ENDED, FAILED, PULLED, UNREFED } from './conn-flags.js'
+import { change, changes, read } from './conn-options.js'
 import { Reading } from './conn-reading.js'
 import { isThenable } from './conn-writing.js'
 import { invalidOption, MillraceError } from './errors.js'
+import { unawaited } from './extras.js'
 import type { Loop } from './loop.js'
 import { bytesReceived } from './native.js'
 import type { Profile } from './profile.js'
 import { CLOSE_RECEIVED } from './record.js'
+import type { SocketOptions } from './socket-options.js'
 
 /** See {@link Conn}. What it does not name is for the loop and the server. */
 export class Connection extends Reading implements Conn<unknown, unknown, unknown> {
@@ -154,6 +157,33 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
       if (!(this.flags & CLOSED)) this.eventLoop.environment.hold(-1)
     }
     return this
+  }
+
+  setSocketOptions(options: SocketOptions): Promise<void> {
+    let pairs: number[]
+    try {
+      pairs = changes(options, this.#isUnix)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    return this.#ask(() => change(this.eventLoop, this, pairs))
+  }
+
+  socketOptions(): Promise<SocketOptions> {
+    return this.#ask(() => read(this.eventLoop, this, this.#isUnix))
+  }
+
+  #ask<T>(question: () => Promise<T>): Promise<T> {
+    return unawaited(
+      this.flags & (CLOSED | DESTROYED)
+        ? Promise.reject(new MillraceError('ERR_CLOSED', 'the connection is closed'))
+        : question(),
+    )
+  }
+
+  /** Only an IP address has a port, or a number for an address. */
+  get #isUnix(): boolean {
+    return typeof this.#ip === 'string' && (this.#port === -1 || this.#ip === '')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,6 @@
 /** The one implementation of `DatagramSocket`. */
 
+import { flag, whole } from './checks.js'
 import { SWALLOWED } from './codec.js'
 import { isAsync, notConsumed } from './conn-reading.js'
 import { isThenable } from './conn-writing.js'
@@ -19,7 +20,6 @@ import { invalidOption, MillraceError, toError } from './errors.js'
 import { type Deferred, deferred } from './extras.js'
 import type { Group } from './group.js'
 import type { SettingInit } from './native.js'
-import { flag, whole } from './options.js'
 import { type FrameReader, readerOver } from './reader.js'
 import { KIND_PAUSE, KIND_RESUME } from './record.js'
 import { Warnings } from './warnings.js'

@@ -1,7 +1,7 @@
 /** Makes one connection: tries the addresses that there are, and owns what comes of it. */
 
 import { onAbort } from './aborts.js'
-import { addressesOf, type BindAddress } from './address.js'
+import { addressesOf, type StreamAddress } from './address.js'
 import { Attempt, type AttemptOwner, type AttemptPlan } from './attempt.js'
 import type { ConnectSettings } from './connect-options.js'
 import { Connection } from './connection.js'
@@ -39,7 +39,7 @@ export class Dialer implements Owner, AttemptOwner {
   readonly #plan: AttemptPlan
   readonly #profile: Profile
   readonly #life: Life
-  #addresses: readonly BindAddress[] = []
+  #addresses: readonly StreamAddress[] = []
   #next = 0
   /** Asked for and not answered. */
   readonly #pending: Set<Attempt> = new Set()
@@ -93,7 +93,7 @@ export class Dialer implements Owner, AttemptOwner {
       )
   }
 
-  #found(addresses: readonly BindAddress[]): void {
+  #found(addresses: readonly StreamAddress[]): void {
     if (this.#isSettled) return
     const local = this.#settings.local
     const isSix = local?.host.includes(':')

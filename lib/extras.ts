@@ -19,6 +19,12 @@ export function deferred<T>(): Deferred<T> {
   return { promise, resolve, reject }
 }
 
+/** A promise that nobody has to await: a rejection of it ends no process. */
+export function unawaited<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}
+
 /** One wait that all who ask in the meantime share. */
 export class Wait {
   #deferred: Deferred<void> | undefined

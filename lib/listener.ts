@@ -1,44 +1,244 @@
-/** A listening socket of a server. */
+/** A listener of a server: the sockets of one entry of `listen`, and their connections. */
 
+import type { Bound } from './bound.js'
+import { type BroadcastOptions, broadcast } from './broadcast.js'
+import { whole } from './checks.js'
 import { systemError } from './close-error.js'
+import type { Conn } from './conn.js'
 import { Connection } from './connection.js'
-import { deferred } from './extras.js'
-import type { Handlers } from './handlers.js'
+import { theEnvironment } from './environment.js'
+import { MillraceError } from './errors.js'
+import { deferred, unawaited, Wait } from './extras.js'
+import type { Group } from './group.js'
 import type { Loop } from './loop.js'
-import type { ConnSettings } from './options.js'
+import { closeListener, duplicateListener, pauseListener } from './native.js'
 import { Profile } from './profile.js'
+import type { Answer } from './questions.js'
 import { KIND_ACCEPT_ERROR, KIND_LISTENER_CLOSED } from './record.js'
 import type { AnyServer } from './server.js'
 import type { Source } from './source.js'
 
-export class Listener extends Profile implements Source {
+/** A listener of a server: what one entry of `listen` came to. */
+export interface ListenerHandle<In = unknown, Out = never, Data = unknown>
+  extends AsyncDisposable,
+    Iterable<Conn<In, Out, Data>> {
+  /** Where it listens: `tcp://127.0.0.1:9000`. The first of them, where it listens on several. */
+  readonly address: string
+  /** A host name may have several addresses; what listens on one port for several loops has one. */
+  readonly addresses: readonly string[]
+  /** Its connections that are open. */
+  readonly connections: number
+  /** Writes a message to all of its connections, or to a group of them; how many those were. */
+  broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Data>>): number
+  /**
+   * Accepts nothing more; the kernel's backlog holds those who connect. Resolves when that is so:
+   * connections accepted before may still open. Rejects with `ERR_CLOSED` once it is closed.
+   */
+  pause(): Promise<void>
+  /** Accepts again, first those whom the backlog holds. Rejects with `ERR_CLOSED` once it is closed. */
+  resume(): Promise<void>
+  /**
+   * A duplicate of its descriptor, to be handed to another process, for instance as one of `stdio` of
+   * `spawn`, which there listens on `fd://3`. It is yours to close. From then on both accept, each
+   * what it is quicker to take, until one closes; the path of a Unix socket is not removed any more.
+   *
+   * Rejects with `ERR_CLOSED`; with `ERR_UNSUPPORTED` on Windows, or where it has several sockets.
+   */
+  dup(): Promise<number>
+  /**
+   * Closes this listener as `server.close` closes all of them: accepts what is there and stops
+   * listening, delivers what was received by then, ends each of its connections once its handlers'
+   * promises are settled, destroys what is left after `timeout` milliseconds (default 30,000) with
+   * `ERR_CLOSE_TIMEOUT`. Other listeners and their connections do not notice. A second call shares the
+   * first one's promise.
+   */
+  close(options?: { timeout?: number }): Promise<void>
+}
+
+const CLOSE_TIMEOUT = 30_000
+
+/** Checks what `close` takes. */
+export function closeTimeout(options: { timeout?: number }): number {
+  return whole('timeout', options.timeout, CLOSE_TIMEOUT, 0)
+}
+
+/** What those get that are still open after so many milliseconds. */
+export function timedOut(timeout: number, whose: string): MillraceError {
+  const why = `still open ${timeout} ms after its ${whose} began to close`
+  return new MillraceError('ERR_CLOSE_TIMEOUT', why)
+}
+
+/** A lane's loop has nothing of a listener any more. */
+const GONE = -1
+
+/** The one implementation. */
+export class Listener extends Profile implements Source, ListenerHandle<unknown, unknown, unknown> {
   readonly number: number
   readonly server: AnyServer
-  /** Its address, as `addresses` shows it. */
-  readonly address: string
+  readonly addresses: readonly string[]
+  /** Its messages are of other types than its server's. */
+  readonly isOwn: boolean
+  readonly #group: Group
+  readonly #lanes: readonly number[]
+  readonly #sockets: number
   /** Loops that have not said yet that they have nothing more of it. */
   readonly #open: Set<Loop>
   readonly #closed = deferred<void>()
+  #connections = 0
+  readonly #empty = new Wait()
+  #isStopping = false
+  #closing: Promise<void> | undefined
+  /** The time to close is over. */
+  #gaveUp: MillraceError | undefined
 
-  constructor(
-    number: number,
-    server: AnyServer,
-    settings: ConnSettings,
-    handlers: Handlers<unknown, unknown, unknown>,
-    address: string,
-    loops: readonly Loop[],
-  ) {
-    super(server, settings, handlers)
-    this.number = number
+  constructor(server: AnyServer, group: Group, bound: Bound) {
+    const { settings } = bound
+    super(server, settings, settings.handlers)
     this.server = server
-    this.address = address
+    this.number = bound.number
+    this.addresses = Object.freeze(bound.addresses)
+    this.isOwn = settings.isOwn
+    this.#group = group
+    this.#lanes = bound.lanes
+    this.#sockets = bound.sockets
     // A loop that was lost before says nothing any more.
-    this.#open = new Set(loops.filter((loop) => !loop.isDead))
+    this.#open = new Set(group.loops.filter((loop) => !loop.isDead))
+  }
+
+  get address(): string {
+    return this.addresses[0] as string
+  }
+
+  get connections(): number {
+    return this.#connections
+  }
+
+  *[Symbol.iterator](): Iterator<Connection> {
+    for (const loop of this.#group.loops) {
+      for (const conn of loop.slots) {
+        if (conn?.profile === this) yield conn
+      }
+    }
+  }
+
+  broadcast(
+    message: unknown,
+    options: BroadcastOptions<Conn<unknown, unknown, unknown>> = {},
+  ): number {
+    const { except, group = this } = options
+    const takes = (conn: Connection) => conn !== except && conn.profile === this
+    return broadcast(group as Iterable<Connection>, takes, message)
+  }
+
+  pause(): Promise<void> {
+    return unawaited(this.#pause(true))
+  }
+
+  resume(): Promise<void> {
+    return unawaited(this.#pause(false))
+  }
+
+  async #pause(isPaused: boolean): Promise<void> {
+    const { handle } = theEnvironment()
+    await this.#ask((lane, ticket) =>
+      pauseListener(handle, this.#group.number, lane, this.number, isPaused, ticket),
+    )
+  }
+
+  dup(): Promise<number> {
+    return unawaited(this.#dup())
+  }
+
+  async #dup(): Promise<number> {
+    if (process.platform === 'win32')
+      throw new MillraceError('ERR_UNSUPPORTED', 'sockets are not handed over on Windows')
+    if (this.#sockets > 1)
+      throw new MillraceError('ERR_UNSUPPORTED', `${this.address} has several sockets`)
+    const { handle } = theEnvironment()
+    const [answer] = await this.#ask((lane, ticket) =>
+      duplicateListener(handle, this.#group.number, lane, this.number, ticket),
+    )
+    return (answer as Answer).value
+  }
+
+  /** Asks all who accept of it. */
+  async #ask(put: (lane: number, ticket: number) => void): Promise<Answer[]> {
+    if (this.#isStopping) throw closed(this.address)
+    const { questions } = theEnvironment()
+    const { loops } = this.#group
+    const alive = loops.filter((loop) => !loop.isDead)
+    const asked = this.#lanes.flatMap((lane) => {
+      const loop = loops[lane]
+      if (loop?.isDead) return []
+      return [questions.ask(loop === undefined ? alive : [loop], (ticket) => put(lane, ticket))]
+    })
+    const answers = await Promise.all(asked)
+    for (const { errno } of answers) {
+      if (errno === GONE) throw closed(this.address)
+      if (errno !== 0) throw systemError(errno, 'dup', { address: this.address })
+    }
+    return answers
+  }
+
+  close(options: { timeout?: number } = {}): Promise<void> {
+    try {
+      const timeout = closeTimeout(options)
+      this.#closing ??= this.#close(timeout)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    return this.#closing
+  }
+
+  async #close(timeout: number): Promise<void> {
+    const timer = setTimeout(() => this.#giveUp(timeout), timeout)
+    this.stop()
+    await this.closed
+    if (this.#connections > 0) await this.#empty.promise()
+    clearTimeout(timer)
+    this.forget()
+  }
+
+  #giveUp(timeout: number): void {
+    this.#gaveUp = timedOut(timeout, 'listener')
+    for (const conn of this) conn.destroy(this.#gaveUp)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // ---- for its server, its connections and its loops ----
+
+  /** Accepts once more and stops listening. */
+  stop(): void {
+    if (this.#isStopping) return
+    this.#isStopping = true
+    const { handle } = theEnvironment()
+    const { loops, number } = this.#group
+    for (const lane of this.#lanes) {
+      if (!loops[lane]?.isDead) closeListener(handle, number, lane, this.number)
+    }
+    if (this.#lanes[0] !== undefined && this.#lanes[0] >= 0) this.#forgetOtherLoops()
+    this.server.stopping(this)
+  }
+
+  /** Loops that were never given a socket of it say nothing. */
+  #forgetOtherLoops(): void {
+    for (const [lane, loop] of this.#group.loops.entries()) {
+      if (!this.#lanes.includes(lane)) this.#closedOn(loop)
+    }
   }
 
   /** Resolves once every loop has told of every connection that it accepted. */
   get closed(): Promise<void> {
     return this.#closed.promise
+  }
+
+  /** Nothing will be said of it any more. */
+  forget(): void {
+    theEnvironment().sources.delete(this.number)
+    this.server.forgot(this)
   }
 
   opens(loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
@@ -47,10 +247,21 @@ export class Listener extends Profile implements Source {
     conn.opened()
   }
 
+  opened(conn: Connection): void {
+    this.#connections++
+    // Accepted in the last sweep, and told only now.
+    if (this.#gaveUp !== undefined) conn.destroy(this.#gaveUp)
+  }
+
+  /** One of its connections is gone, and has heard of it. */
+  left(): void {
+    if (--this.#connections === 0) this.#empty.resolve()
+  }
+
   told(kind: number, loop: Loop, errno: number): void {
     if (kind === KIND_LISTENER_CLOSED) this.#closedOn(loop)
     else if (kind === KIND_ACCEPT_ERROR)
-      this.server.report(systemError(errno, 'accept', { address: this.address }))
+      this.server.report(systemError(errno, 'accept', { address: this.address }), undefined, this)
   }
 
   #closedOn(loop: Loop): void {
@@ -65,4 +276,8 @@ export class Listener extends Profile implements Source {
       this.#closedOn(loop)
     }
   }
+}
+
+function closed(address: string): MillraceError {
+  return new MillraceError('ERR_CLOSED', `${address} is not listened on any more`)
 }

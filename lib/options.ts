@@ -1,26 +1,35 @@
 /** What `serve` takes, checked in one place. */
 
 import { availableParallelism } from 'node:os'
+import { flag, oneOf, whole } from './checks.js'
 import type { Codec } from './codec.js'
 import { checkCodec } from './connection.js'
 import { invalidOption, MillraceError } from './errors.js'
 import { DEFAULT_MAX, toNative, validate } from './framing.js'
 import type { Handlers, Peer } from './handlers.js'
-import type { ProfileInit } from './native.js'
+import { type Listen, OwnSpec } from './listen-spec.js'
+import { balancesPorts, type ProfileInit } from './native.js'
 import type { Server } from './server.js'
+import {
+  LISTENER_NAMES,
+  type ListenerOptions,
+  listenerPairs,
+  type OptionPairs,
+  SOCKET_NAMES,
+  type SocketOptions,
+  socketPairs,
+} from './socket-options.js'
 
 /** How new connections are spread over loops. */
 export type Balance = 'round-robin' | 'source-hash' | 'least-connections'
 
 /** What connections are held to: options of `serve`, and of everything else that makes connections. */
-export interface ConnOptions<In, Out> {
+export interface ConnOptions<In, Out> extends SocketOptions {
   /**
    * How bytes become messages and back. A function is called for each connection, for codecs with a
    * state; what it returns must have the framing of the first. Default `raw()`: messages are chunks.
    */
   codec?: Codec<In, Out> | ((peer: Peer) => Codec<In, Out>)
-  /** Switch Nagle's algorithm off. Default true. */
-  noDelay?: boolean
   /** Bytes waiting to be sent over which `write` says `false`. Default 1 MiB; `drain` comes at half. */
   highWaterMark?: number
   /** Bytes waiting to be sent over which a connection is destroyed with `ERR_WRITE_BUFFER_FULL`. Default 16 MiB. */
@@ -36,15 +45,22 @@ export interface ConnOptions<In, Out> {
 }
 
 /** What `serve` takes: handlers, and the options here. */
-export interface ServeOptions<In, Out, Data> extends Handlers<In, Out, Data>, ConnOptions<In, Out> {
+export interface ServeOptions<In, Out, Data>
+  extends Handlers<In, Out, Data>,
+    ConnOptions<In, Out>,
+    ListenerOptions {
   /**
-   * Where to listen, one address or several. `tcp://host:port`: a host may be an IPv4 address, an
+   * Where to listen, one address or several, each alone or with options of its own (`ListenSpec`,
+   * `listener`). `tcp://host:port`: a host may be an IPv4 address, an
    * IPv6 address in brackets, a name (all of its addresses, on one port), or nothing (all addresses
    * of this machine); port 0 takes any, and `server.addresses` tells which. `unix:///run/my.sock`: a
    * Unix socket, whose path is taken over only from a socket that nobody answers on, and removed at
-   * the end; `unix://@name` is an abstract name (Linux).
+   * the end; `unix://@name` is an abstract name (Linux). `fd://3`: a socket that this process was given
+   * and that listens already. `systemd://`: all that systemd gave; `systemd://name`: those of that name.
    */
-  listen: string | readonly string[]
+  listen:
+    | Listen<NoInfer<In>, NoInfer<Out>, NoInfer<Data>>
+    | readonly Listen<NoInfer<In>, NoInfer<Out>, NoInfer<Data>>[]
   /**
    * A number: that many event loops of its own, each with a thread, 1 to 128. `'inline'`: one loop on
    * Node's own, without a thread. Another server: its loops. Default: the loops that all of this
@@ -53,10 +69,6 @@ export interface ServeOptions<In, Out, Data> extends Handlers<In, Out, Data>, Co
   loops?: number | 'inline' | Server<unknown, unknown, unknown>
   /** How connections are spread over the loops. Default `'round-robin'`. */
   balance?: Balance
-  /** Connections that the kernel may hold ready, 1 or more. Default 4096; the kernel caps it. */
-  backlog?: number
-  /** The permissions of a Unix socket's path, such as `0o660`. Default: what the process's umask leaves. */
-  mode?: number
   /** Connections at a time. Default none. When reached, accepting stops, or see `onFull`. */
   maxConnections?: number
   /** What happens to connections over `maxConnections`: they wait in the backlog, or are closed. Default `'wait'`. */
@@ -71,7 +83,8 @@ export interface ServeOptions<In, Out, Data> extends Handlers<In, Out, Data>, Co
 export interface ConnSettings {
   readonly codec: Codec<unknown, unknown>
   readonly codecOf: ((peer: Peer) => Codec<unknown, unknown>) | undefined
-  readonly noDelay: boolean
+  /** Options of sockets with their numbers. */
+  readonly socket: OptionPairs
   readonly highWaterMark: number
   readonly maxWriteBuffer: number
   readonly autoPause: boolean
@@ -80,26 +93,39 @@ export interface ConnSettings {
   readonly lingerTimeout: number
 }
 
-/** The options of `serve` as numbers, complete and checked. */
-export interface Settings extends ConnSettings {
-  readonly listen: readonly string[]
-  readonly balance: Balance
+/** One entry of `listen` with all that holds for it, complete and checked. */
+export interface ListenSettings extends ConnSettings {
+  readonly address: string
+  readonly handlers: Handlers<unknown, unknown, unknown>
+  /** Its messages are of other types than the server's. */
+  readonly isOwn: boolean
   readonly backlog: number
   /** Of the path of a Unix socket. */
   readonly mode: number | undefined
+  readonly reusePort: boolean
+  readonly ipv6Only: boolean | undefined
+  readonly device: string | undefined
+  /** Options that were named for this very listener. */
+  readonly named: ReadonlySet<string>
+}
+
+/** The options of `serve` as numbers, complete and checked. */
+export interface Settings {
+  readonly listen: readonly ListenSettings[]
+  /** Checks one more entry of `listen`. */
+  readonly entry: (entry: unknown) => ListenSettings
+  readonly balance: Balance
   readonly maxConnections: number
   readonly refuse: boolean
 }
 
 /** Frames that a connection nobody pulls from may have waiting. */
 export const MAX_PARKED_FRAMES = 1024
-/** The largest of most numbers: they cross as 32-bit integers. */
-export const INT = 0x7fffffff
 
 /** Names of what connections are held to. */
 export const CONN_NAMES: readonly string[] = [
+  ...SOCKET_NAMES,
   'codec',
-  'noDelay',
   'highWaterMark',
   'maxWriteBuffer',
   'autoPause',
@@ -110,91 +136,148 @@ export const CONN_NAMES: readonly string[] = [
 /** Names of handlers. */
 export const HANDLERS = ['data', 'open', 'message', 'drain', 'close', 'error'] as const
 
-/** A whole number, or what stands for none. */
-export function whole(
-  name: string,
-  value: unknown,
-  fallback: number,
-  least: number,
-  most: number = INT,
-): number {
-  if (value === undefined) return fallback
-  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
-    throw invalidOption(name, `a whole number from ${least} to ${most}`, value)
-  }
-  return value as number
-}
-
-export function flag(name: string, value: unknown, fallback: boolean): boolean {
-  if (value === undefined) return fallback
-  if (typeof value !== 'boolean') throw invalidOption(name, 'true or false', value)
-  return value
-}
-
-/** One of some words, the first of which stands for none. */
-export function oneOf<T extends string>(
-  name: string,
-  value: unknown,
-  values: readonly [T, ...T[]],
-): T {
-  if (value === undefined) return values[0]
-  if (!values.includes(value as T)) throw invalidOption(name, `one of ${values.join(', ')}`, value)
-  return value as T
-}
-
 /** Bytes that a codec's messages need, before a connection that has them is cut off. */
 const DEFAULT_MARKS = { high: DEFAULT_MAX, most: 16 * DEFAULT_MAX }
+
+/** What a listener may say for itself, and else has from its server; its codec and handlers, too. */
+const INHERITED: readonly string[] = [
+  ...LISTENER_NAMES,
+  ...CONN_NAMES.filter((name) => name !== 'codec'),
+]
+
+/** Every name that a spec knows. */
+const SPEC_NAMES: ReadonlySet<string> = new Set([...HANDLERS, ...INHERITED, 'codec', 'address'])
 
 /** Every name that `serve` knows. */
 const NAMES: ReadonlySet<string> = new Set([
   ...HANDLERS,
   ...CONN_NAMES,
+  ...LISTENER_NAMES,
   'listen',
   'loops',
   'balance',
-  'backlog',
-  'mode',
   'maxConnections',
   'onFull',
   'ringBytes',
   'signal',
 ])
 
+/** A server's options, whatever its messages are. */
+type AnyOptions = ServeOptions<never, never, never>
+
 /**
  * Checks and completes.
  *
- * @throws `ERR_INVALID_OPTION`
+ * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`, or for an entry that is none `ERR_INVALID_ADDRESS`
  */
-export function check(
-  options: ServeOptions<never, never, never>,
-  fallback: Codec<unknown, unknown>,
-): Settings {
+export function check(options: AnyOptions, fallback: Codec<unknown, unknown>): Settings {
   checkNames(options, NAMES)
-  checkHandlers(options)
-  const listen = typeof options.listen === 'string' ? [options.listen] : options.listen
-  if (!Array.isArray(listen) || listen.length === 0) {
-    throw invalidOption('listen', 'an address or several', options.listen)
+  const { listen } = options as { listen: unknown }
+  const isOne = typeof listen === 'string' || (isObject(listen) && 'address' in listen)
+  if (!isOne && (!Array.isArray(listen) || listen.length === 0)) {
+    throw invalidOption('listen', 'an address or several', listen)
   }
   checkSignal(options.signal)
+  // Its own options are checked where no listener has them, too.
+  const server = listenSettings(options, '', { fallback, isOwn: false, named: NONE })
+  const entry = (each: unknown) => checkEntry(each, options, server, fallback)
   return {
-    ...checkConn(options, fallback),
-    listen,
+    listen: (isOne ? [listen] : (listen as unknown[])).map(entry),
+    entry,
     balance: oneOf('balance', options.balance, ['round-robin', 'source-hash', 'least-connections']),
-    backlog: whole('backlog', options.backlog, 4096, 1),
-    mode: options.mode === undefined ? undefined : whole('mode', options.mode, 0, 0, 0o777),
     maxConnections: whole('maxConnections', options.maxConnections, 0, 1),
     refuse: oneOf('onFull', options.onFull, ['wait', 'refuse']) === 'refuse',
   }
 }
 
+const NONE: ReadonlySet<string> = new Set()
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** One entry of `listen`: an address, a spec, or what `listener` made. */
+function checkEntry(
+  entry: unknown,
+  options: AnyOptions,
+  server: ListenSettings,
+  fallback: Codec<unknown, unknown>,
+): ListenSettings {
+  const isOwn = entry instanceof OwnSpec
+  const spec = (isOwn ? entry.spec : entry) as Record<string, unknown>
+  if (!isObject(spec) || typeof spec.address !== 'string') {
+    // What is no address is refused where addresses are read.
+    return { ...server, address: entry as string }
+  }
+  checkNames(spec, SPEC_NAMES, ' of a listener')
+  const given = Object.entries(spec).filter(([, value]) => value !== undefined)
+  const names: readonly string[] = isOwn ? INHERITED : [...INHERITED, ...HANDLERS, 'codec']
+  const defaults = names.map((name) => [
+    name,
+    (options as unknown as Record<string, unknown>)[name],
+  ])
+  const merged = Object.fromEntries([...defaults, ...given]) as unknown as AnyOptions
+  const { error } = options as Handlers<unknown, unknown, unknown>
+  if (isOwn && spec.error === undefined && error !== undefined) {
+    // Its connections are of other types than that handler expects.
+    Object.assign(merged, { error: (thrown: Error) => error(thrown) })
+  }
+  const named = new Set(given.map(([name]) => name).filter((name) => SOCKET.has(name)))
+  return listenSettings(merged, spec.address, { fallback, isOwn, named })
+}
+
+/** Names that not every kind of socket has. */
+const SOCKET: ReadonlySet<string> = new Set([...SOCKET_NAMES, ...LISTENER_NAMES])
+
+function listenSettings(
+  options: AnyOptions,
+  address: string,
+  how: { fallback: Codec<unknown, unknown>; isOwn: boolean; named: ReadonlySet<string> },
+): ListenSettings {
+  checkHandlers(options)
+  const settings = checkConn(options, how.fallback)
+  const { mode, ipv6Only, bindToDevice } = options
+  const reusePort = flag('reusePort', options.reusePort, false)
+  if (reusePort && !balancesPorts()) {
+    const why = 'does not spread connections over the sockets of one port (reusePort)'
+    throw new MillraceError('ERR_UNSUPPORTED', `${process.platform} ${why}`)
+  }
+  return {
+    ...settings,
+    socket: [...settings.socket, ...listenerPairs(options)],
+    address,
+    handlers: options as unknown as Handlers<unknown, unknown, unknown>,
+    isOwn: how.isOwn,
+    backlog: whole('backlog', options.backlog, 4096, 1),
+    mode: mode === undefined ? undefined : whole('mode', mode, 0, 0, 0o777),
+    reusePort,
+    ipv6Only: ipv6Only === undefined ? undefined : flag('ipv6Only', ipv6Only, false),
+    device: bindToDevice === undefined ? undefined : device(bindToDevice),
+    named: how.named,
+  }
+}
+
+/** Bytes in the name of an interface at most. */
+const MAX_DEVICE = 15
+
+function device(name: unknown): string {
+  if (typeof name !== 'string' || name === '' || name.includes('\0') || name.length > MAX_DEVICE) {
+    throw invalidOption('bindToDevice', 'the name of an interface', name)
+  }
+  if (process.platform !== 'linux') {
+    throw new MillraceError('ERR_UNSUPPORTED', `${process.platform} does not have bindToDevice`)
+  }
+  return name
+}
+
 /** Refuses options that there are not. */
-export function checkNames(options: unknown, names: ReadonlySet<string>): void {
+export function checkNames(options: unknown, names: ReadonlySet<string>, whose = ''): void {
   if (typeof options !== 'object' || options === null) {
     throw invalidOption('options', 'an object', options)
   }
   for (const name of Object.keys(options)) {
     if (!names.has(name))
-      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}`)
+      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}${whose}`)
   }
 }
 
@@ -231,7 +314,8 @@ export function checkConn(
   return {
     codec: first,
     codecOf: isFunction ? codec : undefined,
-    noDelay: flag('noDelay', options.noDelay, true),
+    // Where nothing is said, small messages do not wait for others.
+    socket: socketPairs(options, true),
     highWaterMark,
     maxWriteBuffer: whole(
       'maxWriteBuffer',
@@ -257,7 +341,7 @@ export function profileInit(settings: ConnSettings): ProfileInit {
     autoPause: settings.autoPause,
     allowHalfOpen: settings.allowHalfOpen,
     lingerMs: settings.lingerTimeout,
-    noDelay: settings.noDelay,
+    socket: settings.socket,
   }
 }
 

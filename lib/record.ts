@@ -129,6 +129,36 @@ export const CLOSE_SENT = 16
 /** Bytes in all. */
 export const CLOSE_CLOSE_SIZE = 24
 
+// option: Options of sockets, each with one number as its value.
+/** 1 switches Nagle's algorithm off. */
+export const OPTION_NO_DELAY = 1
+/** 1 probes a peer that is silent. */
+export const OPTION_KEEP_ALIVE = 2
+/** Seconds of silence before the first probe. */
+export const OPTION_KEEP_IDLE = 3
+/** Seconds between probes. */
+export const OPTION_KEEP_INTERVAL = 4
+/** Probes without an answer before the connection is lost. */
+export const OPTION_KEEP_COUNT = 5
+/** 1 makes `destroy` reset the connection. */
+export const OPTION_RESET = 6
+/** Bytes of the kernel's buffer for what is received. */
+export const OPTION_RECEIVE_BUFFER = 7
+/** Bytes of the kernel's buffer for what is sent. */
+export const OPTION_SEND_BUFFER = 8
+/** Milliseconds that sent bytes may stay unacknowledged. */
+export const OPTION_USER_TIMEOUT = 9
+/** 1 acknowledges at once. */
+export const OPTION_QUICK_ACK = 10
+/** The class of the packets, 0 to 63. */
+export const OPTION_DSCP = 11
+/** Of a listener: connections that may wait whose first bytes came with their SYN. */
+export const OPTION_FAST_OPEN = 12
+/** Of a socket that is to be connected: 1 sends the first bytes with the SYN. */
+export const OPTION_FAST_OPEN_CONNECT = 13
+/** Of a listener: seconds to wait for the first bytes of a connection. */
+export const OPTION_DEFER_ACCEPT = 14
+
 // news: Offsets in the payload of what is told of no connection.
 /** `u32`: the listener's or the dial's number, or the question's. */
 export const NEWS_NUMBER = 0

@@ -1,17 +1,20 @@
 /** A server: its listeners, its connections, and how it comes to an end. */
 
-import type { Codec } from './codec.js'
+import { resolve } from './address.js'
+import { Bound } from './bound.js'
+import { type BroadcastOptions, broadcast } from './broadcast.js'
 import type { Conn } from './conn.js'
 import type { Connection } from './connection.js'
 import { theEnvironment } from './environment.js'
-import { invalidOption, MillraceError } from './errors.js'
-import { Wait } from './extras.js'
-import { encodeFrame } from './framing.js'
+import { MillraceError } from './errors.js'
+import { unawaited, Wait } from './extras.js'
 import type { Group } from './group.js'
 import type { Handlers } from './handlers.js'
-import type { Listener } from './listener.js'
+import type { ListenerSpec, ListenSpec } from './listen-spec.js'
+import { closeTimeout, Listener, type ListenerHandle, timedOut } from './listener.js'
 import type { Loop } from './loop.js'
-import { closeListener, counters, dropService } from './native.js'
+import { counters, dropService } from './native.js'
+import type { Settings } from './options.js'
 import type { Owner } from './profile.js'
 import { Reporter } from './report.js'
 
@@ -43,27 +46,41 @@ export interface ServerStats {
   readonly loops: readonly LoopStats[]
 }
 
-/** Whom a `broadcast` addresses. */
-export interface BroadcastOptions<C> {
-  /** Only these; connections of another server or closed ones are passed over. Default all. */
-  group?: Iterable<C>
-  /** Not this one. */
-  except?: C
-}
-
 /** A server that is listening, or was. */
 export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined>
   extends AsyncDisposable,
     Iterable<Conn<In, Out, Data>> {
-  /** One address for each bound socket, in the order of `listen`: `tcp://127.0.0.1:9000`. */
+  /** The addresses of its listeners, in the order of `listen`: `tcp://127.0.0.1:9000`. */
   readonly addresses: readonly string[]
-  /** Connections that are open. */
+  /** Its listeners that are not closed or closing: one for each entry of `listen`, and what was added. */
+  readonly listeners: readonly ListenerHandle[]
+  /** Connections that are open, of all listeners. */
   readonly connections: number
+  /**
+   * Listens on one more entry, as of `listen`. A server whose listeners are all closed stays, and may
+   * be given others; meanwhile it does not keep the process alive.
+   *
+   * Rejects with `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED` or the system's error of
+   * binding, and nothing is bound then; with `ERR_CLOSED` once the server is closing.
+   */
+  listen<OwnIn, OwnOut, OwnData>(
+    spec: ListenerSpec<OwnIn, OwnOut, OwnData>,
+  ): Promise<ListenerHandle<OwnIn, OwnOut, OwnData>>
+  listen(entry: string | ListenSpec<In, Out, Data>): Promise<ListenerHandle<In, Out, Data>>
+  /**
+   * A duplicate of the descriptor of a listener's socket, for another process: see
+   * `ListenerHandle.dup`. `address` is one of `addresses`, and can be left out if there is one listener.
+   *
+   * Rejects with `ERR_INVALID_ADDRESS` if there is no such listener, or no address where there are
+   * several; else as `ListenerHandle.dup`.
+   */
+  dup(address?: string): Promise<number>
   stats(): ServerStats
-  /** The open connection of that `id`. */
+  /** The open connection of that `id`, but for those of a `listener` with types of its own. */
   get(id: number): Conn<In, Out, Data> | undefined
   /**
-   * Writes a message to all connections, or to a group of them, each under its own backpressure.
+   * Writes a message to all connections, or to a group of them, each under its own backpressure. As
+   * iteration does, it passes over those of a `listener` with types of its own.
    *
    * @returns how many it was written to
    */
@@ -86,15 +103,18 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined
 /** A server whatever its messages are. */
 export type AnyServer = ServerHandle
 
-const CLOSE_TIMEOUT = 30_000
-
 /** The one implementation. */
 export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   readonly #group: Group
   readonly #service: number
   readonly #handlers: Handlers<unknown, unknown, unknown>
-  #listeners: Listener[] = []
+  /** Checks an entry of `listen` with this server's options. */
+  readonly #entry: Settings['entry']
+  /** Those that are not closing, in order. */
+  #listeners: readonly Listener[] = []
   #addresses: readonly string[] = []
+  /** Those that are closing, too. */
+  readonly #all = new Set<Listener>()
   #connections = 0
   /** By id, from the first `get` on. */
   #byId: Map<number, Connection> | undefined
@@ -109,18 +129,71 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   readonly #lostLoops = new Set<Loop>()
   readonly #reporter = new Reporter()
 
-  constructor(group: Group, service: number, handlers: Handlers<unknown, unknown, unknown>) {
+  constructor(
+    group: Group,
+    service: number,
+    entry: Settings['entry'],
+    handlers: Handlers<unknown, unknown, unknown>,
+  ) {
     this.#group = group
     this.#service = service
+    this.#entry = entry
     this.#handlers = handlers
   }
 
-  /** Its listeners accept from now on. */
-  started(listeners: Listener[]): void {
-    this.#listeners = listeners
-    this.#addresses = Object.freeze(listeners.map((listener) => listener.address))
-    this.#isListening = true
-    if (this.#isRefed) theEnvironment().hold(1)
+  /** Accepts of what is bound, from now on. */
+  start(bounds: readonly Bound[]): Listener[] {
+    // Only the first can fail, for want of a thread. Nothing is heard of them before this returns.
+    for (const bound of bounds) bound.accept()
+    const started = bounds.map((bound) => new Listener(this, this.#group, bound))
+    for (const listener of started) {
+      theEnvironment().sources.set(listener.number, listener)
+      this.#all.add(listener)
+    }
+    this.#setListeners([...this.#listeners, ...started])
+    this.#holdWhileListening()
+    return started
+  }
+
+  #setListeners(listeners: Listener[]): void {
+    this.#listeners = Object.freeze(listeners)
+    this.#addresses = Object.freeze(listeners.flatMap((listener) => listener.addresses))
+  }
+
+  async listen(entry: unknown): Promise<ListenerHandle<unknown, unknown, unknown>> {
+    this.#refuseIfClosing()
+    const settings = this.#entry(entry)
+    const addresses = await resolve(settings.address)
+    this.#refuseIfClosing()
+    const bound = new Bound(this.#group, this.#service, settings, addresses)
+    try {
+      return this.start([bound])[0] as Listener
+    } catch (error) {
+      bound.giveUp()
+      throw error
+    }
+  }
+
+  #refuseIfClosing(): void {
+    if (this.#closing !== undefined)
+      throw new MillraceError('ERR_CLOSED', 'the server is closed, or closing')
+  }
+
+  dup(address?: string): Promise<number> {
+    return unawaited(this.#dup(address))
+  }
+
+  async #dup(address?: string): Promise<number> {
+    this.#refuseIfClosing()
+    const [found, ...others] = this.#listeners.filter(
+      (listener) => address === undefined || listener.addresses.includes(address),
+    )
+    if (found === undefined || others.length > 0) {
+      const what = address === undefined ? 'which socket has to be said' : `no ${address} here`
+      const why = `${what}: ${this.addresses.join(', ')}`
+      throw new MillraceError('ERR_INVALID_ADDRESS', why)
+    }
+    return found.dup()
   }
 
   get group(): Group | undefined {
@@ -131,6 +204,9 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   }
   get addresses(): readonly string[] {
     return this.#addresses
+  }
+  get listeners(): readonly ListenerHandle[] {
+    return this.#listeners
   }
   get connections(): number {
     return this.#connections
@@ -150,12 +226,17 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   get(id: number): Conn<unknown, unknown, unknown> | undefined {
     if (this.#byId === undefined) {
       this.#byId = new Map()
-      for (const conn of this) this.#byId.set(conn.id, conn as Connection)
+      for (const conn of this) this.#byId.set(conn.id, conn)
     }
     return this.#byId.get(id)
   }
 
-  *[Symbol.iterator](): Iterator<Conn<unknown, unknown, unknown>> {
+  *[Symbol.iterator](): Iterator<Connection> {
+    for (const conn of this.#conns()) if (this.#speaks(conn)) yield conn
+  }
+
+  /** All of its connections, whatever their messages are. */
+  *#conns(): Generator<Connection> {
     if (this.#isStopped) return
     for (const loop of this.loops) {
       for (const conn of loop.slots) {
@@ -164,53 +245,40 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
     }
   }
 
+  /** Whether a connection's messages are of the server's types. */
+  #speaks(conn: Connection): boolean {
+    return conn.profile.owner === this && !(conn.profile as Listener).isOwn
+  }
+
   broadcast(
     message: unknown,
     options: BroadcastOptions<Conn<unknown, unknown, unknown>> = {},
   ): number {
-    const { except } = options
-    const group = (options.group ?? this) as Iterable<Connection>
-    /** Encoded once for all that share a codec. */
-    const encoded = new Map<Codec<unknown, unknown>, Buffer>()
-    let count = 0
-    for (const conn of group) {
-      if (conn === except || conn.profile.owner !== this || conn.readyState !== 'open') continue
-      const { codec, codecOf } = conn.profile
-      if (codecOf !== undefined || conn.codec !== codec) {
-        conn.write(message)
-      } else {
-        let bytes = encoded.get(codec)
-        if (bytes === undefined) {
-          bytes = encodeFrame(codec, message)
-          encoded.set(codec, bytes)
-        }
-        conn.writeEncoded(bytes)
-      }
-      count++
-    }
-    return count
+    const { except, group = this } = options
+    const takes = (conn: Connection) => conn !== except && this.#speaks(conn)
+    return broadcast(group as Iterable<Connection>, takes, message)
   }
 
   close(options: { timeout?: number } = {}): Promise<void> {
-    const timeout = options.timeout ?? CLOSE_TIMEOUT
-    if (!Number.isSafeInteger(timeout) || timeout < 0 || timeout > 0x7fffffff) {
-      return Promise.reject(invalidOption('timeout', 'a whole number of milliseconds', timeout))
+    try {
+      const timeout = closeTimeout(options)
+      this.#closing ??= this.#close(timeout)
+    } catch (error) {
+      return Promise.reject(error as Error)
     }
-    this.#closing ??= this.#close(timeout)
     return this.#closing
   }
 
   async #close(timeout: number): Promise<void> {
     const { handle } = theEnvironment()
     const timer = setTimeout(() => this.#giveUp(timeout), timeout)
-    for (const listener of this.#listeners)
-      closeListener(handle, this.#group.number, listener.number)
+    const all = [...this.#all]
+    for (const listener of all) listener.stop()
     // A connection ends when its loop has said that its input is through, and its promises settle.
-    await Promise.all(this.#listeners.map((listener) => listener.closed))
-    this.#stopListening()
+    await Promise.all(all.map((listener) => listener.closed))
     if (this.#connections > 0) await this.#empty.promise()
     clearTimeout(timer)
-    for (const listener of this.#listeners) theEnvironment().sources.delete(listener.number)
+    for (const listener of all) listener.forget()
     dropService(handle, this.#service)
     this.#isStopped = true
     this.#group.leave()
@@ -218,17 +286,16 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   }
 
   #giveUp(timeout: number): void {
-    this.#gaveUp = new MillraceError(
-      'ERR_CLOSE_TIMEOUT',
-      `still open ${timeout} ms after its server began to close`,
-    )
-    for (const conn of this) conn.destroy(this.#gaveUp)
+    this.#gaveUp = timedOut(timeout, 'server')
+    for (const conn of this.#conns()) conn.destroy(this.#gaveUp)
   }
 
-  #stopListening(): void {
-    if (!this.#isListening) return
-    this.#isListening = false
-    if (this.#isRefed) theEnvironment().hold(-1)
+  /** It keeps the process alive while it listens, until that is closed. */
+  #holdWhileListening(): void {
+    const isListening = this.#all.size > 0
+    if (isListening === this.#isListening) return
+    this.#isListening = isListening
+    if (this.#isRefed) theEnvironment().hold(isListening ? 1 : -1)
   }
 
   ref(): this {
@@ -254,9 +321,23 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
     this.#onStopped = callback
   }
 
+  /** That listener has begun to close. */
+  stopping(listener: Listener): void {
+    // The addresses of a server that is closed say where it was.
+    if (this.#closing === undefined)
+      this.#setListeners(this.#listeners.filter((each) => each !== listener))
+  }
+
+  /** That listener is closed, and so are its connections. */
+  forgot(listener: Listener): void {
+    this.#all.delete(listener)
+    this.#holdWhileListening()
+  }
+
   add(conn: Connection): void {
     this.#connections++
-    this.#byId?.set(conn.id, conn)
+    if (this.#speaks(conn)) this.#byId?.set(conn.id, conn)
+    ;(conn.profile as Listener).opened(conn)
     // Accepted in the last sweep, and told only now.
     if (this.#gaveUp !== undefined) conn.destroy(this.#gaveUp)
   }
@@ -265,12 +346,14 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
     this.#connections--
     this.#byId?.delete(conn.id)
     this.#reporter.closed(conn, error)
+    ;(conn.profile as Listener).left()
     if (this.#connections === 0) this.#empty.resolve()
   }
 
   /** Tells what no `close` tells: to `error`, or as a warning. */
-  report(error: Error, conn?: Connection): void {
-    this.#reporter.report(conn?.profile.handlers ?? this.#handlers, error, conn)
+  report(error: Error, conn?: Connection, listener?: Listener): void {
+    const { handlers } = conn?.profile ?? listener ?? { handlers: this.#handlers }
+    this.#reporter.report(handlers, error, conn)
   }
 
   lost(loop: Loop): void {

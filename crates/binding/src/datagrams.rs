@@ -3,7 +3,7 @@
 use crate::environment::{find, place};
 use crate::listen::{BindResult, socket_address};
 use millrace_reactor::{
-    BoundDatagrams, DatagramOptions, DatagramShare, Interface, Membership, Setting,
+    Address, BoundDatagrams, DatagramOptions, DatagramShare, Interface, Membership, Setting,
 };
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -144,12 +144,12 @@ pub fn bind_datagrams(environment: u32, options: DatagramInit) -> Result<BindRes
     let environment = find(environment)?;
     Ok(match BoundDatagrams::new(&options.options()?) {
         Ok(bound) => {
-            let (port, share) = (bound.local().port(), bound.share().clone());
+            let (local, share) = (Address::Inet(bound.local()), bound.share().clone());
             let entry = DatagramEntry { bound: Some(bound), share };
             let number = place(&mut environment.datagrams.borrow_mut(), entry) as u32;
-            BindResult { errno: 0, number, port }
+            BindResult::bound(number, &local)
         }
-        Err(error) => BindResult { errno: errno(&error), number: 0, port: 0 },
+        Err(error) => BindResult::failed(&error),
     })
 }
 

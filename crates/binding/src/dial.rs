@@ -32,7 +32,7 @@ impl DialInit {
             target: self.target()?,
             paused: self.paused,
             framing: self.profile.framing.framing()?,
-            limits: self.profile.limits(),
+            limits: self.profile.limits()?,
         })
     }
 

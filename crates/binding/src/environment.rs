@@ -87,6 +87,11 @@ pub(crate) fn place<T>(list: &mut Vec<Option<T>>, value: T) -> usize {
     }
 }
 
+/// A loop's place in its group; -1 is none.
+pub(crate) fn lane_of(lane: i32) -> Option<usize> {
+    usize::try_from(lane).ok()
+}
+
 fn gone(what: &str) -> Error {
     Error::from_reason(format!("no such {what}"))
 }
@@ -253,16 +258,21 @@ impl Environment {
         }
     }
 
-    pub(crate) fn listen(&self, group: u32, bound: Bound) -> Result<(), Code> {
+    pub(crate) fn listen(&self, group: u32, lane: i32, bound: Bound) -> Result<(), Code> {
         let mut groups = self.groups.borrow_mut();
         let member = groups.get_mut(group as usize).and_then(Option::as_mut);
         let member = member.ok_or_else(|| plain(gone("group")))?;
-        member.group.listen(bound).map_err(|error| group_error(&error))
+        member.group.listen(bound, lane_of(lane)).map_err(|error| group_error(&error))
     }
 
-    pub(crate) fn close_listener(&self, group: u32, listener: u32) {
+    pub(crate) fn close_listener(&self, group: u32, lane: i32, listener: u32) {
+        self.with_group(group, |group| group.close_listener(lane_of(lane), listener));
+    }
+
+    /// For a group that is still there.
+    pub(crate) fn with_group(&self, group: u32, order: impl FnOnce(&Group)) {
         if let Some(Some(member)) = self.groups.borrow().get(group as usize) {
-            member.group.close_listener(listener);
+            order(&member.group);
         }
     }
 

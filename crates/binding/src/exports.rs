@@ -2,9 +2,9 @@
 
 use crate::dial::DialInit;
 use crate::environment::{self, Code, find, place, plain};
-use crate::listen::{BindResult, FramingInit, ListenInit};
+use crate::listen::{BindResult, FramingInit, ListenInit, socket_options};
 use crate::raw::PumpRef;
-use millrace_reactor::{Balance, Bound, Service};
+use millrace_reactor::{Balance, Bound, Service, socket_option};
 use napi::bindgen_prelude::{ArrayBuffer, Buffer, Function, Uint8Array};
 use napi::{Env, Error, JsValue, Result};
 use napi_derive::napi;
@@ -102,40 +102,38 @@ pub fn bind(environment: u32, service: u32, options: ListenInit) -> Result<BindR
     let services = environment.services.borrow();
     let service = services.get(service as usize).and_then(Option::as_ref);
     let service = service.ok_or_else(|| Error::from_reason("no such service"))?;
-    match Bound::new(options.options()?, service) {
+    Ok(match Bound::new(options.options()?, service) {
         Ok(bound) => {
-            let port = bound.local().inet().map_or(0, |address| address.port());
-            let number = place(&mut environment.bound.borrow_mut(), bound) as u32;
-            Ok(BindResult { errno: 0, number, port })
+            let local = bound.local().clone();
+            BindResult::bound(place(&mut environment.bound.borrow_mut(), bound) as u32, &local)
         }
-        Err(error) => {
-            Ok(BindResult { errno: error.raw_os_error().unwrap_or(-1), number: 0, port: 0 })
-        }
-    }
+        Err(error) => BindResult::failed(&error),
+    })
 }
 
-/// Closes a bound listener that was never accepted from.
+/// Closes a bound listener that was never accepted from; one that was inherited stays open.
 #[napi]
 pub fn unbind(environment: u32, number: u32) -> Result<()> {
     if let Some(entry) = find(environment)?.bound.borrow_mut().get_mut(number as usize) {
-        *entry = None;
+        entry.take().map(Bound::give_up);
     }
     Ok(())
 }
 
-/// Begins to accept from a bound listener.
+/// Begins to accept from a bound listener. Here and in what follows, `lane` is the place of a loop in
+/// the group that accepts for itself, or -1 for whoever accepts for the group.
 #[napi]
-pub fn listen(environment: u32, group: u32, number: u32) -> Result<(), Code> {
+pub fn listen(environment: u32, group: u32, lane: i32, number: u32) -> Result<(), Code> {
     let environment = find(environment).map_err(plain)?;
     let bound = environment.bound.borrow_mut().get_mut(number as usize).and_then(Option::take);
     let bound = bound.ok_or_else(|| plain(Error::from_reason("no such listener")))?;
-    environment.listen(group, bound)
+    environment.listen(group, lane, bound)
 }
 
 /// Accepts what is there and closes a listener; its loops say when they have nothing more of it.
 #[napi]
-pub fn close_listener(environment: u32, group: u32, listener: u32) -> Result<()> {
-    find(environment)?.close_listener(group, listener);
+pub fn close_listener(environment: u32, group: u32, lane: i32, listener: u32) -> Result<()> {
+    find(environment)?.close_listener(group, lane, listener);
     Ok(())
 }
 
@@ -153,6 +151,80 @@ pub fn connect(environment: u32, group: u32, index: i32, options: DialInit) -> R
 pub fn cancel_connect(environment: u32, group: u32, index: u32, number: u32) -> Result<()> {
     find(environment)?.cancel_connect(group, index, number);
     Ok(())
+}
+
+/// Accepts nothing more of a listener, or goes on; answered.
+#[napi]
+pub fn pause_listener(
+    environment: u32,
+    group: u32,
+    lane: i32,
+    listener: u32,
+    is_paused: bool,
+    ticket: u32,
+) -> Result<()> {
+    find(environment)?.with_group(group, |group| {
+        group.pause_listener(environment::lane_of(lane), listener, is_paused, ticket);
+    });
+    Ok(())
+}
+
+/// Makes another descriptor of a listener's socket; answered with its number.
+#[napi]
+pub fn duplicate_listener(
+    environment: u32,
+    group: u32,
+    lane: i32,
+    listener: u32,
+    ticket: u32,
+) -> Result<()> {
+    find(environment)?.with_group(group, |group| {
+        group.duplicate_listener(environment::lane_of(lane), listener, ticket);
+    });
+    Ok(())
+}
+
+/// Sets options of a connection's socket, which are numbers of the record table and values, one after
+/// the other; answered.
+#[napi]
+pub fn set_socket_options(
+    environment: u32,
+    index: u32,
+    slot: u32,
+    generation: u32,
+    pairs: Vec<u32>,
+    ticket: u32,
+) -> Result<()> {
+    let options = socket_options(&pairs)?;
+    find(environment)?.handle_of(index)?.set_options(slot, generation, options, ticket);
+    Ok(())
+}
+
+/// Reads an option of a connection's socket; answered with its value.
+#[napi]
+pub fn get_socket_option(
+    environment: u32,
+    index: u32,
+    slot: u32,
+    generation: u32,
+    option: u32,
+    ticket: u32,
+) -> Result<()> {
+    let option = socket_option(option).ok_or_else(|| Error::from_reason("no such option"))?;
+    find(environment)?.handle_of(index)?.get_option(slot, generation, option, ticket);
+    Ok(())
+}
+
+/// Whether this platform has an option of sockets.
+#[napi]
+pub fn has_socket_option(option: u32) -> bool {
+    socket_option(option).is_some_and(millrace_sys::SocketOption::is_supported)
+}
+
+/// Whether this platform's kernel spreads connections over the sockets of one port.
+#[napi]
+pub fn balances_ports() -> bool {
+    millrace_sys::PORTS_ARE_SHARED
 }
 
 /// Shows where the rings stand, in the control words; true if there is something to do.

@@ -1,9 +1,12 @@
 //! Options of a listener, as JavaScript has checked and completed them.
 
-use millrace_reactor::{Framing, LengthField, Limits, ListenOptions, Place};
-use napi::bindgen_prelude::Uint8Array;
+use millrace_reactor::{
+    Address, Framing, LengthField, Limits, ListenOptions, Place, SocketOptions,
+};
+use napi::bindgen_prelude::{Buffer, Uint8Array};
 use napi::{Error, Result};
 use napi_derive::napi;
+use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
@@ -29,7 +32,8 @@ pub struct ProfileInit {
     pub auto_pause: bool,
     pub allow_half_open: bool,
     pub linger_ms: u32,
-    pub no_delay: bool,
+    /// Options of its sockets: numbers of the record table and values, one after the other.
+    pub socket: Vec<u32>,
 }
 
 /// Where and how to listen.
@@ -41,6 +45,11 @@ pub struct ListenInit {
     pub port: u16,
     pub scope: u32,
     pub dual_stack: bool,
+    pub reuse_port: bool,
+    /// The interface by which everything has to come in.
+    pub device: Option<String>,
+    /// Instead of `host`: a socket that listens already.
+    pub descriptor: Option<u32>,
     /// Instead of `host`: the path of a Unix socket, or an abstract name behind a 0.
     pub path: Option<Uint8Array>,
     pub mode: Option<u32>,
@@ -55,7 +64,36 @@ pub struct BindResult {
     pub errno: i32,
     /// For `listen`.
     pub number: u32,
+    /// The IP address that it is bound to, if it is of TCP, with the zone behind it.
+    pub host: Option<String>,
     pub port: u16,
+    /// The path of a Unix socket, or an abstract name behind a 0; empty if it has none.
+    pub path: Option<Buffer>,
+}
+
+impl BindResult {
+    pub(crate) fn failed(error: &io::Error) -> Self {
+        let errno = error.raw_os_error().unwrap_or(-1);
+        Self { errno, number: 0, host: None, port: 0, path: None }
+    }
+
+    pub(crate) fn bound(number: u32, local: &Address) -> Self {
+        let (mut host, mut path, mut port) = (None, None, 0);
+        match local {
+            Address::Inet(address) => {
+                port = address.port();
+                host = Some(match address {
+                    SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+                        format!("{}%{}", v6.ip(), v6.scope_id())
+                    }
+                    _ => address.ip().to_string(),
+                });
+            }
+            Address::Unix(name) => path = Some(name.to_vec().into()),
+            Address::Unnamed => path = Some(Vec::new().into()),
+        }
+        Self { errno: 0, number, host, port, path }
+    }
 }
 
 impl FramingInit {
@@ -86,15 +124,20 @@ impl FramingInit {
 }
 
 impl ProfileInit {
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
+    pub(crate) fn limits(&self) -> Result<Limits> {
+        Ok(Limits {
             high_water: self.high_water_mark as usize,
             auto_pause: self.auto_pause,
             allow_half_open: self.allow_half_open,
             linger: Duration::from_millis(self.linger_ms.into()),
-            no_delay: self.no_delay,
-        }
+            socket: socket_options(&self.socket)?,
+        })
     }
+}
+
+/// Options of sockets, as JavaScript gives them.
+pub(crate) fn socket_options(pairs: &[u32]) -> Result<SocketOptions> {
+    SocketOptions::of_pairs(pairs).ok_or_else(|| Error::from_reason("no such option of sockets"))
 }
 
 /// An IP address, as JavaScript gives it, with a port and a zone.
@@ -114,7 +157,7 @@ impl ListenInit {
             place: self.place()?,
             backlog: self.backlog,
             framing: self.profile.framing.framing()?,
-            limits: self.profile.limits(),
+            limits: self.profile.limits()?,
         })
     }
 
@@ -123,8 +166,13 @@ impl ListenInit {
         if let Some(path) = &self.path {
             return Ok(Place::Unix { path: path.to_vec().into(), mode: self.mode });
         }
+        #[cfg(unix)]
+        if let Some(descriptor) = self.descriptor {
+            return Ok(Place::Inherited(descriptor));
+        }
         let host = self.host.as_deref().unwrap_or_default();
         let address = socket_address(host, self.port, self.scope)?;
-        Ok(Place::Tcp { address, dual_stack: self.dual_stack })
+        let (dual_stack, reuse_port) = (self.dual_stack, self.reuse_port);
+        Ok(Place::Tcp { address, dual_stack, reuse_port, device: self.device.clone() })
     }
 }

@@ -1,8 +1,9 @@
-//! Accepting from one listener, which survives what accepting meets.
+//! Accepting from one listening socket, which survives what accepting meets.
 
 use crate::address::Address;
 use crate::bound::Bound;
 use crate::listener::Listener;
+use crate::service::Awaited;
 use crate::socket::Socket;
 use millrace_sys::AcceptError;
 use mio::{Registry, Token};
@@ -13,26 +14,33 @@ use std::time::{Duration, Instant};
 
 /// The first wait after descriptors or memory ran out, and the longest: it doubles between.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// Connections accepted from one socket before anybody else has a turn.
+const BURST: usize = 256;
+/// Connections that the last sweep takes at most, or a flood would keep a listener open: as many as a
+/// backlog can hold.
+const LAST_SWEEP: usize = 1 << 16;
 
 /// Takes what a listener accepts.
 pub(crate) trait Sink {
     /// False while nothing more can be taken.
     fn has_room(&mut self) -> bool;
-    /// For the last sweep of a listener, which cannot come back later: waits for room; false to
-    /// give up.
-    fn wait(&mut self) -> bool;
     /// A connection, counted in its service.
     fn accept(&mut self, socket: Socket, peer: Address, listener: &Arc<Listener>);
     /// Accepting fails; told once an episode.
     fn fail(&mut self, listener: u32, errno: i32);
 }
 
-/// A listener that is accepted from.
+/// A listening socket that is accepted from.
 #[derive(Debug)]
 pub(crate) struct Accepting {
     bound: Bound,
     /// The kernel may have connections: set by its edge, cleared by `WouldBlock`.
     ready: bool,
+    is_paused: bool,
+    /// It is closing: how many connections its last sweep may still take.
+    last: Option<usize>,
+    /// What it waits for, if not for the kernel; and when to try without it.
+    awaited: Option<Awaited>,
     retry: Option<Instant>,
     wait: Duration,
     /// The user was told that accepting fails, and connections have been waiting ever since.
@@ -42,7 +50,16 @@ pub(crate) struct Accepting {
 impl Accepting {
     pub(crate) fn start(mut bound: Bound, registry: &Registry, token: Token) -> io::Result<Self> {
         bound.socket.register(registry, token)?;
-        Ok(Self { bound, ready: false, retry: None, wait: BACK_OFF.0, failing: false })
+        Ok(Self {
+            bound,
+            ready: false,
+            is_paused: false,
+            last: None,
+            awaited: None,
+            retry: None,
+            wait: BACK_OFF.0,
+            failing: false,
+        })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -53,59 +70,86 @@ impl Accepting {
         self.ready = true;
     }
 
-    /// Someone closed a connection, or the time to wait is over: try again.
+    /// The backlog holds what comes, until it goes on.
+    pub(crate) fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+    }
+
+    /// Begins the last sweep, paused or not: [`sweep`](Self::sweep) says when it is through.
+    pub(crate) fn close(&mut self) {
+        self.ready = true;
+        self.is_paused = false;
+        self.awaited = None;
+        self.last = self.last.or(Some(LAST_SWEEP));
+    }
+
+    pub(crate) fn duplicate(&mut self) -> io::Result<u32> {
+        self.bound.duplicate()
+    }
+
+    /// When to try again, whatever happens.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.retry
+        self.retry.filter(|_| self.awaited.is_some() && !self.is_paused)
     }
 
     /// True if a call of [`sweep`](Self::sweep) would try to accept now.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.ready && self.retry.is_none_or(|at| at <= now || !self.is_blocked())
+        self.ready && !self.is_paused && !self.is_waiting(now)
     }
 
-    fn is_blocked(&self) -> bool {
-        self.bound.service.is_blocked()
+    fn is_waiting(&self, now: Instant) -> bool {
+        self.awaited.is_some_and(|awaited| {
+            !self.bound.service.has_come(awaited) && self.retry.is_none_or(|at| now < at)
+        })
     }
 
-    /// Accepts at most `limit` connections; true if there may be more at once.
-    pub(crate) fn sweep(&mut self, now: Instant, limit: usize, sink: &mut dyn Sink) -> bool {
+    /// Accepts as many as it may in one go; true once the last sweep is through.
+    pub(crate) fn sweep(&mut self, now: Instant, sink: &mut dyn Sink) -> bool {
+        self.awaited = None;
+        let burst = self.last.unwrap_or(BURST).min(BURST);
+        let mut taken = 0;
+        while taken < burst && self.ready && self.awaited.is_none() && sink.has_room() {
+            self.accept(now, sink);
+            taken += 1;
+        }
+        self.last.as_mut().is_some_and(|left| {
+            *left -= taken;
+            *left == 0 || !self.ready || self.awaited.is_some()
+        })
+    }
+
+    fn accept(&mut self, now: Instant, sink: &mut dyn Sink) {
         let service = self.bound.service.clone();
-        for _ in 0..limit {
-            if !self.ready {
-                return false;
-            }
-            if !sink.has_room() {
-                return true;
-            }
-            if service.is_full() && !service.refuses() && service.block() {
-                // A close rings; the far-off time only keeps this listener out of `is_due`.
-                self.retry = Some(now + Duration::from_secs(3600));
-                return false;
-            }
-            match self.bound.socket.accept() {
-                Ok((socket, peer)) => {
-                    self.retry = None;
-                    self.wait = BACK_OFF.0;
-                    // A socket that is refused closes here.
-                    if service.admit() {
-                        sink.accept(socket, peer, &self.bound.listener);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.ready = false;
-                    self.retry = None;
-                    self.failing = false;
-                }
-                Err(error) => match millrace_sys::accept_error(&error) {
-                    AcceptError::Next => {}
-                    AcceptError::BackOff => {
-                        self.back_off(now, &error, sink);
-                        return false;
-                    }
-                },
+        // Before it is accepted: the backlog holds those for whom there is no place.
+        let holds_place = !service.refuses();
+        if holds_place && !service.reserve() {
+            let awaited = service.await_place();
+            if !service.reserve() {
+                self.awaited = Some(awaited);
+                self.retry = None;
+                return;
             }
         }
-        self.ready
+        match self.bound.socket.accept() {
+            Ok((socket, peer)) => {
+                self.wait = BACK_OFF.0;
+                // A socket that is refused closes here.
+                if holds_place || service.reserve() {
+                    sink.accept(socket, peer, &self.bound.listener);
+                }
+            }
+            Err(error) => {
+                if holds_place {
+                    service.give_back();
+                }
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    self.ready = false;
+                    self.failing = false;
+                } else if millrace_sys::accept_error(&error) == AcceptError::BackOff {
+                    self.back_off(now, &error, sink);
+                }
+            }
+        }
     }
 
     /// The edge does not come again, so it is tried again by time and at every close.
@@ -115,14 +159,11 @@ impl Accepting {
         }
         self.retry = Some(now + self.wait);
         self.wait = (self.wait * 2).min(BACK_OFF.1);
-        self.bound.service.block();
+        self.awaited = Some(self.bound.service.await_close());
     }
 
-    /// Takes what the kernel still holds, and closes.
-    pub(crate) fn close(mut self, now: Instant, registry: &Registry, sink: &mut dyn Sink) {
-        self.ready = true;
-        self.retry = None;
-        while self.sweep(now, usize::MAX, sink) && sink.wait() {}
+    /// After the last sweep.
+    pub(crate) fn deregister(&mut self, registry: &Registry) {
         self.bound.socket.deregister(registry);
     }
 }

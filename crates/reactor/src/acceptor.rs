@@ -1,114 +1,32 @@
-//! Accepting for a group: a set of listeners, and the thread that has one where there are several
-//! loops.
+//! The thread that accepts for a group of several loops.
 
-use crate::accepting::{Accepting, Sink};
+use crate::accepting::Sink;
 use crate::address::Address;
 use crate::balance::Balancer;
-use crate::bound::Bound;
-use crate::handoff::{Accepted, Handoff};
+use crate::event_loop::News;
+use crate::handoff::{Accepted, Handoff, Order};
 use crate::listener::Listener;
+use crate::listeners::Listeners;
 use crate::service::Service;
 use crate::shared::{Alarm, LoopHandle};
 use crate::socket::Socket;
 use crossbeam_queue::SegQueue;
-use mio::{Events, Poll, Registry, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The token of a waker, in the acceptor and in every loop.
 pub(crate) const WAKER: Token = Token(usize::MAX);
-/// Tokens of listeners count down from here; those of connections never come near.
-const LISTENERS: usize = usize::MAX - 1;
-/// Connections accepted from one listener before anybody else has a turn.
-const BURST: usize = 256;
-
-/// Listeners that one thread accepts from.
-#[derive(Debug, Default)]
-pub(crate) struct Listeners {
-    entries: Vec<Option<Accepting>>,
-}
-
-impl Listeners {
-    pub(crate) fn add(&mut self, bound: Bound, registry: &Registry) -> io::Result<()> {
-        let at = self.entries.iter().position(Option::is_none).unwrap_or(self.entries.len());
-        let accepting = Accepting::start(bound, registry, Token(LISTENERS - at))?;
-        if at == self.entries.len() {
-            self.entries.push(None);
-        }
-        self.entries[at] = Some(accepting);
-        Ok(())
-    }
-
-    /// Notes an event; false if it is not a listener's.
-    pub(crate) fn note(&mut self, token: Token) -> bool {
-        let at = LISTENERS.wrapping_sub(token.0);
-        match self.entries.get_mut(at) {
-            Some(entry) => {
-                if let Some(accepting) = entry {
-                    accepting.note_event();
-                }
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Accepts from all that are due.
-    pub(crate) fn sweep(&mut self, now: Instant, sink: &mut dyn Sink) {
-        for accepting in self.entries.iter_mut().flatten() {
-            if accepting.is_due(now) {
-                accepting.sweep(now, BURST, sink);
-            }
-        }
-    }
-
-    /// Whether any is: left in the middle of a burst, or waiting for a close that has come.
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.entries.iter().flatten().any(|accepting| accepting.is_due(now))
-    }
-
-    /// Accepts once more from that listener and closes it; false if it is not here.
-    pub(crate) fn close(
-        &mut self,
-        id: u32,
-        now: Instant,
-        registry: &Registry,
-        sink: &mut dyn Sink,
-    ) -> bool {
-        let found = self.entries.iter_mut().find(|e| e.as_ref().is_some_and(|a| a.id() == id));
-        match found.and_then(Option::take) {
-            Some(accepting) => {
-                accepting.close(now, registry, sink);
-                true
-            }
-            None => false,
-        }
-    }
-
-    pub(crate) fn next_retry(&self) -> Option<Instant> {
-        self.entries.iter().flatten().filter_map(Accepting::retry_at).min()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-    }
-}
-
-/// What the owner of a group asks of its acceptor.
-#[derive(Debug)]
-enum Command {
-    Listen(Bound),
-    Close(u32),
-}
 
 #[derive(Debug)]
 struct Orders {
     alarm: Arc<Alarm>,
-    /// Never more than two for each listener of the group.
-    queue: SegQueue<Command>,
+    /// Never more than two for each listener of the group, and its questions that wait for an answer.
+    queue: SegQueue<Order>,
     stop: AtomicBool,
 }
 
@@ -128,34 +46,20 @@ impl Acceptor {
         }
         let stop = AtomicBool::new(false);
         let orders = Arc::new(Orders { alarm, queue: SegQueue::new(), stop });
-        let worker = Worker {
-            poll,
-            listeners: Listeners::default(),
-            distribution: Distribution {
-                loops,
-                balancers: Vec::new(),
-                stalled: None,
-                orders: orders.clone(),
-            },
-            orders: orders.clone(),
-        };
+        let distribution = Distribution { loops, balancers: Vec::new(), stalled: VecDeque::new() };
+        let worker =
+            Worker { poll, listeners: Listeners::default(), distribution, orders: orders.clone() };
         let thread = std::thread::Builder::new()
             .name("millrace-accept".into())
             .spawn(move || worker.run())?;
         Ok(Self { orders, thread: Some(thread) })
     }
 
-    pub(crate) fn listen(&self, bound: Bound) {
-        bound.service.accepted_by(&self.orders.alarm);
-        self.order(Command::Listen(bound));
-    }
-
-    pub(crate) fn close(&self, id: u32) {
-        self.order(Command::Close(id));
-    }
-
-    fn order(&self, command: Command) {
-        self.orders.queue.push(command);
+    pub(crate) fn order(&self, order: Order) {
+        if let Order::Listen(bound) = &order {
+            bound.service.accepted_by(&self.orders.alarm);
+        }
+        self.orders.queue.push(order);
         self.orders.alarm.ring();
     }
 
@@ -181,22 +85,24 @@ impl Worker {
         let mut events = Events::with_capacity(64);
         while !self.orders.stop.load(Ordering::Acquire) {
             let now = Instant::now();
-            let mut timeout =
-                self.listeners.next_retry().map(|at| at.saturating_duration_since(now));
             self.orders.alarm.doorbell.rest(false);
             // The second look: whatever was asked for before the rest does not ring.
-            if self.has_work(now) {
-                timeout = Some(std::time::Duration::ZERO);
-            }
+            let timeout = if self.has_work(now) {
+                Some(Duration::ZERO)
+            } else if self.distribution.stalled.is_empty() {
+                self.listeners.next_retry().map(|at| at.saturating_duration_since(now))
+            } else {
+                // The loop that has no room rings when it has.
+                None
+            };
             // EINTR is as good as an event; nothing else is to be expected of a valid poll.
             let _ = self.poll.poll(&mut events, timeout);
             self.orders.alarm.doorbell.rise();
             for event in &events {
                 self.listeners.note(event.token());
             }
-            let now = Instant::now();
-            self.obey(now);
-            self.listeners.sweep(now, &mut self.distribution);
+            self.obey();
+            self.sweep();
             self.distribution.wake();
         }
     }
@@ -206,26 +112,41 @@ impl Worker {
         if self.orders.stop.load(Ordering::Acquire) {
             return true;
         }
-        if self.distribution.stalled.is_some() {
+        if !self.distribution.stalled.is_empty() {
             return self.distribution.can_unstall();
         }
         !self.orders.queue.is_empty() || self.listeners.is_due(now)
     }
 
-    fn obey(&mut self, now: Instant) {
+    fn sweep(&mut self) {
+        let registry = self.poll.registry();
+        for id in self.listeners.sweep(Instant::now(), registry, &mut self.distribution) {
+            self.distribution.tell_closed(id);
+        }
+    }
+
+    fn obey(&mut self) {
         while self.distribution.has_room() {
             match self.orders.queue.pop() {
-                Some(Command::Listen(bound)) => {
+                Some(Order::Listen(bound)) => {
                     self.distribution.serve(&bound.service);
                     let id = bound.listener.id;
                     if let Err(error) = self.listeners.add(bound, self.poll.registry()) {
                         self.distribution.fail(id, error.raw_os_error().unwrap_or(0));
                     }
                 }
-                Some(Command::Close(id)) => {
-                    let registry = self.poll.registry();
-                    self.listeners.close(id, now, registry, &mut self.distribution);
-                    self.distribution.tell_closed(id);
+                Some(Order::Close(id)) => {
+                    if !self.listeners.close(id) {
+                        self.distribution.tell_closed(id);
+                    }
+                }
+                Some(Order::Pause { id, is_paused, ticket }) => {
+                    let result = self.listeners.pause(id, is_paused);
+                    self.distribution.answer(News::answer(ticket, result));
+                }
+                Some(Order::Duplicate { id, ticket }) => {
+                    let result = self.listeners.duplicate(id);
+                    self.distribution.answer(News::answer(ticket, result));
                 }
                 None => return,
             }
@@ -238,9 +159,9 @@ struct Distribution {
     loops: Vec<LoopHandle>,
     /// By service: each server counts its own rounds.
     balancers: Vec<(Arc<Service>, Balancer)>,
-    /// What found its loop's queue full, in order. One socket, and what closing may add.
-    stalled: Option<(usize, Handoff)>,
-    orders: Arc<Orders>,
+    /// What found its loop's queue full, and what came behind it, in order: one socket, and what is to
+    /// be told of listeners.
+    stalled: VecDeque<(usize, Handoff)>,
 }
 
 impl Distribution {
@@ -253,7 +174,7 @@ impl Distribution {
     }
 
     fn can_unstall(&self) -> bool {
-        self.stalled.as_ref().is_some_and(|(at, _)| {
+        self.stalled.front().is_some_and(|(at, _)| {
             let shared = &self.loops[*at].0;
             !shared.handoff.is_full() || !self.loops[*at].is_alive()
         })
@@ -261,18 +182,30 @@ impl Distribution {
 
     /// Puts an item into a loop's queue, or keeps it and asks that loop to ring.
     fn push(&mut self, at: usize, item: Handoff) {
-        let target = &self.loops[at];
-        if !target.is_alive() {
-            return drop_item(item);
+        self.stalled.push_back((at, item));
+        if self.stalled.len() == 1 {
+            self.move_on();
         }
-        match target.0.handoff.push(item) {
-            Ok(()) if target.is_alive() => {}
-            // It died in between, and its queue was emptied before this came.
-            Ok(()) => while target.0.handoff.pop().map(drop_item).is_some() {},
-            Err(item) => {
-                target.0.stalled.store(true, Ordering::Release);
-                target.wake();
-                self.stalled = Some((at, item));
+    }
+
+    /// Moves what is kept into the queues, as far as there is room.
+    fn move_on(&mut self) {
+        while let Some((at, item)) = self.stalled.pop_front() {
+            let target = &self.loops[at];
+            if !target.is_alive() {
+                drop_item(item);
+                continue;
+            }
+            match target.0.handoff.push(item) {
+                Ok(()) if target.is_alive() => {}
+                // It died in between, and its queue was emptied before this came.
+                Ok(()) => while target.0.handoff.pop().map(drop_item).is_some() {},
+                Err(item) => {
+                    self.stalled.push_front((at, item));
+                    target.0.stalled.store(true, Ordering::Release);
+                    target.wake();
+                    return;
+                }
             }
         }
     }
@@ -288,16 +221,14 @@ impl Distribution {
     /// Every loop hears it, after the last connection that it was given.
     fn tell_closed(&mut self, id: u32) {
         for at in 0..self.loops.len() {
-            let mut item = Handoff::Closed(id);
-            // Rare, and loops never wait for the acceptor: waiting here is short.
-            while self.loops[at].is_alive() && !self.orders.stop.load(Ordering::Acquire) {
-                match self.loops[at].0.handoff.push(item) {
-                    Ok(()) => break,
-                    Err(refused) => item = refused,
-                }
-                self.loops[at].wake();
-                std::thread::yield_now();
-            }
+            self.push(at, Handoff::Closed(id));
+        }
+    }
+
+    /// By any loop that lives. Where none does, nobody waits for an answer any more.
+    fn answer(&self, news: News) {
+        if let Some(each) = self.loops.iter().find(|each| each.is_alive()) {
+            each.command(Handoff::Answer(news));
         }
     }
 }
@@ -311,18 +242,8 @@ pub(crate) fn drop_item(item: Handoff) {
 
 impl Sink for Distribution {
     fn has_room(&mut self) -> bool {
-        if let Some((at, item)) = self.stalled.take() {
-            self.push(at, item);
-        }
-        self.stalled.is_none()
-    }
-
-    fn wait(&mut self) -> bool {
-        for each in &self.loops {
-            each.wake();
-        }
-        std::thread::yield_now();
-        !self.orders.stop.load(Ordering::Acquire)
+        self.move_on();
+        self.stalled.is_empty()
     }
 
     fn accept(&mut self, socket: Socket, peer: Address, listener: &Arc<Listener>) {
@@ -343,11 +264,8 @@ impl Sink for Distribution {
     }
 
     fn fail(&mut self, listener: u32, errno: i32) {
-        if let Some(each) = self.loops.iter().find(|each| each.is_alive()) {
-            // Told to nobody if that queue is full just then; accepting goes on as it would.
-            if each.0.handoff.push(Handoff::AcceptFailed(listener, errno)).is_ok() {
-                each.wake();
-            }
+        if let Some(at) = self.loops.iter().position(LoopHandle::is_alive) {
+            self.push(at, Handoff::AcceptFailed(listener, errno));
         }
     }
 }

@@ -7,6 +7,8 @@ use crate::listening::Listening;
 use crate::service::Service;
 #[cfg(unix)]
 use crate::unix_path::{self, UnixPath};
+#[cfg(unix)]
+use millrace_sys::Adopted;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +23,10 @@ pub enum Place {
         address: SocketAddr,
         /// Take IPv4 on an IPv6 address too.
         dual_stack: bool,
+        /// Let others listen on the same port, with the same option.
+        reuse_port: bool,
+        /// Take only what comes in by this interface.
+        device: Option<String>,
     },
     /// A Unix socket.
     #[cfg(unix)]
@@ -30,6 +36,19 @@ pub enum Place {
         /// The permissions of the path, if not what the umask leaves.
         mode: Option<u32>,
     },
+    /// A socket that listens already, left to us under this number.
+    #[cfg(unix)]
+    Inherited(u32),
+}
+
+impl Place {
+    fn listens_already(&self) -> bool {
+        #[cfg(unix)]
+        if let Self::Inherited(_) = self {
+            return true;
+        }
+        false
+    }
 }
 
 /// How to listen.
@@ -56,7 +75,10 @@ pub struct Bound {
     pub(crate) service: Arc<Service>,
     /// Removed when the listener closes.
     #[cfg(unix)]
-    _path: Option<UnixPath>,
+    path: Option<UnixPath>,
+    /// After the socket, which is closed before: see `Adopted`.
+    #[cfg(unix)]
+    adopted: Option<Adopted>,
 }
 
 impl Bound {
@@ -66,18 +88,40 @@ impl Bound {
     /// Those of the system, such as `EADDRINUSE`.
     pub fn new(options: ListenOptions, service: &Arc<Service>) -> io::Result<Self> {
         #[cfg(unix)]
-        let mut path = None;
-        let socket = match options.place {
-            Place::Tcp { address, dual_stack } => bind_tcp(address, dual_stack)?,
+        let (mut path, mut adopted) = (None, None);
+        let socket = match &options.place {
+            Place::Tcp { address, dual_stack, reuse_port, device } => {
+                let socket = open_tcp(*address, *dual_stack)?;
+                if *reuse_port {
+                    millrace_sys::share_port(&socket)?;
+                }
+                if let Some(interface) = device {
+                    millrace_sys::bind_to_device(&socket, interface)?;
+                }
+                options.limits.socket.listening(&socket)?;
+                socket.bind(&(*address).into())?;
+                socket
+            }
             #[cfg(unix)]
             Place::Unix { path: name, mode } => {
-                let (socket, bound) = unix_path::bind(&name, mode)?;
+                let (socket, bound) = unix_path::bind(name, *mode)?;
                 path = bound;
+                socket
+            }
+            #[cfg(unix)]
+            Place::Inherited(descriptor) => {
+                let (socket, claim) = millrace_sys::adopt_listener(*descriptor)?;
+                adopted = Some(claim);
+                if !socket.local_addr()?.is_unix() {
+                    options.limits.socket.listening(&socket)?;
+                }
                 socket
             }
         };
         socket.set_nonblocking(true)?;
-        socket.listen(options.backlog)?;
+        if !options.place.listens_already() {
+            socket.listen(options.backlog)?;
+        }
         let socket = Listening::new(socket)?;
         let local = socket.local_address();
         let listener = Listener {
@@ -92,8 +136,30 @@ impl Bound {
             listener: Arc::new(listener),
             service: service.clone(),
             #[cfg(unix)]
-            _path: path,
+            path,
+            #[cfg(unix)]
+            adopted,
         })
+    }
+
+    /// Another descriptor of the socket, for another process: the path of a Unix socket is then not
+    /// removed any more.
+    pub(crate) fn duplicate(&mut self) -> io::Result<u32> {
+        let descriptor = self.socket.duplicate()?;
+        #[cfg(unix)]
+        if let Some(path) = &mut self.path {
+            path.leave();
+        }
+        Ok(descriptor)
+    }
+
+    /// Closes what is not accepted from after all. A socket that was inherited stays open, to be taken
+    /// over again.
+    pub fn give_up(self) {
+        #[cfg(unix)]
+        if self.adopted.is_some() {
+            self.socket.leave_open();
+        }
     }
 
     /// The address it is bound to, with the port that the system chose.
@@ -103,12 +169,11 @@ impl Bound {
     }
 }
 
-fn bind_tcp(address: SocketAddr, dual_stack: bool) -> io::Result<Socket> {
+fn open_tcp(address: SocketAddr, dual_stack: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     millrace_sys::prepare_listener(&socket)?;
     if address.is_ipv6() {
         socket.set_only_v6(!dual_stack)?;
     }
-    socket.bind(&address.into())?;
     Ok(socket)
 }

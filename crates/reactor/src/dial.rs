@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::framing::Framing;
 use crate::listener::{Limits, Listener};
+use crate::options::SocketOptions;
 use crate::socket::Socket;
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, SockAddr, Type};
@@ -88,14 +89,15 @@ impl Dial {
     /// Begins to connect, without waiting.
     pub(crate) fn begin(&self) -> io::Result<Tried> {
         match &self.target {
-            Target::Tcp { address, local: None } => TcpStream::connect(*address).map(begun),
-            Target::Tcp { address, local: Some(local) } => {
-                connect_from(*local, *address).map(begun)
+            Target::Tcp { address, local } => {
+                let options = &self.listener.limits.socket;
+                connect_tcp(*address, *local, options).map(begun)
             }
             #[cfg(unix)]
             Target::Unix { .. } => {
                 let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
                 socket.set_nonblocking(true)?;
+                self.listener.limits.socket.connecting(&socket, false)?;
                 self.again(socket)
             }
         }
@@ -129,14 +131,22 @@ fn stream(socket: socket2::Socket) -> mio::net::UnixStream {
     mio::net::UnixStream::from_std(socket.into())
 }
 
-fn connect_from(local: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> {
+fn connect_tcp(
+    address: SocketAddr,
+    local: Option<SocketAddr>,
+    options: &SocketOptions,
+) -> io::Result<TcpStream> {
     let domain = Domain::for_address(address);
     let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    if local.port() == 0 {
-        millrace_sys::choose_port_late(&socket);
+    // Before the handshake: buffers decide how far windows scale.
+    options.connecting(&socket, true)?;
+    if let Some(local) = local {
+        if local.port() == 0 {
+            millrace_sys::choose_port_late(&socket);
+        }
+        socket.bind(&SockAddr::from(local))?;
     }
-    socket.bind(&SockAddr::from(local))?;
     match socket.connect(&SockAddr::from(address)) {
         Ok(()) => {}
         Err(error) if millrace_sys::is_begun(&error) => {}

@@ -6,7 +6,7 @@ use crate::bound::Bound;
 use crate::dial::DialOptions;
 use crate::driver;
 use crate::event_loop::{EventLoop, Turn};
-use crate::handoff::Handoff;
+use crate::handoff::{Handoff, Order};
 use crate::shared::{Bell, LoopHandle};
 use millrace_ring::{Consumer, Producer};
 use std::fmt;
@@ -143,29 +143,39 @@ impl Group {
         Some(self.inline.as_ref()?.descriptor())
     }
 
-    /// Begins to accept from a bound listener.
+    /// Begins to accept from a bound listener: the loop `lane` does, which takes a socket of its own for
+    /// each loop; or without one whoever accepts for the group, its one loop or the acceptor's thread.
     ///
     /// # Errors
     /// [`GroupError::Io`] if the acceptor's thread cannot be had.
-    pub fn listen(&mut self, bound: Bound) -> Result<(), GroupError> {
-        if self.loops.len() == 1 {
-            self.loops[0].command(Handoff::Listen(bound));
-            return Ok(());
+    pub fn listen(&mut self, bound: Bound, lane: Option<usize>) -> Result<(), GroupError> {
+        if lane.is_none() && self.loops.len() > 1 && self.acceptor.is_none() {
+            self.acceptor = Some(Acceptor::start(self.loops.clone())?);
         }
-        let acceptor = match &mut self.acceptor {
-            Some(acceptor) => acceptor,
-            none => none.insert(Acceptor::start(self.loops.clone())?),
-        };
-        acceptor.listen(bound);
+        self.order(lane, Order::Listen(bound));
         Ok(())
     }
 
-    /// Accepts from a listener once more and closes it. Each loop then lets the listener's
+    /// Accepts from a listener once more and closes it. Each loop that has to do with it then lets its
     /// connections deliver what is received, and says `LISTENER_CLOSED`.
-    pub fn close_listener(&self, id: u32) {
+    pub fn close_listener(&self, lane: Option<usize>, id: u32) {
+        self.order(lane, Order::Close(id));
+    }
+
+    /// Accepts nothing more of a listener, or goes on. Answered.
+    pub fn pause_listener(&self, lane: Option<usize>, id: u32, is_paused: bool, ticket: u32) {
+        self.order(lane, Order::Pause { id, is_paused, ticket });
+    }
+
+    /// Makes another descriptor of a listener's socket. Answered with its number.
+    pub fn duplicate_listener(&self, lane: Option<usize>, id: u32, ticket: u32) {
+        self.order(lane, Order::Duplicate { id, ticket });
+    }
+
+    fn order(&self, lane: Option<usize>, order: Order) {
         match &self.acceptor {
-            Some(acceptor) => acceptor.close(id),
-            None => self.loops[0].command(Handoff::Close(id)),
+            Some(acceptor) if lane.is_none() => acceptor.order(order),
+            _ => self.loops[lane.unwrap_or(0)].command(Handoff::Order(order)),
         }
     }
 

@@ -6,6 +6,7 @@
 //! - `conn` is one connection, an enum of states with sticky readiness;
 //! - `datagrams` is one datagram socket;
 //! - [`Framing`] and `decoder` cut a stream into frames, behind `tokio_util`'s `Decoder`;
+//! - `accepting` takes connections from one socket, `listeners` is all of those of one thread;
 //! - `acceptor` and [`Balance`] spread new connections over the loops;
 //! - [`Group::connect`] makes connections to others.
 //!
@@ -33,7 +34,9 @@ mod group;
 mod handoff;
 mod io;
 mod listener;
+mod listeners;
 mod listening;
+mod options;
 mod outbound;
 mod ready;
 mod service;
@@ -57,5 +60,6 @@ pub use event_loop::{EventLoop, Turn};
 pub use framing::{Framing, FramingError, LengthField};
 pub use group::{Group, GroupError, LoopEnds};
 pub use listener::Limits;
+pub use options::{SocketOptions, socket_option};
 pub use service::Service;
 pub use shared::{Bell, LoopHandle};

@@ -1,6 +1,7 @@
 //! What the connections of a listener have in common.
 
 use crate::framing::Framing;
+use crate::options::SocketOptions;
 use crate::service::Service;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,8 @@ pub struct Limits {
     pub allow_half_open: bool,
     /// How long an ended connection may take to flush and to see the peer's FIN.
     pub linger: Duration,
-    /// Switch Nagle's algorithm off.
-    pub no_delay: bool,
+    /// Options of its sockets.
+    pub socket: SocketOptions,
 }
 
 /// What a connection needs to know of where it came from: a listener, or a dial.

@@ -51,6 +51,31 @@ impl Listening {
         };
     }
 
+    /// Gives the descriptor up without closing it.
+    #[cfg(unix)]
+    pub(crate) fn leave_open(self) {
+        use std::os::fd::IntoRawFd;
+        let _ = match self {
+            Self::Tcp(listener) => listener.into_raw_fd(),
+            Self::Unix(listener) => listener.into_raw_fd(),
+        };
+    }
+
+    /// Another descriptor of the same socket, which does not pass to processes that are started.
+    pub(crate) fn duplicate(&self) -> io::Result<u32> {
+        #[cfg(unix)]
+        {
+            use std::os::fd::{AsFd, IntoRawFd};
+            let borrowed = match self {
+                Self::Tcp(listener) => listener.as_fd(),
+                Self::Unix(listener) => listener.as_fd(),
+            };
+            Ok(borrowed.try_clone_to_owned()?.into_raw_fd().cast_unsigned())
+        }
+        #[cfg(not(unix))]
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub(crate) fn accept(&self) -> io::Result<(Socket, Address)> {
         match self {
             Self::Tcp(listener) => {

@@ -11,11 +11,21 @@ pub struct Service {
     pub(crate) balance: Balance,
     max: usize,
     refuse: bool,
+    /// Connections, and places that are held for one while it is accepted.
     open: AtomicUsize,
-    /// Accepting waits for a connection of this server to close.
-    blocked: AtomicBool,
+    /// For a place: the server is full.
+    places: Wait,
+    /// For what a close may free: descriptors, or memory.
+    closes: Wait,
     /// Everyone who accepts for this server.
     accepting: Acceptors,
+}
+
+/// What an acceptor waits for, and the count of it when it began to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Awaited {
+    Place(usize),
+    Close(usize),
 }
 
 impl Service {
@@ -28,7 +38,8 @@ impl Service {
             max: if max == 0 { usize::MAX } else { max },
             refuse,
             open: AtomicUsize::new(0),
-            blocked: AtomicBool::new(false),
+            places: Wait::default(),
+            closes: Wait::default(),
             accepting: Acceptors::default(),
         })
     }
@@ -37,44 +48,91 @@ impl Service {
         self.accepting.add(alarm);
     }
 
+    /// Takes a place for a connection; false if all are taken.
+    pub(crate) fn reserve(&self) -> bool {
+        let more = |open: usize| (open < self.max).then_some(open + 1);
+        self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+    }
+
     /// A connection is gone: whoever waits to accept may try again.
     pub(crate) fn release(&self) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
-        // ORDER: the count before the flag, against the flag before the count in `block`.
-        fence(Ordering::SeqCst);
-        if self.blocked.swap(false, Ordering::AcqRel) {
+        self.leave_place();
+        // Not in one expression: both are to be woken.
+        let (place, close) = (self.places.end(), self.closes.end());
+        if place || close {
             self.accepting.ring();
         }
     }
 
-    /// Counts a connection in, unless it is to be refused.
-    pub(crate) fn admit(&self) -> bool {
-        if self.is_full() {
-            return false;
+    /// A place was taken, and there was no connection for it. Who waits for what a close frees need
+    /// not know: two of them would wake each other for ever.
+    pub(crate) fn give_back(&self) {
+        self.leave_place();
+        if self.places.end() {
+            self.accepting.ring();
         }
-        self.open.fetch_add(1, Ordering::AcqRel);
-        true
+    }
+
+    fn leave_place(&self) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
+        // ORDER: the count before the flag, against the flag before the count in `await_place`.
+        fence(Ordering::SeqCst);
     }
 
     pub(crate) fn refuses(&self) -> bool {
         self.refuse
     }
 
-    /// Whether accepting waits for a close that has not come.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.blocked.load(Ordering::Acquire)
+    /// Asks to be woken when there is a place; the caller then tries once more.
+    pub(crate) fn await_place(&self) -> Awaited {
+        Awaited::Place(self.places.begin())
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.open.load(Ordering::Acquire) >= self.max
+    /// Asks to be woken at the next close.
+    pub(crate) fn await_close(&self) -> Awaited {
+        Awaited::Close(self.closes.begin())
     }
 
-    /// Asks to be woken at the next close; true if there is still reason to wait.
-    pub(crate) fn block(&self) -> bool {
-        self.blocked.store(true, Ordering::Release);
-        // ORDER: see `release`.
+    /// Whether what is waited for has come.
+    pub(crate) fn has_come(&self, awaited: Awaited) -> bool {
+        match awaited {
+            Awaited::Place(count) => self.places.count() != count,
+            Awaited::Close(count) => self.closes.count() != count,
+        }
+    }
+}
+
+/// Several threads wait for one thing; each remembers how often it had come when it began to, so that
+/// none is taken for served because another began to wait after it was woken.
+#[derive(Debug, Default)]
+struct Wait {
+    is_awaited: AtomicBool,
+    count: AtomicUsize,
+}
+
+impl Wait {
+    fn begin(&self) -> usize {
+        // ORDER: before the flag: if it comes in between, the count differs.
+        let count = self.count();
+        self.is_awaited.store(true, Ordering::Release);
+        // ORDER: see `Service::leave_place`.
         fence(Ordering::SeqCst);
-        self.is_full()
+        count
+    }
+
+    /// It has come; true if somebody has to be woken. Called after a fence.
+    fn end(&self) -> bool {
+        if !self.is_awaited.load(Ordering::Relaxed)
+            || !self.is_awaited.swap(false, Ordering::AcqRel)
+        {
+            return false;
+        }
+        self.count.fetch_add(1, Ordering::AcqRel);
+        true
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
     }
 }
 

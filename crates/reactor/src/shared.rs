@@ -1,11 +1,14 @@
 //! What a loop shares with the threads beside it.
 
+use crate::acceptor::drop_item;
 use crate::counters::{Counters, Snapshot};
 use crate::datagrams::BoundDatagrams;
 use crate::gauge::Gauges;
-use crate::handoff::Handoff;
+use crate::handoff::{Handoff, OptionOrder};
+use crate::options::SocketOptions;
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use millrace_ring::Doorbell;
+use millrace_sys::SocketOption;
 use mio::Waker;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -147,6 +150,18 @@ impl LoopHandle {
         self.command(Handoff::Datagrams(Box::new(bound)));
     }
 
+    /// Sets options of a connection's socket. Answered.
+    pub fn set_options(&self, slot: u32, generation: u32, options: SocketOptions, ticket: u32) {
+        let what = OptionOrder::Set(options);
+        self.command(Handoff::Option { slot, generation, what, ticket });
+    }
+
+    /// Reads an option of a connection's socket. Answered with its value.
+    pub fn get_option(&self, slot: u32, generation: u32, option: SocketOption, ticket: u32) {
+        let what = OptionOrder::Get(option);
+        self.command(Handoff::Option { slot, generation, what, ticket });
+    }
+
     /// Makes the loop panic in its next turn.
     #[cfg(feature = "inject")]
     pub fn inject_panic(&self) {
@@ -156,6 +171,15 @@ impl LoopHandle {
     /// Hands over a command of the group's owner.
     pub(crate) fn command(&self, command: Handoff) {
         self.0.commands.push(command);
+        if !self.is_alive() {
+            // It died, and its commands were dropped before this came.
+            self.drop_commands();
+        }
         self.wake();
+    }
+
+    /// A dead loop obeys nothing: listeners on their way to it are closed.
+    pub(crate) fn drop_commands(&self) {
+        while self.0.commands.pop().map(drop_item).is_some() {}
     }
 }

@@ -92,12 +92,9 @@ impl Socket {
         let _ = each!(self, stream => registry.deregister(stream));
     }
 
-    /// Switches Nagle's algorithm off, where there is one.
-    pub(crate) fn set_no_delay(&self) {
-        if let Self::Tcp(stream) = self {
-            // A connection that is already reset refuses it; the next read says so.
-            let _ = stream.set_nodelay(true);
-        }
+    /// For what has nothing to do with reading and writing.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&socket2::Socket) -> T) -> T {
+        each!(self, stream => look(&SockRef::from(stream)))
     }
 
     pub(crate) fn local_address(&self) -> Address {

@@ -13,18 +13,24 @@ use std::path::{Path, PathBuf};
 pub(crate) struct UnixPath {
     path: PathBuf,
     identity: (u64, u64),
+    is_left: bool,
 }
 
 impl UnixPath {
     fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: std::path::absolute(path)?, identity: identity(path)? })
+        Ok(Self { path: std::path::absolute(path)?, identity: identity(path)?, is_left: false })
+    }
+
+    /// Others may listen on it from now on: it is not removed.
+    pub(crate) fn leave(&mut self) {
+        self.is_left = true;
     }
 }
 
 impl Drop for UnixPath {
     fn drop(&mut self) {
         // Somebody else may have bound it since: that one is not ours.
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+        if !self.is_left && identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // If it cannot be removed, the next who binds it finds it dead.
             let _ = fs::remove_file(&self.path);
         }

@@ -174,6 +174,37 @@ table! {
         /// Bytes in all.
         CLOSE_SIZE = 24,
     }
+    /// Options of sockets, each with one number as its value.
+    option {
+        /// 1 switches Nagle's algorithm off.
+        NO_DELAY = 1,
+        /// 1 probes a peer that is silent.
+        KEEP_ALIVE = 2,
+        /// Seconds of silence before the first probe.
+        KEEP_IDLE = 3,
+        /// Seconds between probes.
+        KEEP_INTERVAL = 4,
+        /// Probes without an answer before the connection is lost.
+        KEEP_COUNT = 5,
+        /// 1 makes `destroy` reset the connection.
+        RESET = 6,
+        /// Bytes of the kernel's buffer for what is received.
+        RECEIVE_BUFFER = 7,
+        /// Bytes of the kernel's buffer for what is sent.
+        SEND_BUFFER = 8,
+        /// Milliseconds that sent bytes may stay unacknowledged.
+        USER_TIMEOUT = 9,
+        /// 1 acknowledges at once.
+        QUICK_ACK = 10,
+        /// The class of the packets, 0 to 63.
+        DSCP = 11,
+        /// Of a listener: connections that may wait whose first bytes came with their SYN.
+        FAST_OPEN = 12,
+        /// Of a socket that is to be connected: 1 sends the first bytes with the SYN.
+        FAST_OPEN_CONNECT = 13,
+        /// Of a listener: seconds to wait for the first bytes of a connection.
+        DEFER_ACCEPT = 14,
+    }
     /// Offsets in the payload of what is told of no connection.
     news {
         /// `u32`: the listener's or the dial's number, or the question's.

@@ -3,7 +3,10 @@
 //!
 //! One file per platform; each has the same functions.
 
+#[cfg(unix)]
+mod adopt;
 pub mod datagrams;
+mod option;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -14,9 +17,12 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
+#[cfg(unix)]
+pub use adopt::{Adopted, adopt_listener};
+pub use option::{OPTIONS_ARE_INHERITED, SocketOption};
 pub use platform::{
-    accept_error, choose_port_late, error_name, interface_index, is_begun, prepare_datagrams,
-    prepare_listener, share_port, unread,
+    PORTS_ARE_SHARED, accept_error, bind_to_device, choose_port_late, error_name, interface_index,
+    is_begun, prepare_datagrams, prepare_listener, share_port, unread,
 };
 
 use bytes::BytesMut;

@@ -66,6 +66,10 @@ pub fn prepare_datagrams(socket: &Socket, shared: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// True where the kernel spreads what comes in over the sockets of one port.
+pub const PORTS_ARE_SHARED: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
+
 /// Lets several sockets have one port, among which the kernel spreads what comes in.
 ///
 /// # Errors
@@ -88,6 +92,21 @@ pub fn interface_index(name: &str) -> u32 {
     let Ok(name) = std::ffi::CString::new(name) else { return 0 };
     // SAFETY: the name is a C string that outlives the call.
     unsafe { libc::if_nametoindex(name.as_ptr()) }
+}
+
+/// Takes only what comes in by that interface.
+///
+/// # Errors
+/// Those of `setsockopt(2)`, such as `EPERM` and `ENODEV`; [`io::ErrorKind::Unsupported`] elsewhere
+/// than on Linux.
+pub fn bind_to_device(socket: &Socket, interface: &str) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return socket.bind_device(Some(interface.as_bytes()));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (socket, interface);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// What a failed `accept(2)` says.
@@ -145,4 +164,37 @@ pub fn error_name(errno: i32) -> &'static str {
         ENOBUFS ENODEV ENOENT ENOMEM ENOPROTOOPT ENOSPC ENOTCONN ENOTDIR ENOTSOCK EOPNOTSUPP
         EPERM EPIPE EPROTO EPROTONOSUPPORT EROFS ETIMEDOUT
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accept_error;
+    use crate::AcceptError;
+    use std::io;
+
+    fn verdict(errno: i32) -> AcceptError {
+        accept_error(&io::Error::from_raw_os_error(errno))
+    }
+
+    #[test]
+    fn want_of_descriptors_or_memory_is_waited_out() {
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS] {
+            assert_eq!(verdict(errno), AcceptError::BackOff, "{errno}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_expects_is_waited_out_too() {
+        for errno in [libc::EINVAL, libc::EIO, 12_345] {
+            assert_eq!(verdict(errno), AcceptError::BackOff, "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_gone_is_passed_over() {
+        for errno in [libc::ECONNABORTED, libc::ECONNRESET, libc::EPROTO, libc::EINTR, libc::EPERM]
+        {
+            assert_eq!(verdict(errno), AcceptError::Next, "{errno}");
+        }
+    }
 }

@@ -62,6 +62,17 @@ pub fn is_begun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(winsock::WSAEWOULDBLOCK)
 }
 
+/// True where the kernel spreads what comes in over the sockets of one port.
+pub const PORTS_ARE_SHARED: bool = false;
+
+/// Takes only what comes in by that interface: not here.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`].
+pub fn bind_to_device(_: &Socket, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// What a failed `accept` says.
 #[must_use]
 pub fn accept_error(error: &io::Error) -> AcceptError {

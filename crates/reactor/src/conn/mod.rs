@@ -14,10 +14,14 @@ use crate::control::{Cause, Closing, Notes, Opening};
 use crate::decoder::Frame;
 use crate::io::Io;
 use crate::listener::Listener;
+use crate::options::SocketOptions;
 use crate::outbound::Outbound;
 use crate::ready::Ready;
 use crate::socket::Socket;
 use bytes::BytesMut;
+use millrace_ring::record::reason;
+use millrace_sys::SocketOption;
+use std::io;
 use std::sync::Arc;
 
 /// How far the way out has come.
@@ -106,6 +110,8 @@ pub(crate) struct Conn {
     failure: Option<Cause>,
     received: u64,
     sent: u64,
+    /// Its socket is set to reset the connection when it is closed.
+    resets: bool,
     /// In the loop's timers, 0 if not.
     pub(crate) deadline: u64,
 }
@@ -113,7 +119,9 @@ pub(crate) struct Conn {
 impl Conn {
     pub(crate) fn new(socket: Socket, listener: Arc<Listener>, opening: Opening) -> Self {
         let notes = Notes { opening: Some(Box::new(opening)), ..Notes::default() };
+        let resets = listener.limits.socket.resets();
         Self {
+            resets,
             socket: Some(socket),
             listener,
             notes,
@@ -193,6 +201,23 @@ impl Conn {
         if self.input == Input::Flowing && self.draining.is_none() {
             self.draining = Some(self.socket.as_ref().map_or(0, Socket::unread));
             self.ready.readable = true;
+        }
+    }
+
+    /// Changes options of its socket.
+    pub(crate) fn change(&mut self, options: &SocketOptions) -> io::Result<()> {
+        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        options.change(socket)?;
+        self.resets = options.reset().unwrap_or(self.resets);
+        Ok(())
+    }
+
+    /// Only destroying resets: what ends otherwise may have output in the kernel that is not
+    /// acknowledged.
+    pub(crate) fn calm(&self, cause: Cause, socket: &Socket) {
+        if self.resets && cause.reason != reason::DESTROYED {
+            // If it cannot be, it is a reset already.
+            let _ = socket.with(|socket| SocketOption::Reset.set(socket, 0));
         }
     }
 

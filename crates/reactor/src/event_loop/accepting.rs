@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::bound::Bound;
 use crate::conn::{Conn, Next};
 use crate::control::Opening;
-use crate::handoff::Accepted;
+use crate::handoff::{Accepted, Order};
 use crate::listener::Listener;
 use crate::socket::Socket;
 use millrace_ring::record::kind;
@@ -26,6 +26,7 @@ impl EventLoop {
             self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
             return;
         }
+        listener.limits.socket.accepted(&socket);
         self.begin(socket, listener, peer, false);
     }
 
@@ -38,9 +39,6 @@ impl EventLoop {
         paused: bool,
     ) {
         let (slot, generation) = self.conns.next();
-        if listener.limits.no_delay {
-            socket.set_no_delay();
-        }
         let opening = Opening { listener: listener.id, remote, local: socket.local_address() };
         self.io.shared.gauges.open(slot, generation);
         self.io.shared.counters.opened(1);
@@ -53,7 +51,27 @@ impl EventLoop {
         self.tell_one(slot);
     }
 
-    pub(super) fn listen(&mut self, bound: Bound) {
+    /// For the listeners that this loop accepts from itself.
+    pub(super) fn obey(&mut self, order: Order) {
+        match order {
+            Order::Listen(bound) => self.listen(bound),
+            Order::Close(id) => {
+                if !self.listeners.close(id) {
+                    self.drain(id);
+                }
+            }
+            Order::Pause { id, is_paused, ticket } => {
+                let result = self.listeners.pause(id, is_paused);
+                self.news.push_back(News::answer(ticket, result));
+            }
+            Order::Duplicate { id, ticket } => {
+                let result = self.listeners.duplicate(id);
+                self.news.push_back(News::answer(ticket, result));
+            }
+        }
+    }
+
+    fn listen(&mut self, bound: Bound) {
         bound.service.accepted_by(&self.handle.0.alarm);
         let id = bound.listener.id;
         if let Err(error) = self.listeners.add(bound, self.poll.registry()) {
@@ -61,18 +79,18 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn accept(&mut self) {
-        let mut sink = Adopting::new(UNTOLD.saturating_sub(self.untold.len()));
-        self.listeners.sweep(self.io.now, &mut sink);
-        self.take_accepted(sink);
+    /// No more are accepted while that many opens wait for room in the ring.
+    pub(super) fn can_accept(&self) -> bool {
+        self.untold.len() < UNTOLD && self.listeners.is_due(self.io.now)
     }
 
-    pub(super) fn close_listener(&mut self, id: u32) {
-        // Just this once beyond the bound: what the kernel still holds cannot come later.
-        let mut sink = Adopting::new(usize::MAX);
-        self.listeners.close(id, self.io.now, self.poll.registry(), &mut sink);
+    pub(super) fn accept(&mut self) {
+        let mut sink = Adopting::new(UNTOLD.saturating_sub(self.untold.len()));
+        let closed = self.listeners.sweep(self.io.now, self.poll.registry(), &mut sink);
         self.take_accepted(sink);
-        self.drain(id);
+        for id in closed {
+            self.drain(id);
+        }
     }
 
     fn take_accepted(&mut self, sink: Adopting) {
@@ -115,11 +133,6 @@ impl Adopting {
 impl Sink for Adopting {
     fn has_room(&mut self) -> bool {
         self.accepted.len() < self.room
-    }
-
-    fn wait(&mut self) -> bool {
-        // Nobody else makes room.
-        false
     }
 
     fn accept(&mut self, socket: Socket, peer: Address, listener: &Arc<Listener>) {

@@ -1,20 +1,22 @@
 //! One event loop as a state machine: a turn does what there is to do, whoever calls it.
 //!
-//! `accepting.rs` takes connections in, `dialing.rs` makes others, `telling.rs` says what they have
-//! to tell, `datagrams.rs` is for sockets without connections.
+//! `accepting.rs` takes connections in, `dialing.rs` makes others, `asking.rs` answers questions about
+//! them, `telling.rs` says what they have to tell, `datagrams.rs` is for sockets without connections.
 
 mod accepting;
+mod asking;
 mod datagrams;
 mod dialing;
 mod telling;
 
 pub(crate) use telling::News;
 
-use crate::acceptor::{Listeners, WAKER, drop_item};
+use crate::acceptor::{WAKER, drop_item};
 use crate::conn::{Conn, Next};
 use crate::control::Cause;
 use crate::handoff::Handoff;
 use crate::io::Io;
+use crate::listeners::Listeners;
 use crate::shared::{Bell, LoopHandle};
 use crate::slab::Slab;
 use crate::timers::Timers;
@@ -152,6 +154,8 @@ impl EventLoop {
             || self.untold.len() < UNTOLD && !self.handle.0.handoff.is_empty()
             || !self.handle.0.commands.is_empty()
             || self.handle.0.stop.load(Ordering::Acquire)
+            // Another loop may have made a place for what this one has to accept.
+            || self.can_accept()
             || self.is_fed()
     }
 
@@ -240,8 +244,8 @@ impl EventLoop {
         }
         self.conns.clear();
         self.datagrams.clear();
-        while self.handle.0.commands.pop().map(drop_item).is_some() {}
         while self.handle.0.handoff.pop().map(drop_item).is_some() {}
+        self.handle.drop_commands();
     }
 
     /// Whether anybody waits for the user to consume the inbound ring.
@@ -263,11 +267,12 @@ impl EventLoop {
     }
 
     fn is_pending(&mut self) -> bool {
-        !self.ready.is_empty() || self.untold.len() < UNTOLD && self.listeners.is_due(self.io.now)
+        !self.ready.is_empty() || self.can_accept()
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let all = [self.timers.next(), self.listeners.next_retry(), self.dialing.next_deadline()];
+        let retry = self.listeners.next_retry().filter(|_| self.untold.len() < UNTOLD);
+        let all = [self.timers.next(), retry, self.dialing.next_deadline()];
         all.into_iter().flatten().min()
     }
 
@@ -323,14 +328,17 @@ impl EventLoop {
     fn take(&mut self, item: Handoff) {
         match item {
             Handoff::Accepted(accepted) => self.adopt(accepted),
-            Handoff::Listen(bound) => self.listen(bound),
+            Handoff::Order(order) => self.obey(order),
             Handoff::Connect(dial) => self.dial(dial),
             Handoff::CancelConnect(number) => self.cancel(number),
-            Handoff::Close(id) => self.close_listener(id),
             Handoff::Closed(id) => self.drain(id),
             Handoff::Datagrams(bound) => self.open_datagrams(*bound),
             Handoff::AcceptFailed(id, errno) => {
                 self.news.push_back(News { kind: kind::ACCEPT_ERROR, number: id, errno, value: 0 });
+            }
+            Handoff::Option { slot, generation, what, ticket } => {
+                let result = self.option(slot, generation, what);
+                self.news.push_back(News::answer(ticket, result));
             }
             Handoff::Answer(news) => self.news.push_back(news),
             #[cfg(feature = "inject")]
@@ -445,6 +453,7 @@ impl EventLoop {
             }
             Next::Close(cause) => {
                 if let Some(mut socket) = conn.close(cause) {
+                    conn.calm(cause, &socket);
                     socket.deregister(self.poll.registry());
                     // Closed before the listener hears of it, for it may have waited for the descriptor.
                     drop(socket);

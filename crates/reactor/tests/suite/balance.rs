@@ -60,7 +60,7 @@ fn round_robin_counts_over_all_listeners_of_a_server() {
         })
         .collect();
     let addresses: Vec<_> = bound.iter().map(|bound| bound.local().inet().unwrap()).collect();
-    bound.into_iter().for_each(|bound| user.group.listen(bound).unwrap());
+    bound.into_iter().for_each(|bound| user.group.listen(bound, None).unwrap());
     let mut peers = Vec::new();
     for at in 0..30 {
         peers.push(TcpStream::connect(addresses[at % 3]).unwrap());

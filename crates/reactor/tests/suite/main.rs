@@ -13,5 +13,6 @@ mod limits;
 mod panic;
 mod reading;
 mod resetting;
+mod sharing;
 #[cfg(unix)]
 mod unix;

@@ -49,7 +49,7 @@ fn bind(path: &Path) -> io::Result<Bound> {
 fn listen(user: &mut User, path: &[u8]) {
     let bound = Bound::new(options(path), &service()).unwrap();
     assert_eq!(bound.local(), &Address::Unix(path.into()));
-    user.group.listen(bound).unwrap();
+    user.group.listen(bound, None).unwrap();
     user.is_stirred = true;
 }
 

@@ -1,9 +1,10 @@
 //! Listening, and the peers' side: plain sockets of the standard library.
 
-use millrace_reactor::{Balance, Framing, Limits, ListenOptions, Place};
+use millrace_reactor::{Balance, Framing, Limits, ListenOptions, Place, Service, SocketOptions};
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How to listen: the defaults of the design, and what a test changes.
@@ -17,6 +18,8 @@ pub struct Listen {
     /// Connections at most; 0 is no limit.
     pub max: usize,
     pub refuse: bool,
+    /// Others may listen on the same port.
+    pub reuse_port: bool,
 }
 
 impl Listen {
@@ -30,18 +33,29 @@ impl Listen {
                 auto_pause: true,
                 allow_half_open: false,
                 linger: Duration::from_secs(30),
-                no_delay: true,
+                socket: SocketOptions::default(),
             },
             balance: Balance::RoundRobin,
             max: 0,
             refuse: false,
+            reuse_port: false,
         }
+    }
+
+    /// The server that it is of.
+    pub fn service(&self) -> Arc<Service> {
+        Service::new(self.balance, self.max, self.refuse)
     }
 
     pub fn options(&self) -> ListenOptions {
         ListenOptions {
             id: self.id,
-            place: Place::Tcp { address: self.address, dual_stack: false },
+            place: Place::Tcp {
+                address: self.address,
+                dual_stack: false,
+                reuse_port: self.reuse_port,
+                device: None,
+            },
             backlog: 4096,
             framing: self.framing.clone(),
             limits: self.limits.clone(),

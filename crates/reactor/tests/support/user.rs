@@ -95,16 +95,41 @@ impl User {
 
     /// Listens, for a server of its own.
     pub fn listen(&mut self, listen: &Listen) -> SocketAddr {
-        let service = Service::new(listen.balance, listen.max, listen.refuse);
-        let bound = Bound::new(listen.options(), &service).unwrap();
+        self.listen_for(&listen.service(), listen, None)
+    }
+
+    /// Listens for a server; with `lane` that loop accepts for itself.
+    pub fn listen_for(
+        &mut self,
+        service: &Arc<Service>,
+        listen: &Listen,
+        lane: Option<usize>,
+    ) -> SocketAddr {
+        let bound = Bound::new(listen.options(), service).unwrap();
         let address = bound.local().inet().unwrap();
-        self.group.listen(bound).unwrap();
+        self.group.listen(bound, lane).unwrap();
         self.is_stirred = true;
         address
     }
 
+    /// Listens with a socket for each loop.
+    pub fn listen_on_each(&mut self, listen: &Listen) -> SocketAddr {
+        let service = listen.service();
+        let mut listen = Listen { reuse_port: true, ..listen.clone() };
+        for lane in 0..self.lanes.len() {
+            listen.address = self.listen_for(&service, &listen, Some(lane));
+        }
+        listen.address
+    }
+
+    pub fn close_listener_on_each(&mut self, id: u32) {
+        for lane in 0..self.lanes.len() {
+            self.group.close_listener(Some(lane), id);
+        }
+    }
+
     pub fn close_listener(&mut self, id: u32) {
-        self.group.close_listener(id);
+        self.group.close_listener(None, id);
         self.is_stirred = true;
     }
 

@@ -1,0 +1,116 @@
+//! Options of sockets: where in a socket's life which of them are set.
+
+use crate::socket::Socket;
+use millrace_ring::record::option;
+use millrace_sys::{OPTIONS_ARE_INHERITED, SocketOption};
+use std::io;
+
+/// Options of sockets with their values, in the order in which they are set. What a kind of socket
+/// does not have is passed over: a Unix socket has buffers only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SocketOptions(Box<[(SocketOption, u32)]>);
+
+/// The option of that number in the record table.
+#[must_use]
+pub fn socket_option(number: u32) -> Option<SocketOption> {
+    Some(match number {
+        option::NO_DELAY => SocketOption::NoDelay,
+        option::KEEP_ALIVE => SocketOption::KeepAlive,
+        option::KEEP_IDLE => SocketOption::KeepIdle,
+        option::KEEP_INTERVAL => SocketOption::KeepInterval,
+        option::KEEP_COUNT => SocketOption::KeepCount,
+        option::RESET => SocketOption::Reset,
+        option::RECEIVE_BUFFER => SocketOption::ReceiveBuffer,
+        option::SEND_BUFFER => SocketOption::SendBuffer,
+        option::USER_TIMEOUT => SocketOption::UserTimeout,
+        option::QUICK_ACK => SocketOption::QuickAck,
+        option::DSCP => SocketOption::Dscp,
+        option::FAST_OPEN => SocketOption::FastOpen,
+        option::FAST_OPEN_CONNECT => SocketOption::FastOpenConnect,
+        option::DEFER_ACCEPT => SocketOption::DeferAccept,
+        _ => return None,
+    })
+}
+
+fn is_buffer(option: SocketOption) -> bool {
+    matches!(option, SocketOption::ReceiveBuffer | SocketOption::SendBuffer)
+}
+
+/// Has a meaning only while a socket listens.
+fn is_of_listeners(option: SocketOption) -> bool {
+    matches!(option, SocketOption::FastOpen | SocketOption::DeferAccept)
+}
+
+/// Whether a connection has it because its listener had it.
+fn is_inherited(option: SocketOption) -> bool {
+    // Its value is the state of one connection.
+    OPTIONS_ARE_INHERITED && option != SocketOption::QuickAck
+}
+
+impl SocketOptions {
+    /// Of numbers of the record table and values, one after the other; `None` if a number is of no
+    /// option.
+    #[must_use]
+    pub fn of_pairs(pairs: &[u32]) -> Option<Self> {
+        let option = |pair: &[u32]| Some((socket_option(pair[0])?, pair[1]));
+        pairs.chunks_exact(2).map(option).collect::<Option<_>>().map(Self)
+    }
+
+    fn has(&self, sought: SocketOption) -> bool {
+        self.0.iter().any(|(option, value)| *option == sought && *value != 0)
+    }
+
+    /// Whether destroying a connection resets it.
+    pub(crate) fn resets(&self) -> bool {
+        self.has(SocketOption::Reset)
+    }
+
+    fn set(
+        &self,
+        socket: &socket2::Socket,
+        applies: impl Fn(SocketOption) -> bool,
+    ) -> io::Result<()> {
+        let mut options = self.0.iter().filter(|(option, _)| applies(*option));
+        options.try_for_each(|(option, value)| option.set(socket, *value))
+    }
+
+    /// Prepares a TCP socket that is to listen.
+    pub(crate) fn listening(&self, socket: &socket2::Socket) -> io::Result<()> {
+        self.set(socket, |option| {
+            // Buffers before the handshake, which decides how far windows scale.
+            is_inherited(option) || is_of_listeners(option) || is_buffer(option)
+        })
+    }
+
+    /// Prepares a socket that was accepted. One that is already reset refuses options, and the next
+    /// read says why.
+    pub(crate) fn accepted(&self, socket: &Socket) {
+        let is_tcp = matches!(socket, Socket::Tcp(_));
+        let applies = |option| {
+            if is_tcp {
+                !is_inherited(option) && !is_of_listeners(option)
+            } else {
+                is_buffer(option)
+            }
+        };
+        if self.0.iter().any(|(option, _)| applies(*option)) {
+            let _ = socket.with(|socket| self.set(socket, applies));
+        }
+    }
+
+    /// Prepares a socket that is to be connected.
+    pub(crate) fn connecting(&self, socket: &socket2::Socket, is_tcp: bool) -> io::Result<()> {
+        self.set(socket, |option| if is_tcp { !is_of_listeners(option) } else { is_buffer(option) })
+    }
+
+    /// Sets all of them on a connection that is open.
+    pub(crate) fn change(&self, socket: &Socket) -> io::Result<()> {
+        socket.with(|socket| self.set(socket, |_| true))
+    }
+
+    /// What they say about resetting, if anything.
+    pub(crate) fn reset(&self) -> Option<bool> {
+        let found = self.0.iter().rfind(|(option, _)| *option == SocketOption::Reset);
+        found.map(|(_, value)| *value != 0)
+    }
+}

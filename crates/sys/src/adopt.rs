@@ -1,0 +1,135 @@
+//! Listening sockets that this process was given by another.
+
+use socket2::{SockRef, Socket, Type};
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Descriptors that can be taken over have lower numbers.
+const MOST: u32 = 1 << 16;
+
+/// One bit for each descriptor that is taken over: whoever closes it must be one.
+static TAKEN: [AtomicU64; MOST as usize / 64] = [const { AtomicU64::new(0) }; MOST as usize / 64];
+
+/// A descriptor that nobody else in this process can take over, until this is dropped. It is dropped
+/// after the socket is closed, or somebody might take over a number that is about to be closed.
+#[derive(Debug)]
+pub struct Adopted(u32);
+
+impl Adopted {
+    fn claim(descriptor: u32) -> io::Result<Self> {
+        // ORDER: AcqRel: who takes over a number after another comes after that one's close.
+        let before = word(descriptor).fetch_or(bit(descriptor), Ordering::AcqRel);
+        if before & bit(descriptor) != 0 {
+            return Err(io::Error::from_raw_os_error(libc::EEXIST));
+        }
+        Ok(Self(descriptor))
+    }
+}
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        // ORDER: pairs with `claim`.
+        word(self.0).fetch_and(!bit(self.0), Ordering::AcqRel);
+    }
+}
+
+fn word(descriptor: u32) -> &'static AtomicU64 {
+    &TAKEN[descriptor as usize / 64]
+}
+
+fn bit(descriptor: u32) -> u64 {
+    1 << (descriptor % 64)
+}
+
+/// Takes a listening stream socket over, TCP or Unix, which is closed with what is returned.
+///
+/// # Errors
+/// `EBADF` if there is no such descriptor, `ENOTSOCK` or `EINVAL` if it is no listening stream
+/// socket, `EEXIST` if it was taken over before.
+pub fn adopt_listener(descriptor: u32) -> io::Result<(Socket, Adopted)> {
+    let raw = match i32::try_from(descriptor) {
+        Ok(raw) if descriptor < MOST => raw,
+        _ => return Err(io::Error::from_raw_os_error(libc::EBADF)),
+    };
+    let claim = Adopted::claim(descriptor)?;
+    // SAFETY: fcntl(2) with F_GETFD takes any number, and says if it is open.
+    if unsafe { libc::fcntl(raw, libc::F_GETFD) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and its owner has left it to us.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(raw) };
+    check(&SockRef::from(&borrowed), raw)?;
+    // SAFETY: it is open, its owner has left it to us, and the claim says that we are the only one.
+    let socket = Socket::from(unsafe { OwnedFd::from_raw_fd(raw) });
+    // Not for the processes that this one starts.
+    socket.set_cloexec(true)?;
+    Ok((socket, claim))
+}
+
+fn check(socket: &Socket, raw: i32) -> io::Result<()> {
+    let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+    if socket.r#type()? != Type::STREAM {
+        return Err(invalid());
+    }
+    let address = socket.local_addr()?;
+    if !(address.is_ipv4() || address.is_ipv6() || address.is_unix()) {
+        return Err(invalid());
+    }
+    let mut listens: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the descriptor is open, and the kernel writes at most `length` bytes, one int.
+    let result = unsafe {
+        libc::getsockopt(
+            raw,
+            libc::SOL_SOCKET,
+            libc::SO_ACCEPTCONN,
+            (&raw mut listens).cast(),
+            &raw mut length,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if listens == 0 { Err(invalid()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::adopt_listener;
+    use std::net::{TcpListener, UdpSocket};
+    use std::os::fd::{AsRawFd, IntoRawFd};
+
+    fn errno(descriptor: u32) -> Option<i32> {
+        adopt_listener(descriptor).unwrap_err().raw_os_error()
+    }
+
+    #[test]
+    fn a_listener_is_taken_over_once_until_it_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let descriptor = listener.into_raw_fd() as u32;
+        let (socket, claim) = adopt_listener(descriptor).unwrap();
+        assert_eq!(socket.local_addr().unwrap().as_socket(), Some(address));
+        assert_eq!(errno(descriptor), Some(libc::EEXIST));
+        drop(socket);
+        drop(claim);
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+
+    #[test]
+    fn what_is_no_listening_stream_socket_is_left_alone() {
+        let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(errno(datagrams.as_raw_fd() as u32), Some(libc::EINVAL));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(errno(stream.as_raw_fd() as u32), Some(libc::EINVAL));
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert_eq!(errno(file.as_raw_fd() as u32), Some(libc::ENOTSOCK));
+        assert_eq!(errno(65_535), Some(libc::EBADF));
+        assert_eq!(errno(u32::MAX), Some(libc::EBADF));
+        // Asked for and refused, it can be asked for again.
+        assert_eq!(errno(file.as_raw_fd() as u32), Some(libc::ENOTSOCK));
+        assert!(datagrams.local_addr().is_ok());
+    }
+}

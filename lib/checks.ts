@@ -1,0 +1,38 @@
+/** Checks of single options. */
+
+import { invalidOption } from './errors.js'
+
+/** The largest of most numbers: they cross as 32-bit integers. */
+export const INT = 0x7fffffff
+
+/** A whole number, or what stands for none. */
+export function whole(
+  name: string,
+  value: unknown,
+  fallback: number,
+  least: number,
+  most: number = INT,
+): number {
+  if (value === undefined) return fallback
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+    throw invalidOption(name, `a whole number from ${least} to ${most}`, value)
+  }
+  return value as number
+}
+
+export function flag(name: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback
+  if (typeof value !== 'boolean') throw invalidOption(name, 'true or false', value)
+  return value
+}
+
+/** One of some words, the first of which stands for none. */
+export function oneOf<T extends string>(
+  name: string,
+  value: unknown,
+  values: readonly [T, ...T[]],
+): T {
+  if (value === undefined) return values[0]
+  if (!values.includes(value as T)) throw invalidOption(name, `one of ${values.join(', ')}`, value)
+  return value as T
+}
