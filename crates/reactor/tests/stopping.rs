@@ -8,7 +8,7 @@ mod support;
 
 use millrace_reactor::Framing;
 use std::time::{Duration, Instant};
-use support::net::{connect, read_all};
+use support::net::{connect, dial, full, read_all, tcp};
 use support::{Listen, Setup, User};
 
 fn count(what: &str) -> usize {
@@ -34,6 +34,11 @@ fn stop(setup: Setup, stop: impl FnOnce(User)) {
     let mut user = User::start(setup);
     let address = user.listen(&Listen::new(Framing::Raw));
     let peers: Vec<_> = (0..40).map(|_| connect(address)).collect();
+    // Connections that never come to be.
+    let full = full();
+    for number in 100..110 {
+        user.connect(dial(number, tcp(full.address)));
+    }
     let keys: Vec<_> = peers.iter().map(|peer| user.opened_by(peer)).collect();
     for four in keys.chunks(4) {
         user.pause(four[0]);
@@ -76,11 +81,15 @@ fn a_stopped_group_leaves_no_thread_and_no_descriptor() {
         let address = user.listen(&Listen::new(Framing::Raw));
         let peer = connect(address);
         let key = user.opened();
+        let full = full();
+        for number in 100..110 {
+            user.group.connect(Some(key.lane), dial(number, tcp(full.address)));
+        }
         user.lane(key.lane).inject_panic();
         user.is_stirred = true;
         user.until(|user| (!user.lane(key.lane).is_alive()).then_some(()));
         read_all(&peer);
-        drop((user, peer));
+        drop((user, peer, full));
         is_back_to(before, &format!("{setup:?} after a panic"));
     }
     // Nothing was listened to, nobody has come.

@@ -38,6 +38,8 @@ pub enum What {
     Close(Closed),
     ListenerClosed(u32),
     AcceptError(u32, i32),
+    /// A dial's number, and the error; 0 where it was cancelled.
+    ConnectFailed(u32, i32),
 }
 
 /// The end of a connection.
@@ -103,6 +105,10 @@ impl Event {
             }),
             kind::LISTENER_CLOSED => What::ListenerClosed(number(payload, 0)),
             kind::ACCEPT_ERROR => What::AcceptError(
+                number(payload, news::NUMBER),
+                i32::from_ne_bytes(word(payload, news::ERRNO)),
+            ),
+            kind::CONNECT_FAILED => What::ConnectFailed(
                 number(payload, news::NUMBER),
                 i32::from_ne_bytes(word(payload, news::ERRNO)),
             ),

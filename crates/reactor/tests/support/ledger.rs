@@ -25,7 +25,9 @@ impl Ledger {
     pub fn note(&mut self, event: Event) -> Option<Event> {
         let Event { key, what } = event;
         match &what {
-            What::ListenerClosed(_) | What::AcceptError(..) => return Some(Event { key, what }),
+            What::ListenerClosed(_) | What::AcceptError(..) | What::ConnectFailed(..) => {
+                return Some(Event { key, what });
+            }
             What::Open { .. } => {
                 assert!(!self.gone.contains(&key), "{key:?} opened after it was closed");
                 let before = self.lives.insert(key, Life::default());

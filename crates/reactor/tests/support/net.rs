@@ -1,6 +1,8 @@
 //! Listening, and the peers' side: plain sockets of the standard library.
 
-use millrace_reactor::{Balance, Framing, Limits, ListenOptions, Place, Service, SocketOptions};
+use millrace_reactor::{
+    Balance, DialOptions, Framing, Limits, ListenOptions, Place, Service, SocketOptions, Target,
+};
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -63,6 +65,17 @@ impl Listen {
     }
 }
 
+/// A dial, with the same defaults.
+pub fn dial(id: u32, target: Target) -> DialOptions {
+    let Listen { framing, limits, .. } = Listen::new(Framing::Raw);
+    DialOptions { id, target, paused: false, framing, limits }
+}
+
+/// A TCP peer to connect to.
+pub fn tcp(address: SocketAddr) -> Target {
+    Target::Tcp { address, local: None }
+}
+
 /// No test waits for ever: a peer that hears nothing fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -80,6 +93,24 @@ pub fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
     socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
     socket.connect(&to.into()).unwrap();
     socket.into()
+}
+
+/// A TCP address whose backlog is full: the kernel drops whoever else comes, without a word.
+#[cfg(target_os = "linux")]
+pub struct Full {
+    pub address: SocketAddr,
+    _listener: socket2::Socket,
+    _filling: TcpStream,
+}
+
+#[cfg(target_os = "linux")]
+pub fn full() -> Full {
+    let listener =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    Full { address, _listener: listener, _filling: connect(address) }
 }
 
 /// Everything until the other side's FIN.

@@ -8,7 +8,7 @@ use super::event::Event;
 use super::ledger::Ledger;
 use super::net::{Listen, PATIENCE};
 use crossbeam_utils::sync::{Parker, Unparker};
-use millrace_reactor::{Bell, Bound, Group, LoopEnds, LoopHandle, Service, Turn};
+use millrace_reactor::{Bell, Bound, DialOptions, Group, LoopEnds, LoopHandle, Service, Turn};
 use millrace_ring::{Consumer, Doorbell, Memory, Producer, pair};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -126,6 +126,17 @@ impl User {
         for lane in 0..self.lanes.len() {
             self.group.close_listener(Some(lane), id);
         }
+    }
+
+    /// Connects, on the loop with the fewest connections; which it is.
+    pub fn connect(&mut self, options: DialOptions) -> usize {
+        self.is_stirred = true;
+        self.group.connect(None, options).unwrap()
+    }
+
+    pub fn cancel(&mut self, lane: usize, number: u32) {
+        self.group.cancel_connect(lane, number);
+        self.is_stirred = true;
     }
 
     pub fn close_listener(&mut self, id: u32) {

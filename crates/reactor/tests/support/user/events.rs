@@ -44,6 +44,22 @@ impl User {
         self.find(|event| matches!(event.what, What::Open { .. }).then_some(event.key))
     }
 
+    /// The connection that a dial made.
+    pub fn connected(&mut self, number: u32) -> Key {
+        self.find(|event| match event.what {
+            What::Open { listener, .. } if listener == number => Some(event.key),
+            _ => None,
+        })
+    }
+
+    /// The error of a dial that made none.
+    pub fn refused(&mut self, number: u32) -> i32 {
+        self.find(|event| match event.what {
+            What::ConnectFailed(id, errno) if id == number => Some(errno),
+            _ => None,
+        })
+    }
+
     /// The connection of that peer.
     pub fn opened_by(&mut self, peer: &TcpStream) -> Key {
         let address = peer.local_addr().unwrap();
