@@ -447,6 +447,14 @@ export class DatagramHandle implements AnySocket {
   }
 }
 
+// For `console.log`: what a user would ask for.
+Object.defineProperty(DatagramHandle.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: DatagramHandle): object {
+    const { address, readyState } = this
+    return { address, readyState }
+  },
+})
+
 function number(name: string, value: unknown, least: number): number {
   if (value === undefined) throw invalidOption(name, `a whole number from ${least} to 255`, value)
   return whole(name, value, 0, least, 255)

@@ -164,7 +164,7 @@ export function checkBind(
     throw invalidOption('multicast.groups', 'an array', multicast.groups)
   const maxWriteBuffer = whole('maxWriteBuffer', options.maxWriteBuffer, DEFAULT_MAX, 1)
   return {
-    codec: checkCodec(options.codec ?? fallback),
+    codec: checkCodec(options.codec === undefined ? fallback : options.codec),
     max: whole('max', options.max, 0, 1, LONGEST),
     maxWriteBuffer,
     highWaterMark: whole(

@@ -17,11 +17,12 @@ export async function bound<In = Buffer, Out = Uint8Array | string>(
   t: ExecutionContext,
   options: Optional<In, Out> = {},
 ): Promise<DatagramSocket<In, Out> & { port: number }> {
-  const { loops } = options
-  const isOwn = loops === undefined || typeof loops === 'number' || loops === 'inline'
+  // `undefined` that is written asks for the shared loops.
+  const loops = 'loops' in options ? options.loops : LOOPS
+  const isOwn = typeof loops === 'number' || loops === 'inline'
   const socket = await bind<In, Out>({
     address: 'udp://127.0.0.1:0',
-    loops: LOOPS,
+    loops,
     ...(isOwn ? { ringBytes: RING_BYTES } : {}),
     ...options,
   } as BindOptions<In, Out>)

@@ -1,0 +1,110 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import test from 'ava'
+import { bind } from 'millrace'
+import { bound, peer } from './support/datagrams.js'
+import { descriptors, millraceThreadsOf } from './support/proc.js'
+import { launch } from './support/process.js'
+import { start } from './support/serve.js'
+
+const LOOPS = process.platform === 'linux' ? ([1, 2, 'inline'] as const) : ([1, 'inline'] as const)
+
+/** The ways to end a process that answers. */
+const WAYS = [
+  { way: 'running dry', code: 3 },
+  { way: 'unref', code: 4 },
+  { way: 'process.exit in message', code: 5 },
+  { way: 'uncaught exception', code: 1 },
+] as const
+
+for (const loops of LOOPS) {
+  for (const { way, code } of WAYS) {
+    test.serial(
+      `a process with a socket ends by ${way}, and its reply was sent (loops: ${loops})`,
+      async (t) => {
+        const fixture = launch(t, 'datagram-exit', { args: [way, loops, code] })
+        const client = await peer(t)
+        t.is(String(await client.ask('request', Number(await fixture.line()))), 'reply')
+        const end = await fixture.ended
+        t.deepEqual({ code: end.code, signal: end.signal }, { code, signal: null })
+      },
+    )
+
+    test.serial(
+      `a worker with a socket ends by ${way}, and leaves no thread (loops: ${loops})`,
+      async (t) => {
+        const fixture = launch(t, 'datagram-exit', { args: [`worker: ${way}`, loops, code] })
+        const client = await peer(t)
+        t.is(String(await client.ask('request', Number(await fixture.line()))), 'reply')
+        const errors = way === 'uncaught exception' ? ['error of the user'] : []
+        t.deepEqual(await fixture.rest(), [...errors, `exit ${code}`, 'threads 0'])
+        t.is((await fixture.ended).code, 0)
+      },
+    )
+  }
+
+  test.serial(
+    `sockets that were closed leave no thread and no descriptor (loops: ${loops})`,
+    async (t) => {
+      const once = async () => {
+        const sockets = await Promise.all(
+          Array.from({ length: 5 }, () =>
+            bind({ address: 'udp://127.0.0.1:0', loops, message() {} }),
+          ),
+        )
+        await Promise.all(sockets.map((socket) => socket.close()))
+      }
+      await once() // what Node opens once and keeps
+      const before = descriptors()
+      for (let round = 0; round < 10; round++) await once()
+      t.deepEqual(await millraceThreadsOf(0), [])
+      t.is(descriptors(), before)
+    },
+  )
+}
+
+test.serial('workers terminated under a flood of datagrams leave nothing behind', async (t) => {
+  const source = `
+    const { parentPort } = require('node:worker_threads')
+    const { bind } = require(${JSON.stringify(process.cwd())})
+    bind({
+      address: 'udp://127.0.0.1:0',
+      loops: 1,
+      message: (socket, message, info) => void socket.send(message, info),
+    }).then((socket) => parentPort.postMessage(Number(socket.address.split(':').pop())))
+  `
+  const client = await peer(t)
+  const terminateOne = async () => {
+    const thread = new Worker(source, { eval: true })
+    const [port] = await once(thread, 'message')
+    await client.ask('first', port as number)
+    for (let at = 0; at < 500; at++) client.send(Buffer.alloc(100), port as number)
+    // A reply, and so it is in the middle of it.
+    await client.next()
+    await thread.terminate()
+  }
+  await terminateOne()
+  const before = descriptors()
+  for (let count = 0; count < 10; count++) await terminateOne()
+  t.deepEqual(await millraceThreadsOf(0), [])
+  t.is(descriptors(), before)
+})
+
+test.serial('a socket in the place of one that is closed hears nothing of that one', async (t) => {
+  const server = await start(t, { loops: 1 })
+  for (let round = 0; round < 20; round++) {
+    const client = await peer(t)
+    const seen: string[] = []
+    const socket = await bound(t, {
+      loops: server as never,
+      message(socket, message, info) {
+        seen.push(String(message))
+        socket.send(message, info)
+      },
+    })
+    t.is(String(await client.ask(`first ${round}`, socket.port)), `first ${round}`)
+    t.deepEqual(seen, [`first ${round}`])
+    for (let at = 0; at < 20; at++) client.send(`late ${round}`, socket.port)
+    await socket.close()
+  }
+})

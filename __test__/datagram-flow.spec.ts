@@ -1,0 +1,225 @@
+import type net from 'node:net'
+import test from 'ava'
+import type { DatagramSocket } from 'millrace'
+import { connect, read } from './support/client.js'
+import { bound, LARGEST, type Peer, peer } from './support/datagrams.js'
+import { gate } from './support/gate.js'
+import { start } from './support/serve.js'
+
+test('no message comes after pause, and those that came meanwhile come in order after resume', async (t) => {
+  const seen: string[] = []
+  const { passed, open } = gate()
+  const socket = await bound(t, {
+    loops: 1,
+    message(socket, message, info) {
+      const text = String(message)
+      seen.push(text)
+      if (text === '0') socket.pause()
+      if (text === '0') socket.send('paused', info)
+      if (text === '9') open()
+    },
+  })
+  const client = await peer(t)
+  for (let at = 0; at < 10; at++) client.send(String(at), socket.port)
+  t.is(String(await client.next()), 'paused')
+  // Whatever was in the rings has gone through the pump by now, more than once.
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  t.deepEqual(seen, ['0'])
+  socket.resume()
+  await passed
+  t.deepEqual(
+    seen,
+    Array.from({ length: 10 }, (_, at) => String(at)),
+  )
+})
+
+test('a handler that pauses is not called again by resume before it is', async (t) => {
+  const seen: string[] = []
+  const { passed, open } = gate()
+  const socket = await bound(t, {
+    loops: 1,
+    message(socket, message) {
+      seen.push(String(message))
+      socket.pause()
+      setImmediate(() => {
+        t.is(seen.at(-1), String(message))
+        socket.resume()
+      })
+      if (seen.length === 5) open()
+    },
+  })
+  const client = await peer(t)
+  for (let at = 0; at < 5; at++) client.send(String(at), socket.port)
+  await passed
+  t.deepEqual(seen, ['0', '1', '2', '3', '4'])
+})
+
+test('what a handler pulls ends when the socket is closed', async (t) => {
+  const socket = await bound(t)
+  const client = await peer(t)
+  const pulled: string[] = []
+  const pulling = (async () => {
+    for await (const { message, info } of socket) {
+      pulled.push(String(message))
+      socket.send(message, info)
+    }
+  })()
+  for (const text of ['a', 'b', 'c']) t.is(String(await client.ask(text, socket.port)), text)
+  await socket.close()
+  await pulling
+  t.deepEqual(pulled, ['a', 'b', 'c'])
+  t.deepEqual(await socket[Symbol.asyncIterator]().next(), { done: true, value: undefined })
+})
+
+test('a socket with a message handler cannot be iterated', async (t) => {
+  const socket = await bound(t, { message() {} })
+  t.throws(() => socket[Symbol.asyncIterator](), { instanceOf: TypeError })
+})
+
+test('leaving the iteration early closes nothing, and it goes on where it was', async (t) => {
+  const socket = await bound(t)
+  const client = await peer(t)
+  for (const text of ['a', 'b', 'c']) client.send(text, socket.port)
+  for (const text of ['a', 'b', 'c']) {
+    for await (const { message } of socket) {
+      t.is(String(message), text)
+      break
+    }
+  }
+})
+
+test('two who pull at once get a datagram each', async (t) => {
+  const socket = await bound(t)
+  const one = socket[Symbol.asyncIterator]().next()
+  const other = socket[Symbol.asyncIterator]().next()
+  const client = await peer(t)
+  client.send('a', socket.port)
+  client.send('b', socket.port)
+  const got = await Promise.all([one, other])
+  t.deepEqual(got.map(({ value }) => String(value?.message)).sort(), ['a', 'b'])
+})
+
+/** Pulls until that word comes; how many datagrams came before it. It is asked for again and again. */
+async function countUntil(socket: DatagramSocket, client: Peer, port: number): Promise<number> {
+  let count = 0
+  client.send('last', port)
+  for await (const { message } of socket) {
+    if (String(message) === 'last') break
+    count++
+    client.send('last', port)
+  }
+  return count
+}
+
+test('input that nobody pulls is bounded, and what the kernel drops then is counted', async (t) => {
+  const size = Math.min(LARGEST, 1000)
+  const socket = await bound(t, { maxParked: 10 * size, receiveBuffer: 1 })
+  const client = await peer(t)
+  const TOTAL = 5000
+  // A turn of the network each, so that the kernel of the sender refuses none of them.
+  for (let at = 0; at < TOTAL; at++) {
+    await new Promise<void>((resolve, reject) => {
+      client.socket.send(Buffer.alloc(size), socket.port, '127.0.0.1', (error) =>
+        error ? reject(error) : resolve(),
+      )
+    })
+  }
+  const { received } = socket.stats()
+  t.true(received < TOTAL, `${received} were taken in`)
+  const count = await countUntil(socket, client, socket.port)
+  const stats = socket.stats()
+  if (process.platform === 'linux') {
+    t.true(stats.dropped > 0)
+    t.true(count + stats.dropped >= TOTAL, `${count} pulled, ${stats.dropped} dropped`)
+  }
+  t.true(count < TOTAL)
+})
+
+test('while a socket is paused the kernel drops, and counts', async (t) => {
+  if (process.platform !== 'linux') {
+    t.log('only Linux tells what it dropped')
+    t.pass()
+    return
+  }
+  let count = 0
+  const { passed, open } = gate()
+  const socket = await bound(t, {
+    receiveBuffer: 1,
+    message(_, message) {
+      if (String(message) === 'last') open()
+      else count++
+    },
+  })
+  socket.pause()
+  const client = await peer(t)
+  for (let at = 0; at < 3000; at++) {
+    await new Promise<void>((resolve) =>
+      client.socket.send('x', socket.port, '127.0.0.1', () => resolve()),
+    )
+  }
+  const { dropped } = socket.stats()
+  t.true(dropped > 0)
+  socket.resume()
+  // It may itself be dropped, as long as something is there to be taken out.
+  let isThrough = false
+  void passed.then(() => {
+    isThrough = true
+  })
+  while (!isThrough) {
+    client.send('last', socket.port)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  t.is(count + dropped, 3000)
+})
+
+test('a flood of datagrams beside it disturbs no stream, on the same loop', async (t) => {
+  const server = await start(t, {
+    loops: 1,
+    message: (conn, chunk) => void conn.write(chunk),
+  })
+  const socket = await bound(t, {
+    loops: server as never,
+    message: (socket, message, info) => void socket.send(message, info),
+  })
+  const client = await peer(t)
+  let isFlooding = true
+  const flood = (async () => {
+    while (isFlooding) {
+      for (let at = 0; at < 200; at++)
+        client.send(Buffer.alloc(Math.min(LARGEST, 1000)), socket.port)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })()
+  const sockets = await Promise.all(Array.from({ length: 4 }, () => connect(server.port)))
+  const echo = async (stream: net.Socket, number: number) => {
+    for (let round = 0; round < 50; round++) {
+      const sent = Buffer.alloc(5000, `${number}.${round} `)
+      stream.write(sent)
+      if (!sent.equals(await read(stream, sent.length))) return false
+    }
+    return true
+  }
+  t.deepEqual(await Promise.all(sockets.map(echo)), [true, true, true, true])
+  isFlooding = false
+  await flood
+  t.true(socket.stats().received > 0)
+  t.is(server.connections, 4)
+  for (const stream of sockets) stream.destroy()
+})
+
+test('a socket closed on the loops of a server leaves the server alone, and the other way round', async (t) => {
+  const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
+  const one = await bound(t, { loops: server as never, message() {} })
+  const other = await bound(t, {
+    loops: server as never,
+    message: (socket, message, info) => void socket.send(message, info),
+  })
+  await one.close()
+  const stream = await connect(server.port)
+  stream.write('x')
+  t.is(String(await read(stream, 1)), 'x')
+  stream.destroy()
+  await server.close({ timeout: 0 })
+  const client = await peer(t)
+  t.is(String(await client.ask('still here', other.port)), 'still here')
+})

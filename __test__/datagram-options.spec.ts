@@ -1,0 +1,164 @@
+import test from 'ava'
+import { bind, type DatagramSocket, json, line, raw, serve, varint } from 'millrace'
+import { bound, peer, portOf } from './support/datagrams.js'
+import { codeOf, gate } from './support/gate.js'
+import { LOOPS } from './support/serve.js'
+
+const NO_NUMBERS = ['1', null, true, {}, [], 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1]
+const NO_FLAGS = ['true', null, 1, 0, {}]
+const NO_FUNCTIONS = ['x', null, 1, {}, []]
+
+/** Values that each option refuses. */
+const REFUSED: Record<string, readonly unknown[]> = {
+  loops: [0, -1, 1.5, 129, Number.NaN, '1', 'Inline', null, true, {}, []],
+  reusePort: NO_FLAGS,
+  reuseAddress: NO_FLAGS,
+  max: [...NO_NUMBERS, 0, 65_528],
+  highWaterMark: [...NO_NUMBERS, 0, 2 ** 31, 2 ** 20 + 1],
+  maxWriteBuffer: [...NO_NUMBERS, 0, 2 ** 31],
+  maxParked: [...NO_NUMBERS, 0, 2 ** 31],
+  broadcast: NO_FLAGS,
+  multicast: ['239.1.2.3', null, 1, { group: [] }, { groups: '239.1.2.3' }, { ttl: 256 }],
+  ttl: [...NO_NUMBERS, 0, 256],
+  receiveBuffer: [...NO_NUMBERS, 0, 2 ** 31],
+  sendBuffer: [...NO_NUMBERS, 0, 2 ** 31],
+  ipv6Only: [...NO_FLAGS, true, false],
+  ringBytes: [...NO_NUMBERS, 0, 2048, 4095, 5000, 2 ** 31],
+  signal: [null, {}, 'x', new AbortController()],
+  codec: [null, 'line', {}, { framing: raw() }, { ...raw(), decode: 1 }, () => line()],
+  message: NO_FUNCTIONS,
+  drain: NO_FUNCTIONS,
+  close: NO_FUNCTIONS,
+  error: NO_FUNCTIONS,
+  open: [() => {}],
+}
+
+for (const [name, values] of Object.entries(REFUSED)) {
+  test(`${name} refuses what it cannot be`, async (t) => {
+    for (const value of values) {
+      const options = { address: 'udp://127.0.0.1:0', loops: 1, [name]: value }
+      const error = await t.throwsAsync(bind(options as never), undefined, `took ${String(value)}`)
+      t.is(codeOf(error), 'ERR_INVALID_OPTION', String(value))
+      t.regex(error?.message ?? '', new RegExp(name))
+    }
+  })
+}
+
+/** Values at the edges of what each option takes. */
+const TAKEN: Record<string, readonly unknown[]> = {
+  loops: [1, 'inline', undefined],
+  reusePort: process.platform === 'linux' ? [true, false, undefined] : [false, undefined],
+  reuseAddress: [true, false, undefined],
+  max: [1, 65_527, undefined],
+  highWaterMark: [1, 2 ** 20, undefined],
+  maxWriteBuffer: [1, 2 ** 31 - 1, undefined],
+  maxParked: [1, 2 ** 31 - 1, undefined],
+  broadcast: [true, false, undefined],
+  multicast: [{}, { groups: [], ttl: 0, loopback: false, interface: '127.0.0.1' }, undefined],
+  ttl: [1, 255, undefined],
+  receiveBuffer: [1, 2 ** 31 - 1, undefined],
+  sendBuffer: [1, 2 ** 31 - 1, undefined],
+  ipv6Only: [undefined],
+  ringBytes: [4096, 2 ** 16, undefined],
+  signal: [new AbortController().signal, undefined],
+  codec: [line(), json(varint()), undefined],
+}
+
+for (const [name, values] of Object.entries(TAKEN)) {
+  test(`${name} takes what it can be`, async (t) => {
+    for (const value of values) {
+      const options = { address: 'udp://127.0.0.1:0', loops: LOOPS, [name]: value }
+      const socket = await bind(options as never)
+      await socket.close()
+    }
+    t.pass()
+  })
+}
+
+test('max is bounded by a quarter of a ring', async (t) => {
+  const small = { address: 'udp://127.0.0.1:0', loops: 1, ringBytes: 4096 }
+  const error = await t.throwsAsync(bind({ ...small, max: 977 }))
+  t.is(codeOf(error), 'ERR_INVALID_OPTION')
+  const socket = await bound(t, { ringBytes: 4096, max: 976, message() {} })
+  const client = await peer(t)
+  socket.send(Buffer.alloc(976), `127.0.0.1:${client.port}`)
+  t.is((await client.next()).length, 976)
+})
+
+test('an address is udp, with a host and a port', async (t) => {
+  const wrong = [
+    'tcp://127.0.0.1:0',
+    'unix:///tmp/x',
+    'udp:127.0.0.1:0',
+    'udp://127.0.0.1',
+    'udp://127.0.0.1:65536',
+    'udp://::1:0',
+    '127.0.0.1:0',
+    undefined,
+  ]
+  for (const address of wrong) {
+    const error = await t.throwsAsync(bind({ address: address as string }), undefined, address)
+    t.is(codeOf(error), 'ERR_INVALID_ADDRESS', address)
+  }
+  // What is listened on are streams.
+  t.is(codeOf(await t.throwsAsync(serve({ listen: 'udp://127.0.0.1:0' }))), 'ERR_INVALID_ADDRESS')
+})
+
+test('a host name is bound at its first address', async (t) => {
+  const socket = await bound(t, { address: 'udp://localhost:0', message() {} })
+  t.regex(socket.address, /^udp:\/\/(127\.0\.0\.1|\[::1\]):\d+$/)
+})
+
+test('of a bind that fails for its group nothing is left', async (t) => {
+  const first = await bound(t, { message() {} })
+  await first.close()
+  const address = first.address
+  const groups = ['239.1.2.3', '10.0.0.1']
+  const error = await t.throwsAsync(bind({ address, loops: 1, multicast: { groups } }))
+  t.is(codeOf(error), 'ERR_INVALID_ADDRESS')
+  const again = await bound(t, { address, message() {} })
+  t.is(portOf(again.address), first.port)
+})
+
+test('a signal closes the socket, and one that was aborted before binds none', async (t) => {
+  const { passed, open } = gate<Error | undefined>()
+  const controller = new AbortController()
+  const { signal } = controller
+  const socket = await bound(t, { signal, message() {}, close: (_, error) => open(error) })
+  controller.abort()
+  t.is(await passed, undefined)
+  t.is(socket.readyState, 'closed')
+  const refused = await bind({ address: 'udp://127.0.0.1:0', signal }).catch(String)
+  t.regex(String(refused), /AbortError/)
+})
+
+test('close is called once, and every call of close() shares its end', async (t) => {
+  let closes = 0
+  const socket = await bound(t, { message() {}, close: () => closes++ })
+  await Promise.all([socket.close(), socket.close(), socket[Symbol.asyncDispose]()])
+  await socket.close()
+  t.is(closes, 1)
+  t.false(socket.send('x', '127.0.0.1:9'))
+  socket.pause()
+  socket.resume()
+  t.is(socket.ref().unref(), socket)
+})
+
+test('counts stay readable after the end', async (t) => {
+  const socket: DatagramSocket = await bound(t, {
+    message: (socket, message, info) => void socket.send(message, info),
+  })
+  const client = await peer(t)
+  await client.ask('words', portOf(socket.address))
+  await socket.close()
+  t.deepEqual(socket.stats(), {
+    received: 1,
+    sent: 1,
+    bytesRead: 5,
+    bytesWritten: 5,
+    dropped: 0,
+    discarded: 0,
+    truncated: 0,
+    errors: 0,
+  })
+})
