@@ -127,22 +127,25 @@ test('a handler that throws, or rejects, is told with its datagram, and the sock
   ])
 })
 
-test.serial('without an error handler there is a warning, at most one a second for each code', async (t) => {
-  const warnings: Error[] = []
-  const note = (warning: Error) => warnings.push(warning)
-  process.on('warning', note)
-  t.teardown(() => process.off('warning', note))
-  const socket = await bound(t, {
-    codec: json(line()),
-    message: (socket, message, info) => void socket.send(message, info),
-  })
-  const client = await peer(t)
-  for (let count = 0; count < 10; count++) client.send('{', socket.port)
-  t.is(String(await client.ask('1', socket.port)), '1')
-  // A warning is emitted at the next tick.
-  await new Promise((resolve) => setImmediate(resolve))
-  t.deepEqual(warnings.map(codeOf), ['ERR_FRAME_INVALID'])
-})
+test.serial(
+  'without an error handler there is a warning, at most one a second for each code',
+  async (t) => {
+    const warnings: Error[] = []
+    const note = (warning: Error) => warnings.push(warning)
+    process.on('warning', note)
+    t.teardown(() => process.off('warning', note))
+    const socket = await bound(t, {
+      codec: json(line()),
+      message: (socket, message, info) => void socket.send(message, info),
+    })
+    const client = await peer(t)
+    for (let count = 0; count < 10; count++) client.send('{', socket.port)
+    t.is(String(await client.ask('1', socket.port)), '1')
+    // A warning is emitted at the next tick.
+    await new Promise((resolve) => setImmediate(resolve))
+    t.deepEqual(warnings.map(codeOf), ['ERR_FRAME_INVALID'])
+  },
+)
 
 test('an encode that throws reaches the caller of send, and nothing is sent', async (t) => {
   const socket = await bound(t, {
