@@ -103,6 +103,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     this.#sockets = bound.sockets
     // A loop that was lost before says nothing any more.
     this.#open = new Set(group.loops.filter((loop) => !loop.isDead))
+    if (this.#open.size === 0) this.#closed.resolve()
   }
 
   get address(): string {
@@ -230,6 +231,11 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     }
   }
 
+  /** A loop may still tell of connections. */
+  get isListening(): boolean {
+    return this.#open.size > 0
+  }
+
   /** Resolves once every loop has told of every connection that it accepted. */
   get closed(): Promise<void> {
     return this.#closed.promise
@@ -265,8 +271,9 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
   }
 
   #closedOn(loop: Loop): void {
-    this.#open.delete(loop)
-    if (this.#open.size === 0) this.#closed.resolve()
+    if (!this.#open.delete(loop) || this.#open.size > 0) return
+    this.#closed.resolve()
+    this.server.stopped()
   }
 
   /** A loop is lost; with the last one the server is. */

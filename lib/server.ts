@@ -162,6 +162,8 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
 
   async listen(entry: unknown): Promise<ListenerHandle<unknown, unknown, unknown>> {
     this.#refuseIfClosing()
+    if (this.loops.every((loop) => loop.isDead))
+      throw new MillraceError('ERR_LOOP_PANIC', 'all event loops of the server are lost')
     const settings = this.#entry(entry)
     const addresses = await resolve(settings.address)
     this.#refuseIfClosing()
@@ -292,7 +294,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
 
   /** It keeps the process alive while it listens, until that is closed. */
   #holdWhileListening(): void {
-    const isListening = this.#all.size > 0
+    const isListening = [...this.#all].some((listener) => listener.isListening)
     if (isListening === this.#isListening) return
     this.#isListening = isListening
     if (this.#isRefed) theEnvironment().hold(isListening ? 1 : -1)
@@ -331,6 +333,10 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   /** That listener is closed, and so are its connections. */
   forgot(listener: Listener): void {
     this.#all.delete(listener)
+  }
+
+  /** A listener listens no more. */
+  stopped(): void {
     this.#holdWhileListening()
   }
 

@@ -20,6 +20,12 @@ export async function connect(
   return socket
 }
 
+/** A connected socket to an address as `addresses` shows it. */
+export function connectTo(address: string | undefined): Promise<net.Socket> {
+  const path = /^unix:\/\/(.*)$/.exec(address ?? '')?.[1]
+  return connect(path?.replace(/^@/, '\0') ?? Number(address?.split(':').pop()))
+}
+
 /** Everything that arrives until the other side ends. */
 export async function readAll(socket: net.Socket): Promise<Buffer> {
   const chunks: Buffer[] = []

@@ -14,7 +14,7 @@ export const RING_BYTES: number = Number(process.env.MILLRACE_TEST_RING ?? 1 << 
 
 /** The parts of `ServeOptions` that a spec need not name. */
 type Optional<In, Out, Data> = Omit<ServeOptions<In, Out, Data>, 'listen'> & {
-  listen?: string | readonly string[]
+  listen?: ServeOptions<In, Out, Data>['listen']
 }
 
 /** A server on a loopback port, closed when the test ends. */

@@ -43,7 +43,6 @@ fn is_of_listeners(option: SocketOption) -> bool {
 
 /// Whether a connection has it because its listener had it.
 fn is_inherited(option: SocketOption) -> bool {
-    // Its value is the state of one connection.
     OPTIONS_ARE_INHERITED && option != SocketOption::QuickAck
 }
 
@@ -82,15 +81,20 @@ impl SocketOptions {
         })
     }
 
-    /// Prepares a socket that was accepted. One that is already reset refuses options, and the next
-    /// read says why.
-    pub(crate) fn accepted(&self, socket: &Socket) {
-        let is_tcp = matches!(socket, Socket::Tcp(_));
-        let applies = |option| {
-            if is_tcp {
-                !is_inherited(option) && !is_of_listeners(option)
-            } else {
-                is_buffer(option)
+    /// Sets on a connection that begins what could not be set before. One that is already reset refuses
+    /// options, and the next read says why.
+    pub(crate) fn opened(&self, socket: &Socket, is_accepted: bool) {
+        let is_tcp = socket.is_tcp();
+        let applies = |option| match option {
+            // A state of the connection, which its handshake changes.
+            SocketOption::QuickAck => is_tcp,
+            _ if !is_accepted || is_of_listeners(option) => false,
+            _ => {
+                if is_tcp {
+                    !is_inherited(option)
+                } else {
+                    is_buffer(option)
+                }
             }
         };
         if self.0.iter().any(|(option, _)| applies(*option)) {

@@ -47,6 +47,10 @@ impl Socket {
         Self::Unix { stream, watches_writes: true }
     }
 
+    pub(crate) fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
     fn interest(&self) -> Interest {
         match self {
             #[cfg(unix)]

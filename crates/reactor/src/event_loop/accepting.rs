@@ -26,7 +26,6 @@ impl EventLoop {
             self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        listener.limits.socket.accepted(&socket);
         self.begin(socket, listener, peer, false);
     }
 
@@ -39,6 +38,7 @@ impl EventLoop {
         paused: bool,
     ) {
         let (slot, generation) = self.conns.next();
+        listener.limits.socket.opened(&socket, listener.service.is_some());
         let opening = Opening { listener: listener.id, remote, local: socket.local_address() };
         self.io.shared.gauges.open(slot, generation);
         self.io.shared.counters.opened(1);
