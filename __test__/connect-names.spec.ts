@@ -1,0 +1,180 @@
+/** Names of hosts, with a resolver that answers as each test wants. */
+
+import dns from 'node:dns/promises'
+import { once } from 'node:events'
+import { syncBuiltinESMExports } from 'node:module'
+import net from 'node:net'
+import test from 'ava'
+import { type Conn, connect, type MillraceError } from 'millrace'
+import { addressesOf } from '../lib/address.js'
+import { blackhole, deadPort, dial, peer } from './support/dial.js'
+import { gate } from './support/gate.js'
+import { millraceThreadsOf } from './support/proc.js'
+
+type Answer = readonly string[] | Error | Promise<never>
+
+/** What names stand for. */
+const names = new Map<string, Answer>()
+
+dns.lookup = (async (host: string) => {
+  const answer = await (names.get(host) ?? new Error('unknown'))
+  if (answer instanceof Error) throw answer
+  return answer.map((address) => ({ address, family: net.isIP(address) }))
+}) as unknown as typeof dns.lookup
+syncBuiltinESMExports()
+
+const linux = process.platform === 'linux' ? test : test.skip
+
+/** A listener on that address of this machine; its port, and how many came. */
+async function listener(host: string, port = 0): Promise<{ port: number; close(): void }> {
+  const server = net.createServer((socket) => socket.on('error', () => {}).end(`this is ${host}`))
+  server.listen(port, host)
+  await once(server, 'listening')
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    close: () => void server.close(),
+  }
+}
+
+async function text(conn: Conn): Promise<string> {
+  let all = ''
+  for await (const chunk of conn) all += chunk
+  return all
+}
+
+test('addresses of both kinds are tried by turns, the kind of the first one first', async (t) => {
+  const orders: [string[], string[]][] = [
+    [[], []],
+    [['::1'], ['::1']],
+    [
+      ['::1', '::2', '::3', '10.0.0.1', '10.0.0.2'],
+      ['::1', '10.0.0.1', '::2', '10.0.0.2', '::3'],
+    ],
+    [
+      ['10.0.0.1', '::1', '::2', '::3'],
+      ['10.0.0.1', '::1', '::2', '::3'],
+    ],
+    [
+      ['10.0.0.1', '10.0.0.1', '10.0.0.2', '::1'],
+      ['10.0.0.1', '::1', '10.0.0.2'],
+    ],
+  ]
+  for (const [given, expected] of orders) {
+    names.set('order.test', given)
+    const addresses = await addressesOf('order.test', 80)
+    t.deepEqual(
+      addresses.map(({ host }) => host),
+      expected,
+    )
+  }
+})
+
+linux('an address that refuses gives way to the next at once', async (t) => {
+  const { port, close } = await listener('127.0.0.3')
+  t.teardown(close)
+  names.set('refused.test', ['127.0.0.2', '127.0.0.3'])
+  const conn = await dial(t, { to: `tcp://refused.test:${port}` })
+  t.is(conn.remote, `127.0.0.3:${port}`)
+  t.is(await text(conn), 'this is 127.0.0.3')
+})
+
+linux(
+  'an address that does not answer gives way to the next, and only one connection opens',
+  async (t) => {
+    const port = await blackhole(t, '127.0.0.2')
+    const { close } = await listener('127.0.0.3', port)
+    t.teardown(close)
+    names.set('silent.test', ['127.0.0.2', '127.0.0.3', '127.0.0.4'])
+    let opens = 0
+    const conn = await dial(t, { to: `tcp://silent.test:${port}`, open: () => void opens++ })
+    t.is(conn.remote, `127.0.0.3:${port}`)
+    t.is(await text(conn), 'this is 127.0.0.3')
+    t.is(opens, 1)
+  },
+)
+
+linux('one that refuses and one that is silent: the third is connected to', async (t) => {
+  const port = await blackhole(t, '127.0.0.3')
+  const { close } = await listener('127.0.0.4', port)
+  t.teardown(close)
+  names.set('both.test', ['127.0.0.2', '127.0.0.3', '127.0.0.4'])
+  const conn = await dial(t, { to: `tcp://both.test:${port}` })
+  t.is(conn.remote, `127.0.0.4:${port}`)
+})
+
+linux('where all addresses fail the error is that of the first, and tells of all', async (t) => {
+  const port = await deadPort()
+  names.set('dead.test', ['127.0.0.2', '127.0.0.3'])
+  const error = await t.throwsAsync<MillraceError>(dial(t, { to: `tcp://dead.test:${port}` }))
+  t.is(error.code, 'ECONNREFUSED')
+  t.is(error.address, '127.0.0.2')
+  const cause = error.cause as AggregateError
+  t.true(cause instanceof AggregateError)
+  t.deepEqual(
+    cause.errors.map(({ code, address }) => [code, address]),
+    [
+      ['ECONNREFUSED', '127.0.0.2'],
+      ['ECONNREFUSED', '127.0.0.3'],
+    ],
+  )
+})
+
+linux('localAddress leaves the addresses of its own kind', async (t) => {
+  const { port, close } = await listener('127.0.0.2')
+  t.teardown(close)
+  names.set('mixed.test', ['::1', '127.0.0.2'])
+  const conn = await dial(t, { to: `tcp://mixed.test:${port}`, localAddress: '127.0.0.1' })
+  t.is(conn.remote, `127.0.0.2:${port}`)
+  names.set('six.test', ['::1'])
+  await t.throwsAsync(dial(t, { to: `tcp://six.test:${port}`, localAddress: '127.0.0.1' }), {
+    code: 'ERR_INVALID_ADDRESS',
+  })
+})
+
+test('no host is this machine', async (t) => {
+  const to = await peer(t, 'tcp', (socket) => socket.end('here'))
+  names.set('localhost', ['127.0.0.1'])
+  t.is(await text(await dial(t, { to: `tcp://:${to.split(':').pop()}` })), 'here')
+})
+
+test('a name that is not known rejects with the error of the resolver', async (t) => {
+  const unknown = Object.assign(new Error('getaddrinfo ENOTFOUND unknown.test'), {
+    code: 'ENOTFOUND',
+    syscall: 'getaddrinfo',
+  })
+  names.set('unknown.test', unknown)
+  const error = await t.throwsAsync<MillraceError>(dial(t, { to: 'tcp://unknown.test:80' }))
+  t.is(error.code, 'ENOTFOUND')
+  t.is(error.syscall, 'getaddrinfo')
+  t.is(error.address, 'unknown.test')
+  t.is(error.cause, unknown)
+})
+
+test.serial(
+  'timeout and signal end a look-up too, and its late answer connects to nobody',
+  async (t) => {
+    const to = await peer(t, 'tcp', () => t.fail('connected'))
+    const port = to.split(':').pop()
+    const answer = gate<string[]>()
+    names.set('slow.test', answer.passed as unknown as Promise<never>)
+    const timeout = dial(t, { to: `tcp://slow.test:${port}`, timeout: 10 })
+    await t.throwsAsync(timeout, { code: 'ERR_CONNECT_TIMEOUT' })
+    const abort = new AbortController()
+    const aborted = dial(t, { to: `tcp://slow.test:${port}`, signal: abort.signal })
+    abort.abort()
+    t.is(await aborted.catch((error: unknown) => error), abort.signal.reason)
+    answer.open(['127.0.0.1'])
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+    t.deepEqual(await millraceThreadsOf(0), [])
+  },
+)
+
+linux('aborting gives up all addresses', async (t) => {
+  const port = await blackhole(t, '127.0.0.2')
+  await blackhole(t, '127.0.0.3', port)
+  names.set('holes.test', ['127.0.0.2', '127.0.0.3'])
+  const error = await t.throwsAsync<MillraceError>(
+    connect({ to: `tcp://holes.test:${port}`, timeout: 400 }),
+  )
+  t.is(error.code, 'ERR_CONNECT_TIMEOUT')
+})

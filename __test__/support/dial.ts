@@ -1,0 +1,107 @@
+/** Connects for specs, on the loops and rings that the run asks for, and what they connect to. */
+
+import { once } from 'node:events'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import {
+  type Client,
+  type Conn,
+  type ConnectOptions,
+  connect,
+  type ReconnectingOptions,
+} from 'millrace'
+import { theEnvironment } from '../../lib/environment.js'
+import { bind, createService } from '../../lib/native.js'
+import { LOOPS, RING_BYTES } from './serve.js'
+
+/** What runs on loops of its own unless the spec names others. */
+function onLoops<T extends { loops?: unknown; loop?: unknown }>(options: T): T {
+  const isNamed = options.loops !== undefined || options.loop !== undefined
+  return isNamed ? options : { loops: LOOPS, ringBytes: RING_BYTES, ...options }
+}
+
+/** A connection, destroyed when the test ends. */
+export async function dial<In = Buffer, Out = Uint8Array | string, Data = undefined>(
+  t: ExecutionContext,
+  options: ConnectOptions<In, Out, Data>,
+): Promise<Conn<In, Out, Data>> {
+  const conn = await connect<In, Out, Data>(onLoops(options))
+  t.teardown(() => conn.destroy())
+  return conn
+}
+
+/** A client that connects again, destroyed when the test ends. */
+export async function redial<In = Buffer, Out = Uint8Array | string, Data = undefined>(
+  t: ExecutionContext,
+  options: ReconnectingOptions<In, Out, Data>,
+): Promise<Client<In, Out, Data>> {
+  const client = await connect<In, Out, Data>(onLoops(options))
+  t.teardown(() => client.destroy())
+  return client
+}
+
+let paths = 0
+
+/** A path for a Unix socket of this test. */
+export function path(): string {
+  return join(tmpdir(), `millrace-${process.pid}-${paths++}.sock`)
+}
+
+/** A peer of Node's own on a TCP port or a Unix path; where to connect to. */
+export async function peer(
+  t: ExecutionContext,
+  kind: 'tcp' | 'unix',
+  onSocket: (socket: net.Socket) => void,
+  options: net.ServerOpts = {},
+): Promise<string> {
+  const sockets = new Set<net.Socket>()
+  const server = net.createServer(options, (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    onSocket(socket)
+  })
+  if (kind === 'unix') server.listen(path())
+  else server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  if (typeof address === 'string') return `unix://${address}`
+  return `tcp://127.0.0.1:${(address as net.AddressInfo).port}`
+}
+
+/** A port that nobody listens on. */
+export async function deadPort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** A listener that nobody accepts from, and whose backlog is full: on Linux whoever comes gets no answer. */
+export async function blackhole(
+  t: ExecutionContext,
+  host: string = '127.0.0.1',
+  port: number = 0,
+): Promise<number> {
+  const { handle } = theEnvironment()
+  const service = createService(handle, 'round-robin', 0, false)
+  const framing = { kind: 'raw' }
+  const numbers = { highWaterMark: 1, lingerMs: 1 }
+  const flags = { autoPause: true, allowHalfOpen: false, noDelay: true }
+  const profile = { framing, ...numbers, ...flags }
+  const place = { host, port, scope: 0, dualStack: false, backlog: 0 }
+  const bound = bind(handle, service, { id: 0, ...place, profile })
+  if (bound.errno !== 0) throw new Error(`no place for a black hole: ${bound.errno}`)
+  const filling = net.connect({ host, port: bound.port })
+  filling.on('error', () => {})
+  await once(filling, 'connect')
+  t.teardown(() => filling.destroy())
+  return bound.port
+}
