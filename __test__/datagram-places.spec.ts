@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 import { bind, type DatagramInfo } from 'millrace'
 import { bound, peer, portOf } from './support/datagrams.js'
 import { codeOf, gate } from './support/gate.js'
+import { ONE } from './support/serve.js'
 
 const IS_LINUX = process.platform === 'linux'
 const CAN_SHARE = IS_LINUX || process.platform === 'freebsd'
@@ -81,6 +82,16 @@ test('a port that is taken is refused, and nothing is left', async (t) => {
   await first.close()
   const second = await bound(t, again)
   t.is(second.address, first.address)
+})
+
+test('several loops take no port that somebody else has, unless it is to be shared', async (t) => {
+  if (!CAN_SHARE) return skip(t, 'several loops share no port here')
+  const first = await bound(t, { loops: 2, message() {} })
+  const { address } = first
+  await t.throwsAsync(bound(t, { address, loops: 2, message() {} }), { code: 'EADDRINUSE' })
+  const second = await bound(t, { address, loops: 2, reusePort: true, message() {} })
+  if (IS_LINUX) t.is(socketsOn(first.port), 4)
+  t.is(second.address, address)
 })
 
 test('without a host a socket takes IPv6 and IPv4, and shows IPv4 as such', async (t) => {
@@ -255,7 +266,7 @@ for (const { family, group, other, any, on } of FAMILIES) {
   test.serial(`a group is joined and left while a socket lives (IPv${family})`, async (t) => {
     const why = await whyNot()
     if (why !== undefined) return skip(t, why)
-    const socket = await bound(t, { address: `udp://${any}:0` })
+    const socket = await bound(t, { address: `udp://${any}:0`, loops: ONE })
     const self = family === 4 ? '127.0.0.1' : '::1'
     const next = async () => {
       for await (const { message } of socket) return String(message)
@@ -316,7 +327,7 @@ for (const { family, group, other, any, on } of FAMILIES) {
 
 test('an IPv4 multicast may be of one source only', async (t) => {
   const group = '232.1.2.3'
-  const socket = await bound(t, { address: 'udp://0.0.0.0:0' })
+  const socket = await bound(t, { address: 'udp://0.0.0.0:0', loops: ONE })
   const onLoopback = { interface: '127.0.0.1', source: '127.0.0.1' }
   await socket.setMulticastInterface('127.0.0.1')
   try {
@@ -341,7 +352,7 @@ test('a machine may keep from itself the multicasts that it sends', async (t) =>
   const found = interfaceWith((each) => each.family === 'IPv4' && !each.internal)
   if (found === undefined) return skip(t, 'there is no interface but the loopback')
   const group = '239.255.77.3'
-  const socket = await bound(t, { address: 'udp://0.0.0.0:0', error() {} })
+  const socket = await bound(t, { address: 'udp://0.0.0.0:0', loops: ONE, error() {} })
   const next = async () => {
     for await (const { message } of socket) return String(message)
     return undefined

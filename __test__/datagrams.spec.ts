@@ -4,7 +4,7 @@ import type { DatagramInfo } from 'millrace'
 import { bound, LARGEST, peer } from './support/datagrams.js'
 import { gate, tally } from './support/gate.js'
 import { random, SEED } from './support/random.js'
-import { RING_BYTES } from './support/serve.js'
+import { ONE, RING_BYTES } from './support/serve.js'
 
 test('a datagram of any size comes back as it was sent', async (t) => {
   const socket = await bound(t, {
@@ -43,7 +43,7 @@ test('each of many peers gets its own back, byte for byte', async (t) => {
 test('the datagrams of a peer arrive in their order', async (t) => {
   const seen: number[] = []
   const socket = await bound(t, {
-    loops: 1,
+    loops: ONE,
     message(socket, message, info) {
       seen.push(message.readUInt32BE())
       if (seen.length % 20 === 0) socket.send('go on', info)

@@ -10,6 +10,7 @@ import { play } from './rounds.mjs'
 import { echo, unix } from './suites/echo.mjs'
 import { fairness } from './suites/fairness.mjs'
 import { memory } from './suites/memory.mjs'
+import { udp } from './suites/udp.mjs'
 
 /** @typedef {import('./rounds.mjs').Scenario} Scenario */
 
@@ -21,7 +22,7 @@ import { memory } from './suites/memory.mjs'
  */
 
 /** @type {readonly Suite[]} */
-const SUITES = [echo, unix, fairness, memory]
+const SUITES = [echo, unix, fairness, memory, udp]
 
 /** The servers import what is built. */
 function checkBuilt() {

@@ -11,6 +11,19 @@ export const inline = { name: 'millrace-inline', peer: 'millrace.mjs', args: ['-
 /** @type {Variant} */
 export const nodeNet = { name: 'node:net', peer: 'node-net.mjs' }
 
+/** One loop thread, one socket. @type {Variant} */
+export const udp = { name: 'millrace', peer: 'millrace-udp.mjs', args: ['--loops', '1'] }
+
+/** One socket on Node's own loop. @type {Variant} */
+export const udpInline = {
+  name: 'millrace-inline',
+  peer: 'millrace-udp.mjs',
+  args: ['--loops', 'inline'],
+}
+
+/** @type {Variant} */
+export const nodeDgram = { name: 'node:dgram', peer: 'node-dgram.mjs' }
+
 /** Plain mio in one thread, without any JavaScript: the upper bound. @type {Variant} */
 export const floor = { name: 'floor' }
 

@@ -106,6 +106,9 @@ function leastUsed(loops: readonly Loop[]): Loop {
   return loops[loads.indexOf(Math.min(...loads))] as Loop
 }
 
+/** How often a free port is sought that is free still when all loops come to bind it. */
+const PORT_ATTEMPTS = 16
+
 /** Binds a socket for each loop, on one port; where that is. */
 function bindAll(
   loops: readonly Loop[],
@@ -115,40 +118,80 @@ function bindAll(
   requested: TcpAddress,
   bound: Bound[],
 ): TcpAddress {
-  const environment = theEnvironment()
-  let address = withIPv6Only(requested, settings.ipv6Only)
-  for (const loop of loops) {
-    const source = environment.sourceNumber()
-    const attempt = (at: TcpAddress) =>
-      bindDatagrams(environment.handle, {
-        id: source,
-        host: at.host,
-        port: at.port,
-        scope: at.scope,
-        dualStack: at.dualStack,
-        peerPort: 0,
-        peerScope: 0,
-        reusePort: isSpread,
-        reuseAddress: settings.reuseAddress,
-        // A group is joined once: each socket that has joined gets a copy.
-        settings: systemSettings(settings, isIPv6(at.host) ? 6 : 4, bound.length === 0),
-        max,
-        highWaterMark: settings.highWaterMark,
-      })
-    let result = attempt(address)
-    if (
-      address.fallback !== undefined &&
-      ['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errorName(result.errno))
-    ) {
-      address = { ...address, host: address.fallback, dualStack: false }
-      result = attempt(address)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return bindOnce(loops, settings, isSpread, max, requested, bound)
+    } catch (error) {
+      const isTaken = (error as MillraceError).code === 'EADDRINUSE'
+      if (!isTaken || requested.port !== 0 || attempt === PORT_ATTEMPTS) throw error
+      for (const each of bound.splice(0)) dropDatagrams(theEnvironment().handle, each.number)
     }
-    const { host, port } = address
-    if (result.errno !== 0) throw systemError(result.errno, 'bind', { address: host, port })
-    bound.push({ loop, source, number: result.number })
-    address = { ...address, port: result.port }
+  }
+}
+
+function bindOnce(
+  loops: readonly Loop[],
+  settings: DatagramSettings,
+  isSpread: boolean,
+  max: number,
+  requested: TcpAddress,
+  bound: Bound[],
+): TcpAddress {
+  const { handle } = theEnvironment()
+  let address = withIPv6Only(requested, settings.ipv6Only)
+  if (isSpread && (settings.reusePort === undefined || address.port === 0)) {
+    // A port that is to be shared is given to anybody of this user who would share it too. That is
+    // wanted where `reusePort` was asked for, with a port: else nobody else may be there.
+    const probe = bindOne(address, settings, false, max, false)
+    dropDatagrams(handle, probe.number)
+    address = probe.address
+  }
+  for (const loop of loops) {
+    const one = bindOne(address, settings, isSpread, max, bound.length === 0)
+    bound.push({ loop, source: one.source, number: one.number })
+    address = one.address
   }
   return address
+}
+
+/** Binds one socket. */
+function bindOne(
+  requested: TcpAddress,
+  settings: DatagramSettings,
+  reusePort: boolean,
+  max: number,
+  joins: boolean,
+): { source: number; number: number; address: TcpAddress } {
+  const environment = theEnvironment()
+  const source = environment.sourceNumber()
+  const attempt = (at: TcpAddress) =>
+    bindDatagrams(environment.handle, {
+      id: source,
+      host: at.host,
+      port: at.port,
+      scope: at.scope,
+      dualStack: at.dualStack,
+      peerPort: 0,
+      peerScope: 0,
+      reusePort,
+      reuseAddress: settings.reuseAddress,
+      // A group is joined once: each socket that has joined gets a copy.
+      settings: systemSettings(settings, isIPv6(at.host) ? 6 : 4, joins),
+      max,
+      highWaterMark: settings.highWaterMark,
+    })
+  let address = requested
+  let result = attempt(address)
+  if (
+    address.fallback !== undefined &&
+    ['EAFNOSUPPORT', 'EADDRNOTAVAIL'].includes(errorName(result.errno))
+  ) {
+    address = { ...address, host: address.fallback, dualStack: false }
+    result = attempt(address)
+  }
+  const { host, port } = address
+  if (result.errno !== 0) throw systemError(result.errno, 'bind', { address: host, port })
+  return { source, number: result.number, address: { ...address, port: result.port } }
 }
 
 function withIPv6Only(address: TcpAddress, ipv6Only: boolean | undefined): TcpAddress {

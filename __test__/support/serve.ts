@@ -9,6 +9,9 @@ export const LOOPS: number | 'inline' =
     ? 'inline'
     : Number(process.env.MILLRACE_TEST_LOOPS ?? 1)
 
+/** One loop, of the kind of this run. */
+export const ONE: 1 | 'inline' = LOOPS === 'inline' ? LOOPS : 1
+
 /** Bytes of each ring of this run, from `MILLRACE_TEST_RING`: small ones wrap and fill all the time. */
 export const RING_BYTES: number = Number(process.env.MILLRACE_TEST_RING ?? 1 << 20)
 

@@ -1,4 +1,5 @@
-//! Load generator of millrace's benchmarks: drives an echo server over TCP or a Unix socket,
+//! Load generator of millrace's benchmarks: drives an echo server over TCP, a Unix socket or
+//! UDP,
 //! checks every byte that comes back and prints what it measured as JSON.
 
 #![forbid(unsafe_code)]
@@ -8,6 +9,7 @@ mod churn;
 mod closed_loop;
 mod connection;
 mod crowd;
+mod datagrams;
 mod echo;
 mod fairness;
 mod fault;
@@ -46,6 +48,8 @@ usage: millrace-load COMMAND [OPTIONS]
   flood-and-quiet  latency of a quiet connection beside one that floods
     --address A [--size 64] [--framing raw|length] [--depth 4096] [--seconds 3]
     [--check true|false]
+  udp              answered datagrams per second, losses, latency and server CPU of a UDP echo
+    --address IP:PORT [--peers 64] [--depth 8] [--size 64] [--seconds 3] [--warmup 0.5] [--pid PID]
 
 A is ip:port or unix:/path. --spread binds the connections in turn to 127.0.0.1 to 127.0.0.N.
 exit code: 0 all came back as sent, 1 errors, 2 wrong usage";
@@ -81,6 +85,7 @@ fn run() -> Result<u64, Failure> {
         "idle" => idle::run(options),
         "churn" => churn::run(options),
         "flood-and-quiet" => fairness::run(options),
+        "udp" => datagrams::run(options),
         other => Err(Failure::Usage(format!("no command is called '{other}'"))),
     }
 }

@@ -114,10 +114,28 @@ fn address(name: &libc::sockaddr_in6, length: libc::socklen_t) -> Option<SocketA
     }
 }
 
+/// `UDP_SEGMENT`, which not every libc names.
+const UDP_SEGMENT: libc::c_int = 103;
+/// The longest datagrams that are handed over several at a time: what every path takes whole.
+const LONGEST_SEGMENT: usize = 1400;
+/// How many datagrams, and bytes, are handed over at a time.
+const SEGMENTS: usize = 64;
+const SEGMENTED_BYTES: usize = 65_000;
+
+/// A control message that says how long the segments are.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+struct SegmentSize {
+    header: libc::cmsghdr,
+    size: u16,
+}
+
 /// What sending needs beside the datagrams, kept from call to call.
 #[derive(Debug, Default)]
 pub struct Outbox {
     names: Vec<SockAddr>,
+    /// Whether the kernel takes a run of datagrams at once, once it was asked.
+    segments: Option<bool>,
 }
 
 impl Outbox {
@@ -128,45 +146,137 @@ impl Outbox {
     }
 
     /// Sends the first of these datagrams, as many as one call and the kernel take; how many, at least
-    /// one.
+    /// one. A run of them to one peer, of one size but for a shorter last one, passes the kernel's
+    /// network stack as one (`UDP_SEGMENT`), and leaves it as what it is.
     ///
     /// # Errors
     /// Those of `sendmmsg(2)`, of the first.
     pub fn send(&mut self, socket: &Socket, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
         let datagrams = &datagrams[..datagrams.len().min(SENT_AT_ONCE)];
+        if !*self.segments.get_or_insert_with(|| has_segments(socket)) {
+            return self.send_runs(socket, datagrams, |_| 1);
+        }
+        match self.send_runs(socket, datagrams, run) {
+            Err(error) if run(datagrams) > 1 && is_refusal(&error) => {
+                // Of a device that computes no checksums there is no more to be expected.
+                if error.raw_os_error() == Some(libc::EIO) {
+                    self.segments = Some(false);
+                }
+                self.send_runs(socket, &datagrams[..run(datagrams)], |_| 1)
+            }
+            result => result,
+        }
+    }
+
+    /// Sends runs, as long as `length` says, each with a message of its own.
+    fn send_runs(
+        &mut self,
+        socket: &Socket,
+        datagrams: &[Outgoing<'_>],
+        length: impl Fn(&[Outgoing<'_>]) -> usize,
+    ) -> io::Result<usize> {
         self.names.clear();
-        self.names.extend(datagrams.iter().filter_map(|each| each.to).map(SockAddr::from));
-        let mut names = self.names.iter();
+        // One for each datagram, so that none moves while messages point to it.
+        self.names.reserve(datagrams.len());
         // SAFETY: all zeros is a value of this plain C struct, and of an array of it.
         let mut vectors: [libc::iovec; SENT_AT_ONCE] = unsafe { zeroed() };
         // SAFETY: likewise; its pointers are set below, its lengths are 0 until then.
         let mut messages: [libc::mmsghdr; SENT_AT_ONCE] = unsafe { zeroed() };
-        let headers = messages.iter_mut().zip(vectors.iter_mut());
-        for (datagram, (message, vector)) in datagrams.iter().zip(headers) {
+        // SAFETY: likewise.
+        let mut sizes: [SegmentSize; SENT_AT_ONCE] = unsafe { zeroed() };
+        let mut runs = [0; SENT_AT_ONCE];
+        for (datagram, vector) in datagrams.iter().zip(vectors.iter_mut()) {
             vector.iov_base = datagram.bytes.as_ptr().cast_mut().cast();
             vector.iov_len = datagram.bytes.len();
-            let header = &mut message.msg_hdr;
-            if let Some(name) = datagram.to.and_then(|_| names.next()) {
-                header.msg_name = name.as_ptr().cast_mut().cast();
-                header.msg_namelen = name.len();
+        }
+        let (mut at, mut count) = (0, 0);
+        while at < datagrams.len() {
+            let first = &datagrams[at];
+            let run = length(&datagrams[at..]);
+            let header = &mut messages[count].msg_hdr;
+            if let Some(to) = first.to {
+                self.names.push(to.into());
+                if let Some(name) = self.names.last() {
+                    header.msg_name = name.as_ptr().cast_mut().cast();
+                    header.msg_namelen = name.len();
+                }
             }
-            header.msg_iov = &raw mut *vector;
-            header.msg_iovlen = 1;
+            header.msg_iov = &raw mut vectors[at];
+            header.msg_iovlen = run as _;
+            if run > 1 {
+                let size = &mut sizes[count];
+                size.header.cmsg_level = libc::IPPROTO_UDP;
+                size.header.cmsg_type = UDP_SEGMENT;
+                size.header.cmsg_len = (size_of::<libc::cmsghdr>() + size_of::<u16>()) as _;
+                size.size = first.bytes.len() as u16;
+                header.msg_control = (&raw mut *size).cast();
+                header.msg_controllen = size_of::<SegmentSize>() as _;
+            }
+            runs[count] = run;
+            at += run;
+            count += 1;
         }
         // SAFETY: the descriptor is open as long as `socket` is borrowed; the messages point to names,
-        // vectors and bytes that outlive the call, of the lengths they say, and which the kernel only
-        // reads.
+        // vectors, sizes and bytes that outlive the call, of the lengths they say, and which the kernel
+        // only reads.
         let result = unsafe {
             libc::syscall(
                 libc::SYS_sendmmsg,
                 socket.as_raw_fd(),
                 messages.as_mut_ptr(),
-                datagrams.len(),
+                count,
                 libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
             )
         };
-        usize::try_from(result).map_err(|_| io::Error::last_os_error())
+        let sent = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
+        Ok(runs[..sent].iter().sum())
     }
+}
+
+/// How many of these can be handed over as one.
+fn run(datagrams: &[Outgoing<'_>]) -> usize {
+    let Some(first) = datagrams.first() else { return 0 };
+    let size = first.bytes.len();
+    if size == 0 || size > LONGEST_SEGMENT {
+        return 1;
+    }
+    let most = SEGMENTS.min(SEGMENTED_BYTES / size);
+    let mut length = 1;
+    for next in &datagrams[1..] {
+        if length == most || next.to != first.to || next.bytes.is_empty() || next.bytes.len() > size
+        {
+            break;
+        }
+        length += 1;
+        // A shorter one ends the run.
+        if next.bytes.len() < size {
+            break;
+        }
+    }
+    length
+}
+
+/// Whether the kernel knows of segments: an older one would pass the message on as one datagram.
+fn has_segments(socket: &Socket) -> bool {
+    let mut size: libc::c_int = 0;
+    let mut length = size_of_val(&size) as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as `socket` is borrowed, and the kernel writes at most
+    // `length` bytes to `size`.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_UDP,
+            UDP_SEGMENT,
+            (&raw mut size).cast(),
+            &raw mut length,
+        )
+    };
+    result == 0
+}
+
+/// Whether it may be the run that the kernel refuses, not its datagrams.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE))
 }
 
 /// `SO_MEMINFO` of every architecture that this is built for.

@@ -108,6 +108,47 @@ mod tests {
         }
     }
 
+    /// Runs of one size, broken by another peer, size, or nothing at all, as they come out.
+    #[test]
+    fn runs_to_one_peer_arrive_as_the_datagrams_that_they_are() {
+        let (sender, one, other) = (socket(), socket(), socket());
+        for socket in [&one, &other] {
+            SockRef::from(socket).set_recv_buffer_size(4 << 20).unwrap();
+        }
+        let sizes = [64, 64, 64, 10, 64, 64, 0, 64, 1400, 1400, 1401, 1401, 200, 200, 300, 300, 1];
+        let mut state = 7u32;
+        for round in 0..200u32 {
+            let payloads: Vec<(bool, Vec<u8>)> = (0..50u32)
+                .map(|at| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let size = sizes[(state >> 16) as usize % sizes.len()];
+                    let size = if round % 2 == 0 { 64 } else { size };
+                    (state.is_multiple_of(5), vec![(at + round) as u8; size])
+                })
+                .collect();
+            let all: Vec<Outgoing<'_>> = payloads
+                .iter()
+                .map(|(to_other, bytes)| {
+                    let to = if *to_other { &other } else { &one };
+                    Outgoing { to: Some(to.local_addr().unwrap()), bytes }
+                })
+                .collect();
+            let mut outbox = Outbox::new();
+            let mut sent = 0;
+            while sent < all.len() {
+                sent += outbox.send(&SockRef::from(&sender), &all[sent..]).unwrap();
+            }
+            for (is_other, receiver) in [(false, &one), (true, &other)] {
+                let wanted = payloads.iter().filter(|(to_other, _)| *to_other == is_other);
+                for (_, bytes) in wanted {
+                    let mut buffer = [0; 2000];
+                    let length = receiver.recv(&mut buffer).unwrap();
+                    assert!(buffer[..length] == bytes[..], "round {round}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_datagram_that_is_too_long_is_cut_and_says_so() {
         let (sender, receiver) = (socket(), socket());
