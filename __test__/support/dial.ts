@@ -94,8 +94,8 @@ export async function blackhole(
   const service = createService(handle, 'round-robin', 0, false)
   const framing = { kind: 'raw' }
   const numbers = { highWaterMark: 1, lingerMs: 1 }
-  const flags = { autoPause: true, allowHalfOpen: false, noDelay: true }
-  const profile = { framing, ...numbers, ...flags }
+  const flags = { autoPause: true, allowHalfOpen: false }
+  const profile = { framing, ...numbers, ...flags, socket: [] }
   const place = { host, port, scope: 0, dualStack: false, backlog: 0 }
   const bound = bind(handle, service, { id: 0, ...place, profile })
   if (bound.errno !== 0) throw new Error(`no place for a black hole: ${bound.errno}`)
