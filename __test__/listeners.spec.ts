@@ -215,7 +215,7 @@ for (const { loops } of VARIANTS) {
     t.deepEqual(server.addresses, [])
     t.is(server.connections, 0)
     const next = await server.listen(only?.address as string)
-    t.is(next.address, only?.address)
+    t.is(next.address, only?.address as string)
     t.true(await ask(await connectTo(next.address), 'hello', 'hello'))
     await server.close()
     await t.throwsAsync(server.listen(ANY), { code: 'ERR_CLOSED' })

@@ -121,6 +121,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   #isRefed = true
   #isListening = false
   #closing: Promise<void> | undefined
+  #isClosing = false
   #isStopped = false
   #onStopped: (() => void) | undefined
   /** The time to close is over. */
@@ -177,8 +178,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   }
 
   #refuseIfClosing(): void {
-    if (this.#closing !== undefined)
-      throw new MillraceError('ERR_CLOSED', 'the server is closed, or closing')
+    if (this.#isClosing) throw new MillraceError('ERR_CLOSED', 'the server is closed, or closing')
   }
 
   dup(address?: string): Promise<number> {
@@ -199,7 +199,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   }
 
   get group(): Group | undefined {
-    return this.#closing === undefined ? this.#group : undefined
+    return this.#isClosing ? undefined : this.#group
   }
   get loops(): readonly Loop[] {
     return this.#group.loops
@@ -272,6 +272,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   }
 
   async #close(timeout: number): Promise<void> {
+    this.#isClosing = true
     const { handle } = theEnvironment()
     const timer = setTimeout(() => this.#giveUp(timeout), timeout)
     const all = [...this.#all]
@@ -326,8 +327,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   /** That listener has begun to close. */
   stopping(listener: Listener): void {
     // The addresses of a server that is closed say where it was.
-    if (this.#closing === undefined)
-      this.#setListeners(this.#listeners.filter((each) => each !== listener))
+    if (!this.#isClosing) this.#setListeners(this.#listeners.filter((each) => each !== listener))
   }
 
   /** That listener is closed, and so are its connections. */

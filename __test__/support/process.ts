@@ -21,6 +21,7 @@ export interface Fixture {
   /** The lines that were not taken by `line`, up to its end. */
   rest(): Promise<string[]>
   readonly ended: Promise<End>
+  kill(): void
 }
 
 /** How to run a fixture. */
@@ -29,12 +30,14 @@ interface Options {
   env?: NodeJS.ProcessEnv
   /** Descriptors that it may have. */
   descriptors?: number
+  /** Descriptors of this process that it is given, as its 3, 4, … */
+  inherits?: readonly number[]
 }
 
 /** Starts `fixtures/<name>.ts`; it is killed when the test ends. */
 export function launch(t: ExecutionContext, name: string, options: Options = {}): Fixture {
   const path = fileURLToPath(new URL(`../fixtures/${name}.ts`, import.meta.url))
-  const { args = [], env = {}, descriptors } = options
+  const { args = [], env = {}, descriptors, inherits = [] } = options
   const command = [
     process.execPath,
     '--import',
@@ -46,7 +49,7 @@ export function launch(t: ExecutionContext, name: string, options: Options = {})
   const [file = '', ...rest] = descriptors === undefined ? command : limited
   const child = spawn(file, rest, {
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...inherits],
   })
   t.teardown(() => child.kill('SIGKILL'))
   return watch(child)
@@ -64,6 +67,7 @@ function watch(child: ChildProcess): Fixture {
   }))
   return {
     ended,
+    kill: () => void child.kill('SIGKILL'),
     async line() {
       const { done, value } = await lines.next()
       if (done) throw new Error(`ended without a line: ${(await ended).stderr}`)

@@ -1,0 +1,125 @@
+/** Listeners infer their own types, and refuse what is none of theirs. */
+
+import {
+  type Conn,
+  defineCodec,
+  type KeepAlive,
+  type ListenerHandle,
+  type ListenerSpec,
+  type ListenSpec,
+  lengthField,
+  listener,
+  type Server,
+  type SocketOptions,
+  serve,
+} from 'millrace'
+import { type Equal, expect } from './expect.js'
+
+interface Ping {
+  id: number
+}
+
+const pings = defineCodec<Ping, string>({
+  framing: lengthField().framing,
+  decode: (from) => ({ id: from.u32() }),
+  encode: (message, to) => void to.text(message),
+})
+const words = defineCodec<string, string>({
+  framing: lengthField().framing,
+  decode: (from) => from.text(from.remaining),
+  encode: (message, to) => void to.text(message),
+})
+
+/** A spec beside others has the server's types, whatever it says for itself. */
+export async function beside(): Promise<void> {
+  const server = await serve({
+    listen: [
+      'tcp://127.0.0.1:0',
+      {
+        address: 'tcp://127.0.0.1:0',
+        reusePort: true,
+        backlog: 5,
+        message(conn, ping) {
+          expect<Equal<typeof ping, Ping>>()
+          expect<Equal<typeof conn, Conn<Ping, string, { hits: number }>>>()
+          // @ts-expect-error strings go out
+          conn.write(1)
+        },
+      },
+    ],
+    codec: pings,
+    data: () => ({ hits: 0 }),
+    message: (conn, ping) => void conn.write(`${ping.id} ${conn.data.hits}`),
+  })
+  expect<Equal<typeof server, Server<Ping, string, { hits: number }>>>()
+  const handle = await server.listen('tcp://127.0.0.1:0')
+  expect<Equal<typeof handle, ListenerHandle<Ping, string, { hits: number }>>>()
+  handle.broadcast('all')
+  // @ts-expect-error no Ping goes out
+  handle.broadcast({ id: 1 })
+  const [first] = server.listeners
+  for (const conn of first ?? []) {
+    expect<Equal<typeof conn.data, unknown>>()
+    // @ts-expect-error nobody knows what it takes
+    conn.write('hello')
+  }
+  const [all, count]: [readonly string[], number] = [handle.addresses, handle.connections]
+  const descriptor: number = await server.dup(all[count])
+  await handle.pause()
+  await handle.resume()
+  await handle.close({ timeout: descriptor })
+  // @ts-expect-error a handle is read only
+  handle.address = ''
+}
+
+/** What `listener` makes has types of its own, for a server of any types. */
+export async function own(server: Server<Ping, string, number>): Promise<void> {
+  const spec = listener({
+    address: 'tcp://127.0.0.1:0',
+    codec: words,
+    data: (peer) => ({ from: peer.remote }),
+    message(conn, word) {
+      expect<Equal<typeof word, string>>()
+      expect<Equal<typeof conn, Conn<string, string, { from: string }>>>()
+      conn.write(conn.data.from)
+      // @ts-expect-error no Ping goes out
+      conn.write({ id: 1 })
+    },
+  })
+  expect<Equal<typeof spec, ListenerSpec<string, string, { from: string }>>>()
+  const handle = await server.listen(spec)
+  expect<Equal<typeof handle, ListenerHandle<string, string, { from: string }>>>()
+  for (const conn of handle) expect<Equal<typeof conn.data, { from: string }>>()
+  const chunks = listener({
+    address: 'unix:///tmp/a',
+    message: (conn, chunk) => void conn.write(chunk),
+  })
+  expect<Equal<typeof chunks, ListenerSpec<Buffer, string | Uint8Array, undefined>>>()
+  await serve({ listen: [spec, chunks], codec: pings, message: (conn) => void conn.write('hello') })
+  await serve({ listen: spec, message: (conn, chunk) => void conn.write(chunk) })
+  // @ts-expect-error an address is needed
+  listener({ codec: words })
+  // @ts-expect-error a server's option
+  listener({ address: 'tcp://127.0.0.1:0', loops: 1 })
+  // @ts-expect-error a codec of other messages than the server's
+  void serve({ listen: { address: 'tcp://127.0.0.1:0', codec: words }, codec: pings })
+  // @ts-expect-error what a spec says does not type the server
+  void serve({ listen: { address: 'tcp://127.0.0.1:0', message: (_, ping: Ping) => ping.id } })
+}
+
+/** Options are typed where they are kept. */
+export async function options(
+  conn: Conn,
+  spec: ListenSpec<Ping, string, undefined>,
+): Promise<void> {
+  const keepAlive: KeepAlive = { idle: 1000, interval: 1000, count: 3 }
+  const socket: SocketOptions = { noDelay: true, keepAlive, linger: 0, dscp: 46 }
+  await conn.setSocketOptions(socket)
+  const found: SocketOptions = await conn.socketOptions()
+  await conn.setSocketOptions({ ...found, keepAlive: false, linger: false })
+  await serve({ listen: { ...spec, ...socket, fastOpen: 5, deferAccept: 1000 }, codec: pings })
+  // @ts-expect-error a time to linger would block a loop
+  await conn.setSocketOptions({ linger: 5000 })
+  // @ts-expect-error of listeners only
+  await conn.setSocketOptions({ backlog: 5 })
+}
