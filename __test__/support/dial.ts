@@ -12,9 +12,7 @@ import {
   connect,
   type ReconnectingOptions,
 } from 'millrace'
-import { theEnvironment } from '../../lib/environment.js'
-import { bind, createService } from '../../lib/native.js'
-import { LOOPS, RING_BYTES } from './serve.js'
+import { LOOPS, RING_BYTES, start } from './serve.js'
 
 /** What runs on loops of its own unless the spec names others. */
 function onLoops<T extends { loops?: unknown; loop?: unknown }>(options: T): T {
@@ -90,18 +88,16 @@ export async function blackhole(
   host: string = '127.0.0.1',
   port: number = 0,
 ): Promise<number> {
-  const { handle } = theEnvironment()
-  const service = createService(handle, 'round-robin', 0, false)
-  const framing = { kind: 'raw' }
-  const numbers = { highWaterMark: 1, lingerMs: 1 }
-  const flags = { autoPause: true, allowHalfOpen: false }
-  const profile = { framing, ...numbers, ...flags, socket: [] }
-  const place = { host, port, scope: 0, dualStack: false, backlog: 0 }
-  const bound = bind(handle, service, { id: 0, ...place, profile })
-  if (bound.errno !== 0) throw new Error(`no place for a black hole: ${bound.errno}`)
-  const filling = net.connect({ host, port: bound.port })
-  filling.on('error', () => {})
-  await once(filling, 'connect')
-  t.teardown(() => filling.destroy())
-  return bound.port
+  const where = host.includes(':') ? `[${host}]` : host
+  const listen = { address: `tcp://${where}:${port}`, backlog: 1 }
+  const server = await start(t, { listen, message() {} })
+  await server.listeners[0]?.pause()
+  // The kernel holds one more than the backlog says.
+  for (let at = 0; at < 2; at++) {
+    const filling = net.connect({ host, port: server.port })
+    filling.on('error', () => {})
+    await once(filling, 'connect')
+    t.teardown(() => filling.destroy())
+  }
+  return server.port
 }
