@@ -156,7 +156,7 @@ export function checkConnect(
   const { to, loops, loop } = options
   if (loop !== undefined && loops !== undefined)
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
-  const settings = checkConn(options, raw())
+  const settings = checkConn(options, raw(), false)
   const place = destination(to)
   return {
     ...settings,
