@@ -56,7 +56,7 @@ const scenario = {
     },
   ],
   async measure(variant) {
-    const server = await Server.start({ ...floor, args: ['--hosts', `${HOSTS}`] })
+    const server = await Server.start(floor, [], [], ['--hosts', `${HOSTS}`])
     try {
       const port = server.address.split(':').at(-1)
       const shape = ['--connections', `${CONNECTIONS}`, '--at-once', `${AT_ONCE}`]
