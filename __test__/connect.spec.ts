@@ -137,7 +137,9 @@ for (const kind of KINDS) {
 
   for (const loops of [1, 3]) {
     test(`T24: a proxy has both connections of a pair on one loop and holds each back for the other (${kind}, loops: ${loops})`, async (t) => {
-      const size = 8 << 20
+      // More than the kernel's buffers hold between two ends.
+      const size = 12 << 20
+      const count = 3
       // The slow side: it reads when told to, and then gives all of it back.
       const read = gate()
       const backend = await peer(t, kind, (socket) => {
@@ -177,8 +179,8 @@ for (const kind of KINDS) {
         },
       })
       const clients = await Promise.all(
-        Array.from({ length: 6 }, async () => {
-          const bytes = randomBytes(size / 6)
+        Array.from({ length: count }, async () => {
+          const bytes = randomBytes(size)
           let length = 0
           const chunks: Buffer[] = []
           const back = gate()
@@ -195,7 +197,7 @@ for (const kind of KINDS) {
         }),
       )
       // Held back all the way, until the backends read.
-      while (!isHeldBack || pairs.length < 6) await turns(1)
+      while (!isHeldBack || pairs.length < count) await turns(1)
       read.open()
       for (const { bytes, chunks, back } of clients) {
         await back.passed
@@ -241,6 +243,38 @@ test('T27: clients and a server of this house speak with each other, and each cl
   t.is(opened.value, count)
   t.is(serverSide.value, count)
   t.is(clientSide.value, count)
+})
+
+test('a client that writes without end and a server that echoes never wait for each other', async (t) => {
+  const size = 64 << 20
+  const server = await start(t, {
+    highWaterMark: 64 * 1024,
+    message(conn, chunk) {
+      if (!conn.write(chunk)) conn.pause()
+    },
+    drain: (conn) => conn.resume(),
+  })
+  let [written, echoed] = [0, 0]
+  const all = gate()
+  const chunk = randomBytes(1 << 18)
+  const fill = (conn: Conn) => {
+    while (written < size) {
+      written += chunk.length
+      if (!conn.write(chunk)) return
+    }
+  }
+  await dial(t, {
+    to: `tcp://127.0.0.1:${server.port}`,
+    highWaterMark: 64 * 1024,
+    open: fill,
+    drain: fill,
+    message(_conn, piece) {
+      echoed += piece.length
+      if (echoed === size) all.open()
+    },
+  })
+  await all.passed
+  t.is(echoed, size)
 })
 
 test('a connection that is refused rejects as it does in Node', async (t) => {
@@ -352,11 +386,12 @@ test('whenever it is aborted, either nothing is heard or open and then close', a
 
 test('many may wait for one signal', async (t) => {
   const to = await peer(t, 'tcp', (socket) => socket.resume())
+  const loops = await start(t, {})
   const abort = new AbortController()
   const closes = new Count()
   const conns = await Promise.all(
     Array.from({ length: 50 }, () =>
-      dial(t, { to, signal: abort.signal, close: () => closes.up() }),
+      dial(t, { to, loops, signal: abort.signal, close: () => closes.up() }),
     ),
   )
   conns[0]?.destroy()

@@ -8,12 +8,13 @@ usage: npm run bench -- SUITE [OPTIONS]
   echo      messages per second, latency and CPU, beside plain mio and node:net
   unix      the same over a Unix socket
   udp       answered datagrams per second and CPU, beside node:dgram
+  connect   connections per second that a client makes, beside net.connect
   fairness  timers beside busy handlers, a quiet connection beside a flood
   memory    bytes of an idle connection, growth under connects and closes
   all       all of these
 
   --rounds N        how often each variant is measured, each time in a fresh process (echo,
-                    unix and udp 5, else 3)
+                    unix, udp and connect 5, else 3)
   --seconds S       how long a round measures (3)
   --only A,B        only these scenarios
   --variants X,Y    only these variants

@@ -7,6 +7,7 @@ import { describe, machine } from './machine.mjs'
 import { parse, USAGE, UsageError } from './options.mjs'
 import { summary, verdict, verdicts } from './report.mjs'
 import { play } from './rounds.mjs'
+import { connect } from './suites/connect.mjs'
 import { echo, unix } from './suites/echo.mjs'
 import { fairness } from './suites/fairness.mjs'
 import { memory } from './suites/memory.mjs'
@@ -22,7 +23,7 @@ import { udp } from './suites/udp.mjs'
  */
 
 /** @type {readonly Suite[]} */
-const SUITES = [echo, unix, fairness, memory, udp]
+const SUITES = [echo, unix, connect, fairness, memory, udp]
 
 /** The servers import what is built. */
 function checkBuilt() {

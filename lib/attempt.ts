@@ -71,21 +71,28 @@ export class Attempt implements Source {
   #init(): DialInit {
     const { local, paused, profile } = this.#plan
     const address = this.#address
-    const common = { id: this.#number, paused, profile }
+    const init: DialInit = {
+      id: this.#number,
+      port: 0,
+      scope: 0,
+      localPort: 0,
+      localScope: 0,
+      paused,
+      profile,
+    }
     if (address.kind === 'unix') {
-      const path = unixName(address.path)
-      return { ...common, path, port: 0, scope: 0, localPort: 0, localScope: 0 }
+      init.path = unixName(address.path)
+      return init
     }
-    const { host, port, scope } = address
-    return {
-      ...common,
-      host,
-      port,
-      scope,
-      ...(local === undefined ? {} : { localHost: local.host }),
-      localPort: local?.port ?? 0,
-      localScope: local?.scope ?? 0,
+    init.host = address.host
+    init.port = address.port
+    init.scope = address.scope
+    if (local !== undefined) {
+      init.localHost = local.host
+      init.localPort = local.port
+      init.localScope = local.scope
     }
+    return init
   }
 
   /** Gives up. The answer may be on its way. */

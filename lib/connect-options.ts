@@ -3,6 +3,7 @@
 import { type Destination, destination, type LocalAddress, localAddress } from './address.js'
 import { oneOf, whole } from './checks.js'
 import type { Client } from './client.js'
+import type { Codec } from './codec.js'
 import type { Conn } from './conn.js'
 import { Connection } from './connection.js'
 import { invalidOption, MillraceError } from './errors.js'
@@ -136,6 +137,9 @@ const NAMES: ReadonlySet<string> = new Set([
 const CLIENT_NAMES: ReadonlySet<string> = new Set([...NAMES, 'offline', 'maxOffline', 'state'])
 const BACKOFF_NAMES: ReadonlySet<string> = new Set(['min', 'max', 'factor', 'jitter', 'attempts'])
 
+/** The codec where there is none: made at the first use, and not again for each of thousands. */
+let fallback: Codec<unknown, unknown> | undefined
+
 /** Whether a client is asked for, not one connection. */
 export function reconnects(options: unknown): options is ReconnectingOptions<never, never, never> {
   const { reconnect } = (options ?? {}) as { reconnect?: unknown }
@@ -156,7 +160,8 @@ export function checkConnect(
   const { to, loops, loop } = options
   if (loop !== undefined && loops !== undefined)
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
-  const settings = checkConn(options, raw())
+  fallback ??= raw()
+  const settings = checkConn(options, fallback, false)
   const place = destination(to)
   return {
     ...settings,

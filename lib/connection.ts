@@ -23,6 +23,8 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
   readonly #ip: number | string
   readonly #port: number
   readonly #local: string
+  /** Bytes received, once it is closed. */
+  #received = 0
 
   constructor(
     loop: Loop,
@@ -67,7 +69,7 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
     return this.flags & ENDED ? 'ending' : 'open'
   }
   get bytesRead(): number {
-    if (this.flags & CLOSED) return this.extras?.bytesRead ?? 0
+    if (this.flags & CLOSED) return this.#received
     const { environment, index } = this.eventLoop
     return Math.max(0, bytesReceived(environment.handle, index, this.slot, this.generation))
   }
@@ -130,17 +132,16 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
   #closed(error: Error | undefined, received: number): void {
     if (this.flags & CLOSED) return
     this.flags |= CLOSED | ENDED
-    const extras = this.more()
-    extras.bytesRead = received
-    if (error !== undefined) extras.error = error
-    const ended = error ?? new MillraceError('ERR_CLOSED', 'the connection is closed')
-    extras.drained.reject(ended)
-    extras.flushed.reject(ended)
-    extras.flushedNext.reject(ended)
+    this.#received = received
+    if (error !== undefined) this.more().error = error
+    // An error is not cheap, and mostly nobody waits.
+    if (this.extras?.isAwaited) {
+      this.extras.fail(error ?? new MillraceError('ERR_CLOSED', 'the connection is closed'))
+    }
     this.wakePull()
     if (!(this.flags & UNREFED)) this.eventLoop.environment.hold(-1)
     this.profile.owner.closed(this, error)
-    extras.closed.resolve()
+    this.extras?.closed.resolve()
   }
 
   ref(): this {

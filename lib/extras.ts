@@ -148,6 +148,16 @@ export class Extras {
   pull: Deferred<void> | undefined
   /** Why it was destroyed from here. */
   error: Error | undefined
-  /** Counts as they were when it closed. */
-  bytesRead = 0
+
+  /** Somebody waits for what has been written. */
+  get isAwaited(): boolean {
+    return this.drained.isOn || this.flushed.isOn || this.flushedNext.isOn
+  }
+
+  /** What they wait for does not come. */
+  fail(error: Error): void {
+    this.drained.reject(error)
+    this.flushed.reject(error)
+    this.flushedNext.reject(error)
+  }
 }

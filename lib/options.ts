@@ -34,7 +34,10 @@ export interface ConnOptions<In, Out> extends SocketOptions {
   highWaterMark?: number
   /** Bytes waiting to be sent over which a connection is destroyed with `ERR_WRITE_BUFFER_FULL`. Default 16 MiB. */
   maxWriteBuffer?: number
-  /** While more than `highWaterMark` bytes wait to be sent, do not read. Default true. */
+  /**
+   * While more than `highWaterMark` bytes wait to be sent, do not read. Default true for `serve`, false
+   * for `connect`: where both ends do it, each may wait for the other to read.
+   */
   autoPause?: boolean
   /** Bytes of received input that wait for a connection that nobody pulls from. Default 1 MiB (or 1,024 frames). */
   maxParked?: number
@@ -235,7 +238,7 @@ function listenSettings(
   how: { fallback: Codec<unknown, unknown>; isOwn: boolean; named: ReadonlySet<string> },
 ): ListenSettings {
   checkHandlers(options)
-  const settings = checkConn(options, how.fallback)
+  const settings = checkConn(options, how.fallback, true)
   const { mode, ipv6Only, bindToDevice } = options
   const reusePort = flag('reusePort', options.reusePort, false)
   if (reusePort && !balancesPorts()) {
@@ -302,6 +305,7 @@ export function checkSignal(signal: unknown): void {
 export function checkConn(
   options: ConnOptions<never, never>,
   fallback: Codec<unknown, unknown>,
+  autoPause: boolean,
 ): ConnSettings {
   const { codec = fallback } = options as {
     codec?: Codec<unknown, unknown> | ((peer: Peer) => Codec<unknown, unknown>)
@@ -323,7 +327,7 @@ export function checkConn(
       Math.max(DEFAULT_MARKS.most, highWaterMark),
       highWaterMark,
     ),
-    autoPause: flag('autoPause', options.autoPause, true),
+    autoPause: flag('autoPause', options.autoPause, autoPause),
     maxParked: {
       bytes: whole('maxParked', options.maxParked, DEFAULT_MAX, 1),
       frames: MAX_PARKED_FRAMES,

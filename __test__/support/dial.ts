@@ -47,15 +47,15 @@ export function path(): string {
   return join(tmpdir(), `millrace-${process.pid}-${paths++}.sock`)
 }
 
-/** A peer of Node's own on a TCP port or a Unix path; where to connect to. */
+/** A peer of Node's own on a TCP port or a Unix path, which listens until told not to; where to connect to. */
 export async function peer(
   t: ExecutionContext,
   kind: 'tcp' | 'unix',
   onSocket: (socket: net.Socket) => void,
-  options: net.ServerOpts = {},
+  options: { until?: Promise<void> } = {},
 ): Promise<string> {
   const sockets = new Set<net.Socket>()
-  const server = net.createServer(options, (socket) => {
+  const server = net.createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => {})
     onSocket(socket)
@@ -67,6 +67,7 @@ export async function peer(
     for (const socket of sockets) socket.destroy()
     server.close()
   })
+  void options.until?.then(() => server.close())
   const address = server.address()
   if (typeof address === 'string') return `unix://${address}`
   return `tcp://127.0.0.1:${(address as net.AddressInfo).port}`

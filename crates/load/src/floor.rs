@@ -1,6 +1,7 @@
 //! The plainest echo server on mio, with no framework: the upper bound of the benchmarks' table.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr};
 
 use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
@@ -10,17 +11,26 @@ use crate::options::{Failure, Options};
 use crate::stream::{SHORT_READ_DRAINS, Stream};
 use crate::target::Target;
 
-const LISTENER: Token = Token(usize::MAX);
+/// The token of the first listener; those of the others count down from it.
+const LISTENER: usize = usize::MAX;
+/// More addresses than this are not there without being set up.
+const MOST_HOSTS: usize = 250;
 
 /// Serves until the process is killed.
 pub fn run(mut options: Options) -> Result<u64, Failure> {
     let address = options.or("--address", Target::Tcp(([127, 0, 0, 1], 0).into()))?;
+    let hosts = options.count("--hosts", 1)?;
     options.end()?;
+    if hosts > MOST_HOSTS {
+        return Err(Failure::Usage(format!("--hosts is at most {MOST_HOSTS}")));
+    }
 
     let mut poll = Poll::new()?;
-    let mut listener = Listener::bind(&address)?;
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    println!("listening {}", listener.local()?);
+    let mut listeners = listen(&address, hosts)?;
+    for (at, listener) in listeners.iter_mut().enumerate() {
+        poll.registry().register(listener, Token(LISTENER - at), Interest::READABLE)?;
+    }
+    println!("listening {}", listeners[0].local()?);
     let mut events = Events::with_capacity(1024);
     let mut buffer = vec![0; 64 * 1024];
     let mut connections = Slab::new();
@@ -31,7 +41,7 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
         }
         for event in &events {
             let token = event.token();
-            if token == LISTENER {
+            if let Some(listener) = listeners.get(LISTENER - token.0) {
                 while let Ok(mut stream) = listener.accept() {
                     let place = connections.vacant_entry();
                     let interest = if stream.reports_idle_writability() {
@@ -56,6 +66,27 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
             }
         }
     }
+}
+
+/// A listener on each of so many addresses, counted up from the first, all on one port.
+fn listen(first: &Target, hosts: usize) -> Result<Vec<Listener>, Failure> {
+    let mut listeners = vec![Listener::bind(first)?];
+    if hosts == 1 {
+        return Ok(listeners);
+    }
+    let Target::Tcp(SocketAddr::V4(_)) = first else {
+        return Err(Failure::Usage("--hosts needs an IPv4 address".to_owned()));
+    };
+    let local = listeners[0].local()?;
+    let local: SocketAddr =
+        local.parse().map_err(|_| Failure::Usage(format!("{local} is no IPv4 address")))?;
+    for more in 1..hosts {
+        let IpAddr::V4(ip) = local.ip() else { break };
+        let ip = (u32::from(ip) + more as u32).into();
+        let address = SocketAddr::new(IpAddr::V4(ip), local.port());
+        listeners.push(Listener::bind(&Target::Tcp(address))?);
+    }
+    Ok(listeners)
 }
 
 /// A connection.

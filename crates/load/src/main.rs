@@ -39,7 +39,7 @@ usage: millrace-load COMMAND [OPTIONS]
     [--seconds 3] [--warmup 0.5] [--rate MESSAGES_PER_SECOND] [--pid PID]
     [--check true|false] [--spread 1]
   floor            the plainest mio echo server, the upper bound of the table
-    [--address 127.0.0.1:0]
+    [--address 127.0.0.1:0] [--hosts 1]
   idle             holds connections; reads `open K`, `close K`, `close all`, `quit` from stdin
     --address A [--connections 0] [--step CONNECTIONS] [--framing raw|length] [--pid PID]
     [--spread 1]
@@ -51,6 +51,7 @@ usage: millrace-load COMMAND [OPTIONS]
   udp              answered datagrams per second, losses, latency and server CPU of a UDP echo
     --address IP:PORT [--peers 64] [--depth 8] [--size 64] [--seconds 3] [--warmup 0.5] [--pid PID]
 
+--hosts listens on so many addresses, counted up from that of A, on one port.
 A is ip:port or unix:/path. --spread binds the connections in turn to 127.0.0.1 to 127.0.0.N.
 exit code: 0 all came back as sent, 1 errors, 2 wrong usage";
 

@@ -1,0 +1,93 @@
+/** What `connect` infers, accepts and refuses: compiled by `tsconfig.test.json`, never run. */
+
+import {
+  type Client,
+  type ClientState,
+  type Conn,
+  type ConnectOptions,
+  connect,
+  json,
+  lengthField,
+  line,
+  type ReconnectingOptions,
+  type ReconnectOptions,
+  type Server,
+} from 'millrace'
+import { type Equal, expect } from './expect.js'
+
+interface Ping {
+  id: number
+}
+
+export async function connection(server: Server<Ping, string, number>): Promise<void> {
+  const conn = await connect({
+    to: 'tcp://127.0.0.1:9000',
+    codec: json<Ping, string>(lengthField()),
+    data: (peer) => ({ from: peer.remote }),
+    open(conn) {
+      expect<Equal<typeof conn, Conn<Ping, string, { from: string }>>>()
+    },
+    message(conn, ping) {
+      expect<Equal<typeof ping, Ping>>()
+      conn.write(conn.data.from)
+    },
+    close(conn, error) {
+      expect<Equal<typeof error, Error | undefined>>()
+      expect<Equal<typeof conn.data, { from: string }>>()
+    },
+    timeout: 1000,
+    signal: new AbortController().signal,
+    localAddress: '127.0.0.1',
+    loops: server,
+    highWaterMark: 1024,
+  })
+  expect<Equal<typeof conn, Conn<Ping, string, { from: string }>>>()
+  const plain = await connect({ to: 'unix:///run/my.sock', loop: conn })
+  expect<Equal<typeof plain, Conn<Buffer, Uint8Array | string, undefined>>>()
+  await connect({ to: 'tcp://127.0.0.1:1', loops: 'inline', ringBytes: 4096, reconnect: false })
+  // @ts-expect-error whom to connect to
+  await connect({ codec: line() })
+  // @ts-expect-error connections have a loop, servers loops
+  await connect({ to: 'tcp://127.0.0.1:1', loop: server })
+  // @ts-expect-error only a client connects again
+  await connect({ to: 'tcp://127.0.0.1:1', offline: 'queue' })
+  // @ts-expect-error a Ping comes in and does not go out
+  conn.write({ id: 1 })
+  expect<Equal<ConnectOptions['timeout'], number | undefined>>()
+}
+
+export async function client(): Promise<void> {
+  await using client = await connect({
+    to: 'tcp://127.0.0.1:9000',
+    codec: json<Ping, string>(lengthField()),
+    data: () => 7,
+    reconnect: { min: 1, max: 10, factor: 1.5, jitter: 0, attempts: 3 },
+    offline: 'queue',
+    maxOffline: 1024,
+    message(conn, ping) {
+      expect<Equal<typeof ping, Ping>>()
+      expect<Equal<typeof conn.data, number>>()
+    },
+    state(client) {
+      expect<Equal<typeof client, Client<Ping, string, number>>>()
+    },
+  })
+  expect<Equal<typeof client, Client<Ping, string, number>>>()
+  expect<Equal<typeof client.state, ClientState>>()
+  expect<Equal<typeof client.conn, Conn<Ping, string, number> | undefined>>()
+  expect<Equal<typeof client.nextAttemptAt, number | undefined>>()
+  const accepted: boolean = client.write('message')
+  // @ts-expect-error a Ping comes in and does not go out
+  client.write({ id: 1 })
+  // @ts-expect-error it is told, not set
+  client.state = accepted ? 'open' : 'closed'
+  const again = await connect({ to: 'tcp://127.0.0.1:1', reconnect: true })
+  expect<Equal<typeof again, Client<Buffer, Uint8Array | string, undefined>>>()
+  again.ref().unref().end()
+  again.destroy(new Error('enough'))
+  await again.closed
+  // @ts-expect-error there are two ways
+  await connect({ to: 'tcp://127.0.0.1:1', reconnect: true, offline: 'drop' })
+  expect<Equal<ReconnectOptions['attempts'], number | undefined>>()
+  expect<Equal<ReconnectingOptions['reconnect'], true | ReconnectOptions>>()
+}
