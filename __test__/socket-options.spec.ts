@@ -72,6 +72,8 @@ for (const [options, seen = options] of VALUES) {
     t.is((await read(socket, 5)).toString(), 'hello')
   })
 
+  // That one is a state, which the handshake may have changed again.
+  if (options.quickAck !== undefined) continue
   test(`a connection that is begun here has what it is told: ${text}`, async (t) => {
     const server = await start(t, { message() {} })
     const conn = await dial({
@@ -153,12 +155,16 @@ test('destroy resets with linger: 0, and end loses nothing', async (t) => {
     changed.destroy()
     t.is(await otherMet, expected)
   }
+  // The peer ends first, so the socket is closed while its last bytes are on their way.
   const big = Buffer.alloc(4 << 20, 'x')
-  const [conn, socket] = await pair(t, { linger: 0 })
-  conn.end(big)
-  const all = await readAll(socket)
-  t.is(all.length, big.length)
-  t.true(all.equals(big))
+  const server = await start(t, { linger: 0, message: (conn) => conn.end(big) })
+  for (let round = 0; round < 5; round++) {
+    const socket = await connect(server.port, { allowHalfOpen: true })
+    socket.end('hello')
+    const all = await readAll(socket)
+    t.is(all.length, big.length)
+    t.true(all.equals(big))
+  }
 })
 
 test('options of a connection that is closed reject, and touch no descriptor', async (t) => {

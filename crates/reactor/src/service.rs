@@ -170,3 +170,44 @@ impl Acceptors {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Service;
+    use crate::balance::Balance;
+
+    #[test]
+    fn a_place_is_taken_before_it_is_filled_and_never_twice() {
+        let service = Service::new(Balance::RoundRobin, 2, false);
+        assert!(service.reserve() && service.reserve());
+        assert!(!service.reserve());
+        service.give_back();
+        assert!(service.reserve());
+        assert!(!service.reserve());
+    }
+
+    #[test]
+    fn who_waits_is_served_whoever_begins_to_wait_behind() {
+        let service = Service::new(Balance::RoundRobin, 1, false);
+        assert!(service.reserve());
+        let first = service.await_place();
+        assert!(!service.has_come(first));
+        service.release();
+        let second = service.await_place();
+        assert!(service.has_come(first));
+        assert!(!service.has_come(second));
+    }
+
+    #[test]
+    fn a_place_that_is_given_back_is_no_close() {
+        let service = Service::new(Balance::RoundRobin, 1, false);
+        assert!(service.reserve());
+        let (place, close) = (service.await_place(), service.await_close());
+        service.give_back();
+        assert!(service.has_come(place));
+        assert!(!service.has_come(close));
+        assert!(service.reserve());
+        service.release();
+        assert!(service.has_come(close));
+    }
+}
