@@ -1,5 +1,6 @@
 /** millrace: sockets, framing, limits and balancing on Rust event loops; handlers and codecs in TypeScript. */
 export { bind } from './lib/bind.js';
+export type { ConnectDatagramOptions } from './lib/connect-datagrams.js';
 export type { BroadcastOptions } from './lib/broadcast.js';
 export type { Client, ClientState } from './lib/client.js';
 export { type Codec, defineCodec, json, map } from './lib/codec.js';
@@ -8,7 +9,7 @@ export { connect } from './lib/connect.js';
 export type { ConnectOptions, ReconnectingOptions, ReconnectOptions, } from './lib/connect-options.js';
 export type { BindOptions, MulticastOptions } from './lib/datagram-options.js';
 export type { DatagramInfo } from './lib/datagram-peer.js';
-export type { DatagramHandlers, DatagramSocket, DatagramStats, MembershipOptions, Received, } from './lib/datagram-socket.js';
+export type { ConnectedSocket, DatagramHandlers, DatagramSocket, DatagramStats, MembershipOptions, Received, } from './lib/datagram-socket.js';
 export { type ErrorCode, MillraceError } from './lib/errors.js';
 export { delimiter, type FrameCodec, type Framing, fixed, type LengthFieldOptions, lengthField, line, raw, varint, } from './lib/framing.js';
 export type { Handlers, Peer } from './lib/handlers.js';
