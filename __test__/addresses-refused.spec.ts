@@ -45,23 +45,26 @@ const REFUSED: readonly [string, unknown][] = [
 const REFUSED_PATHS = ['unix:', 'unix://', 'unix://@', 'unix:///a\0b', `unix:///${'x'.repeat(200)}`]
 const REFUSED_DESCRIPTORS = ['fd:', 'fd://', 'fd://x', 'fd://1/2', 'systemd:', 'systemd://a/b']
 
-test.serial('T7 bad addresses are refused with a code of their own, and leave nothing behind', async (t) => {
-  const isUnix = process.platform !== 'win32'
-  const more = isUnix ? [...REFUSED_PATHS, ...REFUSED_DESCRIPTORS] : []
-  const server = await start(t, { message() {} })
-  const before = descriptors()
-  for (const address of [...REFUSED.map(([, each]) => each as string), ...more]) {
-    const expected = { code: 'ERR_INVALID_ADDRESS' }
-    // Alone, behind a good one, of a spec, and added to a server that serves.
-    await t.throwsAsync(serve({ listen: [address], loops: LOOPS }), expected, String(address))
-    const listen = ['tcp://127.0.0.1:0', address]
-    await t.throwsAsync(serve({ listen, loops: LOOPS }), expected, String(address))
-    await t.throwsAsync(serve({ listen: [{ address }], loops: LOOPS }), expected, String(address))
-    await t.throwsAsync(server.listen(address), expected, String(address))
-  }
-  t.is(descriptors(), before)
-  t.is(server.listeners.length, 1)
-})
+test.serial(
+  'T7 bad addresses are refused with a code of their own, and leave nothing behind',
+  async (t) => {
+    const isUnix = process.platform !== 'win32'
+    const more = isUnix ? [...REFUSED_PATHS, ...REFUSED_DESCRIPTORS] : []
+    const server = await start(t, { message() {} })
+    const before = descriptors()
+    for (const address of [...REFUSED.map(([, each]) => each as string), ...more]) {
+      const expected = { code: 'ERR_INVALID_ADDRESS' }
+      // Alone, behind a good one, of a spec, and added to a server that serves.
+      await t.throwsAsync(serve({ listen: [address], loops: LOOPS }), expected, String(address))
+      const listen = ['tcp://127.0.0.1:0', address]
+      await t.throwsAsync(serve({ listen, loops: LOOPS }), expected, String(address))
+      await t.throwsAsync(serve({ listen: [{ address }], loops: LOOPS }), expected, String(address))
+      await t.throwsAsync(server.listen(address), expected, String(address))
+    }
+    t.is(descriptors(), before)
+    t.is(server.listeners.length, 1)
+  },
+)
 
 for (const [what, address] of REFUSED) {
   test(`an address is refused: ${what}`, async (t) => {

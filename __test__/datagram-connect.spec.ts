@@ -160,7 +160,7 @@ test('T24 streams are proxied to datagrams on the loop of each connection', asyn
     open(conn) {
       conn.data.socket = connectTo({
         to: `udp://127.0.0.1:${backend.port}`,
-        loop: conn as never,
+        loop: conn,
         message: (_, message) => void conn.write(message),
       })
     },
