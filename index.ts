@@ -6,6 +6,7 @@ export type { Client, ClientState } from './lib/client.js'
 export { type Codec, defineCodec, json, map } from './lib/codec.js'
 export type { Conn, ReadyState } from './lib/conn.js'
 export { connect } from './lib/connect.js'
+export type { ConnectDatagramOptions } from './lib/connect-datagrams.js'
 export type {
   ConnectOptions,
   ReconnectingOptions,
@@ -14,6 +15,7 @@ export type {
 export type { BindOptions, MulticastOptions } from './lib/datagram-options.js'
 export type { DatagramInfo } from './lib/datagram-peer.js'
 export type {
+  ConnectedSocket,
   DatagramHandlers,
   DatagramSocket,
   DatagramStats,

@@ -96,7 +96,7 @@ test.serial('a socket in the place of one that is closed hears nothing of that o
     const client = await peer(t)
     const seen: string[] = []
     const socket = await bound(t, {
-      loops: server as never,
+      loops: server,
       message(socket, message, info) {
         seen.push(String(message))
         socket.send(message, info)

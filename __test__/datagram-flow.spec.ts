@@ -178,7 +178,7 @@ test('a flood of datagrams beside it disturbs no stream, on the same loop', asyn
     message: (conn, chunk) => void conn.write(chunk),
   })
   const socket = await bound(t, {
-    loops: server as never,
+    loops: server,
     message: (socket, message, info) => void socket.send(message, info),
   })
   const client = await peer(t)
@@ -209,9 +209,9 @@ test('a flood of datagrams beside it disturbs no stream, on the same loop', asyn
 
 test('a socket closed on the loops of a server leaves the server alone, and the other way round', async (t) => {
   const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
-  const one = await bound(t, { loops: server as never, message() {} })
+  const one = await bound(t, { loops: server, message() {} })
   const other = await bound(t, {
-    loops: server as never,
+    loops: server,
     message: (socket, message, info) => void socket.send(message, info),
   })
   await one.close()

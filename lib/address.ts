@@ -167,10 +167,10 @@ export type Destination = StreamAddress | { readonly kind: 'name'; host: string;
  *
  * @throws `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`
  */
-export function destination(address: string): Destination {
+export function destination(address: string, wanted: 'tcp' | 'udp' = 'tcp'): Destination {
   const [name, rest] = scheme(address)
-  if (name === 'unix') return unixPath(address, rest)
-  if (name !== 'tcp') throw invalid(address, `has a scheme other than tcp and unix: ${name}`)
+  if (name === 'unix' && wanted === 'tcp') return unixPath(address, rest)
+  if (name !== wanted) throw invalid(address, `has a scheme other than tcp, udp and unix: ${name}`)
   const { host, port } = hostAndPort(address, rest)
   if (port === 0) throw invalid(address, 'has port 0, on which nobody listens')
   const [ip = '', zone = ''] = host.split('%')

@@ -1,6 +1,7 @@
 /** Binds datagram sockets. */
 
 import { isIPv6 } from 'node:net'
+import { onAbort } from './aborts.js'
 import { endpoint, resolveDatagram, type TcpAddress } from './address.js'
 import { systemError } from './close-error.js'
 import { DatagramHandle } from './datagram-handle.js'
@@ -44,14 +45,24 @@ export async function bind<In = Buffer, Out = Uint8Array | string>(
     owner instanceof ServerHandle ? owner.group : undefined,
   )
   const handlers = options as unknown as AnyHandlers
-  const socket = await start(group, settings, handlers, isSpread, address)
-  if (signal !== undefined) {
-    const close = () => void socket.close()
-    if (signal.aborted) close()
-    signal.addEventListener('abort', close, { once: true })
-    void socket.over.then(() => signal.removeEventListener('abort', close))
-  }
+  const socket = await start({ group, settings, handlers, isSpread, address, signal })
   return socket as unknown as DatagramSocket<In, Out>
+}
+
+/** What a socket is to be. */
+export interface DatagramPlan {
+  /** Joined; left when the socket is closed, or there is none. */
+  readonly group: Group
+  readonly settings: DatagramSettings
+  readonly handlers: AnyHandlers
+  /** A socket for each loop. */
+  readonly isSpread: boolean
+  readonly address: TcpAddress
+  /** The one peer of a connected socket. */
+  readonly peer?: TcpAddress
+  /** The loop that is to have it, if one was named. */
+  readonly loop?: Loop | undefined
+  readonly signal: AbortSignal | undefined
 }
 
 /** A socket that is bound, and the loop that is to have it. */
@@ -61,22 +72,19 @@ interface Bound {
   readonly number: number
 }
 
-async function start(
-  group: Group,
-  settings: DatagramSettings,
-  handlers: AnyHandlers,
-  isSpread: boolean,
-  requested: TcpAddress,
-): Promise<DatagramHandle> {
+/** Binds, and gives what is bound to its loops. */
+export async function start(plan: DatagramPlan): Promise<DatagramHandle> {
+  const { group, settings, handlers, isSpread, loop, peer, signal } = plan
   const bound: Bound[] = []
   let socket: DatagramHandle
   try {
     const alive = group.loops.filter((loop) => !loop.isDead)
     if (alive.length === 0)
       throw new MillraceError('ERR_LOOP_PANIC', 'the event loops to bind on were lost')
-    const loops = isSpread ? alive : [leastUsed(alive)]
+    const isThere = loop !== undefined && alive.includes(loop)
+    const loops = isSpread ? alive : [isThere ? loop : leastUsed(alive)]
     const max = largest(settings.max, group.ringBytes)
-    const address = bindAll(loops, settings, isSpread, max, requested, bound)
+    const address = bindAll(loops, plan, max, bound)
     const { host, port, scope, dualStack } = address
     const zone = scope === 0 ? '' : `%${scope}`
     socket = new DatagramHandle(settings, handlers, group)
@@ -86,12 +94,18 @@ async function start(
     const isV6 = isIPv6(host)
     socket.starts(lanes, { v4: !isV6 || dualStack, v6: isV6 }, max)
     socket.address = `udp://${endpoint(`${host}${zone}`, port)}`
+    if (peer !== undefined) socket.connects(endpoint(peer.host, peer.port))
   } catch (error) {
     for (const each of bound) dropDatagrams(theEnvironment().handle, each.number)
     group.leave()
     throw error
   }
   await socket.opens()
+  if (signal !== undefined) {
+    const close = () => void socket.close()
+    if (signal.aborted) close()
+    void socket.over.then(onAbort(signal, close))
+  }
   return socket
 }
 
@@ -112,18 +126,16 @@ const PORT_ATTEMPTS = 16
 /** Binds a socket for each loop, on one port; where that is. */
 function bindAll(
   loops: readonly Loop[],
-  settings: DatagramSettings,
-  isSpread: boolean,
+  plan: DatagramPlan,
   max: number,
-  requested: TcpAddress,
   bound: Bound[],
 ): TcpAddress {
   for (let attempt = 1; ; attempt++) {
     try {
-      return bindOnce(loops, settings, isSpread, max, requested, bound)
+      return bindOnce(loops, plan, max, bound)
     } catch (error) {
       const isTaken = (error as MillraceError).code === 'EADDRINUSE'
-      if (!isTaken || requested.port !== 0 || attempt === PORT_ATTEMPTS) throw error
+      if (!isTaken || plan.address.port !== 0 || attempt === PORT_ATTEMPTS) throw error
       for (const each of bound.splice(0)) dropDatagrams(theEnvironment().handle, each.number)
     }
   }
@@ -131,23 +143,22 @@ function bindAll(
 
 function bindOnce(
   loops: readonly Loop[],
-  settings: DatagramSettings,
-  isSpread: boolean,
+  plan: DatagramPlan,
   max: number,
-  requested: TcpAddress,
   bound: Bound[],
 ): TcpAddress {
   const { handle } = theEnvironment()
-  let address = withIPv6Only(requested, settings.ipv6Only)
+  const { settings, isSpread } = plan
+  let address = withIPv6Only(plan.address, settings.ipv6Only)
   if (isSpread && (settings.reusePort === undefined || address.port === 0)) {
     // A port that is to be shared is given to anybody of this user who would share it too. That is
     // wanted where `reusePort` was asked for, with a port: else nobody else may be there.
-    const probe = bindOne(address, settings, false, max, false)
+    const probe = bindOne(address, plan, false, max, false)
     dropDatagrams(handle, probe.number)
     address = probe.address
   }
   for (const loop of loops) {
-    const one = bindOne(address, settings, isSpread, max, bound.length === 0)
+    const one = bindOne(address, plan, isSpread, max, bound.length === 0)
     bound.push({ loop, source: one.source, number: one.number })
     address = one.address
   }
@@ -157,7 +168,7 @@ function bindOnce(
 /** Binds one socket. */
 function bindOne(
   requested: TcpAddress,
-  settings: DatagramSettings,
+  { settings, peer }: DatagramPlan,
   reusePort: boolean,
   max: number,
   joins: boolean,
@@ -171,8 +182,9 @@ function bindOne(
       port: at.port,
       scope: at.scope,
       dualStack: at.dualStack,
-      peerPort: 0,
-      peerScope: 0,
+      ...(peer === undefined ? {} : { peerHost: peer.host }),
+      peerPort: peer?.port ?? 0,
+      peerScope: peer?.scope ?? 0,
       reusePort,
       reuseAddress: settings.reuseAddress,
       // A group is joined once: each socket that has joined gets a copy.
@@ -190,7 +202,10 @@ function bindOne(
     result = attempt(address)
   }
   const { host, port } = address
-  if (result.errno !== 0) throw systemError(result.errno, 'bind', { address: host, port })
+  if (result.errno !== 0) {
+    const place = peer === undefined ? { address: host, port } : {}
+    throw systemError(result.errno, peer === undefined ? 'bind' : 'connect', place)
+  }
   return { source, number: result.number, address: { ...address, port: result.port } }
 }
 

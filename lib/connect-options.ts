@@ -183,7 +183,8 @@ function checkLocal(local: unknown, { kind }: Destination): LocalAddress | undef
   return localAddress(local)
 }
 
-function checkLoop(conn: unknown): Loop | undefined {
+/** The loop of a connection that `loop` names. */
+export function checkLoop(conn: unknown): Loop | undefined {
   if (conn === undefined) return undefined
   if (!(conn instanceof Connection) || conn.readyState === 'closed')
     throw invalidOption('loop', 'an open connection', conn)

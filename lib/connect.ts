@@ -2,6 +2,7 @@
 
 import { type Client, Redialer } from './client.js'
 import type { Conn } from './conn.js'
+import { type ConnectDatagramOptions, connectDatagrams, isDatagram } from './connect-datagrams.js'
 import {
   type ConnectOptions,
   type ConnectSettings,
@@ -11,6 +12,7 @@ import {
   reconnects,
 } from './connect-options.js'
 import type { Connection } from './connection.js'
+import type { ConnectedSocket } from './datagram-socket.js'
 import { Dialer } from './dialer.js'
 import { type Group, groupFor } from './group.js'
 import type { Handlers } from './handlers.js'
@@ -19,6 +21,16 @@ import { ServerHandle } from './server.js'
 type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<never, never, never>
 type AnyHandlers = Handlers<unknown, unknown, unknown>
 
+/**
+ * Makes a datagram socket that has one peer. Nothing is sent: whether anybody is there, the first
+ * datagrams show.
+ *
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`; the resolver's error (`ENOTFOUND`) or the
+ *   system's (`ENETUNREACH`); the reason of `signal`
+ */
+export function connect<In = Buffer, Out = Uint8Array | string>(
+  options: ConnectDatagramOptions<In, Out>,
+): Promise<ConnectedSocket<In, Out>>
 /**
  * Connects, and connects again whenever that fails or the connection is lost, as `reconnect` says.
  *
@@ -43,6 +55,7 @@ export function connect<In = Buffer, Out = Uint8Array | string, Data = undefined
   options: ConnectOptions<In, Out, Data>,
 ): Promise<Conn<In, Out, Data>>
 export async function connect(given: unknown): Promise<unknown> {
+  if (isDatagram(given)) return connectDatagrams(given)
   const options = given as AnyOptions
   const settings = checkConnect(options)
   const handlers = options as unknown as AnyHandlers

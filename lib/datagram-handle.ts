@@ -13,7 +13,7 @@ import {
   membership,
   outgoingInterface,
 } from './datagram-options.js'
-import { type DatagramInfo, Peer, Peers } from './datagram-peer.js'
+import { CONNECTED, type DatagramInfo, Peer, Peers } from './datagram-peer.js'
 import type { DatagramStats, MembershipOptions, Received } from './datagram-socket.js'
 import { theEnvironment } from './environment.js'
 import { invalidOption, MillraceError, toError } from './errors.js'
@@ -41,6 +41,9 @@ export class DatagramHandle implements AnySocket {
   /** Datagrams that `send` dropped. */
   discarded = 0
   address = ''
+  /** The peer of a connected socket. */
+  remote = ''
+  #isConnected = false
   #families: Families = { v4: false, v6: false }
   #lanes: readonly DatagramLane[] = []
   #max = 0
@@ -83,8 +86,9 @@ export class DatagramHandle implements AnySocket {
     return this.#isEnded ? 'closed' : 'open'
   }
 
-  send(message: unknown, to: DatagramInfo | string): boolean {
+  send(message: unknown, to?: DatagramInfo | string): boolean {
     if (this.#isEnded) return false
+    if (this.#isConnected) return this.#sendToPeer(message, to)
     const peer = this.#peerOf(to)
     const { family } = peer
     if (!(family === 4 ? this.#families.v4 : this.#families.v6)) {
@@ -97,7 +101,19 @@ export class DatagramHandle implements AnySocket {
     return this.#laneFor(peer).send(peer, message, max)
   }
 
-  #peerOf(to: DatagramInfo | string): Peer {
+  /** On a connected socket. */
+  #sendToPeer(message: unknown, to: DatagramInfo | string | undefined): boolean {
+    if (to !== undefined) {
+      throw new MillraceError(
+        'ERR_INVALID_ADDRESS',
+        `a connected socket sends to its peer alone, ${this.remote}`,
+      )
+    }
+    const max = this.#families.v6 ? this.#max : Math.min(this.#max, LONGEST_IPV4)
+    return this.#laneFor(CONNECTED).send(CONNECTED, message, max)
+  }
+
+  #peerOf(to: DatagramInfo | string | undefined): Peer {
     if (to instanceof Peer) return to
     if (typeof to === 'string') return this.#peers.parse(to)
     throw new MillraceError(
@@ -338,6 +354,17 @@ export class DatagramHandle implements AnySocket {
     this.#lanes = lanes
     this.#families = families
     this.#max = max
+  }
+
+  /** It has one peer: its loop knows our end of that. */
+  connects(remote: string): void {
+    this.#isConnected = true
+    this.remote = remote
+  }
+
+  /** Where the system has bound it. */
+  boundTo(local: string): void {
+    if (this.#isConnected) this.address = `udp://${local}`
   }
 
   /** Gives it to its loops; rejects if one of them cannot have it, and then nothing is left. */

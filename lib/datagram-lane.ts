@@ -1,5 +1,6 @@
 /** What a datagram socket has on one loop: a system's socket of its own, and what waits there. */
 
+import { formatEndpoint, readEndpoints } from './address.js'
 import { closeError, systemError } from './close-error.js'
 import type { DatagramHandle } from './datagram-handle.js'
 import { Peer } from './datagram-peer.js'
@@ -77,7 +78,9 @@ export class DatagramLane implements Source, Handle {
 
   // ---- what its loop tells ----
 
-  opens(loop: Loop, slot: number, generation: number): void {
+  opens(loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
+    const [, local] = readEndpoints(view, at)
+    this.#socket.boundTo(formatEndpoint(local.ip, local.port))
     this.slot = slot
     this.generation = generation
     this.isOpen = true

@@ -9,8 +9,8 @@ import { checkCodec } from './connection.js'
 import type { DatagramHandlers, DatagramSocket, MembershipOptions } from './datagram-socket.js'
 import { invalidOption, MillraceError } from './errors.js'
 import { DEFAULT_MAX } from './framing.js'
-import type { SettingInit } from './native.js'
-import { checkSignal, MAX_PARKED_FRAMES } from './options.js'
+import { balancesPorts, type SettingInit } from './native.js'
+import { checkNames, checkSignal, MAX_PARKED_FRAMES } from './options.js'
 import { DATAGRAM_BYTES, HEADER } from './record.js'
 import type { Server } from './server.js'
 
@@ -106,35 +106,39 @@ export const LONGEST_IPV4 = 65_507
 
 const HANDLERS = ['message', 'drain', 'close', 'error'] as const
 
-/** Every name that `bind` knows. */
-const NAMES: ReadonlySet<string> = new Set([
+/** Names that every datagram socket knows. */
+const COMMON_NAMES = [
   ...HANDLERS,
-  'address',
   'codec',
   'loops',
-  'reusePort',
-  'reuseAddress',
   'max',
   'highWaterMark',
   'maxWriteBuffer',
   'maxParked',
-  'broadcast',
-  'multicast',
   'ttl',
   'receiveBuffer',
   'sendBuffer',
-  'ipv6Only',
   'ringBytes',
   'signal',
+] as const
+/** Every name that `bind` knows. */
+const NAMES: ReadonlySet<string> = new Set([
+  ...COMMON_NAMES,
+  'address',
+  'reusePort',
+  'reuseAddress',
+  'broadcast',
+  'multicast',
+  'ipv6Only',
+])
+/** Every name that `connect` knows for a datagram socket. */
+export const CONNECTED_NAMES: ReadonlySet<string> = new Set([
+  ...COMMON_NAMES,
+  'to',
+  'loop',
+  'localAddress',
 ])
 const MULTICAST_NAMES: ReadonlySet<string> = new Set(['groups', 'interface', 'ttl', 'loopback'])
-
-function checkNames(options: object, names: ReadonlySet<string>, of: string): void {
-  for (const name of Object.keys(options)) {
-    if (!names.has(name))
-      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${of}${name}`)
-  }
-}
 
 /**
  * Checks and completes.
@@ -144,11 +148,9 @@ function checkNames(options: object, names: ReadonlySet<string>, of: string): vo
 export function checkBind(
   options: BindOptions<never, never>,
   fallback: Codec<unknown, unknown>,
+  names: ReadonlySet<string> = NAMES,
 ): DatagramSettings {
-  if (typeof options !== 'object' || options === null) {
-    throw invalidOption('options', 'an object', options)
-  }
-  checkNames(options, NAMES, '')
+  checkNames(options, names)
   for (const name of HANDLERS) {
     const handler = options[name]
     if (handler !== undefined && typeof handler !== 'function') {
@@ -159,7 +161,7 @@ export function checkBind(
   const { multicast = {} } = options
   if (typeof multicast !== 'object' || multicast === null)
     throw invalidOption('multicast', 'an object', multicast)
-  checkNames(multicast, MULTICAST_NAMES, 'multicast.')
+  checkNames(multicast, MULTICAST_NAMES, ' of multicast')
   if (multicast.groups !== undefined && !Array.isArray(multicast.groups))
     throw invalidOption('multicast.groups', 'an array', multicast.groups)
   const maxWriteBuffer = whole('maxWriteBuffer', options.maxWriteBuffer, DEFAULT_MAX, 1)
@@ -195,7 +197,7 @@ function checkReusePort(value: unknown): boolean {
 
 /** @throws `ERR_UNSUPPORTED` where the kernel does not spread what comes in on a shared port */
 export function needReusePort(): void {
-  if (!['linux', 'android', 'freebsd'].includes(process.platform)) {
+  if (!balancesPorts()) {
     throw new MillraceError(
       'ERR_UNSUPPORTED',
       'several sockets on one port need Linux or FreeBSD: use one loop',

@@ -38,26 +38,22 @@ export interface MembershipOptions {
 }
 
 /** What a user of a datagram socket writes: functions, all of them optional. */
-export interface DatagramHandlers<In, Out> {
+export interface DatagramHandlers<In, Out, Socket = DatagramSocket<In, Out>> {
   /**
    * A datagram. A promise is not awaited before the next one. Without this handler datagrams are
    * pulled with `for await (const { message, info } of socket)`.
    */
-  message?(socket: DatagramSocket<In, Out>, message: In, info: DatagramInfo): unknown
+  message?(socket: Socket, message: In, info: DatagramInfo): unknown
   /** After `send` said `false`: there is room again. Exactly once for each such episode. */
-  drain?(socket: DatagramSocket<In, Out>): unknown
+  drain?(socket: Socket): unknown
   /** The end, whatever ended it. `error` is undefined after `close()`. */
-  close?(socket: DatagramSocket<In, Out>, error?: Error): unknown
+  close?(socket: Socket, error?: Error): unknown
   /**
    * What went wrong, and did not close the socket: the system's error of sending (`EMSGSIZE`,
    * `ENETUNREACH`, …), a datagram that `decode` refused, a throw in a handler. `info` says whose
    * datagram it was, where it was one.
    */
-  error?(
-    error: MillraceError | Error,
-    socket: DatagramSocket<In, Out>,
-    info?: DatagramInfo,
-  ): unknown
+  error?(error: MillraceError | Error, socket: Socket, info?: DatagramInfo): unknown
 }
 
 /**
@@ -117,5 +113,29 @@ export interface DatagramSocket<In = Buffer, Out = Uint8Array | string>
   /** Keeps the process alive while it is open; the default. */
   ref(): this
   /** Lets the process end while it is open. */
+  unref(): this
+}
+
+/**
+ * A datagram socket with one peer, as `connect` makes it: it sends to that one alone, the kernel drops
+ * what comes from others, and `error` is told `ECONNREFUSED` where nobody is at the peer's port.
+ */
+export interface ConnectedSocket<In = Buffer, Out = Uint8Array | string>
+  extends Omit<
+    DatagramSocket<In, Out>,
+    | 'send'
+    | 'joinMulticast'
+    | 'leaveMulticast'
+    | 'setMulticastInterface'
+    | 'setMulticastLoopback'
+    | 'setBroadcast'
+    | 'ref'
+    | 'unref'
+  > {
+  /** The peer: `127.0.0.1:9000`. */
+  readonly remote: string
+  /** Sends a message in one datagram, as {@link DatagramSocket.send}. */
+  send(message: Out): boolean
+  ref(): this
   unref(): this
 }

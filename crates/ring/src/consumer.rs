@@ -144,3 +144,44 @@ impl Consumer {
         self.indices.set_head(position);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::record::Label;
+    use crate::{Memory, pair};
+
+    const LABEL: Label = Label { slot: 1, generation: 2, kind: 3 };
+
+    #[test]
+    fn payloads_can_be_lent_together_until_they_are_released() {
+        let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
+        // Past the wrap of the ring, and of its positions.
+        producer.jump(u32::MAX - 511);
+        consumer.jump(u32::MAX - 511);
+        for round in 0..20u8 {
+            for part in 0..3 {
+                assert!(producer.push(LABEL, &[round, part], 0));
+            }
+            producer.publish();
+            let mut places = Vec::new();
+            while consumer.next().is_some() {
+                places.push(consumer.place());
+            }
+            let lent: Vec<&[u8]> = places.iter().map(|place| consumer.lend(*place)).collect();
+            assert_eq!(lent, [[round, 0], [round, 1], [round, 2]]);
+            consumer.release();
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "was released")]
+    fn a_payload_that_was_released_is_not_lent() {
+        let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
+        assert!(producer.push(LABEL, b"gone", 0));
+        producer.publish();
+        consumer.next();
+        let place = consumer.place();
+        consumer.release();
+        let _ = consumer.lend(place);
+    }
+}

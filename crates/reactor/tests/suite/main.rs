@@ -6,6 +6,7 @@ mod support;
 mod accept;
 mod backpressure;
 mod balance;
+mod datagrams;
 mod dialing;
 mod ending;
 mod fairness;

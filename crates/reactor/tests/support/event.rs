@@ -1,7 +1,7 @@
 //! The records of a loop, as values.
 
 use millrace_ring::Record;
-use millrace_ring::record::{address, close, kind, news, open};
+use millrace_ring::record::{address, close, datagram, kind, news, open, trouble};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Which connection, of which loop.
@@ -38,6 +38,16 @@ pub enum What {
     Close(Closed),
     ListenerClosed(u32),
     AcceptError(u32, i32),
+    Datagram {
+        from: Option<SocketAddr>,
+        is_truncated: bool,
+        bytes: Vec<u8>,
+    },
+    Trouble {
+        errno: i32,
+        count: u32,
+        is_receiving: bool,
+    },
     /// A dial's number, and the error; 0 where it was cancelled.
     ConnectFailed(u32, i32),
 }
@@ -112,6 +122,16 @@ impl Event {
                 number(payload, news::NUMBER),
                 i32::from_ne_bytes(word(payload, news::ERRNO)),
             ),
+            kind::DATAGRAM => What::Datagram {
+                from: decode_address(&payload[datagram::FROM as usize..]),
+                is_truncated: number(payload, datagram::FLAGS) != 0,
+                bytes: payload[datagram::BYTES as usize..].to_vec(),
+            },
+            kind::TROUBLE => What::Trouble {
+                errno: number(payload, trouble::ERRNO).cast_signed(),
+                count: number(payload, trouble::COUNT),
+                is_receiving: number(payload, trouble::RECEIVING) != 0,
+            },
             other => panic!("a loop says nothing of kind {other}"),
         };
         Self { key: Key { lane, slot: label.slot, generation: label.generation }, what }

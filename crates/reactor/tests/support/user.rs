@@ -4,11 +4,14 @@ mod commands;
 mod events;
 
 use super::Setup;
-use super::event::Event;
+use super::event::{Event, Key, What};
 use super::ledger::Ledger;
 use super::net::{Listen, PATIENCE};
 use crossbeam_utils::sync::{Parker, Unparker};
-use millrace_reactor::{Bell, Bound, DialOptions, Group, LoopEnds, LoopHandle, Service, Turn};
+use millrace_reactor::{
+    Bell, Bound, BoundDatagrams, DatagramOptions, DatagramShare, DialOptions, Group, LoopEnds,
+    LoopHandle, Service, Turn,
+};
 use millrace_ring::{Consumer, Doorbell, Memory, Producer, pair};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -36,6 +39,14 @@ struct Lane {
     handle: LoopHandle,
     inbound: Consumer,
     outbound: Producer,
+}
+
+/// A datagram socket on its loop.
+#[derive(Debug, Clone)]
+pub struct Socket {
+    pub key: Key,
+    pub address: SocketAddr,
+    pub share: Arc<DatagramShare>,
 }
 
 /// Stands where JavaScript will.
@@ -137,6 +148,20 @@ impl User {
     pub fn cancel(&mut self, lane: usize, number: u32) {
         self.group.cancel_connect(lane, number);
         self.is_stirred = true;
+    }
+
+    /// Binds a datagram socket and gives it to that loop, which has opened it when this returns.
+    pub fn bind(&mut self, lane: usize, options: &DatagramOptions) -> Socket {
+        let bound = BoundDatagrams::new(options).unwrap();
+        let (address, share) = (bound.local(), bound.share().clone());
+        self.lanes[lane].handle.open_datagrams(bound);
+        self.is_stirred = true;
+        let number = options.number;
+        let key = self.find(|event| match event.what {
+            What::Open { listener, .. } if listener == number => Some(event.key),
+            _ => None,
+        });
+        Socket { key, address, share }
     }
 
     pub fn close_listener(&mut self, id: u32) {

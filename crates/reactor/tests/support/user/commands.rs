@@ -4,7 +4,8 @@ use super::User;
 use crate::support::event::{Closed, Event, Key, What};
 use crate::support::frames;
 use millrace_reactor::Framing;
-use millrace_ring::record::{HEADER, Label, kind};
+use millrace_ring::record::{HEADER, Label, address, kind};
+use std::net::{IpAddr, SocketAddr};
 
 impl User {
     /// Publishes one record, waiting for room in the ring. What comes in waits meanwhile: a loop
@@ -68,6 +69,24 @@ impl User {
         // Events come before records within a turn, so one more turn has seen what this one missed.
         self.flush(key);
         self.told(key, &What::Flushed);
+    }
+
+    /// Sends a datagram; `None` is the peer of a connected socket.
+    pub fn send_to(&mut self, key: Key, to: Option<SocketAddr>, bytes: &[u8]) {
+        let mut payload = vec![0; address::LENGTH as usize];
+        let mut put = |at: u32, bytes: &[u8]| {
+            payload[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+        };
+        if let Some(to) = to {
+            put(address::FAMILY, &if to.is_ipv4() { 4u16 } else { 6 }.to_ne_bytes());
+            put(address::PORT, &to.port().to_ne_bytes());
+            match to.ip() {
+                IpAddr::V4(ip) => put(address::IP, &ip.octets()),
+                IpAddr::V6(ip) => put(address::IP, &ip.octets()),
+            }
+        }
+        payload.extend_from_slice(bytes);
+        self.send(key, kind::SEND, &payload);
     }
 
     /// Sends a frame with that body.

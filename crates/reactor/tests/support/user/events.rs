@@ -2,7 +2,7 @@
 
 use super::User;
 use crate::support::event::{Closed, Event, Key, What};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 impl User {
     /// The next event.
@@ -72,6 +72,16 @@ impl User {
     pub fn data(&mut self, key: Key) -> Vec<u8> {
         self.find(|event| match &event.what {
             What::Data(bytes) if event.key == key => Some(bytes.clone()),
+            _ => None,
+        })
+    }
+
+    /// The next datagram of that socket: whose, and what.
+    pub fn datagram(&mut self, key: Key) -> (SocketAddr, Vec<u8>) {
+        self.find(|event| match &event.what {
+            What::Datagram { from: Some(from), bytes, .. } if event.key == key => {
+                Some((*from, bytes.clone()))
+            }
             _ => None,
         })
     }
