@@ -115,7 +115,9 @@ pub fn bind(environment: u32, service: u32, options: ListenInit) -> Result<BindR
 #[napi]
 pub fn unbind(environment: u32, number: u32) -> Result<()> {
     if let Some(entry) = find(environment)?.bound.borrow_mut().get_mut(number as usize) {
-        entry.take().map(Bound::give_up);
+        if let Some(bound) = entry.take() {
+            bound.give_up();
+        }
     }
     Ok(())
 }
