@@ -114,10 +114,10 @@ pub fn bind(environment: u32, service: u32, options: ListenInit) -> Result<BindR
 /// Closes a bound listener that was never accepted from; one that was inherited stays open.
 #[napi]
 pub fn unbind(environment: u32, number: u32) -> Result<()> {
-    if let Some(entry) = find(environment)?.bound.borrow_mut().get_mut(number as usize) {
-        if let Some(bound) = entry.take() {
-            bound.give_up();
-        }
+    if let Some(entry) = find(environment)?.bound.borrow_mut().get_mut(number as usize)
+        && let Some(bound) = entry.take()
+    {
+        bound.give_up();
     }
     Ok(())
 }
