@@ -42,7 +42,7 @@ export class Dialer implements Owner, AttemptOwner {
   #addresses: readonly StreamAddress[] = []
   #next = 0
   /** Asked for and not answered. */
-  readonly #pending: Set<Attempt> = new Set()
+  readonly #pending: Attempt[] = []
   readonly #errors: MillraceError[] = []
   #conn: Connection | undefined
   /** It is opened, failed or given up. */
@@ -115,7 +115,7 @@ export class Dialer implements Owner, AttemptOwner {
     const address = this.#addresses[this.#next++]
     if (address === undefined) return
     const attempt = new Attempt(this, this.#plan, address)
-    this.#pending.add(attempt)
+    this.#pending.push(attempt)
     if (this.#next < this.#addresses.length) {
       this.#stagger = setTimeout(() => this.#tryNext(), STAGGER)
       if (!this.#isRefed) this.#stagger.unref()
@@ -127,15 +127,19 @@ export class Dialer implements Owner, AttemptOwner {
     }
   }
 
+  #forget(attempt: Attempt): void {
+    this.#pending.splice(this.#pending.indexOf(attempt), 1)
+  }
+
   attemptFailed(attempt: Attempt, error: MillraceError): void {
-    this.#pending.delete(attempt)
+    this.#forget(attempt)
     if (this.#isSettled) {
       this.#leave()
       return
     }
     this.#errors.push(error)
     if (this.#next < this.#addresses.length) this.#tryNext()
-    else if (this.#pending.size === 0) this.#fail(this.#failure())
+    else if (this.#pending.length === 0) this.#fail(this.#failure())
   }
 
   /** The error of the first address; with several, all of them are its cause. */
@@ -159,7 +163,7 @@ export class Dialer implements Owner, AttemptOwner {
     view: DataView,
     at: number,
   ): void {
-    this.#pending.delete(attempt)
+    this.#forget(attempt)
     if (this.#isSettled) {
       // Another was first, or nobody wants it any more.
       attempt.drop(slot, generation)
@@ -220,7 +224,7 @@ export class Dialer implements Owner, AttemptOwner {
 
   /** Leaves the loops, once they have nothing more of ours. */
   #leave(): void {
-    if (!this.#isOver || this.#hasLeft || this.#pending.size > 0) return
+    if (!this.#isOver || this.#hasLeft || this.#pending.length > 0) return
     this.#hasLeft = true
     this.#plan.group.leaveSoon()
   }

@@ -190,6 +190,18 @@ export function varint(options?: { max?: number }): FrameCodec<Of<'varint'>> {
 
 /** A framing as the native side takes it. */
 export function toNative(framing: Framing): FramingInit {
+  const known = natives.get(framing)
+  if (known !== undefined) return known
+  const made = makeNative(framing)
+  // What is frozen stays what it is.
+  if (valid.has(framing)) natives.set(framing, made)
+  return made
+}
+
+/** Of the framings that are frozen. */
+const natives = new WeakMap<Framing, FramingInit>()
+
+function makeNative(framing: Framing): FramingInit {
   switch (framing.kind) {
     case 'delimiter':
       return { kind: framing.kind, max: framing.max, delimiter: framing.bytes }

@@ -6,7 +6,7 @@ use crate::listener::{Limits, Listener};
 use crate::options::SocketOptions;
 use crate::socket::Socket;
 use mio::net::TcpStream;
-use socket2::{Domain, Protocol, SockAddr, Type};
+use socket2::{Domain, Protocol, SockAddr};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -95,8 +95,7 @@ impl Dial {
             }
             #[cfg(unix)]
             Target::Unix { .. } => {
-                let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
-                socket.set_nonblocking(true)?;
+                let socket = millrace_sys::stream_socket(Domain::UNIX, None)?;
                 self.listener.limits.socket.connecting(&socket, false)?;
                 self.again(socket)
             }
@@ -137,8 +136,7 @@ fn connect_tcp(
     options: &SocketOptions,
 ) -> io::Result<TcpStream> {
     let domain = Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    let socket = millrace_sys::stream_socket(domain, Some(Protocol::TCP))?;
     // Before the handshake: buffers decide how far windows scale.
     options.connecting(&socket, true)?;
     if let Some(local) = local {

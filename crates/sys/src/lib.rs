@@ -22,7 +22,7 @@ pub use adopt::{Adopted, adopt_listener};
 pub use option::{OPTIONS_ARE_INHERITED, SocketOption};
 pub use platform::{
     PORTS_ARE_SHARED, accept_error, bind_to_device, choose_port_late, error_name, interface_index,
-    is_begun, prepare_datagrams, prepare_listener, share_port, unread,
+    is_begun, prepare_datagrams, prepare_listener, share_port, stream_socket, unread,
 };
 
 use bytes::BytesMut;
@@ -49,6 +49,10 @@ pub const SHORT_MEANS_DRAINED: bool = cfg!(all(
     ),
     not(mio_unsupported_force_poll_poll)
 ));
+
+/// True where closing a socket is enough for the kernel to forget what was watched of it, so that it
+/// need not be told before: with epoll and kqueue, as long as nobody has a duplicate of the descriptor.
+pub const CLOSING_DEREGISTERS: bool = SHORT_MEANS_DRAINED;
 
 /// What to do after accepting failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Linux, macOS and the BSDs.
 
 use crate::AcceptError;
-use socket2::Socket;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -106,6 +106,21 @@ pub fn bind_to_device(socket: &Socket, interface: &str) -> io::Result<()> {
     {
         let _ = (socket, interface);
         Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// A stream socket that does not block.
+///
+/// # Errors
+/// Those of `socket(2)`.
+pub fn stream_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    return Socket::new(domain, Type::STREAM.nonblocking(), protocol);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let socket = Socket::new(domain, Type::STREAM, protocol)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
     }
 }
 

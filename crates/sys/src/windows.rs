@@ -1,7 +1,7 @@
 //! Windows.
 
 use crate::AcceptError;
-use socket2::Socket;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::os::windows::io::AsRawSocket;
 use windows_sys::Win32::Networking::WinSock as winsock;
@@ -71,6 +71,16 @@ pub const PORTS_ARE_SHARED: bool = false;
 /// [`io::ErrorKind::Unsupported`].
 pub fn bind_to_device(_: &Socket, _: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// A stream socket that does not block.
+///
+/// # Errors
+/// Those of `socket`.
+pub fn stream_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::STREAM, protocol)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// What a failed `accept` says.

@@ -105,6 +105,14 @@ impl Dialing {
     }
 }
 
+/// Whether an event alone says that a socket is connected, so that it need not be asked. One that is not
+/// yet has its end in the event too.
+fn says_connected(event: &Event) -> bool {
+    millrace_sys::SHORT_MEANS_DRAINED
+        && event.is_writable()
+        && !(event.is_error() || event.is_write_closed() || event.is_read_closed())
+}
+
 impl EventLoop {
     /// Begins to connect.
     pub(super) fn dial(&mut self, dial: Box<Dial>) {
@@ -150,9 +158,10 @@ impl EventLoop {
             return;
         }
         let Some(socket) = entry.state.as_begun() else { return };
-        let failure = match socket.take_error() {
+        let failure = if says_connected(event) { None } else { socket.take_error() };
+        let failure = match failure {
             Some(error) => Some(error),
-            None if socket.is_connected() => None,
+            None if says_connected(event) || socket.is_connected() => None,
             None => {
                 // An event too early. Some back ends say nothing more unless they are asked again.
                 match socket.reregister(self.poll.registry(), token) {
