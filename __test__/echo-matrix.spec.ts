@@ -1,14 +1,16 @@
 /** gnet's T1 to T3: every transport, every way to have loops, every way to answer. */
 
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import type { Balance, Conn, Handlers } from 'millrace'
+import { type Balance, bind, type Conn, type DatagramHandlers, type Handlers } from 'millrace'
 import { Count } from './support/counts.js'
 import { sendInCuts } from './support/cuts.js'
 import { bodyOf } from './support/framings.js'
 import { freePath } from './support/paths.js'
 import { random, SEED } from './support/random.js'
-import { start } from './support/serve.js'
+import { RING_BYTES, start } from './support/serve.js'
 
 const CLIENTS = 10
 /** Bytes that each client sends. */
@@ -30,11 +32,16 @@ if (process.platform !== 'win32') {
   }
 }
 
-const LOOPS: readonly { loops: number | 'inline'; balance: Balance }[] = [
+/** Systems that spread connections over the sockets of one port. */
+const SHARES_PORTS = ['linux', 'freebsd'].includes(process.platform)
+
+const LOOPS: readonly { loops: number | 'inline'; balance: Balance | 'the kernel' }[] = [
   { loops: 1, balance: 'round-robin' },
   { loops: 4, balance: 'round-robin' },
   { loops: 4, balance: 'least-connections' },
   { loops: 4, balance: 'source-hash' },
+  // `reusePort`: a socket for each loop.
+  ...(SHARES_PORTS ? [{ loops: 4, balance: 'the kernel' } as const] : []),
   ...(process.platform === 'win32' ? [] : [{ loops: 'inline', balance: 'round-robin' } as const]),
 ]
 
@@ -66,6 +73,9 @@ const STYLES: Record<string, Style> = {
 
 for (const [transport, place] of Object.entries(TRANSPORTS)) {
   for (const { loops, balance } of LOOPS) {
+    const isShared = balance === 'the kernel'
+    // A path has one socket.
+    if (isShared && transport === 'unix') continue
     for (const [style, { open, message }] of Object.entries(STYLES)) {
       test.serial(
         `T1–T3: ${transport}, loops: ${loops}, ${balance}, answered ${style}: every byte comes back`,
@@ -74,9 +84,9 @@ for (const [transport, place] of Object.entries(TRANSPORTS)) {
           const opened = new Set<Conn<Buffer, Uint8Array | string, Data>>()
           const closed = new Count()
           const server = await start<Buffer, Uint8Array | string, Data>(t, {
-            listen,
+            listen: isShared ? { address: listen, reusePort: true } : listen,
             loops,
-            balance,
+            ...(isShared ? {} : { balance }),
             data: () => ({ greeted: false, chunks: 0 }),
             open(conn) {
               opened.add(conn)
@@ -115,5 +125,67 @@ for (const [transport, place] of Object.entries(TRANSPORTS)) {
         },
       )
     }
+  }
+}
+
+/** Bytes of a datagram at most: what fits the smallest rings that specs have. */
+const DATAGRAM = 976
+const DATAGRAMS = 50
+
+/** How datagrams are answered. */
+const DATAGRAM_STYLES: Record<string, Pick<DatagramHandlers<Buffer, Uint8Array>, 'message'>> = {
+  'in the handler': { message: (socket, message, info) => void socket.send(message, info) },
+  'later, in order': {
+    async message(socket, message, info) {
+      await setImmediate()
+      socket.send(message, info)
+    },
+  },
+  'by pulling': {},
+}
+
+for (const { loops, balance } of LOOPS) {
+  // Datagrams have no balancer: one socket, or the kernel spreads them over one for each loop.
+  if (balance !== 'round-robin' && balance !== 'the kernel') continue
+  if (loops === 4 && balance === 'round-robin') continue
+  for (const [style, { message }] of Object.entries(DATAGRAM_STYLES)) {
+    test.serial(
+      `T1–T3: udp, loops: ${loops}, ${balance}, answered ${style}: every datagram comes back`,
+      async (t) => {
+        const socket = await bind<Buffer, Uint8Array>({
+          address: 'udp://127.0.0.1:0',
+          loops,
+          ringBytes: RING_BYTES,
+          max: DATAGRAM,
+          error: (error) => t.fail(error.message),
+          ...(message === undefined ? {} : { message }),
+        })
+        t.teardown(() => socket.close())
+        const pulling = async () => {
+          for await (const { message, info } of socket) socket.send(message, info)
+        }
+        const pulled = message === undefined ? pulling() : undefined
+        const port = Number(socket.address.split(':').pop())
+        await Promise.all(
+          Array.from({ length: CLIENTS }, async (_, client) => {
+            const draw = random(client)
+            const peer = createSocket('udp4')
+            peer.connect(port, '127.0.0.1')
+            await once(peer, 'connect')
+            for (let at = 0; at < DATAGRAMS; at++) {
+              const sent = bodyOf(draw.whole(0, DATAGRAM), draw.whole(0, 1e6))
+              const reply = once(peer, 'message')
+              peer.send(sent)
+              const [back] = (await reply) as [Buffer]
+              t.true(back.equals(sent), `client ${client}, datagram ${at}, seed ${SEED}`)
+            }
+            peer.close()
+          }),
+        )
+        t.is(socket.stats().received, CLIENTS * DATAGRAMS)
+        await socket.close()
+        await pulled
+      },
+    )
   }
 }
