@@ -240,7 +240,7 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
     writer.isBusy = true
     let bytes: Buffer
     try {
-      bytes = encodeFrame(this.#settings.codec, message, writer)
+      bytes = encodeFrame(this.#settings.conn.codec, message, writer)
     } finally {
       writer.isBusy = false
     }

@@ -102,7 +102,8 @@ export interface Backoff {
 }
 
 /** The options of `connect`, complete and checked. */
-export interface ConnectSettings extends ConnSettings {
+export interface ConnectSettings {
+  readonly conn: ConnSettings
   /** As it was given. */
   readonly to: string
   readonly destination: Destination
@@ -163,8 +164,10 @@ export function checkConnect(
   fallback ??= raw()
   const settings = checkConn(options, fallback, false)
   const place = destination(to)
+  // One object in the other: V8 makes a dictionary of what is spread into one of so many fields, which
+  // costs a connection 3 KB.
   return {
-    ...settings,
+    conn: settings,
     to,
     destination: place,
     local: checkLocal(options.localAddress, place),
@@ -198,7 +201,7 @@ export function checkLoop(conn: unknown): Loop | undefined {
  */
 export function checkClient(
   options: ReconnectingOptions<never, never, never>,
-  { maxWriteBuffer, codecOf }: ConnSettings,
+  { conn: { maxWriteBuffer, codecOf } }: ConnectSettings,
 ): ClientSettings {
   const { offline, state } = options
   if (state !== undefined && typeof state !== 'function')

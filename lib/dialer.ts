@@ -65,7 +65,7 @@ export class Dialer implements Owner, AttemptOwner {
     isRefed = true,
   ) {
     this.#settings = settings
-    this.#profile = new Profile(this, settings, handlers)
+    this.#profile = new Profile(this, settings.conn, handlers)
     this.#life = life
     this.#isRefed = isRefed
     const { local, profile } = settings
