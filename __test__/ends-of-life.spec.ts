@@ -86,3 +86,14 @@ for (const loops of LOOPS) {
     },
   )
 }
+
+for (const loops of LOOPS) {
+  test(`process.exit() resets nobody where destroy would (loops: ${loops})`, async (t) => {
+    const length = 100_000
+    const fixture = launch(t, 'linger-exit', { args: [loops, length] })
+    const socket = await connect(Number(await fixture.line()))
+    socket.write('x')
+    t.is((await readAll(socket)).length, length)
+    t.is((await fixture.ended).code, 0)
+  })
+}

@@ -324,3 +324,21 @@ unix('a frame of a Unix socket that is too large costs that connection only', as
   other.write(Buffer.from([0, 0, 0, 1, 42]))
   t.deepEqual([...(await read(other, 5))], [0, 0, 0, 1, 42])
 })
+
+linux('an inline loop tries again by itself where a backlog is full', async (t) => {
+  const path = freePath(t)
+  const server = await start(t, {
+    listen: { address: `unix://${path}`, backlog: 1 },
+    loops: 1,
+    ...ECHO,
+  })
+  const [listener] = server.listeners
+  await listener?.pause()
+  // One more than the backlog says.
+  for (let at = 0; at < 2; at++) await connect(path)
+  const { line, ended } = launch(t, 'dial-inline', { args: [path] })
+  t.is(await line(), 'connecting')
+  await listener?.resume()
+  t.is(await line(), 'open')
+  t.is((await ended).code, 0)
+})

@@ -48,8 +48,13 @@ export class Environment {
     })
   }
 
+  /** A number that no source has. They go round: 32 bits cross, and every dial takes one. */
   sourceNumber(): number {
-    return this.#nextSource++
+    for (;;) {
+      const number = this.#nextSource
+      this.#nextSource = (number + 1) >>> 0
+      if (!this.sources.has(number)) return number
+    }
   }
 
   connId(): number {

@@ -230,12 +230,12 @@ export class Loop {
   }
 
   #open(slot: number, generation: number, at: number): void {
-    const number = this.#ints[(at + OPEN_LISTENER) >> 2] as number
+    const number = (this.#ints[(at + OPEN_LISTENER) >> 2] as number) >>> 0
     this.environment.sources.get(number)?.opens(this, slot, generation, this.#view, at)
   }
 
   #news(kind: number, at: number): void {
-    const number = this.#ints[(at + NEWS_NUMBER) >> 2] as number
+    const number = (this.#ints[(at + NEWS_NUMBER) >> 2] as number) >>> 0
     const errno = this.#ints[(at + NEWS_ERRNO) >> 2] as number
     this.environment.sources.get(number)?.told(kind, this, errno)
   }

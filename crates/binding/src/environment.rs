@@ -165,11 +165,14 @@ pub(crate) fn look(handle: u32) {
 #[cfg(unix)]
 pub(crate) fn turn_from_uv(handle: u32, group: u32) {
     let Ok(environment) = find(handle) else { return };
+    let before = environment.deadline_of(group as usize);
     environment.turn(group as usize, true);
-    if environment.poll() {
-        environment.pump.call();
-    } else if environment.words.get(control::PENDING) != 0 {
-        // Nothing to tell, but the loop wants another turn, which JavaScript schedules.
+    let news = environment.poll();
+    // With nothing to tell, too, if the loop wants another turn, now or later: JavaScript schedules it.
+    if news
+        || environment.words.get(control::PENDING) != 0
+        || environment.deadline_of(group as usize) != before
+    {
         environment.pump.call();
     }
 }
@@ -382,6 +385,10 @@ impl Environment {
 
     fn is_inline(&self, group: usize) -> bool {
         matches!(self.groups.borrow().get(group), Some(Some(member)) if member.inline)
+    }
+
+    fn deadline_of(&self, group: usize) -> Option<Instant> {
+        self.groups.borrow().get(group)?.as_ref()?.deadline
     }
 
     /// A turn of an inline loop; with `events`, the kernel is asked for some.

@@ -72,7 +72,8 @@ impl Accepting {
 
     /// The backlog holds what comes, until it goes on.
     pub(crate) fn pause(&mut self, is_paused: bool) {
-        self.is_paused = is_paused;
+        // The last sweep is not to be held up.
+        self.is_paused = is_paused && self.last.is_none();
     }
 
     /// Begins the last sweep, paused or not: [`sweep`](Self::sweep) says when it is through.

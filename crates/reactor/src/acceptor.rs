@@ -105,6 +105,9 @@ impl Worker {
             self.sweep();
             self.distribution.wake();
         }
+        for (_, item) in self.distribution.stalled.drain(..) {
+            drop_item(item);
+        }
     }
 
     /// Whether something can be done at once.

@@ -69,13 +69,13 @@ pub struct ListenOptions {
 /// A socket that listens, and that nobody accepts from yet.
 #[derive(Debug)]
 pub struct Bound {
+    /// Removed when the listener closes; before the socket, whose file might else be another's by then.
+    #[cfg(unix)]
+    path: Option<UnixPath>,
     pub(crate) socket: Listening,
     local: Address,
     pub(crate) listener: Arc<Listener>,
     pub(crate) service: Arc<Service>,
-    /// Removed when the listener closes.
-    #[cfg(unix)]
-    path: Option<UnixPath>,
     /// After the socket, which is closed before: see `Adopted`.
     #[cfg(unix)]
     adopted: Option<Adopted>,

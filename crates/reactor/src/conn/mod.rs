@@ -207,9 +207,14 @@ impl Conn {
     /// Changes options of its socket.
     pub(crate) fn change(&mut self, options: &SocketOptions) -> io::Result<()> {
         let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        options.change(socket)?;
-        self.resets = options.reset().unwrap_or(self.resets);
-        Ok(())
+        let result = options.change(socket);
+        match options.reset() {
+            Some(resets) if result.is_ok() => self.resets = resets,
+            // It may have been set before another failed, and is taken back in any case.
+            Some(true) => self.resets = true,
+            _ => {}
+        }
+        result
     }
 
     /// Only destroying resets: what ends otherwise may have output in the kernel that is not

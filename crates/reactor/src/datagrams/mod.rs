@@ -31,7 +31,9 @@ use writing::Queue;
 /// Kinds of errors that are told at a time: the others are counted only.
 const TROUBLES: usize = 8;
 /// How long a socket that is being closed may take to send what waits.
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(1);
+/// How long a socket is left alone that did nothing but fail.
+const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// An error that the socket outlives, and how often it came since it was told last.
 #[derive(Debug)]
@@ -65,6 +67,8 @@ pub(crate) struct Datagrams {
     pub(crate) is_waiting: bool,
     is_paused: bool,
     is_ending: bool,
+    /// Receiving does nothing but fail: it is tried again later.
+    is_failing: bool,
     asked: bool,
     queue: Queue,
     troubles: Vec<Trouble>,
@@ -99,20 +103,13 @@ impl Datagrams {
             is_waiting: false,
             is_paused: false,
             is_ending: false,
+            is_failing: false,
             asked: false,
             queue: Queue::default(),
             troubles: Vec::new(),
             budget_end: None,
             deadline: 0,
         })
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.socket.is_some()
-    }
-
-    pub(crate) fn is_ending(&self) -> bool {
-        self.is_ending
     }
 
     /// Does whatever can be done now, in both directions.
@@ -131,11 +128,16 @@ impl Datagrams {
         {
             self.fail(&error, true);
         }
-        self.send_queued(io, &mut boxes.outbox);
-        if self.is_ending {
-            return self.finish();
+        let is_more = self.send_queued(io, &mut boxes.outbox);
+        let next = if self.is_ending {
+            self.finish()
+        } else {
+            self.read(slot, generation, io, &mut boxes.inbox)
+        };
+        match next {
+            Next::Wait | Next::Starve | Next::Hold(_) if is_more => Next::Again,
+            next => next,
         }
-        self.read(slot, generation, io, &mut boxes.inbox)
     }
 
     pub(crate) fn pause(&mut self) {
@@ -156,9 +158,23 @@ impl Datagrams {
         if self.queue.is_empty() { Next::Close(Cause::NONE) } else { Next::Wait }
     }
 
-    /// The time to send what waits is over.
-    pub(crate) fn expire(&self) -> Next {
-        Next::Close(Cause::of(reason::LINGER_TIMEOUT))
+    /// The time to send what waits is over, or the time to leave failures alone.
+    pub(crate) fn expire(&mut self) -> Next {
+        if self.is_ending {
+            return Next::Close(Cause::of(reason::LINGER_TIMEOUT));
+        }
+        self.is_failing = false;
+        self.ready.readable = true;
+        Next::Again
+    }
+
+    /// How long until `expire` is called, if it has to be.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.socket.as_ref()?;
+        if self.is_ending {
+            return Some(LINGER);
+        }
+        self.is_failing.then_some(BACK_OFF)
     }
 
     /// Gives up everything but the last word.

@@ -37,7 +37,13 @@ impl Datagrams {
         let start = io.inbound.position();
         let next = self.read_batches(Label { slot, generation, kind: kind::DATAGRAM }, io, inbox);
         match next {
-            Next::Again if io.inbound.position() != start => {
+            // A whole budget of failures: the kernel says nothing new by itself.
+            Next::Again if io.inbound.position() == start => {
+                self.ready.readable = false;
+                self.is_failing = true;
+                Next::Wait
+            }
+            Next::Again => {
                 let position = io.inbound.position();
                 self.budget_end = Some(position);
                 Next::Hold(position)

@@ -2,7 +2,7 @@
 
 use super::Datagrams;
 use crate::address::Address;
-use crate::io::Io;
+use crate::io::{BUDGET, Io};
 use millrace_ring::record;
 use millrace_sys::datagrams::{Outbox, Outgoing, SENT_AT_ONCE};
 use socket2::SockRef;
@@ -96,9 +96,10 @@ impl Datagrams {
         }
     }
 
-    /// Goes on with what waits.
-    pub(super) fn send_queued(&mut self, io: &Io, outbox: &mut Outbox) {
-        while self.ready.writable && !self.queue.is_empty() {
+    /// Goes on with what waits, within the budget; true if there is more, and room for it.
+    pub(super) fn send_queued(&mut self, io: &Io, outbox: &mut Outbox) -> bool {
+        let enough = self.queue.cost.saturating_sub(4 * BUDGET as usize);
+        while self.ready.writable && !self.queue.is_empty() && self.queue.cost >= enough {
             let queue = std::mem::take(&mut self.queue);
             let batch: Vec<Outgoing<'_>> = queue
                 .datagrams
@@ -114,6 +115,7 @@ impl Datagrams {
             }
         }
         self.answer();
+        self.ready.writable && !self.queue.is_empty()
     }
 
     /// Says that there is room, if that was asked for.

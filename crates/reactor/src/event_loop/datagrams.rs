@@ -3,7 +3,7 @@
 
 use super::{DATAGRAMS, EventLoop, News, SLOT_BITS, is_marked, token};
 use crate::conn::Next;
-use crate::datagrams::{BoundDatagrams, Boxes, Datagrams, LINGER};
+use crate::datagrams::{BoundDatagrams, Boxes, Datagrams};
 use crate::slab::Slab;
 use millrace_ring::Place;
 use millrace_ring::record::{kind, slot as slots};
@@ -183,14 +183,16 @@ impl EventLoop {
             }
             Next::Close(cause) => socket.close(cause, self.poll.registry()),
         }
-        let waits = socket.is_open() && socket.is_ending();
-        if waits && socket.deadline == 0 {
-            socket.deadline = self.timers.at(self.io.now, LINGER);
-            self.timers.set(slot, 0, socket.deadline);
-        }
-        if !waits && socket.deadline != 0 {
-            self.timers.set(slot, socket.deadline, 0);
-            socket.deadline = 0;
+        match socket.patience() {
+            Some(patience) if socket.deadline == 0 => {
+                socket.deadline = self.timers.at(self.io.now, patience);
+                self.timers.set(slot, 0, socket.deadline);
+            }
+            None if socket.deadline != 0 => {
+                self.timers.set(slot, socket.deadline, 0);
+                socket.deadline = 0;
+            }
+            _ => {}
         }
         if socket.has_news() && !socket.notes.listed {
             socket.notes.listed = true;

@@ -229,6 +229,10 @@ impl EventLoop {
         self.handle.0.dead.store(true, Ordering::Release);
         self.drop_all();
         self.handle.0.bell.ring();
+        // It may be waiting for room in this loop's queue, which nobody will make now.
+        if let Some(acceptor) = self.handle.0.acceptor.get() {
+            acceptor.ring();
+        }
     }
 
     fn drop_all(&mut self) {
@@ -237,8 +241,9 @@ impl EventLoop {
         for slot in 0..self.conns.slots() {
             // Whose socket is gone was counted as closed then, and only its last word is missing.
             if let Some(conn) = self.conns.remove(slot)
-                && conn.socket.is_some()
+                && let Some(socket) = &conn.socket
             {
+                conn.calm(Cause::NONE, socket);
                 conn.listener.release();
             }
         }
@@ -312,10 +317,14 @@ impl EventLoop {
             self.take(command);
         }
         let mut taken = false;
-        while self.untold.len() < UNTOLD {
+        for _ in 0..COMMANDS {
+            if self.untold.len() >= UNTOLD {
+                break;
+            }
             let Some(item) = self.handle.0.handoff.pop() else { break };
             taken = true;
             self.take(item);
+            self.io.publish_batch();
         }
         if taken
             && self.handle.0.stalled.swap(false, Ordering::AcqRel)

@@ -10,6 +10,8 @@ use std::mem::MaybeUninit;
 pub struct Inbox {
     memory: Memory,
     got: Vec<Got>,
+    /// What the call behind the last datagram said; asking again would not bring it back.
+    failure: Option<io::Error>,
 }
 
 impl Default for Inbox {
@@ -22,7 +24,7 @@ impl Inbox {
     /// Room for as many datagrams as one call receives, each of the largest size.
     #[must_use]
     pub fn new() -> Self {
-        Self { memory: Memory::new(), got: Vec::with_capacity(RECEIVED_AT_ONCE) }
+        Self { memory: Memory::new(), got: Vec::with_capacity(RECEIVED_AT_ONCE), failure: None }
     }
 
     /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones; how
@@ -32,6 +34,9 @@ impl Inbox {
     /// Those of receiving, if there was none before it.
     pub fn receive(&mut self, socket: &Socket, count: usize, max: usize) -> io::Result<usize> {
         self.got.clear();
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         let max = max.min(LARGEST);
         let slots = self.memory.0.chunks_exact_mut(LARGEST);
         for slot in slots.take(count.clamp(1, RECEIVED_AT_ONCE)) {
@@ -46,8 +51,12 @@ impl Inbox {
                     is_truncated: flags.is_truncated(),
                 }),
                 Err(error) if self.got.is_empty() => return Err(error),
-                // It is said again, or there is an event for it.
-                Err(_) => break,
+                Err(error) => {
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        self.failure = Some(error);
+                    }
+                    break;
+                }
             }
         }
         Ok(self.got.len())
