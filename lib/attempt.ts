@@ -5,8 +5,10 @@ import { nativeError, systemError } from './close-error.js'
 import { theEnvironment } from './environment.js'
 import { MillraceError } from './errors.js'
 import type { Group } from './group.js'
+import { profileNumber } from './kept-profiles.js'
 import type { Loop } from './loop.js'
-import { cancelConnect, connect, type DialInit, type ProfileInit } from './native.js'
+import { cancelConnect, connect, type DialInit } from './native.js'
+import type { ConnSettings } from './options.js'
 import { KIND_DESTROY } from './record.js'
 import type { Source } from './source.js'
 
@@ -17,7 +19,8 @@ export interface AttemptPlan {
   readonly loop: Loop | undefined
   readonly local: LocalAddress | undefined
   readonly paused: boolean
-  readonly profile: ProfileInit
+  /** What the connection is held to. */
+  readonly conn: ConnSettings
 }
 
 /** Who waits for the answer. */
@@ -69,16 +72,14 @@ export class Attempt implements Source {
   }
 
   #init(): DialInit {
-    const { local, paused, profile } = this.#plan
+    const { local, paused, conn } = this.#plan
     const address = this.#address
     const init: DialInit = {
       id: this.#number,
       port: 0,
       scope: 0,
-      localPort: 0,
-      localScope: 0,
       paused,
-      profile,
+      profile: profileNumber(conn),
     }
     if (address.kind === 'unix') {
       init.path = unixName(address.path)
@@ -87,11 +88,7 @@ export class Attempt implements Source {
     init.host = address.host
     init.port = address.port
     init.scope = address.scope
-    if (local !== undefined) {
-      init.localHost = local.host
-      init.localPort = local.port
-      init.localScope = local.scope
-    }
+    if (local !== undefined) init.local = local
     return init
   }
 

@@ -10,7 +10,6 @@ import { invalidOption, MillraceError } from './errors.js'
 import { raw } from './framing.js'
 import type { Handlers } from './handlers.js'
 import type { Loop } from './loop.js'
-import type { ProfileInit } from './native.js'
 import {
   CONN_NAMES,
   type ConnOptions,
@@ -20,7 +19,6 @@ import {
   checkNames,
   checkSignal,
   HANDLERS,
-  profileInit,
 } from './options.js'
 import type { Server } from './server.js'
 
@@ -113,7 +111,6 @@ export interface ConnectSettings {
   readonly signal: AbortSignal | undefined
   /** The one to use, if it was named. */
   readonly loop: Loop | undefined
-  readonly profile: ProfileInit
 }
 
 /** What a client needs beside. */
@@ -174,7 +171,6 @@ export function checkConnect(
     timeout: whole('timeout', options.timeout, 0, 1),
     signal: options.signal,
     loop: checkLoop(loop),
-    profile: profileInit(settings),
   }
 }
 

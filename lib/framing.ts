@@ -198,6 +198,11 @@ export function toNative(framing: Framing): FramingInit {
   return made
 }
 
+/** Whether it was made here, and so cannot change any more. */
+export function isFixed(framing: Framing): boolean {
+  return valid.has(framing)
+}
+
 /** Of the framings that are frozen. */
 const natives = new WeakMap<Framing, FramingInit>()
 

@@ -1,12 +1,20 @@
 //! Options of a `connect`, as JavaScript has checked and completed them.
 
-use crate::listen::{ProfileInit, socket_address};
-use millrace_reactor::{DialOptions, Target};
+use crate::listen::socket_address;
+use millrace_reactor::{DialOptions, Framing, Limits, Target};
 use napi::Result;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
-/// Whom to connect to, and how.
+/// An IP address of our own.
+#[napi(object)]
+pub struct LocalInit {
+    pub host: String,
+    pub port: u16,
+    pub scope: u32,
+}
+
+/// Whom to connect to, and how. Short, because every field costs a connection its look-up.
 #[napi(object)]
 pub struct DialInit {
     pub id: u32,
@@ -16,24 +24,18 @@ pub struct DialInit {
     pub scope: u32,
     /// Instead of `host`: the path of a Unix socket, or an abstract name behind a 0.
     pub path: Option<Uint8Array>,
-    /// Our own address, if it matters, likewise.
-    pub local_host: Option<String>,
-    pub local_port: u16,
-    pub local_scope: u32,
+    /// Our own address, if it matters.
+    pub local: Option<LocalInit>,
     /// Do not read before it is resumed.
     pub paused: bool,
-    pub profile: ProfileInit,
+    /// What `createProfile` returned.
+    pub profile: u32,
 }
 
 impl DialInit {
-    pub(crate) fn options(&self) -> Result<DialOptions> {
-        Ok(DialOptions {
-            id: self.id,
-            target: self.target()?,
-            paused: self.paused,
-            framing: self.profile.framing.framing()?,
-            limits: self.profile.limits()?,
-        })
+    pub(crate) fn options(&self, (framing, limits): (Framing, Limits)) -> Result<DialOptions> {
+        let (id, paused) = (self.id, self.paused);
+        Ok(DialOptions { id, target: self.target()?, paused, framing, limits })
     }
 
     fn target(&self) -> Result<Target> {
@@ -42,11 +44,11 @@ impl DialInit {
             return Ok(Target::Unix { path: path.to_vec().into() });
         }
         let host = self.host.as_deref().unwrap_or_default();
-        let local = self.local_host.as_deref();
+        let local = self.local.as_ref();
         Ok(Target::Tcp {
             address: socket_address(host, self.port, self.scope)?,
             local: local
-                .map(|host| socket_address(host, self.local_port, self.local_scope))
+                .map(|local| socket_address(&local.host, local.port, local.scope))
                 .transpose()?,
         })
     }

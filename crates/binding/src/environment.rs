@@ -4,7 +4,8 @@ use crate::control::{self, at};
 use crate::datagrams::DatagramEntry;
 use crate::raw::{DoorbellBell, Held, PumpRef, Words};
 use millrace_reactor::{
-    Bell, Bound, DialOptions, Group, GroupError, LoopEnds, LoopHandle, Service, Turn,
+    Bell, Bound, DialOptions, Framing, Group, GroupError, Limits, LoopEnds, LoopHandle, Service,
+    Turn,
 };
 use millrace_ring::{RemoteConsumer, RemoteProducer};
 use napi::bindgen_prelude::ArrayBuffer;
@@ -61,6 +62,7 @@ pub(crate) struct Environment {
     groups: RefCell<Vec<Option<Member>>>,
     pub(crate) services: RefCell<Vec<Option<Arc<Service>>>>,
     pub(crate) bound: RefCell<Vec<Option<Bound>>>,
+    pub(crate) profiles: RefCell<Vec<Option<(Framing, Limits)>>>,
     pub(crate) datagrams: RefCell<Vec<Option<DatagramEntry>>>,
     closed: Cell<bool>,
 }
@@ -135,6 +137,7 @@ pub(crate) fn open(env: &Env, pump: PumpRef, words: &ArrayBuffer<'_>) -> Result<
         groups: RefCell::default(),
         services: RefCell::default(),
         bound: RefCell::default(),
+        profiles: RefCell::default(),
         datagrams: RefCell::default(),
         closed: Cell::new(false),
     };
@@ -385,6 +388,13 @@ impl Environment {
 
     fn is_inline(&self, group: usize) -> bool {
         matches!(self.groups.borrow().get(group), Some(Some(member)) if member.inline)
+    }
+
+    /// What connections of that profile are held to.
+    pub(crate) fn profile(&self, number: u32) -> Result<(Framing, Limits)> {
+        let profiles = self.profiles.borrow();
+        let profile = profiles.get(number as usize).and_then(Option::as_ref);
+        profile.cloned().ok_or_else(|| gone("profile"))
     }
 
     fn deadline_of(&self, group: usize) -> Option<Instant> {

@@ -2,7 +2,7 @@
 
 use crate::dial::DialInit;
 use crate::environment::{self, Code, find, place, plain};
-use crate::listen::{BindResult, FramingInit, ListenInit, socket_options};
+use crate::listen::{BindResult, FramingInit, ListenInit, ProfileInit, socket_options};
 use crate::raw::PumpRef;
 use millrace_reactor::{Balance, Bound, Service, socket_option};
 use napi::bindgen_prelude::{ArrayBuffer, Buffer, Function, Uint8Array};
@@ -144,8 +144,24 @@ pub fn close_listener(environment: u32, group: u32, lane: i32, listener: u32) ->
 #[napi]
 pub fn connect(environment: u32, group: u32, index: i32, options: DialInit) -> Result<i32> {
     let at = u32::try_from(index).ok();
-    let chosen = find(environment)?.connect(group, at, options.options()?)?;
+    let environment = find(environment)?;
+    let profile = environment.profile(options.profile)?;
+    let chosen = environment.connect(group, at, options.options(profile)?)?;
     Ok(chosen.map_or(-1, u32::cast_signed))
+}
+
+/// Keeps what connections are held to: its number, for `connect`.
+#[napi]
+pub fn create_profile(environment: u32, profile: ProfileInit) -> Result<u32> {
+    let kept = (profile.framing.framing()?, profile.limits()?);
+    Ok(place(&mut find(environment)?.profiles.borrow_mut(), kept) as u32)
+}
+
+/// Forgets all profiles.
+#[napi]
+pub fn drop_profiles(environment: u32) -> Result<()> {
+    find(environment)?.profiles.borrow_mut().clear();
+    Ok(())
 }
 
 /// Gives up connecting, unless the answer is on its way.

@@ -44,12 +44,8 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
             if let Some(listener) = listeners.get(LISTENER - token.0) {
                 while let Ok(mut stream) = listener.accept() {
                     let place = connections.vacant_entry();
-                    let interest = if stream.reports_idle_writability() {
-                        Interest::READABLE
-                    } else {
-                        Interest::READABLE | Interest::WRITABLE
-                    };
-                    poll.registry().register(&mut stream, Token(place.key()), interest)?;
+                    let token = Token(place.key());
+                    poll.registry().register(&mut stream, token, Interest::READABLE)?;
                     place.insert(Echo { stream, refused: Vec::new(), watches_writes: false });
                 }
             } else {
@@ -94,15 +90,16 @@ struct Echo {
     stream: Stream,
     /// What the kernel would not take yet; nothing more is read until it has.
     refused: Vec<u8>,
-    /// Where room is not told all the time: whether it is now.
+    /// Whether room is told.
     watches_writes: bool,
 }
 
 impl Echo {
-    /// Hears of room only while it is waited for, where it would be told with every read of the peer.
+    /// Hears of room only while it is waited for: it would be told at the start, and of some sockets with
+    /// every read of the peer.
     fn watch_writes(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let waits = !self.refused.is_empty();
-        if self.stream.reports_idle_writability() && waits != self.watches_writes {
+        if waits != self.watches_writes {
             self.watches_writes = waits;
             let reading = Interest::READABLE;
             let interest = if waits { reading | Interest::WRITABLE } else { reading };
