@@ -8,6 +8,7 @@ import {
   line,
   type MillraceError,
   type ReconnectingOptions,
+  serve,
 } from 'millrace'
 import { waitBefore } from '../lib/backoff.js'
 import { theEnvironment } from '../lib/environment.js'
@@ -315,6 +316,70 @@ for (const way of ['end', 'destroy'] as const) {
       t.is(states.of('closed').value, 1)
     }
   })
+}
+
+/** Counts what keeps the process alive, from now to the end of the test. */
+function holds(t: ExecutionContext): { count: number } {
+  const environment = theEnvironment()
+  const seen = { count: 0 }
+  const hold = environment.hold.bind(environment)
+  environment.hold = (change) => {
+    seen.count += change
+    hold(change)
+  }
+  t.teardown(() => Reflect.deleteProperty(environment, 'hold'))
+  return seen
+}
+
+for (const way of ['end', 'destroy', 'abort', 'unref', 'ref'] as const) {
+  test.serial(
+    `${way} when a client says that it connects again gives back nothing that was not taken`,
+    async (t) => {
+      const peer = new Peer(t, await deadPort())
+      await peer.start()
+      // On the loops of everybody, which stop with their last user.
+      const server = await serve({
+        listen: 'tcp://127.0.0.1:0',
+        message: (conn, chunk) => void conn.write(chunk),
+      })
+      t.teardown(() => server.close({ timeout: 0 }))
+      const held = holds(t)
+      const states = new States()
+      const abort = new AbortController()
+      const it = await connect({
+        to: peer.to,
+        reconnect: AT_ONCE,
+        signal: abort.signal,
+        message: () => {},
+        state(client) {
+          states.note(client)
+          if (client.state !== 'connecting') return
+          if (way === 'abort') abort.abort()
+          else if (way === 'ref') client.unref().ref()
+          else client[way]()
+        },
+      })
+      t.is(held.count, 1)
+      if (way === 'ref') it.unref()
+      await peer.arrived.reaches(1)
+      peer.drop()
+      if (way === 'ref' || way === 'unref') {
+        await states.of('open').reaches(2)
+        t.is(held.count, way === 'ref' ? 1 : 0)
+        it.destroy()
+      }
+      await it.closed.catch(() => {})
+      await turns(20)
+      t.is(held.count, 0)
+      const address = server.addresses[0] as string
+      const echo = await connect({ to: address })
+      echo.write('alive')
+      for await (const chunk of echo) {
+        t.is(String(chunk), 'alive')
+        break
+      }
+    },
+  )
 }
 
 test('a signal stops it wherever it is, with its reason', async (t) => {

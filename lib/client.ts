@@ -145,11 +145,11 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
       this.#over(error)
       return
     }
-    const dialer = new Dialer(this.#settings, this.#handlers, group, this, this.#isRefed)
-    this.#dialer = dialer
+    // Told before there is anything to give up: the user may end it, or let go of the process.
     if (this.#state !== 'connecting') this.#enter('connecting')
-    // The user may have ended it just now.
-    if (!this.#isEnding) dialer.start()
+    if (this.#isEnding) return
+    this.#dialer = new Dialer(this.#settings, this.#handlers, group, this, this.#isRefed)
+    this.#dialer.start()
   }
 
   /** Loops of which at least one lives. */
