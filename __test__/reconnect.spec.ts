@@ -382,6 +382,79 @@ for (const way of ['end', 'destroy', 'abort', 'unref', 'ref'] as const) {
   )
 }
 
+for (const way of ['end', 'destroy', 'abort'] as const) {
+  for (const [handler, life] of [
+    ['data', 1],
+    ['open', 1],
+    ['data', 2],
+    ['open', 2],
+  ] as const) {
+    test(`${way} in ${handler} of life ${life} closes that connection, and the client with it`, async (t) => {
+      const server = await peer(t, false)
+      const closed = new Count()
+      const states = new States()
+      const abort = new AbortController()
+      const reason = new Error('enough')
+      let it: Client | undefined
+      let opens = 0
+      let lives = 0
+      const closes: (Error | undefined)[] = []
+      const stop = () => {
+        if (lives !== life) return
+        if (way === 'abort') abort.abort(reason)
+        else it?.[way]()
+      }
+      const connecting = client(t, {
+        to: server.to,
+        signal: abort.signal,
+        data() {
+          lives++
+          if (handler === 'data') stop()
+          return undefined
+        },
+        open() {
+          opens++
+          if (handler === 'open') stop()
+        },
+        message: () => {},
+        state(client) {
+          it = client
+          states.note(client)
+        },
+        close(_conn, error) {
+          closes.push(error)
+          closed.up()
+        },
+      })
+      const ending = connecting.then((client) => client.closed).catch((error) => error)
+      // Its first try fails, so that we have it before it is connected.
+      await states.of('waiting').reaches(1)
+      await server.start()
+      if (life === 2) {
+        await states.of('open').reaches(1)
+        await server.arrived.reaches(1)
+        server.drop()
+      }
+      const ended = await ending
+      if (way === 'abort') t.is(ended, reason)
+      else if (life === 1) t.is(codeOf(ended), 'ERR_CLOSED')
+      else t.is(ended, undefined)
+      await closed.reaches(life)
+      t.is(it?.state, 'closed')
+      t.is(it?.conn, undefined)
+      t.is(states.of('open').value, life - 1)
+      t.is(states.of('closed').value, 1)
+      await turns(20)
+      t.is(states.all.at(-1), 'closed')
+      t.is(opens, life)
+      t.deepEqual(closes, [
+        ...Array.from({ length: life - 1 }, () => undefined),
+        way === 'abort' ? reason : undefined,
+      ])
+    })
+  }
+}
+
 test('a signal stops it wherever it is, with its reason', async (t) => {
   const reason = new Error('enough')
   for (const when of ['waiting', 'connecting', 'open'] as const) {

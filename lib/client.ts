@@ -179,9 +179,11 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
       this.#lastError = thrown
       return false
     }
+    this.#conn = conn
+    // Its `open` ended us. It is on its way out, and its end is ours.
+    if (this.#isEnding) return true
     this.#failures = 0
     this.#lastError = undefined
-    this.#conn = conn
     this.#flush(conn)
     this.#enter('open')
     this.#first.resolve(this)
@@ -259,8 +261,9 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
   end(): void {
     if (this.#isEnding || this.#state === 'closed') return
     this.#isEnding = true
-    if (this.#conn === undefined) this.#stop(undefined)
-    else this.#conn.end()
+    const conn = this.#current
+    if (conn === undefined) this.#over(undefined)
+    else conn.end()
   }
 
   destroy(error?: Error): void {
@@ -271,11 +274,14 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
   #stop(reason: unknown): void {
     if (this.#state === 'closed') return
     this.#isEnding = true
-    if (this.#conn !== undefined) {
-      this.#conn.destroy(reason === undefined ? undefined : toError(reason))
-      return
-    }
-    this.#over(reason)
+    const conn = this.#current
+    if (conn === undefined) this.#over(reason)
+    else conn.destroy(reason === undefined ? undefined : toError(reason))
+  }
+
+  /** The connection, also while its `data` or `open` runs. */
+  get #current(): Connection | undefined {
+    return this.#conn ?? this.#dialer?.conn
   }
 
   /** It is closed. */
