@@ -538,6 +538,18 @@ test('a throw of the state callback goes to error, and stops nothing', async (t)
   t.deepEqual(told, ['of the user'])
 })
 
+test('an async state callback that rejects is told like any other failure of a handler', async (t) => {
+  const server = await peer(t)
+  const told = gate<Error>()
+  const it = await client(t, {
+    to: server.to,
+    state: async () => Promise.reject(new Error('of the user')),
+    error: (error) => told.open(error),
+  })
+  t.is((await told.passed).message, 'of the user')
+  t.is(it.state, 'open')
+})
+
 test('a message that is encoded for one connection cannot wait for another', async (t) => {
   const server = await peer(t)
   const states = new States()

@@ -5,7 +5,7 @@ import { waitBefore } from './backoff.js'
 import type { Conn } from './conn.js'
 import type { ClientSettings, ConnectSettings, ReconnectingOptions } from './connect-options.js'
 import type { Connection } from './connection.js'
-import { Dialer, type Life } from './dialer.js'
+import { Dialer, type Life, reporter } from './dialer.js'
 import { MillraceError, toError } from './errors.js'
 import { type Deferred, deferred, Rest } from './extras.js'
 import { encodeFrame } from './framing.js'
@@ -166,11 +166,8 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
 
   #enter(state: ClientState): void {
     this.#state = state
-    try {
-      this.#onState?.(this as unknown as Client<never, never, never>)
-    } catch (thrown) {
-      this.#dialer?.report(toError(thrown))
-    }
+    const told = this as unknown as Client<never, never, never>
+    reporter.run(this.#handlers, () => this.#onState?.(told))
   }
 
   opened(conn: Connection, thrown: Error | undefined): boolean {

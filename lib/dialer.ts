@@ -31,7 +31,7 @@ export interface Life {
 }
 
 /** One for all: its warnings are at most one a second for each code. */
-const reporter = new Reporter()
+export const reporter: Reporter = new Reporter()
 
 /** One try to connect, and one connection. */
 export class Dialer implements Owner, AttemptOwner {
