@@ -23,6 +23,7 @@ import {
   profileInit,
 } from './options.js'
 import type { Server } from './server.js'
+import { checkKind, SOCKET_NAMES, type SocketOptions } from './socket-options.js'
 
 /** What `connect` takes: handlers, and the options here. */
 export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Data = undefined>
@@ -163,6 +164,7 @@ export function checkConnect(
   fallback ??= raw()
   const settings = checkConn(options, fallback, false)
   const place = destination(to)
+  checkKind(namedOf(options), place.kind === 'unix' ? 'unix' : 'tcp')
   return {
     ...settings,
     to,
@@ -173,6 +175,11 @@ export function checkConnect(
     loop: checkLoop(loop),
     profile: profileInit(settings),
   }
+}
+
+/** Options of the socket that were named: those that not every kind of socket has. */
+function namedOf(options: SocketOptions): string[] {
+  return SOCKET_NAMES.filter((name) => options[name] !== undefined)
 }
 
 function checkLocal(local: unknown, { kind }: Destination): LocalAddress | undefined {
