@@ -8,6 +8,7 @@ import {
   line,
   type MillraceError,
   type ReconnectingOptions,
+  serve,
 } from 'millrace'
 import { waitBefore } from '../lib/backoff.js'
 import { theEnvironment } from '../lib/environment.js'
@@ -317,6 +318,143 @@ for (const way of ['end', 'destroy'] as const) {
   })
 }
 
+/** Counts what keeps the process alive, from now to the end of the test. */
+function holds(t: ExecutionContext): { count: number } {
+  const environment = theEnvironment()
+  const seen = { count: 0 }
+  const hold = environment.hold.bind(environment)
+  environment.hold = (change) => {
+    seen.count += change
+    hold(change)
+  }
+  t.teardown(() => Reflect.deleteProperty(environment, 'hold'))
+  return seen
+}
+
+for (const way of ['end', 'destroy', 'abort', 'unref', 'ref'] as const) {
+  test.serial(
+    `${way} when a client says that it connects again gives back nothing that was not taken`,
+    async (t) => {
+      const peer = new Peer(t, await deadPort())
+      await peer.start()
+      // On the loops of everybody, which stop with their last user.
+      const server = await serve({
+        listen: 'tcp://127.0.0.1:0',
+        message: (conn, chunk) => void conn.write(chunk),
+      })
+      t.teardown(() => server.close({ timeout: 0 }))
+      const held = holds(t)
+      const states = new States()
+      const abort = new AbortController()
+      const it = await connect({
+        to: peer.to,
+        reconnect: AT_ONCE,
+        signal: abort.signal,
+        message: () => {},
+        state(client) {
+          states.note(client)
+          if (client.state !== 'connecting') return
+          if (way === 'abort') abort.abort()
+          else if (way === 'ref') client.unref().ref()
+          else client[way]()
+        },
+      })
+      t.is(held.count, 1)
+      if (way === 'ref') it.unref()
+      await peer.arrived.reaches(1)
+      peer.drop()
+      if (way === 'ref' || way === 'unref') {
+        await states.of('open').reaches(2)
+        t.is(held.count, way === 'ref' ? 1 : 0)
+        it.destroy()
+      }
+      await it.closed.catch(() => {})
+      await turns(20)
+      t.is(held.count, 0)
+      const address = server.addresses[0] as string
+      const echo = await connect({ to: address })
+      echo.write('alive')
+      for await (const chunk of echo) {
+        t.is(String(chunk), 'alive')
+        break
+      }
+    },
+  )
+}
+
+for (const way of ['end', 'destroy', 'abort'] as const) {
+  for (const [handler, life] of [
+    ['data', 1],
+    ['open', 1],
+    ['data', 2],
+    ['open', 2],
+  ] as const) {
+    test(`${way} in ${handler} of life ${life} closes that connection, and the client with it`, async (t) => {
+      const server = await peer(t, false)
+      const closed = new Count()
+      const states = new States()
+      const abort = new AbortController()
+      const reason = new Error('enough')
+      let it: Client | undefined
+      let opens = 0
+      let lives = 0
+      const closes: (Error | undefined)[] = []
+      const stop = () => {
+        if (lives !== life) return
+        if (way === 'abort') abort.abort(reason)
+        else it?.[way]()
+      }
+      const connecting = client(t, {
+        to: server.to,
+        signal: abort.signal,
+        data() {
+          lives++
+          if (handler === 'data') stop()
+          return undefined
+        },
+        open() {
+          opens++
+          if (handler === 'open') stop()
+        },
+        message: () => {},
+        state(client) {
+          it = client
+          states.note(client)
+        },
+        close(_conn, error) {
+          closes.push(error)
+          closed.up()
+        },
+      })
+      const ending = connecting.then((client) => client.closed).catch((error) => error)
+      // Its first try fails, so that we have it before it is connected.
+      await states.of('waiting').reaches(1)
+      await server.start()
+      if (life === 2) {
+        await states.of('open').reaches(1)
+        await server.arrived.reaches(1)
+        server.drop()
+      }
+      const ended = await ending
+      if (way === 'abort') t.is(ended, reason)
+      else if (life === 1) t.is(codeOf(ended), 'ERR_CLOSED')
+      else t.is(ended, undefined)
+      await closed.reaches(life)
+      t.is(it?.state, 'closed')
+      t.is(it?.conn, undefined)
+      t.is(states.of('open').value, life - 1)
+      t.is(states.of('closed').value, 1)
+      await turns(20)
+      t.is(states.all.at(-1), 'closed')
+      t.is(opens, life)
+      t.deepEqual(closes, [
+        ...Array.from({ length: life - 1 }, () => undefined),
+        way === 'abort' ? reason : undefined,
+      ])
+    })
+  }
+}
+
 test('a signal stops it wherever it is, with its reason', async (t) => {
   const reason = new Error('enough')
   for (const when of ['waiting', 'connecting', 'open'] as const) {
@@ -398,6 +536,18 @@ test('a throw of the state callback goes to error, and stops nothing', async (t)
   })
   t.is(it.state, 'open')
   t.deepEqual(told, ['of the user'])
+})
+
+test('an async state callback that rejects is told like any other failure of a handler', async (t) => {
+  const server = await peer(t)
+  const told = gate<Error>()
+  const it = await client(t, {
+    to: server.to,
+    state: async () => Promise.reject(new Error('of the user')),
+    error: (error) => told.open(error),
+  })
+  t.is((await told.passed).message, 'of the user')
+  t.is(it.state, 'open')
 })
 
 test('a message that is encoded for one connection cannot wait for another', async (t) => {

@@ -5,7 +5,7 @@ import { waitBefore } from './backoff.js'
 import type { Conn } from './conn.js'
 import type { ClientSettings, ConnectSettings, ReconnectingOptions } from './connect-options.js'
 import type { Connection } from './connection.js'
-import { Dialer, type Life } from './dialer.js'
+import { Dialer, type Life, reporter } from './dialer.js'
 import { MillraceError, toError } from './errors.js'
 import { type Deferred, deferred, Rest } from './extras.js'
 import { encodeFrame } from './framing.js'
@@ -145,11 +145,11 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
       this.#over(error)
       return
     }
-    const dialer = new Dialer(this.#settings, this.#handlers, group, this, this.#isRefed)
-    this.#dialer = dialer
+    // Told before there is anything to give up: the user may end it, or let go of the process.
     if (this.#state !== 'connecting') this.#enter('connecting')
-    // The user may have ended it just now.
-    if (!this.#isEnding) dialer.start()
+    if (this.#isEnding) return
+    this.#dialer = new Dialer(this.#settings, this.#handlers, group, this, this.#isRefed)
+    this.#dialer.start()
   }
 
   /** Loops of which at least one lives. */
@@ -166,11 +166,8 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
 
   #enter(state: ClientState): void {
     this.#state = state
-    try {
-      this.#onState?.(this as unknown as Client<never, never, never>)
-    } catch (thrown) {
-      this.#dialer?.report(toError(thrown))
-    }
+    const told = this as unknown as Client<never, never, never>
+    reporter.run(this.#handlers, () => this.#onState?.(told))
   }
 
   opened(conn: Connection, thrown: Error | undefined): boolean {
@@ -179,9 +176,11 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
       this.#lastError = thrown
       return false
     }
+    this.#conn = conn
+    // Its `open` ended us. It is on its way out, and its end is ours.
+    if (this.#isEnding) return true
     this.#failures = 0
     this.#lastError = undefined
-    this.#conn = conn
     this.#flush(conn)
     this.#enter('open')
     this.#first.resolve(this)
@@ -259,8 +258,9 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
   end(): void {
     if (this.#isEnding || this.#state === 'closed') return
     this.#isEnding = true
-    if (this.#conn === undefined) this.#stop(undefined)
-    else this.#conn.end()
+    const conn = this.#current
+    if (conn === undefined) this.#over(undefined)
+    else conn.end()
   }
 
   destroy(error?: Error): void {
@@ -271,11 +271,14 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
   #stop(reason: unknown): void {
     if (this.#state === 'closed') return
     this.#isEnding = true
-    if (this.#conn !== undefined) {
-      this.#conn.destroy(reason === undefined ? undefined : toError(reason))
-      return
-    }
-    this.#over(reason)
+    const conn = this.#current
+    if (conn === undefined) this.#over(reason)
+    else conn.destroy(reason === undefined ? undefined : toError(reason))
+  }
+
+  /** The connection, also while its `data` or `open` runs. */
+  get #current(): Connection | undefined {
+    return this.#conn ?? this.#dialer?.conn
   }
 
   /** It is closed. */

@@ -21,6 +21,7 @@ import {
   HANDLERS,
 } from './options.js'
 import type { Server } from './server.js'
+import { checkKind, SOCKET_NAMES, type SocketOptions } from './socket-options.js'
 
 /** What `connect` takes: handlers, and the options here. */
 export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Data = undefined>
@@ -161,6 +162,7 @@ export function checkConnect(
   fallback ??= raw()
   const settings = checkConn(options, fallback, false)
   const place = destination(to)
+  checkKind(namedOf(options), place.kind === 'unix' ? 'unix' : 'tcp')
   // One object in the other: V8 makes a dictionary of what is spread into one of so many fields, which
   // costs a connection 3 KB.
   return {
@@ -172,6 +174,11 @@ export function checkConnect(
     signal: options.signal,
     loop: checkLoop(loop),
   }
+}
+
+/** Options of the socket that were named: those that not every kind of socket has. */
+function namedOf(options: SocketOptions): string[] {
+  return SOCKET_NAMES.filter((name) => options[name] !== undefined)
 }
 
 function checkLocal(local: unknown, { kind }: Destination): LocalAddress | undefined {

@@ -18,7 +18,7 @@ const STAGGER = 250
 /** Who asked for the connection. Each is told once: `opened` and then `ended`, or `failed`. */
 export interface Life {
   /**
-   * It is there, and its `open` ran.
+   * It is there, and its `open` ran, which may have ended or destroyed it.
    *
    * @param thrown what `open` or `data` threw: the connection is being destroyed
    * @returns whether that is told to the user
@@ -31,7 +31,7 @@ export interface Life {
 }
 
 /** One for all: its warnings are at most one a second for each code. */
-const reporter = new Reporter()
+export const reporter: Reporter = new Reporter()
 
 /** One try to connect, and one connection. */
 export class Dialer implements Owner, AttemptOwner {
@@ -73,6 +73,11 @@ export class Dialer implements Owner, AttemptOwner {
     const loop = settings.loop?.isDead ? undefined : settings.loop
     const paused = handlers.message === undefined
     this.#plan = { group, loop, local, paused, conn }
+  }
+
+  /** The connection, from before its `data` and `open` run until it is closed. */
+  get conn(): Connection | undefined {
+    return this.#conn
   }
 
   start(): void {
@@ -250,6 +255,7 @@ export class Dialer implements Owner, AttemptOwner {
   add(): void {}
 
   closed(conn: Connection, error: Error | undefined): void {
+    this.#conn = undefined
     this.#life.ended(error)
     if (conn.profile.handlers.close !== undefined || error !== this.#thrown || error === undefined)
       reporter.closed(conn, error)

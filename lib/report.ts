@@ -1,5 +1,6 @@
 /** Where errors go: to `close`, to `error`, or to the process's warnings. */
 
+import { isThenable } from './conn-writing.js'
 import type { Connection } from './connection.js'
 import { toError } from './errors.js'
 import type { Handlers } from './handlers.js'
@@ -13,18 +14,22 @@ export class Reporter {
   closed(conn: Connection, error: Error | undefined): void {
     const { handlers } = conn.profile
     if (handlers.close !== undefined) {
-      this.#run(() => handlers.close?.(conn, error), conn)
+      this.run(handlers, () => handlers.close?.(conn, error), conn)
     } else if (error !== undefined && conn.isFailed) {
       this.report(handlers, error, conn)
     }
   }
 
-  #run(handler: () => unknown, conn: Connection): void {
-    const { handlers } = conn.profile
+  /** Calls a handler whose failure ends nothing, and tells that. */
+  run(
+    handlers: Handlers<unknown, unknown, unknown>,
+    handler: () => unknown,
+    conn?: Connection,
+  ): void {
     try {
       const result = handler()
-      if (result instanceof Promise)
-        result.catch((reason: unknown) => this.report(handlers, toError(reason), conn))
+      if (isThenable(result))
+        result.then(undefined, (reason: unknown) => this.report(handlers, toError(reason), conn))
     } catch (thrown) {
       this.report(handlers, toError(thrown), conn)
     }
@@ -38,8 +43,8 @@ export class Reporter {
     }
     try {
       const result = handlers.error(error, conn)
-      if (result instanceof Promise)
-        result.catch((reason: unknown) => this.#warnings.warn(toError(reason)))
+      if (isThenable(result))
+        result.then(undefined, (reason: unknown) => this.#warnings.warn(toError(reason)))
     } catch (thrown) {
       this.#warnings.warn(toError(thrown))
     }
