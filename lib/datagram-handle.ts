@@ -368,22 +368,22 @@ export class DatagramHandle implements AnySocket {
   }
 
   /** Gives it to its loops; rejects if one of them cannot have it, and then nothing is left. */
-  async opens(): Promise<void> {
+  async opens(signal: AbortSignal | undefined): Promise<void> {
     // Before the first await: what its loops tell is not missed.
     const opened = this.#lanes.map((lane) => lane.open())
     // Held until its user has it, so that the process does not end before.
     theEnvironment().hold(1)
     const results = await Promise.allSettled(opened)
     const failed = results.find((result) => result.status === 'rejected')
-    if (failed === undefined && !this.#isClosed) {
+    if (failed === undefined && !this.#isClosed && !signal?.aborted) {
       this.#isBound = true
       // What came in before is parked.
       theEnvironment().resume(this)
       return
     }
-    theEnvironment().hold(-1)
     await this.close()
-    throw failed?.reason ?? this.#error
+    theEnvironment().hold(-1)
+    throw failed?.reason ?? this.#error ?? signal?.reason
   }
 
   /** Resolves when it is closed and has left its loops. */

@@ -1,7 +1,7 @@
 /** What a datagram socket has on one loop: a system's socket of its own, and what waits there. */
 
 import { formatEndpoint, readEndpoints } from './address.js'
-import { closeError, systemError } from './close-error.js'
+import { closeError, nativeError, systemError } from './close-error.js'
 import type { DatagramHandle } from './datagram-handle.js'
 import { Peer } from './datagram-peer.js'
 import { MillraceError } from './errors.js'
@@ -63,7 +63,11 @@ export class DatagramLane implements Source, Handle {
   /** Gives it to its loop; resolves once that has it. */
   open(): Promise<void> {
     this.loop.environment.sources.set(this.source, this)
-    openDatagrams(this.#handle, this.loop.index, this.#number)
+    try {
+      openDatagrams(this.#handle, this.loop.index, this.#number)
+    } catch (error) {
+      this.#closed(nativeError(error))
+    }
     return this.#opened.promise
   }
 
