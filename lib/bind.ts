@@ -12,6 +12,7 @@ import {
   checkBind,
   type DatagramSettings,
   largest,
+  type MulticastOptions,
   membership,
   needReusePort,
   outgoingInterface,
@@ -98,7 +99,8 @@ export async function start(plan: DatagramPlan): Promise<DatagramHandle> {
       ({ loop, source, number }, at) => new DatagramLane(socket, at, loop, source, number),
     )
     const isV6 = isIPv6(host)
-    socket.starts(lanes, { v4: !isV6 || dualStack, v6: isV6 }, max)
+    const families = { v4: !isV6 || dualStack, v6: isV6 }
+    socket.starts(lanes, families, max, memberships(settings.multicast))
     socket.address = `udp://${show(address)}`
     if (place.peer !== undefined) socket.connects(show(place.peer))
   } catch (error) {
@@ -234,9 +236,12 @@ function systemSettings(
 ): SettingInit[] {
   const all = [...settings]
   if (multicast.interface !== undefined) all.push(outgoingInterface(multicast.interface, family))
-  for (const group of isFirst ? (multicast.groups ?? []) : []) {
+  return isFirst ? [...all, ...memberships(multicast)] : all
+}
+
+function memberships({ groups = [] }: MulticastOptions): SettingInit[] {
+  return groups.map((group) => {
     const { address, ...options } = typeof group === 'string' ? { address: group } : group
-    all.push(membership('join', address, options))
-  }
-  return all
+    return membership('join', address, options)
+  })
 }

@@ -31,6 +31,8 @@ import type { Source } from './source.js'
 
 /** What a datagram that waits counts for beside its bytes: the loop counts the same. */
 const COST = 64
+/** The loop has no such socket any more. */
+const GONE = -1
 
 export class DatagramLane implements Source, Handle {
   readonly loop: Loop
@@ -134,12 +136,15 @@ export class DatagramLane implements Source, Handle {
   #closed(error: Error | undefined): void {
     if (this.#counts !== undefined) return
     this.isOpen = false
+    // Who waits for it to drain waits for the other loops now.
+    const wasAsked = this.isAsked
+    this.isAsked = false
     this.#counts = datagramCounts(this.#handle, this.#number)
     dropDatagrams(this.#handle, this.#number)
     this.loop.environment.sources.delete(this.source)
     if (error === undefined) this.#opened.resolve()
     else this.#opened.reject(error)
-    this.#socket.laneClosed(error)
+    this.#socket.laneClosed(this, error, wasAsked)
   }
 
   // ---- what its socket asks ----
@@ -193,12 +198,13 @@ export class DatagramLane implements Source, Handle {
   /**
    * Sets an option.
    *
-   * @throws `ERR_CLOSED`, or the system's error
+   * @returns false if its loop has it no more
+   * @throws the system's error
    */
-  set(setting: SettingInit): void {
-    const errno = this.isOpen ? setDatagrams(this.#handle, this.#number, setting) : -1
-    if (errno === -1) throw new MillraceError('ERR_CLOSED', 'the socket is closed')
-    if (errno !== 0) throw systemError(errno, 'setsockopt')
+  set(setting: SettingInit): boolean {
+    const errno = this.isOpen ? setDatagrams(this.#handle, this.#number, setting) : GONE
+    if (errno > 0) throw systemError(errno, 'setsockopt')
+    return errno !== GONE
   }
 
   counts(): DatagramCounts {
