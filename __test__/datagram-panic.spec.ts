@@ -57,4 +57,114 @@ if (process.platform === 'linux') {
       }
     },
   )
+
+  test.serial('what waited on a lost loop holds back no drain', async (t) => {
+    const lost = gate()
+    let drained = gate()
+    let drains = 0
+    const socket = await bound(t, {
+      loops: 2,
+      highWaterMark: 1,
+      message() {},
+      drain() {
+        drains++
+        drained.open()
+      },
+      error: () => lost.open(),
+    })
+    const client = await peer(t)
+    const [index] = loopsWithSockets()
+    const loop = theEnvironment().loops[index as number]
+    const lane = loop?.sockets.find((each) => each !== undefined)
+    // A destination that this loop sends to.
+    let to = ''
+    for (let host = 1; to === '' && host < 255; host++) {
+      drained = gate()
+      t.false(socket.send('x', `127.0.0.${host}:${client.port}`))
+      if (lane?.isAsked) to = `127.0.0.${host}:${client.port}`
+      await drained.passed
+    }
+    drained = gate()
+    drains = 0
+    injectPanic(theEnvironment().handle, index as number)
+    t.false(socket.send('never sent', to))
+    t.true(lane?.isAsked)
+    await drained.passed
+    await lost.passed
+    t.is(drains, 1)
+    drained = gate()
+    t.false(socket.send('by the other', to))
+    await drained.passed
+    t.is(drains, 2)
+  })
+
+  test.serial('a close after the loss of a loop is in good order', async (t) => {
+    const lost = gate<string | undefined>()
+    const closed = gate<Error | undefined>()
+    const socket = await bound(t, {
+      loops: 2,
+      message() {},
+      error: (error) => lost.open(codeOf(error)),
+      close: (_, error) => closed.open(error),
+    })
+    const [loop] = loopsWithSockets()
+    injectPanic(theEnvironment().handle, loop as number)
+    // Whether that is told already or not.
+    await socket.setTTL(8)
+    t.is(await lost.passed, 'ERR_LOOP_PANIC')
+    await socket.setTTL(9)
+    await socket.setBroadcast(true)
+    await socket.close()
+    t.is(await closed.passed, undefined)
+    await t.throwsAsync(socket.setTTL(9), { code: 'ERR_CLOSED' })
+  })
+
+  test.serial('a socket whose loops are all lost is closed with that', async (t) => {
+    const closed = gate<Error | undefined>()
+    let told = 0
+    await bound(t, {
+      loops: 2,
+      message() {},
+      error: () => told++,
+      close: (_, error) => closed.open(error),
+    })
+    for (const loop of loopsWithSockets()) injectPanic(theEnvironment().handle, loop)
+    t.is(codeOf(await closed.passed), 'ERR_LOOP_PANIC')
+    t.is(told, 1)
+  })
+
+  test.serial('the groups of a lost loop are joined on another one', async (t) => {
+    const on = '127.0.0.1'
+    const groups = [{ address: '239.255.77.11', interface: on }]
+    let lost = gate<string | undefined>()
+    const socket = await bound(t, {
+      address: 'udp://0.0.0.0:0',
+      loops: 3,
+      multicast: { groups, interface: on },
+      error: (error) => lost.open(codeOf(error)),
+    })
+    const next = async () => {
+      for await (const { message } of socket) return String(message)
+      return undefined
+    }
+    await socket.joinMulticast('239.255.77.12', { interface: on })
+    const hears = async (group: number) => {
+      socket.send(`to ${group}`, `239.255.77.${group}:${socket.port}`)
+      t.is(await next(), `to ${group}`)
+    }
+    await hears(11)
+    await hears(12)
+    for (let round = 0; round < 2; round++) {
+      const [loop] = loopsWithSockets()
+      injectPanic(theEnvironment().handle, loop as number)
+      t.is(await lost.passed, 'ERR_LOOP_PANIC')
+      lost = gate()
+      await hears(11)
+      await hears(12)
+    }
+    await socket.leaveMulticast('239.255.77.11', { interface: on })
+    await t.throwsAsync(socket.leaveMulticast('239.255.77.11', { interface: on }), {
+      code: 'EADDRNOTAVAIL',
+    })
+  })
 }

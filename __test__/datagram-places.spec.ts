@@ -5,7 +5,7 @@ import {
   networkInterfaces,
 } from 'node:os'
 import test, { type ExecutionContext } from 'ava'
-import { bind, type DatagramInfo } from 'millrace'
+import { bind, connect, type DatagramInfo } from 'millrace'
 import { bound, peer, portOf } from './support/datagrams.js'
 import { codeOf, gate } from './support/gate.js'
 import { ONE } from './support/serve.js'
@@ -170,6 +170,10 @@ test('a link-local address has a zone, by number or by the name of its interface
     }
   }
   t.is((await passed).address, `${address}%${scopeid}`)
+  const to = `[${address}%${scopeid}]:${server.port}`
+  const connected = await connect({ to: `udp://[${address}%${name}]:${server.port}`, message() {} })
+  t.teardown(() => connected.close())
+  t.is(connected.remote, to)
 })
 
 test('a zone that is no interface is refused', async (t) => {

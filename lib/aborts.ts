@@ -9,6 +9,16 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   return () => void all.delete(callback)
 }
 
+/** What the promise comes to, or the signal's reason as soon as it aborts. */
+export function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const ignore = onAbort(signal, () => reject(signal.reason))
+    if (signal.aborted) reject(signal.reason)
+    promise.then(resolve, reject).finally(ignore)
+  })
+}
+
 function listen(signal: AbortSignal): Set<() => void> {
   const all = new Set<() => void>()
   waiting.set(signal, all)

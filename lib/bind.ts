@@ -1,7 +1,7 @@
 /** Binds datagram sockets. */
 
 import { isIPv6 } from 'node:net'
-import { onAbort } from './aborts.js'
+import { onAbort, unlessAborted } from './aborts.js'
 import { endpoint, resolveDatagram, type TcpAddress } from './address.js'
 import { systemError } from './close-error.js'
 import { DatagramHandle } from './datagram-handle.js'
@@ -12,6 +12,7 @@ import {
   checkBind,
   type DatagramSettings,
   largest,
+  type MulticastOptions,
   membership,
   needReusePort,
   outgoingInterface,
@@ -37,16 +38,23 @@ export async function bind<In = Buffer, Out = Uint8Array | string>(
   const settings = checkBind(options as unknown as BindOptions<never, never>, raw())
   const { signal } = options
   signal?.throwIfAborted()
-  const address = await resolveDatagram(options.address)
-  signal?.throwIfAborted()
   const isSpread = settings.reusePort ?? (typeof options.loops === 'number' && options.loops > 1)
   if (isSpread) needReusePort()
+  // Joined before anything is waited for: loops that nobody else uses any more would be gone.
   const group = groupFor(options.loops, options.ringBytes, (owner) =>
     owner instanceof ServerHandle ? owner.group : undefined,
   )
   const handlers = options as unknown as AnyHandlers
-  const socket = await start({ group, settings, handlers, isSpread, address, signal })
+  const place = resolveDatagram(options.address).then((address) => ({ address }))
+  const socket = await start({ group, settings, handlers, isSpread, place, signal })
   return socket as unknown as DatagramSocket<In, Out>
+}
+
+/** Where a socket is to be. */
+export interface Place {
+  readonly address: TcpAddress
+  /** The one peer of a connected socket. */
+  readonly peer?: TcpAddress
 }
 
 /** What a socket is to be. */
@@ -57,9 +65,8 @@ export interface DatagramPlan {
   readonly handlers: AnyHandlers
   /** A socket for each loop. */
   readonly isSpread: boolean
-  readonly address: TcpAddress
-  /** The one peer of a connected socket. */
-  readonly peer?: TcpAddress
+  /** May have to be looked up. */
+  readonly place: Promise<Place>
   /** The loop that is to have it, if one was named. */
   readonly loop?: Loop | undefined
   readonly signal: AbortSignal | undefined
@@ -74,39 +81,40 @@ interface Bound {
 
 /** Binds, and gives what is bound to its loops. */
 export async function start(plan: DatagramPlan): Promise<DatagramHandle> {
-  const { group, settings, handlers, isSpread, loop, peer, signal } = plan
+  const { group, settings, handlers, isSpread, loop, signal } = plan
   const bound: Bound[] = []
   let socket: DatagramHandle
   try {
+    const place = await unlessAborted(signal, plan.place)
     const alive = group.loops.filter((loop) => !loop.isDead)
     if (alive.length === 0)
       throw new MillraceError('ERR_LOOP_PANIC', 'the event loops to bind on were lost')
     const isThere = loop !== undefined && alive.includes(loop)
     const loops = isSpread ? alive : [isThere ? loop : leastUsed(alive)]
     const max = largest(settings.max, group.ringBytes)
-    const address = bindAll(loops, plan, max, bound)
-    const { host, port, scope, dualStack } = address
-    const zone = scope === 0 ? '' : `%${scope}`
+    const address = bindAll(loops, plan, place, max, bound)
+    const { host, dualStack } = address
     socket = new DatagramHandle(settings, handlers, group)
     const lanes = bound.map(
       ({ loop, source, number }, at) => new DatagramLane(socket, at, loop, source, number),
     )
     const isV6 = isIPv6(host)
-    socket.starts(lanes, { v4: !isV6 || dualStack, v6: isV6 }, max)
-    socket.address = `udp://${endpoint(`${host}${zone}`, port)}`
-    if (peer !== undefined) socket.connects(endpoint(peer.host, peer.port))
+    const families = { v4: !isV6 || dualStack, v6: isV6 }
+    socket.starts(lanes, families, max, memberships(settings.multicast))
+    socket.address = `udp://${show(address)}`
+    if (place.peer !== undefined) socket.connects(show(place.peer))
   } catch (error) {
     for (const each of bound) dropDatagrams(theEnvironment().handle, each.number)
-    group.leave()
+    group.leaveSoon()
     throw error
   }
-  await socket.opens()
-  if (signal !== undefined) {
-    const close = () => void socket.close()
-    if (signal.aborted) close()
-    void socket.over.then(onAbort(signal, close))
-  }
+  await socket.opens(signal)
+  if (signal !== undefined) void socket.over.then(onAbort(signal, () => void socket.close()))
   return socket
+}
+
+function show({ host, port, scope }: TcpAddress): string {
+  return endpoint(scope === 0 ? host : `${host}%${scope}`, port)
 }
 
 /** The loop with the fewest connections and sockets. */
@@ -127,15 +135,16 @@ const PORT_ATTEMPTS = 16
 function bindAll(
   loops: readonly Loop[],
   plan: DatagramPlan,
+  place: Place,
   max: number,
   bound: Bound[],
 ): TcpAddress {
   for (let attempt = 1; ; attempt++) {
     try {
-      return bindOnce(loops, plan, max, bound)
+      return bindOnce(loops, plan, place, max, bound)
     } catch (error) {
       const isTaken = (error as MillraceError).code === 'EADDRINUSE'
-      if (!isTaken || plan.address.port !== 0 || attempt === PORT_ATTEMPTS) throw error
+      if (!isTaken || place.address.port !== 0 || attempt === PORT_ATTEMPTS) throw error
       for (const each of bound.splice(0)) dropDatagrams(theEnvironment().handle, each.number)
     }
   }
@@ -144,21 +153,23 @@ function bindAll(
 function bindOnce(
   loops: readonly Loop[],
   plan: DatagramPlan,
+  { address: wanted, peer }: Place,
   max: number,
   bound: Bound[],
 ): TcpAddress {
   const { handle } = theEnvironment()
   const { settings, isSpread } = plan
-  let address = withIPv6Only(plan.address, settings.ipv6Only)
+  let address = withIPv6Only(wanted, settings.ipv6Only)
   if (isSpread && (settings.reusePort === undefined || address.port === 0)) {
     // A port that is to be shared is given to anybody of this user who would share it too. That is
     // wanted where `reusePort` was asked for, with a port: else nobody else may be there.
-    const probe = bindOne(address, plan, false, max, false)
+    const probe = bindOne({ address }, settings, false, max, false)
     dropDatagrams(handle, probe.number)
     address = probe.address
   }
   for (const loop of loops) {
-    const one = bindOne(address, plan, isSpread, max, bound.length === 0)
+    const place = peer === undefined ? { address } : { address, peer }
+    const one = bindOne(place, settings, isSpread, max, bound.length === 0)
     bound.push({ loop, source: one.source, number: one.number })
     address = one.address
   }
@@ -167,8 +178,8 @@ function bindOnce(
 
 /** Binds one socket. */
 function bindOne(
-  requested: TcpAddress,
-  { settings, peer }: DatagramPlan,
+  { address: requested, peer }: Place,
+  settings: DatagramSettings,
   reusePort: boolean,
   max: number,
   joins: boolean,
@@ -225,9 +236,12 @@ function systemSettings(
 ): SettingInit[] {
   const all = [...settings]
   if (multicast.interface !== undefined) all.push(outgoingInterface(multicast.interface, family))
-  for (const group of isFirst ? (multicast.groups ?? []) : []) {
+  return isFirst ? [...all, ...memberships(multicast)] : all
+}
+
+function memberships({ groups = [] }: MulticastOptions): SettingInit[] {
+  return groups.map((group) => {
     const { address, ...options } = typeof group === 'string' ? { address: group } : group
-    all.push(membership('join', address, options))
-  }
-  return all
+    return membership('join', address, options)
+  })
 }

@@ -1,6 +1,12 @@
 /** Connects datagram sockets: each has one peer. */
 
-import { addressesOf, destination, localAddress, type TcpAddress } from './address.js'
+import {
+  addressesOf,
+  type Destination,
+  destination,
+  localAddress,
+  type TcpAddress,
+} from './address.js'
 import { start } from './bind.js'
 import type { Conn } from './conn.js'
 import { checkLoop } from './connect-options.js'
@@ -63,20 +69,19 @@ export async function connectDatagrams(
   if (loop !== undefined && loops !== undefined)
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
   signal?.throwIfAborted()
-  const peer = await peerOf(options.to)
-  signal?.throwIfAborted()
-  const address = localOf(options.localAddress, peer)
+  const to = destination(options.to, 'udp')
+  // Joined before anything is waited for: loops that nobody else uses any more would be gone.
   const group = groupFor(loop ?? loops, options.ringBytes, (owner) => {
     if (owner === loop) return loop?.group
     return owner instanceof ServerHandle ? owner.group : undefined
   })
   const handlers = options as unknown as AnyHandlers
-  const plan = { group, settings, handlers, isSpread: false, address, peer, loop, signal }
+  const place = peerOf(to).then((peer) => ({ address: localOf(options.localAddress, peer), peer }))
+  const plan = { group, settings, handlers, isSpread: false, place, loop, signal }
   return (await start(plan)) as unknown as ConnectedSocket<unknown, unknown>
 }
 
-async function peerOf(to: string): Promise<TcpAddress> {
-  const place = destination(to, 'udp')
+async function peerOf(place: Destination): Promise<TcpAddress> {
   if (place.kind !== 'name') return place as TcpAddress
   const [first] = await addressesOf(place.host, place.port)
   return first as TcpAddress

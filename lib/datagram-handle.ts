@@ -47,6 +47,10 @@ export class DatagramHandle implements AnySocket {
   #families: Families = { v4: false, v6: false }
   #lanes: readonly DatagramLane[] = []
   #max = 0
+  /** The groups that it is in, by what was said when they were joined. */
+  readonly #groups = new Map<string, SettingInit>()
+  /** Where it is in them: on one loop only, as each socket that has joined gets a copy. */
+  #member: DatagramLane | undefined
   readonly #group: Group
   readonly #handlers: AnyHandlers
   readonly #peers = new Peers()
@@ -127,7 +131,7 @@ export class DatagramHandle implements AnySocket {
     const lanes = this.#lanes
     const count = lanes.length
     if (count === 1) return lanes[0] as DatagramLane
-    const at = peer.lane >= 0 ? peer.lane : (peer.a ^ peer.b ^ peer.c ^ peer.d ^ peer.head) >>> 0
+    const at = peer.lane >= 0 ? peer.lane : spread(peer)
     for (let step = 0; step < count; step++) {
       const lane = lanes[(at + step) % count] as DatagramLane
       if (lane.isOpen) return lane
@@ -311,16 +315,15 @@ export class DatagramHandle implements AnySocket {
   // ---- options ----
 
   async joinMulticast(group: string, options?: MembershipOptions): Promise<void> {
-    this.#member('join', group, options)
+    const setting = membership('join', group, options)
+    this.#setMember(setting)
+    this.#groups.set(nameOf(setting), setting)
   }
 
   async leaveMulticast(group: string, options?: MembershipOptions): Promise<void> {
-    this.#member('leave', group, options)
-  }
-
-  /** On one loop only: each socket that has joined gets a copy. */
-  #member(name: 'join' | 'leave', group: string, options: MembershipOptions | undefined): void {
-    this.#lanes[0]?.set(membership(name, group, options))
+    const setting = membership('leave', group, options)
+    this.#setMember(setting)
+    this.#groups.delete(nameOf(setting))
   }
 
   async setMulticastInterface(name: string | number): Promise<void> {
@@ -343,15 +346,44 @@ export class DatagramHandle implements AnySocket {
     this.#setAll({ name: 'broadcast', value: onOff(on) })
   }
 
+  /** Sets an option on each loop that is left. */
   #setAll(setting: SettingInit): void {
-    for (const lane of this.#lanes) lane.set(setting)
+    const took = this.#lanes.filter((lane) => !this.#isEnded && lane.set(setting))
+    if (took.length === 0) throw isClosed()
+  }
+
+  #setMember(setting: SettingInit): void {
+    const member = this.#member
+    const isMovable = this.#lanes.some((lane) => lane !== member && lane.isAlive)
+    // If its loop is lost just now, the groups as they are after this move to another one.
+    if (this.#isEnded || !(member?.set(setting) || isMovable)) throw isClosed()
+  }
+
+  /** Joins the groups of a loop that was lost on another one. */
+  #joinAgain(): void {
+    this.#member = this.#lanes.find((lane) => lane.isOpen)
+    for (const setting of this.#groups.values()) {
+      try {
+        // A loop that cannot is lost too, and will say so.
+        this.#member?.set(setting)
+      } catch (error) {
+        this.report(error as Error)
+      }
+    }
   }
 
   // ---- its life ----
 
   /** What it is made of, before its loops have it. */
-  starts(lanes: readonly DatagramLane[], families: Families, max: number): void {
+  starts(
+    lanes: readonly DatagramLane[],
+    families: Families,
+    max: number,
+    groups: readonly SettingInit[],
+  ): void {
     this.#lanes = lanes
+    this.#member = lanes[0]
+    for (const setting of groups) this.#groups.set(nameOf(setting), setting)
     this.#families = families
     this.#max = max
   }
@@ -368,22 +400,22 @@ export class DatagramHandle implements AnySocket {
   }
 
   /** Gives it to its loops; rejects if one of them cannot have it, and then nothing is left. */
-  async opens(): Promise<void> {
+  async opens(signal: AbortSignal | undefined): Promise<void> {
     // Before the first await: what its loops tell is not missed.
     const opened = this.#lanes.map((lane) => lane.open())
     // Held until its user has it, so that the process does not end before.
     theEnvironment().hold(1)
     const results = await Promise.allSettled(opened)
     const failed = results.find((result) => result.status === 'rejected')
-    if (failed === undefined && !this.#isClosed) {
+    if (failed === undefined && !this.#isClosed && !signal?.aborted) {
       this.#isBound = true
       // What came in before is parked.
       theEnvironment().resume(this)
       return
     }
-    theEnvironment().hold(-1)
     await this.close()
-    throw failed?.reason ?? this.#error
+    theEnvironment().hold(-1)
+    throw failed?.reason ?? this.#error ?? signal?.reason
   }
 
   /** Resolves when it is closed and has left its loops. */
@@ -421,14 +453,13 @@ export class DatagramHandle implements AnySocket {
     }
   }
 
-  laneClosed(error: Error | undefined): void {
-    this.#error ??= error
+  laneClosed(lane: DatagramLane, error: Error | undefined, wasAsked: boolean): void {
     if (this.#lanes.some((lane) => lane.isAlive)) {
-      // A loop was lost, and the others go on.
-      if (error !== undefined && this.#isBound) this.report(error)
+      if (error !== undefined && this.#isBound) this.#goOnWithout(lane, error, wasAsked)
       return
     }
     if (this.#isClosed) return
+    this.#error = error
     this.#isClosed = true
     const wasBound = this.#isBound
     this.#end()
@@ -439,6 +470,15 @@ export class DatagramHandle implements AnySocket {
       else if (this.#error !== undefined) this.report(this.#error)
     }
     this.#closed.resolve()
+  }
+
+  /** A loop was lost, and the others go on. That is told to `error`, and is not why it ends one day. */
+  #goOnWithout(lane: DatagramLane, error: Error, wasAsked: boolean): void {
+    this.report(error)
+    if (this.#isEnded) return
+    if (lane === this.#member) this.#joinAgain()
+    // What waited there is gone: there is room.
+    if (wasAsked) this.drained()
   }
 
   /** Nothing more is received or sent. */
@@ -482,9 +522,24 @@ Object.defineProperty(DatagramHandle.prototype, Symbol.for('nodejs.util.inspect.
   },
 })
 
+/** A number of which every bit of an address has a part in the lowest ones. */
+function spread({ a, b, c, d, head }: Peer): number {
+  const all = a ^ b ^ c ^ d ^ head
+  return Math.imul(all ^ (all >>> 16), 0x9e3779b1) >>> 16
+}
+
 function number(name: string, value: unknown, least: number): number {
   if (value === undefined) throw invalidOption(name, `a whole number from ${least} to 255`, value)
   return whole(name, value, 0, least, 255)
+}
+
+/** Tells memberships apart. */
+function nameOf({ value, group, interface: own, source }: SettingInit): string {
+  return JSON.stringify([group, value, own, source])
+}
+
+function isClosed(): MillraceError {
+  return new MillraceError('ERR_CLOSED', 'the socket is closed')
 }
 
 function onOff(on: unknown): number {

@@ -1,7 +1,7 @@
 /** What a datagram socket has on one loop: a system's socket of its own, and what waits there. */
 
 import { formatEndpoint, readEndpoints } from './address.js'
-import { closeError, systemError } from './close-error.js'
+import { closeError, nativeError, systemError } from './close-error.js'
 import type { DatagramHandle } from './datagram-handle.js'
 import { Peer } from './datagram-peer.js'
 import { MillraceError } from './errors.js'
@@ -31,6 +31,8 @@ import type { Source } from './source.js'
 
 /** What a datagram that waits counts for beside its bytes: the loop counts the same. */
 const COST = 64
+/** The loop has no such socket any more. */
+const GONE = -1
 
 export class DatagramLane implements Source, Handle {
   readonly loop: Loop
@@ -63,7 +65,11 @@ export class DatagramLane implements Source, Handle {
   /** Gives it to its loop; resolves once that has it. */
   open(): Promise<void> {
     this.loop.environment.sources.set(this.source, this)
-    openDatagrams(this.#handle, this.loop.index, this.#number)
+    try {
+      openDatagrams(this.#handle, this.loop.index, this.#number)
+    } catch (error) {
+      this.#closed(nativeError(error))
+    }
     return this.#opened.promise
   }
 
@@ -130,12 +136,15 @@ export class DatagramLane implements Source, Handle {
   #closed(error: Error | undefined): void {
     if (this.#counts !== undefined) return
     this.isOpen = false
+    // Who waits for it to drain waits for the other loops now.
+    const wasAsked = this.isAsked
+    this.isAsked = false
     this.#counts = datagramCounts(this.#handle, this.#number)
     dropDatagrams(this.#handle, this.#number)
     this.loop.environment.sources.delete(this.source)
     if (error === undefined) this.#opened.resolve()
     else this.#opened.reject(error)
-    this.#socket.laneClosed(error)
+    this.#socket.laneClosed(this, error, wasAsked)
   }
 
   // ---- what its socket asks ----
@@ -189,12 +198,13 @@ export class DatagramLane implements Source, Handle {
   /**
    * Sets an option.
    *
-   * @throws `ERR_CLOSED`, or the system's error
+   * @returns false if its loop has it no more
+   * @throws the system's error
    */
-  set(setting: SettingInit): void {
-    const errno = this.isOpen ? setDatagrams(this.#handle, this.#number, setting) : -1
-    if (errno === -1) throw new MillraceError('ERR_CLOSED', 'the socket is closed')
-    if (errno !== 0) throw systemError(errno, 'setsockopt')
+  set(setting: SettingInit): boolean {
+    const errno = this.isOpen ? setDatagrams(this.#handle, this.#number, setting) : GONE
+    if (errno > 0) throw systemError(errno, 'setsockopt')
+    return errno !== GONE
   }
 
   counts(): DatagramCounts {

@@ -1,0 +1,120 @@
+/** What happens to sockets, and to their loops, while a name is looked up. */
+
+import dns from 'node:dns/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import net from 'node:net'
+import test from 'ava'
+import { bind, type Conn, connect, type Server } from 'millrace'
+import { theEnvironment } from '../lib/environment.js'
+import { deferred } from '../lib/extras.js'
+import { connect as connectStream } from './support/client.js'
+import { peer } from './support/datagrams.js'
+import { gate } from './support/gate.js'
+import { descriptors, millraceThreadsOf } from './support/proc.js'
+import { start } from './support/serve.js'
+
+/** The answer to whoever looks up a name, and when somebody does. */
+let answer = deferred<string>()
+let asked = deferred<void>()
+
+dns.lookup = (async () => {
+  asked.resolve()
+  const address = await answer.promise
+  return [{ address, family: net.isIP(address) }]
+}) as unknown as typeof dns.lookup
+syncBuiltinESMExports()
+
+test.beforeEach(() => {
+  answer = deferred()
+  asked = deferred()
+})
+
+/** What looks up a name, on the loops of a server. */
+const WAYS = {
+  bind: (server: Server, _: Conn, _port: number) =>
+    bind({ address: 'udp://a-name:0', loops: server, message() {} }),
+  connect: (_: Server, conn: Conn, port: number) =>
+    connect({ to: `udp://a-name:${port}`, loop: conn, message() {} }),
+} as const
+
+for (const [name, way] of Object.entries(WAYS)) {
+  test.serial(
+    `${name}: loops that are left meanwhile stay until the socket is closed`,
+    async (t) => {
+      const { passed, open } = gate<Conn>()
+      const server = await start(t, { loops: 1, open })
+      const stream = await connectStream(server.port)
+      const to = await peer(t)
+      const made = way(server, await passed, to.port)
+      await asked.promise
+      await server.close({ timeout: 0 })
+      stream.destroy()
+      answer.resolve('127.0.0.1')
+      const socket = await made
+      t.teardown(() => socket.close())
+      const send = socket.send.bind(socket) as (text: string, to?: string) => boolean
+      send('hello', name === 'bind' ? `127.0.0.1:${to.port}` : undefined)
+      t.is(String(await to.next()), 'hello')
+      await socket.close()
+      t.deepEqual(await millraceThreadsOf(0), [])
+    },
+  )
+
+  test.serial(`${name}: a name that is not found leaves no loop and no descriptor`, async (t) => {
+    const before = descriptors()
+    const { passed, open } = gate<Conn>()
+    const server = await start(t, { loops: 1, open })
+    const stream = await connectStream(server.port)
+    const made = way(server, await passed, 9)
+    await asked.promise
+    await server.close({ timeout: 0 })
+    stream.destroy()
+    answer.reject(Object.assign(new Error('not found'), { code: 'ENOTFOUND' }))
+    await t.throwsAsync(made, { code: 'ENOTFOUND' })
+    t.deepEqual(await millraceThreadsOf(0), [])
+    t.deepEqual([...theEnvironment().sources.keys()], [])
+    t.true(descriptors() <= before)
+  })
+}
+
+const ABORTED = {
+  bind: (signal: AbortSignal) => bind({ address: 'udp://a-name:0', loops: 1, signal }),
+  connect: (signal: AbortSignal) => connect({ to: 'udp://a-name:9', loops: 1, signal }),
+} as const
+
+for (const [name, way] of Object.entries(ABORTED)) {
+  test.serial(
+    `${name}: an abort does not wait for the name, whose address is dropped`,
+    async (t) => {
+      const reason = new Error('enough')
+      const abort = new AbortController()
+      const made = way(abort.signal)
+      await asked.promise
+      abort.abort(reason)
+      t.is(await t.throwsAsync(made), reason)
+      t.deepEqual(await millraceThreadsOf(0), [])
+      answer.resolve('127.0.0.1')
+      await answer.promise
+      t.deepEqual([...theEnvironment().sources.keys()], [])
+      t.deepEqual(await millraceThreadsOf(0), [])
+    },
+  )
+}
+
+test.serial('an abort between binding and the end of bind closes what was bound', async (t) => {
+  const abort = new AbortController()
+  const events: string[] = []
+  const made = bind({
+    address: 'udp://a-name:0',
+    loops: 1,
+    signal: abort.signal,
+    close: () => events.push('close'),
+    error: () => events.push('error'),
+  })
+  answer.resolve('127.0.0.1')
+  while (theEnvironment().sources.size === 0) await Promise.resolve()
+  abort.abort()
+  t.regex(String(await made.catch(String)), /AbortError/)
+  t.deepEqual(events, [])
+  t.deepEqual(await millraceThreadsOf(0), [])
+})
