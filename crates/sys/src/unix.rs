@@ -2,6 +2,7 @@
 
 use crate::AcceptError;
 use socket2::{Domain, Protocol, Socket, Type};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -144,6 +145,19 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
             | libc::ECONNRESET,
         ) => AcceptError::Next,
         _ => AcceptError::BackOff,
+    }
+}
+
+/// Locks a file or directory against everybody else who does, until it is closed.
+///
+/// # Errors
+/// `WouldBlock` if somebody else has it, and those of `flock(2)`, such as `ENOLCK` of a file system
+/// without.
+pub fn try_lock(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open as long as `file` is borrowed.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
