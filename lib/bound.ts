@@ -196,7 +196,10 @@ class Binder {
       const { host } = used
       throw systemError(errno, 'listen', { address: host, port: address.port })
     }
-    return { number, lane, port, address: formatAddress({ ...used, port }) }
+    const { host, scope } = used
+    // With its zone, as `local` shows it: without, a link-local address is nobody's.
+    const shown = scope === 0 ? host : `${host}%${scope}`
+    return { number, lane, port, address: formatAddress({ kind: 'tcp', host: shown, port }) }
   }
 
   #inherit({ descriptor, asked }: { descriptor: number; asked: string }): Socket {
