@@ -82,6 +82,13 @@ if (HAS_IPV6) {
         const { server } = await mirror(t, `tcp://${host}:0`)
         const { text, port } = await look(`${each.address}%${name}`, server.port)
         t.is(text, `${host}:${port} ${host}:${server.port}`)
+        t.is(server.addresses[0], `tcp://${host}:${server.port}`)
+        // With that it can be listened on again, and an interface's name is as good.
+        await server.close()
+        const again = await mirror(t, server.addresses[0] as string)
+        t.deepEqual(again.server.addresses, server.addresses)
+        const { server: named } = await mirror(t, `tcp://[${each.address}%${name}]:0`)
+        t.is(named.addresses[0], `tcp://${host}:${named.port}`)
       }
     }
     t.pass()

@@ -1,9 +1,14 @@
 import type net from 'node:net'
+import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
-import { type Conn, type Handlers, lengthField, MillraceError } from 'millrace'
+import { type Conn, type Handlers, lengthField, MillraceError, serve } from 'millrace'
+import { nativeError } from '../lib/close-error.js'
+import { errorName, unbind } from '../native.cjs'
 import { closed, connect, read } from './support/client.js'
 import { Count } from './support/counts.js'
-import { start } from './support/serve.js'
+import { millraceThreads } from './support/proc.js'
+import { LOOPS, start } from './support/serve.js'
 
 class Oops extends Error {}
 
@@ -244,4 +249,60 @@ test('a MillraceError has its fields, and none that it was not given', (t) => {
   t.true(error instanceof Error)
   const bare = new MillraceError('ERR_CLOSED', 'gone')
   t.deepEqual(Object.keys(bare).sort(), ['code', 'name'])
+})
+
+if (process.platform !== 'win32') {
+  test('system errors have the names that Node gives them', (t) => {
+    const named = Object.entries(constants.errno).filter(
+      ([, errno]) => errorName(errno) !== 'UNKNOWN',
+    )
+    for (const [name, errno] of named) {
+      const wanted = getSystemErrorName(-errno)
+      // Node has no name of its own for a few.
+      t.is(errorName(errno), wanted.startsWith('Unknown') ? name : wanted)
+    }
+    const names = named.map(([name]) => name)
+    for (const name of ['EPROTOTYPE', 'ENETRESET', 'ENOSYS', 'EDQUOT', 'ENXIO', 'EBUSY', 'ETXTBSY'])
+      t.true(names.includes(name), name)
+  })
+}
+
+test('what the native half refuses without a code of its own is ERR_INTERNAL', (t) => {
+  const thrown = t.throws<NodeJS.ErrnoException>(() => unbind(2 ** 31, 0))
+  t.is(thrown?.code, 'GenericFailure')
+  const error = nativeError(thrown)
+  t.is(error.code, 'ERR_INTERNAL')
+  t.is(error.message, thrown?.message)
+  t.is(error.cause, thrown)
+  for (const code of ['EMFILE', 'UNKNOWN', 'ERR_LOOP_PANIC'])
+    t.is(nativeError(Object.assign(new Error('why'), { code })).code, code)
+  t.is(nativeError(new Error('why')).code, 'ERR_INTERNAL')
+})
+
+test.serial('want of memory for rings is ENOMEM, and leaves nothing behind', async (t) => {
+  const ringBytes = 2 ** 29
+  const whole = globalThis.ArrayBuffer
+  let made = 0
+  // As V8 does it, for these alone: whether it does, and when, is up to the system.
+  globalThis.ArrayBuffer = new Proxy(whole, {
+    construct(target, [bytes]) {
+      if (bytes === ringBytes && ++made === 2)
+        throw new RangeError('Array buffer allocation failed')
+      return new target(bytes)
+    },
+  })
+  t.teardown(() => {
+    globalThis.ArrayBuffer = whole
+  })
+  const listen = 'tcp://127.0.0.1:0'
+  const options = { listen, loops: LOOPS, ringBytes, message() {} }
+  const before = millraceThreads()
+  const error = await t.throwsAsync(serve(options), { instanceOf: MillraceError, code: 'ENOMEM' })
+  t.true(error?.cause instanceof RangeError)
+  t.deepEqual(millraceThreads(), before)
+  // The next starts as if nothing had been.
+  const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
+  const socket = await connect(server.port)
+  socket.write('hello')
+  t.is((await read(socket, 5)).toString(), 'hello')
 })

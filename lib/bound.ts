@@ -152,18 +152,23 @@ class Binder {
   }
 
   #bind(place: Partial<ListenInit>): BindResult {
-    const { settings } = { settings: this.#settings }
-    return bind(theEnvironment().handle, this.#service, {
+    const { backlog, device, reusePort } = this.#settings
+    const init = {
       id: this.#listener,
       port: 0,
       scope: 0,
       dualStack: false,
-      reusePort: settings.reusePort,
-      backlog: settings.backlog,
-      profile: profileInit(settings),
-      ...(settings.device === undefined ? {} : { device: settings.device }),
+      reusePort,
+      backlog,
+      profile: profileInit(this.#settings),
+      ...(device === undefined ? {} : { device }),
       ...place,
-    })
+    }
+    try {
+      return bind(theEnvironment().handle, this.#service, init)
+    } catch (error) {
+      throw nativeError(error)
+    }
   }
 
   #unix(path: string): Socket {
@@ -196,7 +201,10 @@ class Binder {
       const { host } = used
       throw systemError(errno, 'listen', { address: host, port: address.port })
     }
-    return { number, lane, port, address: formatAddress({ ...used, port }) }
+    const { host, scope } = used
+    // With its zone, as `local` shows it: without, a link-local address is nobody's.
+    const shown = scope === 0 ? host : `${host}%${scope}`
+    return { number, lane, port, address: formatAddress({ kind: 'tcp', host: shown, port }) }
   }
 
   #inherit({ descriptor, asked }: { descriptor: number; asked: string }): Socket {

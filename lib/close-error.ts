@@ -31,10 +31,13 @@ export function closeError(reason: number, errno: number): MillraceError | undef
   }
 }
 
-/** What a native call threw, with the code that it gave it. */
+/** Codes of ours and names of system errors. Node-API itself has others, such as `GenericFailure`. */
+const CODE = /^(ERR_[A-Z_]+|E[A-Z0-9]+|UNKNOWN)$/
+
+/** What a native call threw, with the code that it gave it: `ERR_INTERNAL` where it gave none. */
 export function nativeError(cause: unknown): MillraceError {
-  const { code = 'ERR_UNSUPPORTED', message } = cause as NodeJS.ErrnoException
-  return new MillraceError(code, message, { cause })
+  const { code = '', message } = cause as NodeJS.ErrnoException
+  return new MillraceError(CODE.test(code) ? code : 'ERR_INTERNAL', message, { cause })
 }
 
 /** A system call's error, with Node's names. */

@@ -17,7 +17,7 @@ export class Group {
 
   constructor(count: number, isInline: boolean, ringBytes: number) {
     const environment = theEnvironment()
-    const rings = Array.from({ length: 2 * count }, () => new ArrayBuffer(ringBytes))
+    const rings = allocate(2 * count, ringBytes)
     const info = startLoops(environment.handle, rings, isInline)
     this.number = info.number
     this.loops = info.loops.map((index, at) => {
@@ -64,6 +64,16 @@ export class Group {
       environment.loops[loop.index] = undefined
       environment.questions.stopped(loop)
     }
+  }
+}
+
+/** The memory of so many rings. */
+function allocate(count: number, ringBytes: number): ArrayBuffer[] {
+  try {
+    return Array.from({ length: count }, () => new ArrayBuffer(ringBytes))
+  } catch (cause) {
+    const why = `there is no memory for ${count} rings of ${ringBytes} bytes`
+    throw new MillraceError('ENOMEM', why, { cause })
   }
 }
 

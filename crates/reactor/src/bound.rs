@@ -41,16 +41,6 @@ pub enum Place {
     Inherited(u32),
 }
 
-impl Place {
-    fn listens_already(&self) -> bool {
-        #[cfg(unix)]
-        if let Self::Inherited(_) = self {
-            return true;
-        }
-        false
-    }
-}
-
 /// How to listen.
 #[derive(Debug, Clone)]
 pub struct ListenOptions {
@@ -69,7 +59,7 @@ pub struct ListenOptions {
 /// A socket that listens, and that nobody accepts from yet.
 #[derive(Debug)]
 pub struct Bound {
-    /// Removed when the listener closes; before the socket, whose file might else be another's by then.
+    /// Removed when the listener closes. Before the socket, which is closed after: see `UnixPath`.
     #[cfg(unix)]
     path: Option<UnixPath>,
     pub(crate) socket: Listening,
@@ -100,11 +90,12 @@ impl Bound {
                 }
                 options.limits.socket.listening(&socket)?;
                 socket.bind(&(*address).into())?;
+                socket.listen(options.backlog)?;
                 socket
             }
             #[cfg(unix)]
             Place::Unix { path: name, mode } => {
-                let (socket, bound) = unix_path::bind(name, *mode)?;
+                let (socket, bound) = unix_path::listen(name, *mode, options.backlog)?;
                 path = bound;
                 socket
             }
@@ -119,9 +110,6 @@ impl Bound {
             }
         };
         socket.set_nonblocking(true)?;
-        if !options.place.listens_already() {
-            socket.listen(options.backlog)?;
-        }
         let socket = Listening::new(socket)?;
         let local = socket.local_address();
         let listener = Listener {

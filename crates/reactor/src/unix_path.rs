@@ -1,14 +1,25 @@
 //! The path of a listening Unix socket: taken over from the dead only, and removed at the end.
+//!
+//! A path is dead if nobody answers on it. So is one for a moment that is bound and not listened on
+//! yet, and somebody may take a dead path over between our look and our removal of it. Therefore all
+//! of us who bind in one directory do it one after the other, with a lock of the directory.
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::ffi::OsStr;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
-/// A path that this process bound. Removed when dropped, if it is still the same file.
+/// How long we wait for the lock of a directory. One of us has it for less than that by far; whoever
+/// has it longer is none of us, or stopped in the middle, and must not keep us from starting.
+const PATIENCE: (u32, Duration) = (250, Duration::from_millis(1));
+
+/// A path that this process bound. Removed when dropped, if it is still the same file. To be dropped
+/// before the socket: as long as that is open it answers, and no other file can get its file's number.
 #[derive(Debug)]
 pub(crate) struct UnixPath {
     path: PathBuf,
@@ -29,10 +40,11 @@ impl UnixPath {
 
 impl Drop for UnixPath {
     fn drop(&mut self) {
-        // Somebody else may have bound it since: that one is not ours.
-        if !self.is_left && identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+        // Somebody else may have bound it since: that one is not ours. None of us takes it over in
+        // between, because it answers.
+        if !self.is_left {
             // If it cannot be removed, the next who binds it finds it dead.
-            let _ = fs::remove_file(&self.path);
+            let _ = remove(&self.path, self.identity);
         }
     }
 }
@@ -42,18 +54,47 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// A socket that is bound to a path, and what removes the path; an abstract name (its first byte is
-/// 0) leaves nothing to remove.
-pub(crate) fn bind(name: &[u8], mode: Option<u32>) -> io::Result<(Socket, Option<UnixPath>)> {
+/// Removes a path if it is that file.
+fn remove(path: &Path, wanted: (u64, u64)) -> io::Result<()> {
+    if identity(path)? == wanted { fs::remove_file(path) } else { Ok(()) }
+}
+
+/// The lock of the directory of a path, until it is dropped; none where there can be none: a directory
+/// that may not be read, a file system without locks, somebody else who keeps it.
+fn lock_directory(path: &Path) -> Option<File> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let file = File::open(directory).ok()?;
+    for _ in 0..PATIENCE.0 {
+        match millrace_sys::try_lock(&file) {
+            Ok(()) => return Some(file),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(PATIENCE.1),
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// A socket that listens on a path, and what removes the path; an abstract name (its first byte is 0)
+/// leaves nothing to remove.
+pub(crate) fn listen(
+    name: &[u8],
+    mode: Option<u32>,
+    backlog: i32,
+) -> io::Result<(Socket, Option<UnixPath>)> {
     let path = Path::new(OsStr::from_bytes(name));
     let address = SockAddr::unix(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     if name.first() == Some(&0) {
         socket.bind(&address)?;
+        socket.listen(backlog)?;
         return Ok((socket, None));
     }
-    if is_dead(path, &address)? {
-        fs::remove_file(path)?;
+    let lock = lock_directory(path);
+    if let Some(dead) = find_dead(path, &address)? {
+        remove(path, dead)?;
     }
     socket.bind(&address)?;
     let bound = UnixPath::new(path)?;
@@ -61,19 +102,23 @@ pub(crate) fn bind(name: &[u8], mode: Option<u32>) -> io::Result<(Socket, Option
         // Before it listens: nobody can have connected with other permissions.
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
+    socket.listen(backlog)?;
+    // Before that it looked dead to others.
+    drop(lock);
     Ok((socket, Some(bound)))
 }
 
-/// Whether there is a socket that nobody answers on. Anything else at that path is not ours to
-/// remove: binding it says `EADDRINUSE`.
-fn is_dead(path: &Path, address: &SockAddr) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.file_type().is_socket() => {}
-        _ => return Ok(false),
-    }
+/// The socket at a path, if nobody answers on it. Anything else there is not ours to remove: binding
+/// it says `EADDRINUSE`.
+fn find_dead(path: &Path, address: &SockAddr) -> io::Result<Option<(u64, u64)>> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => (metadata.dev(), metadata.ino()),
+        _ => return Ok(None),
+    };
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // A live socket whose backlog is full would block.
     probe.set_nonblocking(true)?;
     let result = probe.connect(address);
-    Ok(result.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+    let is_dead = result.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    Ok(is_dead.then_some(found))
 }

@@ -20,6 +20,8 @@ use windows as platform;
 #[cfg(unix)]
 pub use adopt::{Adopted, adopt_listener};
 pub use option::{OPTIONS_ARE_INHERITED, SocketOption};
+#[cfg(unix)]
+pub use platform::try_lock;
 pub use platform::{
     PORTS_ARE_SHARED, accept_error, bind_to_device, choose_port_late, error_name, interface_index,
     is_begun, prepare_datagrams, prepare_listener, share_port, stream_socket, unread,

@@ -2,6 +2,7 @@
 
 use crate::AcceptError;
 use socket2::{Domain, Protocol, Socket, Type};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -147,6 +148,19 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
     }
 }
 
+/// Locks a file or directory against everybody else who does, until it is closed.
+///
+/// # Errors
+/// `WouldBlock` if somebody else has it, and those of `flock(2)`, such as `ENOLCK` of a file system
+/// without.
+pub fn try_lock(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open as long as `file` is borrowed.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// How many received bytes wait in the kernel.
 ///
 /// # Errors
@@ -168,16 +182,21 @@ pub fn error_name(errno: i32) -> &'static str {
         ($($name:ident)*) => {
             match errno {
                 $(libc::$name => stringify!($name),)*
+                // On Linux this is the number of `ENOTSUP`, which is what Node calls it.
+                _ if errno == libc::EOPNOTSUPP => "EOPNOTSUPP",
                 _ => "UNKNOWN",
             }
         };
     }
     names!(
-        EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF ECONNABORTED
-        ECONNREFUSED ECONNRESET EDESTADDRREQ EEXIST EFAULT EHOSTUNREACH EINPROGRESS EINTR EINVAL
-        EIO EISCONN EISDIR ELOOP EMFILE EMSGSIZE ENAMETOOLONG ENETDOWN ENETUNREACH ENFILE
-        ENOBUFS ENODEV ENOENT ENOMEM ENOPROTOOPT ENOSPC ENOTCONN ENOTDIR ENOTSOCK EOPNOTSUPP
-        EPERM EPIPE EPROTO EPROTONOSUPPORT EROFS ETIMEDOUT
+        EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF EBUSY ECANCELED
+        ECONNABORTED ECONNREFUSED ECONNRESET EDEADLK EDESTADDRREQ EDOM EDQUOT EEXIST EFAULT
+        EFBIG EHOSTDOWN EHOSTUNREACH EILSEQ EINPROGRESS EINTR EINVAL EIO EISCONN EISDIR ELOOP
+        EMFILE EMLINK EMSGSIZE ENAMETOOLONG ENETDOWN ENETRESET ENETUNREACH ENFILE ENOBUFS ENODEV
+        ENOENT ENOLCK ENOMEM ENOPROTOOPT ENOSPC ENOSYS ENOTCONN ENOTDIR ENOTEMPTY ENOTSOCK
+        ENOTSUP ENXIO EOVERFLOW EPERM EPFNOSUPPORT EPIPE EPROTO EPROTONOSUPPORT
+        EPROTOTYPE ERANGE EROFS ESHUTDOWN ESOCKTNOSUPPORT ESPIPE ESTALE ETIMEDOUT ETOOMANYREFS
+        ETXTBSY EUSERS EXDEV
     )
 }
 

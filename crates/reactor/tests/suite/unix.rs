@@ -9,8 +9,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
 
 /// A folder that goes with its test.
 struct Folder(PathBuf);
@@ -154,5 +155,71 @@ fn a_bound_path_goes_with_its_socket_unless_it_is_somebody_elses_by_then() {
     // Dead from here on: taken over.
     drop(heir);
     drop(bind(&path).unwrap());
+    assert!(!path.exists());
+}
+
+#[test]
+fn of_several_who_take_over_a_dead_path_at_once_one_gets_it_and_keeps_it() {
+    const STARTERS: usize = 4;
+    let folder = Folder::new();
+    let path = folder.0.join("path");
+    for _ in 0..200 {
+        // Dead: its socket is closed.
+        drop(UnixListener::bind(&path).unwrap());
+        let barrier = Barrier::new(STARTERS);
+        let start = || {
+            barrier.wait();
+            bind(&path)
+        };
+        let results: Vec<_> = thread::scope(|scope| {
+            let starters: Vec<_> = (0..STARTERS).map(|_| scope.spawn(start)).collect();
+            starters.into_iter().map(|starter| starter.join().unwrap()).collect()
+        });
+        let (bound, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!(bound.len(), 1);
+        for error in refused.into_iter().map(Result::unwrap_err) {
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
+        UnixStream::connect(&path).unwrap();
+        drop(bound);
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn one_who_stops_does_not_remove_the_path_of_one_who_starts() {
+    let folder = Folder::new();
+    let path = folder.0.join("path");
+    for _ in 0..200 {
+        let old = bind(&path).unwrap();
+        let barrier = Barrier::new(2);
+        let new = thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                drop(old);
+            });
+            barrier.wait();
+            loop {
+                match bind(&path) {
+                    Ok(bound) => break bound,
+                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::AddrInUse),
+                }
+            }
+        });
+        UnixStream::connect(&path).unwrap();
+        drop(new);
+    }
+}
+
+#[test]
+fn somebody_who_keeps_the_directory_locked_keeps_nobody_from_listening() {
+    let folder = Folder::new();
+    let path = folder.0.join("path");
+    drop(UnixListener::bind(&path).unwrap());
+    let directory = std::fs::File::open(&folder.0).unwrap();
+    millrace_sys::try_lock(&directory).unwrap();
+    let bound = bind(&path).unwrap();
+    UnixStream::connect(&path).unwrap();
+    drop(bound);
     assert!(!path.exists());
 }
