@@ -174,6 +174,8 @@ for (const kind of KINDS) {
             ...pipe,
           })
           conn.data.other = other
+          // The client may have left meanwhile: its `close` had nobody to end.
+          if (conn.readyState === 'closed') other.end()
           pairs.push([conn.loop, other.loop])
           conn.resume()
         },
@@ -474,8 +476,18 @@ test('options that do not fit are refused', async (t) => {
   await t.throwsAsync(connect({ to, message: 'none' as never }), option)
   await t.throwsAsync(connect({ to, offline: 'queue' } as never), option)
   await t.throwsAsync(connect({ to, reconnect: 7 as never }), option)
-  if (process.platform !== 'win32')
-    await t.throwsAsync(connect({ to: 'unix:///tmp/x', localAddress: '127.0.0.1' }), option)
+  if (process.platform !== 'win32') {
+    const to = 'unix:///tmp/x'
+    await t.throwsAsync(connect({ to, localAddress: '127.0.0.1' }), option)
+    const sockets = [{ keepAlive: true }, { noDelay: true }, { linger: 0 as const }, { dscp: 0 }]
+    for (const each of sockets) {
+      await t.throwsAsync(connect({ to, ...each }), option)
+      await t.throwsAsync(connect({ to, reconnect: true, ...each }), option)
+    }
+    // What it has, or is not said, is no obstacle: nobody is there.
+    const there = connect({ to: `unix://${path()}`, sendBuffer: 4096, noDelay: undefined } as never)
+    await t.throwsAsync(there, { code: 'ENOENT' })
+  }
   conn.destroy()
   await t.throwsAsync(connect({ to, loop: conn }), option)
 })

@@ -6,6 +6,7 @@ const IS_FULL = process.env.MILLRACE_TEST_FULL === '1'
 const LOOPS = [1, 2, 'inline'] as const
 /** For each kind of loops: 500 and 200 in all before a release, else what takes seconds. */
 const WORKERS = IS_FULL ? 167 : 16
+const CLIENTS = IS_FULL ? 100 : 8
 const EXITS = IS_FULL ? 67 : 6
 
 for (const loops of LOOPS) {
@@ -20,6 +21,20 @@ for (const loops of LOOPS) {
       t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
     },
   )
+
+  if (process.platform === 'linux') {
+    test.serial(
+      `${CLIENTS} workers terminated with connections, pending ones and waiting clients leave nothing behind (loops: ${loops})`,
+      async (t) => {
+        t.timeout(600_000)
+        const fixture = launch(t, 'terminate-clients', { args: [CLIENTS, 4, loops] })
+        const left = JSON.parse(await fixture.line())
+        t.deepEqual(left, { threads: [], descriptors: 0 })
+        const { code, signal, stderr } = await fixture.ended
+        t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
+      },
+    )
+  }
 
   test.serial(
     `${EXITS} times process.exit() in a handler ends with its code and sends the reply (loops: ${loops})`,

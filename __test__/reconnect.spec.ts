@@ -10,11 +10,11 @@ import {
   type ReconnectingOptions,
   serve,
 } from 'millrace'
-import { waitBefore } from '../lib/backoff.js'
+import { hasHeld, waitBefore } from '../lib/backoff.js'
 import { theEnvironment } from '../lib/environment.js'
 import { injectPanic } from '../lib/native.js'
 import { Count } from './support/counts.js'
-import { deadPort, redial } from './support/dial.js'
+import { deadPort, peer as peerOf, redial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
 
@@ -57,6 +57,11 @@ class Peer {
     this.#server = server
     server.listen(this.port, '127.0.0.1')
     await once(server, 'listening')
+  }
+
+  /** Sends to the connections that there are. */
+  say(words: string): void {
+    for (const socket of this.#sockets) socket.write(words)
   }
 
   /** Drops the connections, and goes on listening. */
@@ -261,26 +266,69 @@ test('it gives up after so many failures in a row', async (t) => {
   t.deepEqual(states.all, ['waiting', 'connecting', 'waiting', 'connecting', 'closed'])
 })
 
-test('failures count anew after each connection, and closed rejects when it gives up', async (t) => {
+test('failures count anew after each connection that received something, and closed rejects when it gives up', async (t) => {
   const server = await peer(t)
+  const heard = new Count()
   const states = new States()
   const it = await redial(t, {
     to: server.to,
-    reconnect: { ...AT_ONCE, attempts: 2 },
+    reconnect: { ...AT_ONCE, max: 60_000, factor: 1, attempts: 2 },
+    message: () => heard.up(),
     state: states.note,
   })
   for (let life = 1; life <= 5; life++) {
     await server.arrived.reaches(life)
+    server.say('x')
+    await heard.reaches(life)
     server.drop()
     await states.of('open').reaches(life + 1)
   }
   t.is(it.state, 'open')
+  // Of the last one, too, something was received.
+  await server.arrived.reaches(6)
+  server.say('x')
+  await heard.reaches(6)
   await server.stop()
   await t.throwsAsync(it.closed, { code: 'ECONNREFUSED' })
   t.is(it.state, 'closed')
   t.is(it.conn, undefined)
   t.false(it.write('too late'))
   t.deepEqual(states.all.slice(-5), ['waiting', 'connecting', 'waiting', 'connecting', 'closed'])
+})
+
+test('a peer that accepts and closes at once is a failure each time, and given up like one that refuses', async (t) => {
+  let accepted = 0
+  const to = await peerOf(t, 'tcp', (socket) => {
+    accepted++
+    socket.end()
+  })
+  const attempts: [ClientState, number][] = []
+  const it = await redial(t, {
+    to,
+    reconnect: { min: 1, max: 60_000, factor: 1, jitter: 0, attempts: 3 },
+    state: (client) => void attempts.push([client.state, client.attempt]),
+    message: () => {},
+  })
+  await t.throwsAsync(it.closed, { code: 'ERR_CLOSED' })
+  t.deepEqual(attempts, [
+    ['open', 0],
+    ['waiting', 2],
+    ['connecting', 2],
+    ['open', 0],
+    ['waiting', 3],
+    ['connecting', 3],
+    ['open', 0],
+    ['closed', 0],
+  ])
+  t.is(accepted, 3)
+})
+
+test('a connection has held if something was received, or it lasted for the longest wait', (t) => {
+  const backoff = { min: 1, max: 1000, factor: 2, jitter: 0, attempts: 9 }
+  t.false(hasHeld(backoff, 0, 0))
+  t.false(hasHeld(backoff, 0, 999))
+  t.true(hasHeld(backoff, 0, 1000))
+  t.true(hasHeld(backoff, 1, 0))
 })
 
 for (const way of ['end', 'destroy'] as const) {

@@ -1,7 +1,7 @@
 /** A client that connects again: one connection after the other, and what is written between them. */
 
 import { onAbort } from './aborts.js'
-import { waitBefore } from './backoff.js'
+import { hasHeld, waitBefore } from './backoff.js'
 import type { Conn } from './conn.js'
 import type { ClientSettings, ConnectSettings, ReconnectingOptions } from './connect-options.js'
 import type { Connection } from './connection.js'
@@ -28,7 +28,7 @@ export interface Client<In = Buffer, Out = Uint8Array | string, Data = undefined
   readonly state: ClientState
   /** The connection that is open. */
   readonly conn: Conn<In, Out, Data> | undefined
-  /** Which try in a row without a connection this is, or is waited for, from 1 on; 0 while there is one. */
+  /** Which try since a connection last held this is, or is waited for, from 1 on; 0 while there is one. */
   readonly attempt: number
   /** While `waiting`: when it tries again, in milliseconds as of `Date.now()`. */
   readonly nextAttemptAt: number | undefined
@@ -63,6 +63,10 @@ export interface Client<In = Buffer, Out = Uint8Array | string, Data = undefined
   [Symbol.asyncDispose](): Promise<void>
 }
 
+function closedAtOnce(): MillraceError {
+  return new MillraceError('ERR_CLOSED', 'the peer closed the connection before it sent anything')
+}
+
 /** The one implementation. */
 export class Redialer implements Client<unknown, unknown, unknown>, Life {
   readonly #settings: ConnectSettings
@@ -75,8 +79,10 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
   #dialer: Dialer | undefined
   #conn: Connection | undefined
   #state: ClientState = 'connecting'
-  /** Tries in a row that failed. */
+  /** Tries in a row that failed, or whose connection did not hold. */
   #failures = 0
+  /** When the connection came, as of `performance.now()`. */
+  #openedAt = 0
   #lastError: Error | undefined
   #timer: NodeJS.Timeout | undefined
   #nextAttemptAt: number | undefined
@@ -179,7 +185,7 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
     this.#conn = conn
     // Its `open` ended us. It is on its way out, and its end is ours.
     if (this.#isEnding) return true
-    this.#failures = 0
+    this.#openedAt = performance.now()
     this.#lastError = undefined
     this.#flush(conn)
     this.#enter('open')
@@ -196,13 +202,18 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
   }
 
   ended(error: Error | undefined): void {
-    if (this.#conn === undefined) {
+    const conn = this.#conn
+    if (conn === undefined) {
       this.failed(error ?? this.#lastError)
       return
     }
     this.#conn = undefined
     this.#lastError = error
+    const { backoff } = this.#own
+    if (hasHeld(backoff, conn.bytesRead, performance.now() - this.#openedAt)) this.#failures = 0
+    else this.#failures++
     if (this.#isEnding) this.#over(error)
+    else if (this.#failures >= backoff.attempts) this.#over(error ?? closedAtOnce())
     else this.#wait()
   }
 

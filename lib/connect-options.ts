@@ -70,7 +70,10 @@ export interface ReconnectOptions {
   factor?: number
   /** The part of a wait that is left to chance, 0 to 1, so that not all clients come at once. Default 0.5. */
   jitter?: number
-  /** Failures in a row after which it gives up. Default `Infinity`. */
+  /**
+   * Failures in a row after which it gives up. A connection counts as one if nothing was received and
+   * it lasted less than `max`. Default `Infinity`.
+   */
   attempts?: number
 }
 
