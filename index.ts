@@ -12,7 +12,11 @@ export type {
   ReconnectingOptions,
   ReconnectOptions,
 } from './lib/connect-options.js'
-export type { BindOptions, MulticastOptions } from './lib/datagram-options.js'
+export type {
+  BindOptions,
+  DatagramSocketOptions,
+  MulticastOptions,
+} from './lib/datagram-options.js'
 export type { DatagramInfo } from './lib/datagram-peer.js'
 export type {
   ConnectedSocket,

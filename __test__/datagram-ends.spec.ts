@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { bind } from 'millrace'
 import { bound, peer } from './support/datagrams.js'
-import { descriptors, millraceThreadsOf } from './support/proc.js'
+import { CAN_COUNT, descriptors, millraceThreadsOf } from './support/proc.js'
 import { launch } from './support/process.js'
 import { start } from './support/serve.js'
 
@@ -63,32 +63,53 @@ for (const loops of LOOPS) {
   )
 }
 
-test.serial('workers terminated under a flood of datagrams leave nothing behind', async (t) => {
-  const source = `
-    const { parentPort } = require('node:worker_threads')
-    const { bind } = require(${JSON.stringify(process.cwd())})
-    bind({
-      address: 'udp://127.0.0.1:0',
-      loops: 1,
-      message: (socket, message, info) => void socket.send(message, info),
-    }).then((socket) => parentPort.postMessage(Number(socket.address.split(':').pop())))
-  `
-  const client = await peer(t)
-  const terminateOne = async () => {
-    const thread = new Worker(source, { eval: true })
-    const [port] = await once(thread, 'message')
-    await client.ask('first', port as number)
-    for (let at = 0; at < 500; at++) client.send(Buffer.alloc(100), port as number)
-    // A reply, and so it is in the middle of it.
-    await client.next()
-    await thread.terminate()
+for (const loops of LOOPS) {
+  for (const isBusy of [false, true]) {
+    const where = isBusy ? 'inside a handler' : 'under a flood of datagrams'
+    test.serial(`workers terminated ${where} leave nothing behind (loops: ${loops})`, async (t) => {
+      const source = `
+        const { parentPort } = require('node:worker_threads')
+        const { bind, connect } = require(${JSON.stringify(process.cwd())})
+        let count = 0
+        bind({
+          address: 'udp://127.0.0.1:0',
+          loops: ${JSON.stringify(loops)},
+          message(socket, message, info) {
+            socket.send(message, info)
+            if (!${isBusy} || ++count < 20) return
+            parentPort.postMessage('busy')
+            for (;;) socket.send(message, info)
+          },
+        }).then(async (socket) => {
+          const port = Number(socket.address.split(':').pop())
+          const ours = ${JSON.stringify(loops)}
+          const one = await connect({ to: 'udp://127.0.0.1:' + port, loops: ours, message() {} })
+          one.send('to itself')
+          parentPort.postMessage(port)
+        })
+      `
+      const terminateOne = async () => {
+        const client = await peer(t)
+        const thread = new Worker(source, { eval: true })
+        const [port] = await once(thread, 'message')
+        await client.ask('first', port as number)
+        const busy = isBusy ? once(thread, 'message') : undefined
+        for (let at = 0; at < 500; at++) client.send(Buffer.alloc(100), port as number)
+        // A reply, and so it is in the middle of it.
+        await client.next()
+        await busy
+        await thread.terminate()
+      }
+      await terminateOne()
+      const before = descriptors()
+      const workers = 8
+      for (let count = 0; count < workers; count++) await terminateOne()
+      t.deepEqual(await millraceThreadsOf(0), [])
+      // Each has left the socket of its client, which is closed with the test, and no other.
+      t.is(descriptors(), before + (CAN_COUNT ? workers : 0))
+    })
   }
-  await terminateOne()
-  const before = descriptors()
-  for (let count = 0; count < 10; count++) await terminateOne()
-  t.deepEqual(await millraceThreadsOf(0), [])
-  t.is(descriptors(), before)
-})
+}
 
 test.serial('a socket in the place of one that is closed hears nothing of that one', async (t) => {
   const server = await start(t, { loops: 1 })

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { bind, type DatagramSocket, json, line, raw, serve, varint } from 'millrace'
+import { bind, connect, type DatagramSocket, json, line, raw, serve, varint } from 'millrace'
 import { bound, peer, portOf } from './support/datagrams.js'
 import { codeOf, gate } from './support/gate.js'
 import { LOOPS } from './support/serve.js'
@@ -22,6 +22,8 @@ const REFUSED: Record<string, readonly unknown[]> = {
   ttl: [...NO_NUMBERS, 0, 256],
   receiveBuffer: [...NO_NUMBERS, 0, 2 ** 31],
   sendBuffer: [...NO_NUMBERS, 0, 2 ** 31],
+  dscp: [...NO_NUMBERS, 64],
+  bindToDevice: ['', 'x'.repeat(16), 'a\0b', 1, null],
   ipv6Only: [...NO_FLAGS, true, false],
   ringBytes: [...NO_NUMBERS, 0, 2048, 4095, 5000, 2 ** 31],
   signal: [null, {}, 'x', new AbortController()],
@@ -162,3 +164,82 @@ test('counts stay readable after the end', async (t) => {
     errors: 0,
   })
 })
+
+const IS_LINUX = process.platform === 'linux'
+const HAS_DSCP = process.platform !== 'win32'
+
+test('T31 options of a socket are those that were asked for, and change while it is open', async (t) => {
+  const dscp = HAS_DSCP ? { dscp: 10 } : {}
+  const socket = await bound(t, {
+    receiveBuffer: 32_768,
+    sendBuffer: 16_384,
+    ...dscp,
+    message() {},
+  })
+  const scale = IS_LINUX ? 2 : 1
+  t.deepEqual(await socket.socketOptions(), {
+    receiveBuffer: 32_768 * scale,
+    sendBuffer: 16_384 * scale,
+    ...dscp,
+  })
+  await socket.setSocketOptions({ receiveBuffer: 65_536 })
+  await socket.setSocketOptions({ sendBuffer: 8_192, ...(HAS_DSCP ? { dscp: 46 } : {}) })
+  t.deepEqual(await socket.socketOptions(), {
+    receiveBuffer: 65_536 * scale,
+    sendBuffer: 8_192 * scale,
+    ...(HAS_DSCP ? { dscp: 46 } : {}),
+  })
+  await socket.setSocketOptions({})
+  await t.throwsAsync(socket.setSocketOptions(null as never), { code: 'ERR_INVALID_OPTION' })
+  for (const options of [{ noDelay: true }, { dscp: 64 }, { sendBuffer: 0 }, { sendBuffer: '1' }]) {
+    const attempt = socket.setSocketOptions({ receiveBuffer: 4_096, ...options } as never)
+    await t.throwsAsync(attempt, { code: 'ERR_INVALID_OPTION' })
+    // Nothing is set where something is refused.
+    t.is((await socket.socketOptions()).receiveBuffer, 65_536 * scale)
+  }
+  await socket.close()
+  await t.throwsAsync(socket.setSocketOptions({ sendBuffer: 4_096 }), { code: 'ERR_CLOSED' })
+  await t.throwsAsync(socket.socketOptions(), { code: 'ERR_CLOSED' })
+})
+
+test('options of a connected socket are its own, over IPv6 too', async (t) => {
+  for (const host of ['127.0.0.1', '::1']) {
+    const other = await peer(t, { host }).catch(() => undefined)
+    if (other === undefined) continue
+    const shown = host.includes(':') ? `[${host}]` : host
+    const socket = await connect({
+      to: `udp://${shown}:${other.port}`,
+      ...(HAS_DSCP ? { dscp: 8 } : {}),
+      message() {},
+    })
+    t.teardown(() => socket.close())
+    t.is((await socket.socketOptions()).dscp, HAS_DSCP ? 8 : undefined)
+    await socket.setSocketOptions({ sendBuffer: 16_384 })
+    t.is((await socket.socketOptions()).sendBuffer, 16_384 * (IS_LINUX ? 2 : 1))
+    t.true(socket.send('hello'))
+    t.is(String(await other.next()), 'hello')
+  }
+})
+
+if (IS_LINUX) {
+  test('a socket of an interface hears nothing of the others', async (t) => {
+    const none = await t.throwsAsync(bound(t, { bindToDevice: 'none0' }))
+    t.true(['ENODEV', 'EPERM'].includes(codeOf(none) ?? ''))
+    const own = await bound(t, {
+      address: 'udp://0.0.0.0:0',
+      bindToDevice: 'lo',
+      message: (socket, message, info) => void socket.send(message, info),
+    }).catch((error: unknown) => error as Error)
+    if (own instanceof Error) {
+      t.log('skipped: binding to an interface is not permitted here')
+      t.is(codeOf(own), 'EPERM')
+      return
+    }
+    const client = await peer(t)
+    t.is(String(await client.ask('by lo', own.port)), 'by lo')
+  })
+} else {
+  test('without bindToDevice on this system it is refused', async (t) => {
+    await t.throwsAsync(bound(t, { bindToDevice: 'lo0' }), { code: 'ERR_UNSUPPORTED' })
+  })
+}

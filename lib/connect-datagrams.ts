@@ -36,6 +36,8 @@ export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
       | 'ttl'
       | 'receiveBuffer'
       | 'sendBuffer'
+      | 'dscp'
+      | 'bindToDevice'
       | 'ringBytes'
       | 'signal'
     > {

@@ -8,7 +8,9 @@ import type { DatagramLane } from './datagram-lane.js'
 import {
   type AnyHandlers,
   type AnySocket,
+  changes,
   type DatagramSettings,
+  type DatagramSocketOptions,
   LONGEST_IPV4,
   membership,
   outgoingInterface,
@@ -344,6 +346,20 @@ export class DatagramHandle implements AnySocket {
 
   async setBroadcast(on: boolean): Promise<void> {
     this.#setAll({ name: 'broadcast', value: onOff(on) })
+  }
+
+  async setSocketOptions(options: DatagramSocketOptions): Promise<void> {
+    const settings = changes(options)
+    if (this.#isEnded) throw isClosed()
+    for (const setting of settings) this.#setAll(setting)
+  }
+
+  async socketOptions(): Promise<DatagramSocketOptions> {
+    for (const lane of this.#lanes) {
+      const options = this.#isEnded ? undefined : lane.options()
+      if (options !== undefined) return options
+    }
+    throw isClosed()
   }
 
   /** Sets an option on each loop that is left. */

@@ -3,6 +3,7 @@
 import { formatEndpoint, readEndpoints } from './address.js'
 import { closeError, nativeError, systemError } from './close-error.js'
 import type { DatagramHandle } from './datagram-handle.js'
+import type { DatagramSocketOptions } from './datagram-options.js'
 import { Peer } from './datagram-peer.js'
 import { MillraceError } from './errors.js'
 import { type Deferred, deferred } from './extras.js'
@@ -12,6 +13,8 @@ import {
   datagramCounts,
   datagramsDone,
   dropDatagrams,
+  getDatagrams,
+  hasSocketOption,
   openDatagrams,
   type SettingInit,
   setDatagrams,
@@ -23,6 +26,9 @@ import {
   DATAGRAM_FLAGS,
   KIND_ASK,
   KIND_END,
+  OPTION_DSCP,
+  OPTION_RECEIVE_BUFFER,
+  OPTION_SEND_BUFFER,
   SLOT_DATAGRAMS,
   TROUBLE_ERRNO,
   TROUBLE_RECEIVING,
@@ -33,6 +39,12 @@ import type { Source } from './source.js'
 const COST = 64
 /** The loop has no such socket any more. */
 const GONE = -1
+const LOST = { errno: GONE, value: 0 } as const
+const OPTIONS = [
+  ['receiveBuffer', OPTION_RECEIVE_BUFFER],
+  ['sendBuffer', OPTION_SEND_BUFFER],
+  ['dscp', OPTION_DSCP],
+] as const
 
 export class DatagramLane implements Source, Handle {
   readonly loop: Loop
@@ -205,6 +217,23 @@ export class DatagramLane implements Source, Handle {
     const errno = this.isOpen ? setDatagrams(this.#handle, this.#number, setting) : GONE
     if (errno > 0) throw systemError(errno, 'setsockopt')
     return errno !== GONE
+  }
+
+  /**
+   * What the kernel has; nothing if its loop has it no more.
+   *
+   * @throws the system's error
+   */
+  options(): DatagramSocketOptions | undefined {
+    const options: DatagramSocketOptions = {}
+    for (const [name, option] of OPTIONS) {
+      if (!hasSocketOption(option)) continue
+      const { errno, value } = this.isOpen ? getDatagrams(this.#handle, this.#number, option) : LOST
+      if (errno === GONE) return undefined
+      if (errno !== 0) throw systemError(errno, 'getsockopt')
+      options[name] = value
+    }
+    return options
   }
 
   counts(): DatagramCounts {

@@ -9,10 +9,11 @@ import { checkCodec } from './connection.js'
 import type { DatagramHandlers, DatagramSocket, MembershipOptions } from './datagram-socket.js'
 import { invalidOption, MillraceError } from './errors.js'
 import { DEFAULT_MAX } from './framing.js'
-import { balancesPorts, type SettingInit } from './native.js'
-import { checkNames, checkSignal, MAX_PARKED_FRAMES } from './options.js'
-import { DATAGRAM_BYTES, HEADER } from './record.js'
+import { balancesPorts, hasSocketOption, type SettingInit } from './native.js'
+import { checkNames, checkSignal, device, MAX_PARKED_FRAMES } from './options.js'
+import { DATAGRAM_BYTES, HEADER, OPTION_DSCP } from './record.js'
 import type { Server } from './server.js'
+import type { SocketOptions } from './socket-options.js'
 
 /** Multicast, from the start. */
 export interface MulticastOptions {
@@ -75,6 +76,10 @@ export interface BindOptions<In, Out> extends DatagramHandlers<In, Out> {
   receiveBuffer?: number
   /** Bytes that the kernel may hold that are not sent yet. */
   sendBuffer?: number
+  /** The class of the packets (differentiated services), 0 to 63. Not on Windows. */
+  dscp?: number
+  /** Take only what comes in by this interface, such as `eth0`, and send by it. Linux. */
+  bindToDevice?: string
   /** On an IPv6 address, do not take IPv4 too. Default true, but false where the address has no host. */
   ipv6Only?: boolean
   /** Bytes of each of a loop's two rings, a power of two from 4 KiB to 1 GiB. Only with loops of its own. Default 1 MiB. */
@@ -94,6 +99,7 @@ export interface DatagramSettings {
   readonly reusePort: boolean | undefined
   readonly reuseAddress: boolean
   readonly ipv6Only: boolean | undefined
+  readonly device: string | undefined
   /** The system's, for every socket. */
   readonly settings: readonly SettingInit[]
   readonly multicast: MulticastOptions
@@ -118,6 +124,8 @@ const COMMON_NAMES = [
   'ttl',
   'receiveBuffer',
   'sendBuffer',
+  'dscp',
+  'bindToDevice',
   'ringBytes',
   'signal',
 ] as const
@@ -184,6 +192,7 @@ export function checkBind(
     reuseAddress: flag('reuseAddress', options.reuseAddress, false),
     ipv6Only:
       options.ipv6Only === undefined ? undefined : flag('ipv6Only', options.ipv6Only, false),
+    device: options.bindToDevice === undefined ? undefined : device(options.bindToDevice),
     settings: systemSettings(options),
     multicast,
   }
@@ -205,18 +214,47 @@ export function needReusePort(): void {
   }
 }
 
-/** What is set before anything is received. */
-function systemSettings(options: BindOptions<never, never>): SettingInit[] {
+/** Options of a datagram socket that can be changed, and read, while it is open. */
+export type DatagramSocketOptions = Pick<SocketOptions, 'receiveBuffer' | 'sendBuffer' | 'dscp'>
+
+const LIVE_NAMES: ReadonlySet<string> = new Set(['receiveBuffer', 'sendBuffer', 'dscp'])
+
+/**
+ * Checks options that are to be changed.
+ *
+ * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
+ */
+export function changes(options: DatagramSocketOptions): SettingInit[] {
+  checkNames(options, LIVE_NAMES)
+  return liveSettings(options)
+}
+
+function number(name: string, value: unknown, least: number, most: number): number | undefined {
+  return value === undefined ? undefined : whole(name, value, 0, least, most)
+}
+
+function liveSettings(options: DatagramSocketOptions): SettingInit[] {
   const settings: SettingInit[] = []
   const add = (name: string, value: number | undefined) => {
     if (value !== undefined) settings.push({ name, value })
   }
-  const number = (name: string, value: unknown, least: number, most: number) =>
-    value === undefined ? undefined : whole(name, value, 0, least, most)
-  const onOff = (name: string, value: unknown) =>
-    value === undefined ? undefined : Number(flag(name, value, false))
   add('receiveBuffer', number('receiveBuffer', options.receiveBuffer, 1, INT))
   add('sendBuffer', number('sendBuffer', options.sendBuffer, 1, INT))
+  add('dscp', number('dscp', options.dscp, 0, 63))
+  if (options.dscp !== undefined && !hasSocketOption(OPTION_DSCP)) {
+    throw new MillraceError('ERR_UNSUPPORTED', `${process.platform} does not have dscp`)
+  }
+  return settings
+}
+
+/** What is set before anything is received. */
+function systemSettings(options: BindOptions<never, never>): SettingInit[] {
+  const settings = liveSettings(options)
+  const add = (name: string, value: number | undefined) => {
+    if (value !== undefined) settings.push({ name, value })
+  }
+  const onOff = (name: string, value: unknown) =>
+    value === undefined ? undefined : Number(flag(name, value, false))
   add('ttl', number('ttl', options.ttl, 1, 255))
   add('broadcast', onOff('broadcast', options.broadcast))
   const { multicast = {} } = options

@@ -1,5 +1,6 @@
 /** A datagram socket as its user sees it. */
 
+import type { DatagramSocketOptions } from './datagram-options.js'
 import type { DatagramInfo } from './datagram-peer.js'
 import type { MillraceError } from './errors.js'
 
@@ -110,6 +111,19 @@ export interface DatagramSocket<In = Buffer, Out = Uint8Array | string>
   setTTL(ttl: number): Promise<void>
   /** Whether it may send to broadcast addresses. */
   setBroadcast(on: boolean): Promise<void>
+  /**
+   * Changes options while it is open: all of them are checked before the first is set.
+   *
+   * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`, `ERR_CLOSED`, or the system's error
+   */
+  setSocketOptions(options: DatagramSocketOptions): Promise<void>
+  /**
+   * What the kernel has; with several loops, of the first that is left. `dscp` is not there where the
+   * system does not have it. Linux reserves twice the buffers that were asked for, and says so.
+   *
+   * @throws `ERR_CLOSED`, or the system's error
+   */
+  socketOptions(): Promise<DatagramSocketOptions>
   /** Keeps the process alive while it is open; the default. */
   ref(): this
   /** Lets the process end while it is open. */

@@ -4,6 +4,7 @@ use crate::environment::{find, place};
 use crate::listen::{BindResult, socket_address};
 use millrace_reactor::{
     Address, BoundDatagrams, DatagramOptions, DatagramShare, Interface, Membership, Setting,
+    socket_option,
 };
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -46,6 +47,8 @@ pub struct DatagramInit {
     pub peer_scope: u32,
     pub reuse_port: bool,
     pub reuse_address: bool,
+    /// The interface by which alone datagrams come in.
+    pub device: Option<String>,
     pub settings: Vec<SettingInit>,
     pub max: u32,
     pub high_water_mark: u32,
@@ -84,6 +87,7 @@ impl SettingInit {
             "broadcast" => Setting::Broadcast(value != 0),
             "receiveBuffer" => Setting::ReceiveBuffer(value as usize),
             "sendBuffer" => Setting::SendBuffer(value as usize),
+            "dscp" => Setting::Dscp(value),
             other => return Err(Error::from_reason(format!("no option is called {other}"))),
         })
     }
@@ -127,6 +131,7 @@ impl DatagramInit {
             peer,
             reuse_port: self.reuse_port,
             reuse_address: self.reuse_address,
+            device: self.device.clone(),
             settings: self.settings.iter().map(SettingInit::setting).collect::<Result<_>>()?,
             max: self.max,
             high_water: self.high_water_mark as usize,
@@ -211,6 +216,26 @@ pub fn set_datagrams(environment: u32, number: u32, setting: SettingInit) -> Res
         Ok(true) => 0,
         Ok(false) => -1,
         Err(error) => errno(&error),
+    })
+}
+
+/// What the kernel has of an option.
+#[napi(object)]
+pub struct OptionValue {
+    /// The system's error number, 0 if it was read, or -1 if the socket is gone.
+    pub errno: i32,
+    pub value: u32,
+}
+
+/// Reads an option of a datagram socket that is on a loop.
+#[napi]
+pub fn get_datagrams(environment: u32, number: u32, option: u32) -> Result<OptionValue> {
+    let option =
+        socket_option(option).ok_or_else(|| Error::from_reason("no such option of sockets"))?;
+    Ok(match share(environment, number)?.get(option) {
+        Ok(Some(value)) => OptionValue { errno: 0, value },
+        Ok(None) => OptionValue { errno: -1, value: 0 },
+        Err(error) => OptionValue { errno: errno(&error), value: 0 },
     })
 }
 

@@ -23,6 +23,8 @@ pub struct DatagramOptions {
     pub reuse_port: bool,
     /// Others may have the same address, and all of them receive its multicasts.
     pub reuse_address: bool,
+    /// The interface by which alone datagrams come in.
+    pub device: Option<String>,
     /// Options, in this order.
     pub settings: Vec<Setting>,
     /// The largest datagram that is received whole; what is longer is cut.
@@ -56,6 +58,9 @@ impl BoundDatagrams {
         millrace_sys::prepare_datagrams(&socket, options.reuse_address)?;
         if options.reuse_port {
             millrace_sys::share_port(&socket)?;
+        }
+        if let Some(interface) = &options.device {
+            millrace_sys::bind_to_device(&socket, interface)?;
         }
         if address.is_ipv6() {
             socket.set_only_v6(!options.dual_stack)?;

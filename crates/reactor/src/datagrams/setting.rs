@@ -1,5 +1,6 @@
 //! Options of a datagram socket, before it is bound or while it lives.
 
+use millrace_sys::SocketOption;
 use socket2::Socket;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -55,6 +56,8 @@ pub enum Setting {
     ReceiveBuffer(usize),
     /// Bytes that the kernel may hold that are not sent.
     SendBuffer(usize),
+    /// The class of the packets, 0 to 63.
+    Dscp(u32),
 }
 
 impl Setting {
@@ -98,6 +101,7 @@ impl Setting {
             Self::Broadcast(on) => socket.set_broadcast(on),
             Self::ReceiveBuffer(bytes) => socket.set_recv_buffer_size(bytes),
             Self::SendBuffer(bytes) => socket.set_send_buffer_size(bytes),
+            Self::Dscp(class) => SocketOption::Dscp.set(socket, class),
         }
     }
 }

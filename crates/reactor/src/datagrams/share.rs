@@ -2,6 +2,7 @@
 
 use super::setting::Setting;
 use crate::counters::Counter;
+use millrace_sys::SocketOption;
 use mio::net::UdpSocket;
 use socket2::SockRef;
 use std::io;
@@ -88,6 +89,15 @@ impl DatagramShare {
         let Some(socket) = self.socket() else { return Ok(false) };
         setting.apply(&SockRef::from(&*socket), self.is_v6)?;
         Ok(true)
+    }
+
+    /// What the kernel has of an option; nothing if the socket is not open on its loop.
+    ///
+    /// # Errors
+    /// Those of `getsockopt(2)`.
+    pub fn get(&self, option: SocketOption) -> io::Result<Option<u32>> {
+        let Some(socket) = self.socket() else { return Ok(None) };
+        option.get(&SockRef::from(&*socket)).map(Some)
     }
 
     fn socket(&self) -> Option<Arc<UdpSocket>> {

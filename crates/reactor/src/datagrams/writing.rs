@@ -209,6 +209,7 @@ mod tests {
             peer: None,
             reuse_port: false,
             reuse_address: false,
+            device: None,
             settings: Vec::new(),
             max: 100,
             high_water: 10 * (COST + 1),

@@ -17,6 +17,7 @@ fn options(number: u32) -> DatagramOptions {
         peer: None,
         reuse_port: false,
         reuse_address: false,
+        device: None,
         settings: Vec::new(),
         max: LARGEST as u32,
         high_water: 1 << 16,
