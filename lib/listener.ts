@@ -1,5 +1,6 @@
 /** A listener of a server: the sockets of one entry of `listen`, and their connections. */
 
+import { closeSync } from 'node:fs'
 import type { Bound } from './bound.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
 import { whole } from './checks.js'
@@ -156,14 +157,19 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     if (this.#sockets > 1)
       throw new MillraceError('ERR_UNSUPPORTED', `${this.address} has several sockets`)
     const { handle } = theEnvironment()
-    const [answer] = await this.#ask((lane, ticket) =>
-      duplicateListener(handle, this.#group.number, lane, this.number, ticket),
+    const [answer] = await this.#ask(
+      (lane, ticket) => duplicateListener(handle, this.#group.number, lane, this.number, ticket),
+      // Nobody will ever have it.
+      ({ errno, value }) => void (errno === 0 && closeSync(value)),
     )
     return (answer as Answer).value
   }
 
   /** Asks all who accept of it. */
-  async #ask(put: (lane: number, ticket: number) => void): Promise<Answer[]> {
+  async #ask(
+    put: (lane: number, ticket: number) => void,
+    late?: (answer: Answer) => void,
+  ): Promise<Answer[]> {
     if (this.#isStopping) throw closed(this.address)
     const { questions } = theEnvironment()
     const { loops } = this.#group
@@ -171,7 +177,8 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     const asked = this.#lanes.flatMap((lane) => {
       const loop = loops[lane]
       if (loop?.isDead) return []
-      return [questions.ask(loop === undefined ? alive : [loop], (ticket) => put(lane, ticket))]
+      const asked = loop === undefined ? alive : [loop]
+      return [questions.ask(asked, (ticket) => put(lane, ticket), late)]
     })
     const answers = await Promise.all(asked)
     for (const { errno } of answers) {

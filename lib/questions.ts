@@ -12,9 +12,12 @@ export interface Answer {
 }
 
 interface Question {
-  /** Any of these may have to answer it. */
-  readonly loops: readonly Loop[]
+  /** Those who may have to answer it, of which the first that lives does. */
+  loops: readonly Loop[]
   readonly answer: Deferred<Answer>
+  /** Takes an answer that comes after the question was rejected. */
+  readonly late: ((answer: Answer) => void) | undefined
+  isRejected: boolean
 }
 
 /** The questions of an environment that wait for their answers. */
@@ -31,15 +34,21 @@ export class Questions {
   /**
    * Puts a question with a ticket, which its answer has to carry.
    *
-   * @returns the answer; rejects with `ERR_LOOP_PANIC` if one of the loops is lost before, and with
-   *   `ERR_CLOSED` if they stop
+   * @param loops those who may answer; the first that lives does
+   * @param late takes an answer that comes after the rejection: what it stands for may have to be closed
+   * @returns the answer; rejects with `ERR_LOOP_PANIC` if the loop that would answer is lost before, and
+   *   with `ERR_CLOSED` if it stops
    */
-  ask(loops: readonly Loop[], put: (ticket: number) => void): Promise<Answer> {
+  ask(
+    loops: readonly Loop[],
+    put: (ticket: number) => void,
+    late?: (answer: Answer) => void,
+  ): Promise<Answer> {
     const ticket = this.#next
     this.#next = (ticket + 1) >>> 0
     put(ticket)
     const answer = deferred<Answer>()
-    this.#open.set(ticket, { loops, answer })
+    this.#open.set(ticket, { loops, answer, late, isRejected: false })
     this.#hold(1)
     return answer.promise
   }
@@ -48,26 +57,36 @@ export class Questions {
     const question = this.#open.get(ticket)
     if (question === undefined) return
     this.#open.delete(ticket)
+    if (question.isRejected) {
+      question.late?.(answer)
+      return
+    }
     this.#hold(-1)
     question.answer.resolve(answer)
   }
 
   /** That loop panicked. */
   lost(loop: Loop): void {
-    this.#reject(loop, 'ERR_LOOP_PANIC', 'the event loop that was asked was lost')
+    this.#without(loop, 'ERR_LOOP_PANIC', 'the event loop that was asked was lost')
   }
 
   /** That loop has stopped. */
   stopped(loop: Loop): void {
-    this.#reject(loop, 'ERR_CLOSED', 'the event loop that was asked has stopped')
+    this.#without(loop, 'ERR_CLOSED', 'the event loop that was asked has stopped')
   }
 
-  #reject(loop: Loop, code: 'ERR_LOOP_PANIC' | 'ERR_CLOSED', message: string): void {
-    for (const [ticket, { loops, answer }] of this.#open) {
+  #without(loop: Loop, code: 'ERR_LOOP_PANIC' | 'ERR_CLOSED', message: string): void {
+    for (const [ticket, question] of this.#open) {
+      const { loops, answer } = question
       if (!loops.includes(loop)) continue
-      this.#open.delete(ticket)
-      this.#hold(-1)
-      answer.reject(new MillraceError(code, message))
+      question.loops = loops.filter((each) => each !== loop)
+      // An answer may have been lost with the first, or another brings it yet.
+      if (loops[0] === loop && !question.isRejected) {
+        question.isRejected = true
+        this.#hold(-1)
+        answer.reject(new MillraceError(code, message))
+      }
+      if (question.loops.length === 0) this.#open.delete(ticket)
     }
   }
 }

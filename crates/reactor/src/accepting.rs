@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::bound::Bound;
 use crate::listener::Listener;
+use crate::listening::Duplicate;
 use crate::service::Awaited;
 use crate::socket::Socket;
 use millrace_sys::AcceptError;
@@ -84,7 +85,7 @@ impl Accepting {
         self.last = self.last.or(Some(LAST_SWEEP));
     }
 
-    pub(crate) fn duplicate(&mut self) -> io::Result<u32> {
+    pub(crate) fn duplicate(&mut self) -> io::Result<Duplicate> {
         self.bound.duplicate()
     }
 

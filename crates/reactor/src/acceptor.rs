@@ -149,7 +149,7 @@ impl Worker {
                 }
                 Some(Order::Duplicate { id, ticket }) => {
                     let result = self.listeners.duplicate(id);
-                    self.distribution.answer(News::answer(ticket, result));
+                    self.distribution.answer(News::duplicated(ticket, result));
                 }
                 None => return,
             }

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::framing::Framing;
 use crate::listener::{Limits, Listener};
-use crate::listening::Listening;
+use crate::listening::{Duplicate, Listening};
 use crate::service::Service;
 #[cfg(unix)]
 use crate::unix_path::{self, UnixPath};
@@ -132,7 +132,7 @@ impl Bound {
 
     /// Another descriptor of the socket, for another process: the path of a Unix socket is then not
     /// removed any more.
-    pub(crate) fn duplicate(&mut self) -> io::Result<u32> {
+    pub(crate) fn duplicate(&mut self) -> io::Result<Duplicate> {
         let descriptor = self.socket.duplicate()?;
         #[cfg(unix)]
         if let Some(path) = &mut self.path {

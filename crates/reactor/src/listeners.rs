@@ -2,6 +2,7 @@
 
 use crate::accepting::{Accepting, Sink};
 use crate::bound::Bound;
+use crate::listening::Duplicate;
 use mio::{Registry, Token};
 use std::io;
 use std::time::Instant;
@@ -81,7 +82,7 @@ impl Listeners {
     }
 
     /// Another descriptor of a listener's socket.
-    pub(crate) fn duplicate(&mut self, id: u32) -> io::Result<u32> {
+    pub(crate) fn duplicate(&mut self, id: u32) -> io::Result<Duplicate> {
         self.of(id).next().ok_or_else(gone)?.duplicate()
     }
 

@@ -8,6 +8,37 @@ use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
 use std::io;
 
+/// Another descriptor of a listening socket; closed if nobody is given it.
+#[derive(Debug)]
+pub(crate) struct Duplicate {
+    #[cfg(unix)]
+    descriptor: std::os::fd::OwnedFd,
+}
+
+impl Duplicate {
+    #[cfg(unix)]
+    pub(crate) fn number(&self) -> u32 {
+        use std::os::fd::AsRawFd;
+        self.descriptor.as_raw_fd().cast_unsigned()
+    }
+
+    /// Leaves it to whoever was told its number.
+    #[cfg(unix)]
+    pub(crate) fn give(self) {
+        use std::os::fd::IntoRawFd;
+        let _ = self.descriptor.into_raw_fd();
+    }
+
+    /// There are none here.
+    #[cfg(not(unix))]
+    pub(crate) fn number(&self) -> u32 {
+        0
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn give(self) {}
+}
+
 /// What connections are accepted from.
 #[derive(Debug)]
 pub(crate) enum Listening {
@@ -62,15 +93,15 @@ impl Listening {
     }
 
     /// Another descriptor of the same socket, which does not pass to processes that are started.
-    pub(crate) fn duplicate(&self) -> io::Result<u32> {
+    pub(crate) fn duplicate(&self) -> io::Result<Duplicate> {
         #[cfg(unix)]
         {
-            use std::os::fd::{AsFd, IntoRawFd};
+            use std::os::fd::AsFd;
             let borrowed = match self {
                 Self::Tcp(listener) => listener.as_fd(),
                 Self::Unix(listener) => listener.as_fd(),
             };
-            Ok(borrowed.try_clone_to_owned()?.into_raw_fd().cast_unsigned())
+            Ok(Duplicate { descriptor: borrowed.try_clone_to_owned()? })
         }
         #[cfg(not(unix))]
         Err(io::ErrorKind::Unsupported.into())

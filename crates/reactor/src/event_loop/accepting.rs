@@ -66,7 +66,7 @@ impl EventLoop {
             }
             Order::Duplicate { id, ticket } => {
                 let result = self.listeners.duplicate(id);
-                self.news.push_back(News::answer(ticket, result));
+                self.news.push_back(News::duplicated(ticket, result));
             }
         }
     }
@@ -99,7 +99,7 @@ impl EventLoop {
             self.adopt(Accepted { socket, peer, listener });
         }
         for (id, errno) in sink.errors {
-            self.news.push_back(News { kind: kind::ACCEPT_ERROR, number: id, errno, value: 0 });
+            self.news.push_back(News { errno, ..News::of(kind::ACCEPT_ERROR, id) });
         }
     }
 

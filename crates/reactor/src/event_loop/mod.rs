@@ -236,6 +236,7 @@ impl EventLoop {
     }
 
     fn drop_all(&mut self) {
+        self.news.clear();
         self.listeners.clear();
         self.dialing.clear();
         for slot in 0..self.conns.slots() {
@@ -343,7 +344,7 @@ impl EventLoop {
             Handoff::Closed(id) => self.drain(id),
             Handoff::Datagrams(bound) => self.open_datagrams(*bound),
             Handoff::AcceptFailed(id, errno) => {
-                self.news.push_back(News { kind: kind::ACCEPT_ERROR, number: id, errno, value: 0 });
+                self.news.push_back(News { errno, ..News::of(kind::ACCEPT_ERROR, id) });
             }
             Handoff::Option { slot, generation, what, ticket } => {
                 let result = self.option(slot, generation, what);

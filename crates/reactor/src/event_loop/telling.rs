@@ -2,39 +2,51 @@
 
 use super::EventLoop;
 use super::datagrams::is_datagrams;
+use crate::listening::Duplicate;
 use millrace_ring::record::{kind, news};
 use std::io;
 
 /// Something to tell of no connection: see `news` in the record table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct News {
     pub(crate) kind: u32,
     pub(crate) number: u32,
     pub(crate) errno: i32,
     pub(crate) value: u32,
+    /// What the value is the number of: closed if this is never told.
+    pub(crate) duplicate: Option<Duplicate>,
 }
 
 impl News {
     pub(crate) fn of(kind: u32, number: u32) -> Self {
-        Self { kind, number, errno: 0, value: 0 }
+        Self { kind, number, errno: 0, value: 0, duplicate: None }
     }
 
     pub(crate) fn failed(kind: u32, number: u32, error: &io::Error) -> Self {
-        Self { kind, number, errno: error.raw_os_error().unwrap_or(0), value: 0 }
+        Self { errno: error.raw_os_error().unwrap_or(0), ..Self::of(kind, number) }
     }
 
     /// The answer to a question: a value, or why there is none.
     pub(crate) fn answer(ticket: u32, result: io::Result<u32>) -> Self {
+        let news = Self::of(kind::ANSWER, ticket);
         match result {
-            Ok(value) => Self { kind: kind::ANSWER, number: ticket, errno: 0, value },
-            Err(error) => {
-                let errno = error.raw_os_error().unwrap_or(-1);
-                Self { kind: kind::ANSWER, number: ticket, errno, value: 0 }
-            }
+            Ok(value) => Self { value, ..news },
+            Err(error) => Self { errno: error.raw_os_error().unwrap_or(-1), ..news },
         }
     }
 
-    fn payload(self) -> [u8; news::NEWS_SIZE as usize] {
+    /// The answer to who asked for a duplicate.
+    pub(crate) fn duplicated(ticket: u32, result: io::Result<Duplicate>) -> Self {
+        match result {
+            Ok(duplicate) => {
+                let value = duplicate.number();
+                Self { duplicate: Some(duplicate), ..Self::answer(ticket, Ok(value)) }
+            }
+            Err(error) => Self::answer(ticket, Err(error)),
+        }
+    }
+
+    fn payload(&self) -> [u8; news::NEWS_SIZE as usize] {
         let mut payload = [0; news::NEWS_SIZE as usize];
         let mut put = |at: u32, bytes: [u8; 4]| {
             payload[at as usize..at as usize + 4].copy_from_slice(&bytes);
@@ -49,14 +61,17 @@ impl News {
 impl EventLoop {
     /// Says what there is to say, as far as the ring has room.
     pub(super) fn tell(&mut self) {
-        while let Some(news) = self.news.front().copied() {
+        while let Some(news) = self.news.front() {
+            let (kind, payload) = (news.kind, news.payload());
             // All that listeners told before has to be told before: opens come first.
             if !self.untold.is_empty() && !self.tell_untold()
-                || !self.io.control(0, 0, news.kind, &news.payload())
+                || !self.io.control(0, 0, kind, &payload)
             {
                 return;
             }
-            self.news.pop_front();
+            if let Some(News { duplicate: Some(duplicate), .. }) = self.news.pop_front() {
+                duplicate.give();
+            }
         }
         self.tell_untold();
     }

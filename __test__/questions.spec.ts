@@ -1,0 +1,94 @@
+import { closeSync } from 'node:fs'
+import test from 'ava'
+import { theEnvironment } from '../lib/environment.js'
+import type { Loop } from '../lib/loop.js'
+import { type Answer, Questions } from '../lib/questions.js'
+import { injectPanic } from '../native.cjs'
+import { Count } from './support/counts.js'
+import { descriptors } from './support/proc.js'
+import { start } from './support/serve.js'
+
+/** A question that three loops may answer, and what became of it. */
+function asked() {
+  let held = 0
+  const questions = new Questions((change) => {
+    held += change
+  })
+  const loops = [{}, {}, {}] as Loop[]
+  const late: Answer[] = []
+  let ticket = -1
+  const answer = questions.ask(
+    loops,
+    (number) => {
+      ticket = number
+    },
+    (each) => late.push(each),
+  )
+  const tell = (value: number) => questions.answered(ticket, { errno: 0, value })
+  return { questions, loops: loops as [Loop, Loop, Loop], late, answer, tell, held: () => held }
+}
+
+test('a question outlives the loops that would not have answered it', async (t) => {
+  const { questions, loops, late, answer, tell, held } = asked()
+  questions.lost(loops[1])
+  questions.stopped(loops[2])
+  t.is(held(), 1)
+  tell(7)
+  t.deepEqual(await answer, { errno: 0, value: 7 })
+  t.deepEqual(late, [])
+  t.is(held(), 0)
+})
+
+for (const [how, code] of [
+  ['lost', 'ERR_LOOP_PANIC'],
+  ['stopped', 'ERR_CLOSED'],
+] as const) {
+  test(`an answer that comes after its question was rejected with ${code} is taken once`, async (t) => {
+    const { questions, loops, late, answer, tell, held } = asked()
+    questions[how](loops[0])
+    await t.throwsAsync(answer, { code })
+    t.is(held(), 0)
+    questions[how](loops[1])
+    tell(7)
+    tell(8)
+    t.deepEqual(late, [{ errno: 0, value: 7 }])
+    t.is(held(), 0)
+  })
+}
+
+test('nothing is awaited of loops that are all gone', async (t) => {
+  const { questions, loops, late, answer, tell, held } = asked()
+  for (const loop of loops) questions.lost(loop)
+  await t.throwsAsync(answer, { code: 'ERR_LOOP_PANIC' })
+  tell(7)
+  t.deepEqual(late, [])
+  t.is(held(), 0)
+})
+
+if (process.platform !== 'win32') {
+  test.serial('a dup goes on while a loop that would not have answered is lost', async (t) => {
+    const failed = new Count()
+    const server = await start(t, { loops: 3, message() {}, error: () => failed.up() })
+    const [, second, third] = server.stats().loops
+    const one = server.dup()
+    for (const each of [second, third]) injectPanic(theEnvironment().handle, each?.loop as number)
+    const two = server.dup()
+    await failed.reaches(2)
+    for (const descriptor of [await one, await two]) closeSync(descriptor)
+    t.pass()
+  })
+
+  test.serial('a dup whose loop is lost leaves no descriptor behind', async (t) => {
+    const before = descriptors()
+    for (let round = 0; round < 20; round++) {
+      const failed = new Count()
+      const server = await start(t, { loops: 2, message() {}, error: () => failed.up() })
+      const dup = server.dup().then(closeSync, (error) => t.is(error.code, 'ERR_LOOP_PANIC'))
+      injectPanic(theEnvironment().handle, server.stats().loops[0]?.loop as number)
+      await dup
+      await failed.reaches(1)
+      await server.close()
+    }
+    t.is(descriptors(), before)
+  })
+}
