@@ -7,7 +7,7 @@ export type { Conn, ReadyState } from './lib/conn.js';
 export { connect } from './lib/connect.js';
 export type { ConnectDatagramOptions } from './lib/connect-datagrams.js';
 export type { ConnectOptions, ReconnectingOptions, ReconnectOptions, } from './lib/connect-options.js';
-export type { BindOptions, DatagramSocketOptions, MulticastOptions } from './lib/datagram-options.js';
+export type { BindOptions, DatagramSocketOptions, MulticastOptions, } from './lib/datagram-options.js';
 export type { DatagramInfo } from './lib/datagram-peer.js';
 export type { ConnectedSocket, DatagramHandlers, DatagramSocket, DatagramStats, MembershipOptions, Received, } from './lib/datagram-socket.js';
 export { type ErrorCode, MillraceError } from './lib/errors.js';
