@@ -16,6 +16,8 @@ export interface AttemptPlan {
   /** The one to use, if it was named. */
   readonly loop: Loop | undefined
   readonly local: LocalAddress | undefined
+  /** The interface to use. */
+  readonly device: string | undefined
   readonly paused: boolean
   readonly profile: ProfileInit
 }
@@ -69,7 +71,7 @@ export class Attempt implements Source {
   }
 
   #init(): DialInit {
-    const { local, paused, profile } = this.#plan
+    const { local, device, paused, profile } = this.#plan
     const address = this.#address
     const init: DialInit = {
       id: this.#number,
@@ -87,6 +89,7 @@ export class Attempt implements Source {
     init.host = address.host
     init.port = address.port
     init.scope = address.scope
+    if (device !== undefined) init.device = device
     if (local !== undefined) {
       init.localHost = local.host
       init.localPort = local.port

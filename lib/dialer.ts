@@ -68,11 +68,11 @@ export class Dialer implements Owner, AttemptOwner {
     this.#profile = new Profile(this, settings, handlers)
     this.#life = life
     this.#isRefed = isRefed
-    const { local, profile } = settings
+    const { local, device, profile } = settings
     // Where the loop that was named is lost, any of its group will do.
     const loop = settings.loop?.isDead ? undefined : settings.loop
     const paused = handlers.message === undefined
-    this.#plan = { group, loop, local, paused, profile }
+    this.#plan = { group, loop, local, device, paused, profile }
   }
 
   /** The connection, from before its `data` and `open` run until it is closed. */

@@ -263,7 +263,8 @@ function listenSettings(
 /** Bytes in the name of an interface at most. */
 const MAX_DEVICE = 15
 
-function device(name: unknown): string {
+/** Checks the name of an interface. */
+export function device(name: unknown): string {
   if (typeof name !== 'string' || name === '' || name.includes('\0') || name.length > MAX_DEVICE) {
     throw invalidOption('bindToDevice', 'the name of an interface', name)
   }

@@ -20,6 +20,8 @@ pub struct DialInit {
     pub local_host: Option<String>,
     pub local_port: u16,
     pub local_scope: u32,
+    /// The interface to use, if it matters.
+    pub device: Option<String>,
     /// Do not read before it is resumed.
     pub paused: bool,
     pub profile: ProfileInit,
@@ -48,6 +50,7 @@ impl DialInit {
             local: local
                 .map(|host| socket_address(host, self.local_port, self.local_scope))
                 .transpose()?,
+            device: self.device.clone(),
         })
     }
 }
