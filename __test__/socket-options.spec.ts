@@ -412,4 +412,27 @@ if (IS_LINUX) {
     const none = { address: ANY, bindToDevice: 'none0' }
     await t.throwsAsync(serve({ listen: none, loops: LOOPS }), { code: 'ENODEV' })
   })
+
+  test('a connection that is made by a device goes by it, and by none that is not there', async (t) => {
+    const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
+    const to = `tcp://127.0.0.1:${server.port}`
+    let conn: Conn
+    try {
+      conn = await dial({ to, bindToDevice: 'lo' })
+    } catch (error) {
+      t.is((error as MillraceError).code, 'EPERM')
+      t.log('not permitted: this process lacks CAP_NET_RAW')
+      return
+    }
+    t.teardown(() => conn.destroy())
+    conn.write('hello')
+    for await (const chunk of conn) {
+      t.is(String(chunk), 'hello')
+      break
+    }
+    await t.throwsAsync(dial({ to, bindToDevice: 'none0' }), { code: 'ENODEV' })
+    const option = { code: 'ERR_INVALID_OPTION' }
+    await t.throwsAsync(dial({ to, bindToDevice: '' }), option)
+    await t.throwsAsync(dial({ to: 'unix:///tmp/x', bindToDevice: 'lo' }), option)
+  })
 }

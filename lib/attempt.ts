@@ -18,6 +18,8 @@ export interface AttemptPlan {
   /** The one to use, if it was named. */
   readonly loop: Loop | undefined
   readonly local: LocalAddress | undefined
+  /** The interface to use. */
+  readonly device: string | undefined
   readonly paused: boolean
   /** What the connection is held to. */
   readonly conn: ConnSettings
@@ -72,7 +74,7 @@ export class Attempt implements Source {
   }
 
   #init(): DialInit {
-    const { local, paused, conn } = this.#plan
+    const { local, device, paused, conn } = this.#plan
     const address = this.#address
     const init: DialInit = {
       id: this.#number,
@@ -88,6 +90,7 @@ export class Attempt implements Source {
     init.host = address.host
     init.port = address.port
     init.scope = address.scope
+    if (device !== undefined) init.device = device
     if (local !== undefined) init.local = local
     return init
   }

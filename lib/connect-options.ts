@@ -18,6 +18,7 @@ import {
   checkHandlers,
   checkNames,
   checkSignal,
+  device,
   HANDLERS,
 } from './options.js'
 import type { Server } from './server.js'
@@ -54,6 +55,8 @@ export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Data = u
    * system chooses.
    */
   localAddress?: string
+  /** Use this interface, such as `eth0`, whatever the routes say. TCP on Linux; some kernels ask for `CAP_NET_RAW`. */
+  bindToDevice?: string
   /** Bytes of each of a loop's two rings, a power of two from 4 KiB to 1 GiB. Only with loops of its own. Default 1 MiB. */
   ringBytes?: number
   /** See {@link ReconnectingOptions}. */
@@ -110,6 +113,8 @@ export interface ConnectSettings {
   readonly to: string
   readonly destination: Destination
   readonly local: LocalAddress | undefined
+  /** The interface to use. */
+  readonly device: string | undefined
   /** Milliseconds, 0 for none. */
   readonly timeout: number
   readonly signal: AbortSignal | undefined
@@ -133,6 +138,7 @@ const NAMES: ReadonlySet<string> = new Set([
   'timeout',
   'signal',
   'localAddress',
+  'bindToDevice',
   'ringBytes',
   'reconnect',
 ])
@@ -159,7 +165,7 @@ export function checkConnect(
   checkNames(options, reconnects(options) ? CLIENT_NAMES : NAMES)
   checkHandlers(options)
   checkSignal(options.signal)
-  const { to, loops, loop } = options
+  const { to, loops, loop, bindToDevice } = options
   if (loop !== undefined && loops !== undefined)
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
   fallback ??= raw()
@@ -173,6 +179,7 @@ export function checkConnect(
     to,
     destination: place,
     local: checkLocal(options.localAddress, place),
+    device: bindToDevice === undefined ? undefined : device(bindToDevice),
     timeout: whole('timeout', options.timeout, 0, 1),
     signal: options.signal,
     loop: checkLoop(loop),
@@ -180,8 +187,9 @@ export function checkConnect(
 }
 
 /** Options of the socket that were named: those that not every kind of socket has. */
-function namedOf(options: SocketOptions): string[] {
-  return SOCKET_NAMES.filter((name) => options[name] !== undefined)
+function namedOf(options: SocketOptions & { bindToDevice?: string }): string[] {
+  const names = [...SOCKET_NAMES, 'bindToDevice'] as const
+  return names.filter((name) => options[name] !== undefined)
 }
 
 function checkLocal(local: unknown, { kind }: Destination): LocalAddress | undefined {

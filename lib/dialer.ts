@@ -68,11 +68,11 @@ export class Dialer implements Owner, AttemptOwner {
     this.#profile = new Profile(this, settings.conn, handlers)
     this.#life = life
     this.#isRefed = isRefed
-    const { local, conn } = settings
+    const { local, device, conn } = settings
     // Where the loop that was named is lost, any of its group will do.
     const loop = settings.loop?.isDead ? undefined : settings.loop
     const paused = handlers.message === undefined
-    this.#plan = { group, loop, local, paused, conn }
+    this.#plan = { group, loop, local, device, paused, conn }
   }
 
   /** The connection, from before its `data` and `open` run until it is closed. */

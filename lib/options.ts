@@ -263,7 +263,11 @@ function listenSettings(
 /** Bytes in the name of an interface at most. */
 const MAX_DEVICE = 15
 
-/** @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED` */
+/**
+ * Checks the name of an interface.
+ *
+ * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
+ */
 export function device(name: unknown): string {
   if (typeof name !== 'string' || name === '' || name.includes('\0') || name.length > MAX_DEVICE) {
     throw invalidOption('bindToDevice', 'the name of an interface', name)

@@ -26,6 +26,8 @@ pub struct DialInit {
     pub path: Option<Uint8Array>,
     /// Our own address, if it matters.
     pub local: Option<LocalInit>,
+    /// The interface to use, if it matters.
+    pub device: Option<String>,
     /// Do not read before it is resumed.
     pub paused: bool,
     /// What `createProfile` returned.
@@ -50,6 +52,7 @@ impl DialInit {
             local: local
                 .map(|local| socket_address(&local.host, local.port, local.scope))
                 .transpose()?,
+            device: self.device.clone(),
         })
     }
 }

@@ -20,6 +20,8 @@ pub enum Target {
         address: SocketAddr,
         /// Ours, if it matters; port 0 is any.
         local: Option<SocketAddr>,
+        /// The interface to use, on Linux.
+        device: Option<String>,
     },
     /// A Unix socket.
     #[cfg(unix)]
@@ -89,9 +91,9 @@ impl Dial {
     /// Begins to connect, without waiting.
     pub(crate) fn begin(&self) -> io::Result<Tried> {
         match &self.target {
-            Target::Tcp { address, local } => {
+            Target::Tcp { address, local, device } => {
                 let options = &self.listener.limits.socket;
-                connect_tcp(*address, *local, options).map(begun)
+                connect_tcp(*address, *local, device.as_deref(), options).map(begun)
             }
             #[cfg(unix)]
             Target::Unix { .. } => {
@@ -133,12 +135,16 @@ fn stream(socket: socket2::Socket) -> mio::net::UnixStream {
 fn connect_tcp(
     address: SocketAddr,
     local: Option<SocketAddr>,
+    device: Option<&str>,
     options: &SocketOptions,
 ) -> io::Result<TcpStream> {
     let domain = Domain::for_address(address);
     let socket = millrace_sys::stream_socket(domain, Some(Protocol::TCP))?;
     // Before the handshake: buffers decide how far windows scale.
     options.connecting(&socket, true)?;
+    if let Some(interface) = device {
+        millrace_sys::bind_to_device(&socket, interface)?;
+    }
     if let Some(local) = local {
         if local.port() == 0 {
             millrace_sys::choose_port_late(&socket);

@@ -95,7 +95,7 @@ pub fn interface_index(name: &str) -> u32 {
     unsafe { libc::if_nametoindex(name.as_ptr()) }
 }
 
-/// Takes only what comes in by that interface.
+/// Uses only that interface: a listener takes only what comes in by it.
 ///
 /// # Errors
 /// Those of `setsockopt(2)`, such as `EPERM` and `ENODEV`; [`io::ErrorKind::Unsupported`] elsewhere

@@ -258,14 +258,14 @@ mod linux {
         // Two from one port: it is chosen for each peer anew.
         for (number, last) in [(1, 9), (2, 10)] {
             let local = Some(SocketAddr::from(([127, 0, 0, last], 0)));
-            user.connect(dial(number, Target::Tcp { address, local }));
+            user.connect(dial(number, Target::Tcp { address, local, device: None }));
             user.connected(number);
             let (_, from) = listener.accept().unwrap();
             assert_eq!(from.ip(), SocketAddr::from(([127, 0, 0, last], 0)).ip());
         }
         // An address that is not ours.
         let local = Some(SocketAddr::from(([192, 0, 2, 1], 0)));
-        user.connect(dial(3, Target::Tcp { address, local }));
+        user.connect(dial(3, Target::Tcp { address, local, device: None }));
         assert_eq!(user.refused(3), rustix::io::Errno::ADDRNOTAVAIL.raw_os_error());
     }
 

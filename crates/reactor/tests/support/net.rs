@@ -73,7 +73,7 @@ pub fn dial(id: u32, target: Target) -> DialOptions {
 
 /// A TCP peer to connect to.
 pub fn tcp(address: SocketAddr) -> Target {
-    Target::Tcp { address, local: None }
+    Target::Tcp { address, local: None, device: None }
 }
 
 /// No test waits for ever: a peer that hears nothing fails.
