@@ -426,6 +426,9 @@ for (const way of ['end', 'destroy', 'abort', 'unref', 'ref'] as const) {
         t.is(String(chunk), 'alive')
         break
       }
+      // Nothing of it ends while the next test counts.
+      await echo[Symbol.asyncDispose]()
+      await server.close()
     },
   )
 }

@@ -154,10 +154,8 @@ export const OPTION_QUICK_ACK = 10
 export const OPTION_DSCP = 11
 /** Of a listener: connections that may wait whose first bytes came with their SYN. */
 export const OPTION_FAST_OPEN = 12
-/** Of a socket that is to be connected: 1 sends the first bytes with the SYN. */
-export const OPTION_FAST_OPEN_CONNECT = 13
 /** Of a listener: seconds to wait for the first bytes of a connection. */
-export const OPTION_DEFER_ACCEPT = 14
+export const OPTION_DEFER_ACCEPT = 13
 
 // news: Offsets in the payload of what is told of no connection.
 /** `u32`: the listener's or the dial's number, or the question's. */

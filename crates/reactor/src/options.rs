@@ -26,7 +26,6 @@ pub fn socket_option(number: u32) -> Option<SocketOption> {
         option::QUICK_ACK => SocketOption::QuickAck,
         option::DSCP => SocketOption::Dscp,
         option::FAST_OPEN => SocketOption::FastOpen,
-        option::FAST_OPEN_CONNECT => SocketOption::FastOpenConnect,
         option::DEFER_ACCEPT => SocketOption::DeferAccept,
         _ => return None,
     })

@@ -200,10 +200,8 @@ table! {
         DSCP = 11,
         /// Of a listener: connections that may wait whose first bytes came with their SYN.
         FAST_OPEN = 12,
-        /// Of a socket that is to be connected: 1 sends the first bytes with the SYN.
-        FAST_OPEN_CONNECT = 13,
         /// Of a listener: seconds to wait for the first bytes of a connection.
-        DEFER_ACCEPT = 14,
+        DEFER_ACCEPT = 13,
     }
     /// Offsets in the payload of what is told of no connection.
     news {

@@ -40,8 +40,6 @@ pub enum SocketOption {
     Dscp,
     /// Of a listener: connections that may wait whose first bytes came with their SYN.
     FastOpen,
-    /// Of a socket that is to be connected: 1 sends the first bytes with the SYN.
-    FastOpenConnect,
     /// Of a listener: seconds to wait for the first bytes of a connection before it is accepted.
     DeferAccept,
 }

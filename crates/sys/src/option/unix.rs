@@ -20,9 +20,7 @@ pub(super) fn is_supported(option: SocketOption) -> bool {
     match option {
         O::NoDelay | O::KeepAlive | O::Reset | O::ReceiveBuffer | O::SendBuffer => true,
         O::KeepIdle | O::KeepInterval | O::KeepCount | O::Dscp => HAS_KEEP_PARTS,
-        O::UserTimeout | O::QuickAck | O::FastOpen | O::FastOpenConnect | O::DeferAccept => {
-            IS_LINUX
-        }
+        O::UserTimeout | O::QuickAck | O::FastOpen | O::DeferAccept => IS_LINUX,
     }
 }
 
@@ -161,8 +159,6 @@ fn get_of_linux(option: SocketOption, socket: &Socket) -> io::Result<u32> {
 fn name(option: SocketOption) -> io::Result<libc::c_int> {
     match option {
         SocketOption::FastOpen => Ok(libc::TCP_FASTOPEN),
-        // TCP_FASTOPEN_CONNECT, which not every libc names.
-        SocketOption::FastOpenConnect => Ok(30),
         SocketOption::DeferAccept => Ok(libc::TCP_DEFER_ACCEPT),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }

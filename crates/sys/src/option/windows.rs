@@ -18,12 +18,7 @@ pub(super) fn is_supported(option: SocketOption) -> bool {
         | O::Reset
         | O::ReceiveBuffer
         | O::SendBuffer => true,
-        O::UserTimeout
-        | O::QuickAck
-        | O::Dscp
-        | O::FastOpen
-        | O::FastOpenConnect
-        | O::DeferAccept => false,
+        O::UserTimeout | O::QuickAck | O::Dscp | O::FastOpen | O::DeferAccept => false,
     }
 }
 
