@@ -53,6 +53,27 @@ test('idle clients are ended at once', async (t) => {
   t.is((await bytes).length, 0)
 })
 
+test('a half-open connection whose peer has ended is ended at once, and its reply sent', async (t) => {
+  const through = new Count()
+  const errors: unknown[] = []
+  const server = await start(t, {
+    allowHalfOpen: true,
+    async open(conn: Conn) {
+      for await (const chunk of conn) conn.write(chunk)
+      through.up()
+    },
+    close: (_conn: Conn, error?: Error) => void errors.push(error),
+  })
+  const socket = await connect(server.port, { allowHalfOpen: true })
+  socket.end('hello')
+  await through.reaches(1)
+  const reply = readAll(socket)
+  // Nothing more can come of it: nobody waits for its timeout.
+  await server.close({ timeout: 2 ** 31 - 1 })
+  t.is((await reply).toString(), 'hello')
+  t.deepEqual(errors, [undefined])
+})
+
 test('requests that were received by then are answered', async (t) => {
   const opened = new Count()
   const server = await start(t, {

@@ -117,3 +117,20 @@ impl SocketOptions {
         found.map(|(_, value)| *value != 0)
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::SocketOptions;
+    use millrace_ring::record::option;
+    use millrace_sys::SocketOption;
+    use socket2::{Domain, Socket, Type};
+
+    #[test]
+    fn a_listener_is_given_its_queue_of_fast_opens() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        assert_eq!(SocketOption::FastOpen.get(&socket).unwrap(), 0);
+        let options = SocketOptions::of_pairs(&[option::FAST_OPEN, 16]).unwrap();
+        options.listening(&socket).unwrap();
+        assert_eq!(SocketOption::FastOpen.get(&socket).unwrap(), 16);
+    }
+}

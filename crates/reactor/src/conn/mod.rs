@@ -202,6 +202,13 @@ impl Conn {
             self.draining = Some(self.socket.as_ref().map_or(0, Socket::unread));
             self.ready.readable = true;
         }
+        let is_half_open = self.listener.limits.allow_half_open
+            && self.input == Input::Finished
+            && self.phase == Phase::Open;
+        if is_half_open && self.failure.is_none() {
+            // All is delivered, and its user might never end it.
+            self.notes.eof = Some(reason::DRAINING);
+        }
     }
 
     /// Changes options of its socket.
