@@ -41,7 +41,6 @@ impl DialInit {
     }
 
     fn target(&self) -> Result<Target> {
-        #[cfg(unix)]
         if let Some(path) = &self.path {
             return Ok(Target::Unix { path: path.to_vec().into() });
         }

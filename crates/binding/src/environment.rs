@@ -2,7 +2,7 @@
 
 use crate::control::{self, at};
 use crate::datagrams::DatagramEntry;
-use crate::raw::{DoorbellBell, Held, PumpRef, Words};
+use crate::raw::{DoorbellBell, Held, PumpRef, Watch, Words};
 use millrace_reactor::{
     Bell, Bound, DialOptions, Framing, Group, GroupError, Limits, LoopEnds, LoopHandle, Service,
     Turn,
@@ -36,8 +36,7 @@ struct Member {
     inline: bool,
     /// When an inline loop wants its next turn.
     deadline: Option<Instant>,
-    #[cfg(unix)]
-    watch: Option<crate::raw::Watch>,
+    watch: Option<Watch>,
 }
 
 impl Member {
@@ -48,8 +47,7 @@ impl Member {
 
     /// Node's loop must not watch a descriptor that is closed.
     fn unwatch(&mut self) {
-        #[cfg(unix)]
-        drop(self.watch.take());
+        self.watch = None;
     }
 }
 
@@ -165,8 +163,7 @@ pub(crate) fn look(handle: u32) {
 }
 
 /// Node's loop saw events for an inline loop.
-#[cfg(unix)]
-pub(crate) fn turn_from_uv(handle: u32, group: u32) {
+fn turn_from_uv(handle: u32, group: u32) {
     let Ok(environment) = find(handle) else { return };
     let before = environment.deadline_of(group as usize);
     environment.turn(group as usize, true);
@@ -219,14 +216,15 @@ impl Environment {
         let group = group.map_err(|error| group_error(&error))?;
         let mut groups = self.groups.borrow_mut();
         let number = groups.iter().position(Option::is_none).unwrap_or(groups.len());
-        #[cfg(unix)]
         let watch = match group.descriptor() {
-            Some(fd) => Some(
-                crate::raw::Watch::start(env, fd, self.handle, number as u32).ok_or_else(|| {
+            Some(descriptor) => {
+                let whose = (self.handle, number as u32);
+                let watch = Watch::start(env, descriptor, whose, turn_from_uv);
+                Some(watch.ok_or_else(|| {
                     let reason = "inline loops need libuv, which this runtime does not have";
                     Error::new("ERR_INLINE_UNSUPPORTED".to_owned(), reason.to_owned())
-                })?,
-            ),
+                })?)
+            }
             None => None,
         };
         let mut numbers = Vec::new();
@@ -238,14 +236,7 @@ impl Environment {
             }
             numbers.push(index);
         }
-        let member = Member {
-            group,
-            loops: numbers.clone(),
-            inline,
-            deadline: None,
-            #[cfg(unix)]
-            watch,
-        };
+        let member = Member { group, loops: numbers.clone(), inline, deadline: None, watch };
         place(&mut groups, member);
         Ok((number as u32, numbers.into_iter().map(|index| index as u32).collect()))
     }

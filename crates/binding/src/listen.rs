@@ -162,11 +162,9 @@ impl ListenInit {
     }
 
     fn place(&self) -> Result<Place> {
-        #[cfg(unix)]
         if let Some(path) = &self.path {
             return Ok(Place::Unix { path: path.to_vec().into(), mode: self.mode });
         }
-        #[cfg(unix)]
         if let Some(descriptor) = self.descriptor {
             return Ok(Place::Inherited(descriptor));
         }

@@ -7,7 +7,8 @@ use mio::{Interest, Registry, Token};
 
 use crate::fault::Fault;
 use crate::pattern::Pattern;
-use crate::stream::{SHORT_READ_DRAINS, Stream};
+use crate::stream::Stream;
+use millrace_sys::SHORT_MEANS_DRAINED;
 
 /// What every connection of a run uses.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ impl Connection {
                 };
                 self.accept(&bench.scratch[..count], bench)?;
                 replied(self, count as u64);
-                if count < bench.scratch.len() && SHORT_READ_DRAINS && !ends {
+                if count < bench.scratch.len() && SHORT_MEANS_DRAINED && !ends {
                     break;
                 }
             }

@@ -8,8 +8,9 @@ use slab::Slab;
 
 use crate::listener::Listener;
 use crate::options::{Failure, Options};
-use crate::stream::{SHORT_READ_DRAINS, Stream};
+use crate::stream::Stream;
 use crate::target::Target;
+use millrace_sys::SHORT_MEANS_DRAINED;
 
 /// The token of the first listener; those of the others count down from it.
 const LISTENER: usize = usize::MAX;
@@ -124,7 +125,7 @@ impl Echo {
                 other => other?,
             };
             self.refused.extend_from_slice(&buffer[written..count]);
-            if count < buffer.len() && written == count && SHORT_READ_DRAINS && !ends {
+            if count < buffer.len() && written == count && SHORT_MEANS_DRAINED && !ends {
                 return Ok(());
             }
         }

@@ -2,14 +2,16 @@
 
 use std::io;
 
+use millrace_sys::UnixListener;
 use mio::event::Source;
 use mio::net::TcpListener;
-#[cfg(unix)]
-use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
 
 use crate::stream::Stream;
 use crate::target::Target;
+
+/// How many connections the kernel may hold ready, as mio has it for TCP.
+const BACKLOG: i32 = 1024;
 
 /// What connections are accepted from.
 #[derive(Debug)]
@@ -17,7 +19,6 @@ pub enum Listener {
     /// Over TCP.
     Tcp(TcpListener),
     /// Over a Unix socket.
-    #[cfg(unix)]
     Unix(UnixListener),
 }
 
@@ -26,10 +27,16 @@ impl Listener {
     pub fn bind(at: &Target) -> io::Result<Self> {
         match at {
             Target::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(*address)?)),
-            #[cfg(unix)]
-            Target::Unix(path) => Ok(Self::Unix(UnixListener::bind(path)?)),
-            #[cfg(not(unix))]
-            Target::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            Target::Unix(path) => {
+                let name = path.as_os_str().as_encoded_bytes();
+                let (socket, bound) = millrace_sys::listen_on_path(name, None, BACKLOG)?;
+                // The benchmark removes the directory.
+                if let Some(mut bound) = bound {
+                    bound.leave();
+                }
+                socket.set_nonblocking(true)?;
+                millrace_sys::unix_listener(socket).map(Self::Unix)
+            }
         }
     }
 
@@ -37,10 +44,9 @@ impl Listener {
     pub fn local(&self) -> io::Result<String> {
         match self {
             Self::Tcp(listener) => Ok(listener.local_addr()?.to_string()),
-            #[cfg(unix)]
             Self::Unix(listener) => {
-                let address = listener.local_addr()?;
-                Ok(format!("unix:{}", address.as_pathname().unwrap_or("".as_ref()).display()))
+                let name = millrace_sys::listener_name(listener).unwrap_or_default();
+                Ok(format!("unix:{}", String::from_utf8_lossy(&name)))
             }
         }
     }
@@ -53,8 +59,7 @@ impl Listener {
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
             }
-            #[cfg(unix)]
-            Self::Unix(listener) => Ok(Stream::Unix(listener.accept()?.0)),
+            Self::Unix(listener) => millrace_sys::accept_unix(listener).map(Stream::Unix),
         }
     }
 }
@@ -64,7 +69,6 @@ macro_rules! either {
     ($listener:expr, $socket:ident => $call:expr) => {
         match $listener {
             Listener::Tcp($socket) => $call,
-            #[cfg(unix)]
             Listener::Unix($socket) => $call,
         }
     };

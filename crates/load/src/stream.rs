@@ -3,15 +3,10 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
+use millrace_sys::{SHORT_MEANS_DRAINED, UnixStream};
 use mio::event::Source;
 use mio::net::TcpStream;
-#[cfg(unix)]
-use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
-
-/// Whether a read that fills less than its buffer has emptied the socket. True of epoll and
-/// kqueue, which report new bytes anew; elsewhere mio re-arms only after `WouldBlock`.
-pub const SHORT_READ_DRAINS: bool = cfg!(all(unix, not(mio_unsupported_force_poll_poll)));
 
 /// A connected, or connecting, stream.
 #[derive(Debug)]
@@ -19,7 +14,6 @@ pub enum Stream {
     /// Over TCP.
     Tcp(TcpStream),
     /// Over a Unix socket.
-    #[cfg(unix)]
     Unix(UnixStream),
 }
 
@@ -28,7 +22,6 @@ macro_rules! either {
     ($stream:expr, $socket:ident => $call:expr) => {
         match $stream {
             Stream::Tcp($socket) => $call,
-            #[cfg(unix)]
             Stream::Unix($socket) => $call,
         }
     };
@@ -43,19 +36,19 @@ impl Stream {
     /// Whether watching for writability brings events nobody waits for. TCP under epoll and
     /// kqueue reports it only after a refused write, so that interest never needs to change.
     pub fn reports_idle_writability(&self) -> bool {
-        !SHORT_READ_DRAINS || !matches!(self, Self::Tcp(_))
+        !SHORT_MEANS_DRAINED || !matches!(self, Self::Tcp(_))
     }
 }
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        either!(self, socket => socket.read(buffer))
+        either!(self, socket => { &*socket }.read(buffer))
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        either!(self, socket => socket.write(bytes))
+        either!(self, socket => { &*socket }.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {

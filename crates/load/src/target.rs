@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -41,10 +41,7 @@ impl Target {
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
             }
-            #[cfg(unix)]
-            Self::Unix(path) => Ok(Stream::Unix(mio::net::UnixStream::connect(path)?)),
-            #[cfg(not(unix))]
-            Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Unix(path) => connect_unix(path),
         }
     }
 }
@@ -55,6 +52,13 @@ fn connect_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<TcpStream> 
     socket.connect_timeout(&address.into(), CONNECT_TIMEOUT)?;
     socket.set_nonblocking(true)?;
     Ok(TcpStream::from_std(socket.into()))
+}
+
+fn connect_unix(path: &Path) -> io::Result<Stream> {
+    let address = millrace_sys::unix_address(path.as_os_str().as_encoded_bytes())?;
+    let socket = millrace_sys::stream_socket(Domain::UNIX, None)?;
+    socket.connect(&address)?;
+    millrace_sys::unix_stream(socket).map(Stream::Unix)
 }
 
 impl FromStr for Target {

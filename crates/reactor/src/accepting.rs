@@ -3,10 +3,9 @@
 use crate::address::Address;
 use crate::bound::Bound;
 use crate::listener::Listener;
-use crate::listening::Duplicate;
 use crate::service::Awaited;
 use crate::socket::Socket;
-use millrace_sys::AcceptError;
+use millrace_sys::{AcceptError, Duplicate};
 use mio::{Registry, Token};
 use std::io;
 use std::mem;

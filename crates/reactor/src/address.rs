@@ -99,18 +99,3 @@ impl fmt::Display for Address {
         }
     }
 }
-
-#[cfg(unix)]
-impl From<std::os::unix::net::SocketAddr> for Address {
-    fn from(address: std::os::unix::net::SocketAddr) -> Self {
-        use std::os::unix::ffi::OsStrExt;
-        #[cfg(target_os = "linux")]
-        if let Some(name) = std::os::linux::net::SocketAddrExt::as_abstract_name(&address) {
-            return Self::Unix([&[0], name].concat().into());
-        }
-        match address.as_pathname() {
-            Some(path) => Self::Unix(path.as_os_str().as_bytes().into()),
-            None => Self::Unnamed,
-        }
-    }
-}

@@ -3,16 +3,13 @@
 use crate::address::Address;
 use crate::framing::Framing;
 use crate::listener::{Limits, Listener};
-use crate::listening::{Duplicate, Listening};
+use crate::listening::Listening;
 use crate::service::Service;
-#[cfg(unix)]
-use crate::unix_path::{self, UnixPath};
-#[cfg(unix)]
-use millrace_sys::Adopted;
+use millrace_sys::{BoundPath, Claim, Duplicate};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::{io, mem};
 
 /// Where to listen.
 #[derive(Debug, Clone)]
@@ -29,7 +26,6 @@ pub enum Place {
         device: Option<String>,
     },
     /// A Unix socket.
-    #[cfg(unix)]
     Unix {
         /// Its path; where the first byte is 0, an abstract name of Linux.
         path: Box<[u8]>,
@@ -37,7 +33,6 @@ pub enum Place {
         mode: Option<u32>,
     },
     /// A socket that listens already, left to us under this number.
-    #[cfg(unix)]
     Inherited(u32),
 }
 
@@ -59,16 +54,15 @@ pub struct ListenOptions {
 /// A socket that listens, and that nobody accepts from yet.
 #[derive(Debug)]
 pub struct Bound {
-    /// Removed when the listener closes. Before the socket, which is closed after: see `UnixPath`.
-    #[cfg(unix)]
-    path: Option<UnixPath>,
+    /// Removed when the listener closes. Before the socket, which is closed after: see `BoundPath`.
+    path: Option<BoundPath>,
     pub(crate) socket: Listening,
     local: Address,
     pub(crate) listener: Arc<Listener>,
     pub(crate) service: Arc<Service>,
-    /// After the socket, which is closed before: see `Adopted`.
-    #[cfg(unix)]
-    adopted: Option<Adopted>,
+    is_inherited: bool,
+    /// After the socket, which is closed before: see `Claim`.
+    _claim: Claim,
 }
 
 impl Bound {
@@ -77,9 +71,7 @@ impl Bound {
     /// # Errors
     /// Those of the system, such as `EADDRINUSE`.
     pub fn new(options: ListenOptions, service: &Arc<Service>) -> io::Result<Self> {
-        #[cfg(unix)]
-        let (mut path, mut adopted) = (None, None);
-        let socket = match &options.place {
+        let (socket, path, inherited) = match &options.place {
             Place::Tcp { address, dual_stack, reuse_port, device } => {
                 let socket = open_tcp(*address, *dual_stack)?;
                 if *reuse_port {
@@ -91,25 +83,26 @@ impl Bound {
                 options.limits.socket.listening(&socket)?;
                 socket.bind(&(*address).into())?;
                 socket.listen(options.backlog)?;
-                socket
+                socket.set_nonblocking(true)?;
+                (socket, None, None)
             }
-            #[cfg(unix)]
-            Place::Unix { path: name, mode } => {
-                let (socket, bound) = unix_path::listen(name, *mode, options.backlog)?;
-                path = bound;
-                socket
+            Place::Unix { path, mode } => {
+                let (socket, bound) = millrace_sys::listen_on_path(path, *mode, options.backlog)?;
+                socket.set_nonblocking(true)?;
+                (socket, bound, None)
             }
-            #[cfg(unix)]
             Place::Inherited(descriptor) => {
-                let (socket, claim) = millrace_sys::adopt_listener(*descriptor)?;
-                adopted = Some(claim);
-                if !socket.local_addr()?.is_unix() {
-                    options.limits.socket.listening(&socket)?;
-                }
-                socket
+                let (socket, claim) = millrace_sys::adopt_listener(*descriptor, |socket| {
+                    if !socket.local_addr()?.is_unix() {
+                        options.limits.socket.listening(socket)?;
+                    }
+                    socket.set_nonblocking(true)
+                })?;
+                (socket, None, Some(claim))
             }
         };
-        socket.set_nonblocking(true)?;
+        let is_inherited = inherited.is_some();
+        let claim = inherited.unwrap_or_else(|| Claim::of(&socket));
         let socket = Listening::new(socket)?;
         let local = socket.local_address();
         let listener = Listener {
@@ -123,10 +116,9 @@ impl Bound {
             local,
             listener: Arc::new(listener),
             service: service.clone(),
-            #[cfg(unix)]
             path,
-            #[cfg(unix)]
-            adopted,
+            is_inherited,
+            _claim: claim,
         })
     }
 
@@ -134,7 +126,6 @@ impl Bound {
     /// removed any more.
     pub(crate) fn duplicate(&mut self) -> io::Result<Duplicate> {
         let descriptor = self.socket.duplicate()?;
-        #[cfg(unix)]
         if let Some(path) = &mut self.path {
             path.leave();
         }
@@ -144,9 +135,8 @@ impl Bound {
     /// Closes what is not accepted from after all. A socket that was inherited stays open, to be taken
     /// over again.
     pub fn give_up(self) {
-        #[cfg(unix)]
-        if self.adopted.is_some() {
-            self.socket.leave_open();
+        if self.is_inherited {
+            mem::forget(self.socket);
         }
     }
 

@@ -24,7 +24,6 @@ pub enum Target {
         device: Option<String>,
     },
     /// A Unix socket.
-    #[cfg(unix)]
     Unix {
         /// Its path; where the first byte is 0, an abstract name of Linux.
         path: Box<[u8]>,
@@ -62,7 +61,6 @@ pub(crate) enum Tried {
     /// The peer's answer is awaited: the socket becomes writable.
     Begun(Socket),
     /// The peer has no room for it now, and nothing will say when it has.
-    #[cfg(unix)]
     Full(socket2::Socket),
 }
 
@@ -83,7 +81,6 @@ impl Dial {
     pub(crate) fn peer(&self) -> Address {
         match &self.target {
             Target::Tcp { address, .. } => Address::Inet(*address),
-            #[cfg(unix)]
             Target::Unix { path } => Address::Unix(path.clone()),
         }
     }
@@ -95,7 +92,6 @@ impl Dial {
                 let options = &self.listener.limits.socket;
                 connect_tcp(*address, *local, device.as_deref(), options).map(begun)
             }
-            #[cfg(unix)]
             Target::Unix { .. } => {
                 let socket = millrace_sys::stream_socket(Domain::UNIX, None)?;
                 self.listener.limits.socket.connecting(&socket, false)?;
@@ -105,16 +101,13 @@ impl Dial {
     }
 
     /// Tries again with a socket that found no room.
-    #[cfg(unix)]
     pub(crate) fn again(&self, socket: socket2::Socket) -> io::Result<Tried> {
-        use std::os::unix::ffi::OsStrExt;
-
         let Target::Unix { path } = &self.target else { return self.begin() };
-        let address = SockAddr::unix(std::ffi::OsStr::from_bytes(path))?;
+        let address = millrace_sys::unix_address(path)?;
         match socket.connect(&address) {
-            Ok(()) => Ok(Tried::Connected(Socket::unix(stream(socket)))),
+            Ok(()) => Ok(Tried::Connected(Socket::unix(millrace_sys::unix_stream(socket)?))),
             Err(error) if millrace_sys::is_begun(&error) => {
-                Ok(Tried::Begun(Socket::connecting_unix(stream(socket))))
+                Ok(Tried::Begun(Socket::connecting_unix(millrace_sys::unix_stream(socket)?)))
             }
             // Linux says so of a full backlog; the BSDs and macOS refuse.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Tried::Full(socket)),
@@ -125,11 +118,6 @@ impl Dial {
 
 fn begun(stream: TcpStream) -> Tried {
     Tried::Begun(Socket::Tcp(stream))
-}
-
-#[cfg(unix)]
-fn stream(socket: socket2::Socket) -> mio::net::UnixStream {
-    mio::net::UnixStream::from_std(socket.into())
 }
 
 fn connect_tcp(

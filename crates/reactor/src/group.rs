@@ -136,11 +136,10 @@ impl Group {
         })
     }
 
-    /// The descriptor to watch for an inline loop.
-    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
+    /// The descriptor to watch for an inline loop, where there is one.
     #[must_use]
-    pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
-        Some(self.inline.as_ref()?.descriptor())
+    pub fn descriptor(&self) -> Option<i32> {
+        self.inline.as_ref()?.descriptor()
     }
 
     /// Begins to accept from a bound listener: the loop `lane` does, which takes a socket of its own for

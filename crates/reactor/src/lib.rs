@@ -44,8 +44,6 @@ mod shared;
 mod slab;
 mod socket;
 mod timers;
-#[cfg(unix)]
-mod unix_path;
 
 pub use address::Address;
 pub use balance::Balance;

@@ -2,7 +2,7 @@
 
 use crate::accepting::{Accepting, Sink};
 use crate::bound::Bound;
-use crate::listening::Duplicate;
+use millrace_sys::Duplicate;
 use mio::{Registry, Token};
 use std::io;
 use std::time::Instant;

@@ -2,9 +2,8 @@
 
 use crate::address::Address;
 use bytes::BytesMut;
+use millrace_sys::UnixStream;
 use mio::net::TcpStream;
-#[cfg(unix)]
-use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 use std::io::{self, IoSlice, Read, Write};
@@ -17,7 +16,6 @@ pub(crate) enum Socket {
     Tcp(TcpStream),
     /// The kernel says that a Unix socket can be written to whenever its peer has read something, so
     /// that is asked for only while there is something to write.
-    #[cfg(unix)]
     Unix {
         stream: UnixStream,
         watches_writes: bool,
@@ -29,20 +27,17 @@ macro_rules! each {
     ($socket:expr, $stream:ident => $body:expr) => {
         match $socket {
             Socket::Tcp($stream) => $body,
-            #[cfg(unix)]
             Socket::Unix { stream: $stream, .. } => $body,
         }
     };
 }
 
 impl Socket {
-    #[cfg(unix)]
     pub(crate) fn unix(stream: UnixStream) -> Self {
         Self::Unix { stream, watches_writes: false }
     }
 
     /// One that is not connected yet: that it can be written to says that it is.
-    #[cfg(unix)]
     pub(crate) fn connecting_unix(stream: UnixStream) -> Self {
         Self::Unix { stream, watches_writes: true }
     }
@@ -53,7 +48,6 @@ impl Socket {
 
     fn interest(&self) -> Interest {
         match self {
-            #[cfg(unix)]
             Self::Unix { watches_writes: false, .. } => Interest::READABLE,
             _ => Interest::READABLE | Interest::WRITABLE,
         }
@@ -71,10 +65,6 @@ impl Socket {
     }
 
     /// Says whether there is something to write that the kernel has refused.
-    #[cfg_attr(
-        not(unix),
-        expect(unused_variables, reason = "TCP needs no more than is registered")
-    )]
     pub(crate) fn watch_writes(
         &mut self,
         watch: bool,
@@ -82,7 +72,6 @@ impl Socket {
         token: Token,
     ) -> io::Result<()> {
         match self {
-            #[cfg(unix)]
             Self::Unix { watches_writes, .. } if *watches_writes != watch => {
                 *watches_writes = watch;
                 self.reregister(registry, token)
@@ -107,9 +96,8 @@ impl Socket {
     pub(crate) fn local_address(&self) -> Address {
         match self {
             Self::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Inet),
-            #[cfg(unix)]
             Self::Unix { stream, .. } => {
-                stream.local_addr().map_or(Address::Unnamed, Address::from)
+                millrace_sys::local_name(stream).map_or(Address::Unnamed, Address::Unix)
             }
         }
     }

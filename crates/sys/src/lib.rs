@@ -1,10 +1,8 @@
 //! What the operating systems do differently, as safe functions: with `millrace-ring` the only
 //! place of unsafe code outside the Node-API calls of the binding.
 //!
-//! One file per platform; each has the same functions.
+//! One folder per platform; each has the same functions and types.
 
-#[cfg(unix)]
-mod adopt;
 pub mod datagrams;
 mod option;
 #[cfg(unix)]
@@ -17,14 +15,13 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
-#[cfg(unix)]
-pub use adopt::{Adopted, adopt_listener};
 pub use option::{OPTIONS_ARE_INHERITED, SocketOption};
-#[cfg(unix)]
-pub use platform::try_lock;
 pub use platform::{
-    PORTS_ARE_SHARED, accept_error, bind_to_device, choose_port_late, error_name, interface_index,
-    is_begun, prepare_datagrams, prepare_listener, share_port, stream_socket, unread,
+    BoundPath, Claim, Duplicate, PORTS_ARE_SHARED, UnixListener, UnixStream, accept_error,
+    accept_unix, adopt_listener, bind_to_device, choose_port_late, error_name, interface_index,
+    is_begun, listen_on_path, listener_name, local_name, peer_name, poll_descriptor,
+    prepare_datagrams, prepare_listener, share_port, stream_socket, unix_address, unix_listener,
+    unix_stream, unread,
 };
 
 use bytes::BytesMut;

@@ -172,7 +172,6 @@ impl PumpRef {
     }
 
     /// Calls the pump from a libuv callback, where there is no JavaScript below.
-    #[cfg(unix)]
     pub(crate) fn call(&self) {
         let mut scope = ptr::null_mut();
         // SAFETY: on the JavaScript thread of a live environment.

@@ -2,10 +2,9 @@
 
 mod bell;
 mod memory;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "no_uv.rs")]
 mod uv;
 
 pub(crate) use bell::{DoorbellBell, PumpRef};
 pub(crate) use memory::{Held, Words};
-#[cfg(unix)]
 pub(crate) use uv::Watch;

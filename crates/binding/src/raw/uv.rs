@@ -5,7 +5,6 @@
 use libloading::os::unix::Library;
 use napi::{Env, sys};
 use std::ffi::{c_int, c_void};
-use std::os::fd::RawFd;
 use std::ptr;
 
 type Callback = unsafe extern "C" fn(*mut c_void, c_int, c_int);
@@ -44,8 +43,8 @@ impl Functions {
 
 /// What a handle's callbacks need. It lives until libuv has closed the handle.
 struct Context {
-    environment: u32,
-    group: u32,
+    whose: (u32, u32),
+    turn: fn(u32, u32),
     /// The handle's own memory; words, for their alignment.
     _memory: Vec<u64>,
 }
@@ -57,9 +56,14 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Calls `environment::turn_inline` whenever the descriptor is readable. `None` where the
-    /// runtime has no `uv_poll`.
-    pub(crate) fn start(env: &Env, fd: RawFd, environment: u32, group: u32) -> Option<Self> {
+    /// Calls `turn` with an environment's and a group's number whenever the descriptor is readable. `None`
+    /// where the runtime has no `uv_poll`.
+    pub(crate) fn start(
+        env: &Env,
+        descriptor: i32,
+        whose: (u32, u32),
+        turn: fn(u32, u32),
+    ) -> Option<Self> {
         let functions = Functions::find()?;
         let mut uv_loop = ptr::null_mut();
         // SAFETY: `env` is the current environment.
@@ -72,10 +76,10 @@ impl Watch {
         let mut memory = vec![0u64; size.div_ceil(8)];
         let handle = memory.as_mut_ptr().cast::<c_void>();
         // SAFETY: the handle is large enough; the loop is that of this thread.
-        if unsafe { (functions.poll_init)(uv_loop.cast(), handle, fd) } != 0 {
+        if unsafe { (functions.poll_init)(uv_loop.cast(), handle, descriptor) } != 0 {
             return None;
         }
-        let context = Box::new(Context { environment, group, _memory: memory });
+        let context = Box::new(Context { whose, turn, _memory: memory });
         // SAFETY: `data`, the user's own, is the first field of every handle. `closed` takes the
         // box back.
         unsafe { handle.cast::<*mut Context>().write(Box::into_raw(context)) };
@@ -99,8 +103,9 @@ unsafe extern "C" fn readable(handle: *mut c_void, _status: c_int, _events: c_in
     let data = unsafe { handle.cast::<*mut Context>().read() };
     // SAFETY: `closed`, which takes it away, has not run.
     let context = unsafe { &*data };
-    let (environment, group) = (context.environment, context.group);
-    crate::environment::turn_from_uv(environment, group);
+    // Copied before: the turn may end in closing the handle.
+    let ((environment, group), turn) = (context.whose, context.turn);
+    turn(environment, group);
 }
 
 unsafe extern "C" fn closed(handle: *mut c_void) {

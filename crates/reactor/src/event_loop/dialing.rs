@@ -31,7 +31,6 @@ enum State {
     /// The peer's answer is awaited.
     Begun(Socket),
     /// The peer had no room: tried again at `deadline`.
-    #[cfg(unix)]
     Full { socket: socket2::Socket, wait: Duration, deadline: u64 },
 }
 
@@ -39,7 +38,6 @@ impl State {
     fn begun(self) -> Option<Socket> {
         match self {
             Self::Begun(socket) => Some(socket),
-            #[cfg(unix)]
             Self::Full { .. } => None,
         }
     }
@@ -47,7 +45,6 @@ impl State {
     fn as_begun(&mut self) -> Option<&mut Socket> {
         match self {
             Self::Begun(socket) => Some(socket),
-            #[cfg(unix)]
             Self::Full { .. } => None,
         }
     }
@@ -97,7 +94,6 @@ impl Dialing {
     fn remove(&mut self, slot: u32) -> Option<Entry> {
         let entry = self.entries.remove(slot)?;
         self.numbers.remove(&entry.dial.number());
-        #[cfg(unix)]
         if let State::Full { deadline, .. } = entry.state {
             self.timers.set(slot, deadline, 0);
         }
@@ -125,7 +121,6 @@ impl EventLoop {
         match tried {
             Ok(Tried::Connected(socket)) => self.open(*dial, socket, false),
             Ok(Tried::Begun(socket)) => self.await_answer(dial, socket),
-            #[cfg(unix)]
             Ok(Tried::Full(socket)) => {
                 let timers = &mut self.dialing.timers;
                 let deadline = timers.at(self.io.now, wait);
@@ -135,8 +130,6 @@ impl EventLoop {
             }
             Err(error) => self.fail(&dial, &error),
         }
-        #[cfg(not(unix))]
-        let _ = wait;
     }
 
     fn await_answer(&mut self, dial: Box<Dial>, mut socket: Socket) {
@@ -183,7 +176,6 @@ impl EventLoop {
 
     /// Tries again with those that have waited long enough.
     pub(super) fn dial_again(&mut self) {
-        #[cfg(unix)]
         while let Some(slot) = self.dialing.timers.expired(self.io.now) {
             let Some(Entry { dial, state: State::Full { socket, wait, .. } }) =
                 self.dialing.remove(slot)

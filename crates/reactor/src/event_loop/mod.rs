@@ -126,11 +126,10 @@ impl EventLoop {
         self.handle.clone()
     }
 
-    /// The descriptor that is readable when there are events: an epoll or kqueue.
-    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
+    /// The descriptor that is readable when there are events, where there is one: an epoll or kqueue.
     #[must_use]
-    pub fn descriptor(&self) -> std::os::fd::RawFd {
-        std::os::fd::AsRawFd::as_raw_fd(&self.poll)
+    pub fn descriptor(&self) -> Option<i32> {
+        millrace_sys::poll_descriptor(&self.poll)
     }
 
     /// Waits for events, no longer than `timeout`, unless there is something to do already.

@@ -2,8 +2,8 @@
 
 use super::EventLoop;
 use super::datagrams::is_datagrams;
-use crate::listening::Duplicate;
 use millrace_ring::record::{kind, news};
+use millrace_sys::Duplicate;
 use std::io;
 
 /// Something to tell of no connection: see `news` in the record table.

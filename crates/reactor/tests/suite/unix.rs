@@ -217,7 +217,7 @@ fn somebody_who_keeps_the_directory_locked_keeps_nobody_from_listening() {
     let path = folder.0.join("path");
     drop(UnixListener::bind(&path).unwrap());
     let directory = std::fs::File::open(&folder.0).unwrap();
-    millrace_sys::try_lock(&directory).unwrap();
+    directory.try_lock().unwrap();
     let bound = bind(&path).unwrap();
     UnixStream::connect(&path).unwrap();
     drop(bound);

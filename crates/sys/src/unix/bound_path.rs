@@ -5,10 +5,8 @@
 //! of us who bind in one directory do it one after the other, with a lock of the directory.
 
 use socket2::{Domain, SockAddr, Socket, Type};
-use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -21,24 +19,48 @@ const PATIENCE: (u32, Duration) = (250, Duration::from_millis(1));
 /// A path that this process bound. Removed when dropped, if it is still the same file. To be dropped
 /// before the socket: as long as that is open it answers, and no other file can get its file's number.
 #[derive(Debug)]
-pub(crate) struct UnixPath {
+pub struct BoundPath {
     path: PathBuf,
     identity: (u64, u64),
     is_left: bool,
 }
 
-impl UnixPath {
+impl BoundPath {
+    /// Binds a socket there and listens.
+    pub(super) fn listen(
+        path: &Path,
+        address: &SockAddr,
+        socket: &Socket,
+        mode: Option<u32>,
+        backlog: i32,
+    ) -> io::Result<Self> {
+        let lock = lock_directory(path);
+        if let Some(dead) = find_dead(path, address)? {
+            remove(path, dead)?;
+        }
+        socket.bind(address)?;
+        let bound = Self::new(path)?;
+        if let Some(mode) = mode {
+            // Before it listens: nobody can have connected with other permissions.
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        }
+        socket.listen(backlog)?;
+        // Before that it looked dead to others.
+        drop(lock);
+        Ok(bound)
+    }
+
     fn new(path: &Path) -> io::Result<Self> {
         Ok(Self { path: std::path::absolute(path)?, identity: identity(path)?, is_left: false })
     }
 
     /// Others may listen on it from now on: it is not removed.
-    pub(crate) fn leave(&mut self) {
+    pub fn leave(&mut self) {
         self.is_left = true;
     }
 }
 
-impl Drop for UnixPath {
+impl Drop for BoundPath {
     fn drop(&mut self) {
         // Somebody else may have bound it since: that one is not ours. None of us takes it over in
         // between, because it answers.
@@ -68,44 +90,13 @@ fn lock_directory(path: &Path) -> Option<File> {
     };
     let file = File::open(directory).ok()?;
     for _ in 0..PATIENCE.0 {
-        match millrace_sys::try_lock(&file) {
+        match file.try_lock() {
             Ok(()) => return Some(file),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(PATIENCE.1),
-            Err(_) => return None,
+            Err(TryLockError::WouldBlock) => thread::sleep(PATIENCE.1),
+            Err(TryLockError::Error(_)) => return None,
         }
     }
     None
-}
-
-/// A socket that listens on a path, and what removes the path; an abstract name (its first byte is 0)
-/// leaves nothing to remove.
-pub(crate) fn listen(
-    name: &[u8],
-    mode: Option<u32>,
-    backlog: i32,
-) -> io::Result<(Socket, Option<UnixPath>)> {
-    let path = Path::new(OsStr::from_bytes(name));
-    let address = SockAddr::unix(path)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    if name.first() == Some(&0) {
-        socket.bind(&address)?;
-        socket.listen(backlog)?;
-        return Ok((socket, None));
-    }
-    let lock = lock_directory(path);
-    if let Some(dead) = find_dead(path, &address)? {
-        remove(path, dead)?;
-    }
-    socket.bind(&address)?;
-    let bound = UnixPath::new(path)?;
-    if let Some(mode) = mode {
-        // Before it listens: nobody can have connected with other permissions.
-        fs::set_permissions(path, Permissions::from_mode(mode))?;
-    }
-    socket.listen(backlog)?;
-    // Before that it looked dead to others.
-    drop(lock);
-    Ok((socket, Some(bound)))
 }
 
 /// The socket at a path, if nobody answers on it. Anything else there is not ours to remove: binding

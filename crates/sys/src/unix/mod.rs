@@ -1,8 +1,21 @@
 //! Linux, macOS and the BSDs.
 
+mod adopt;
+mod bound_path;
+mod duplicate;
+mod local;
+
+pub use adopt::{Claim, adopt_listener};
+pub use bound_path::BoundPath;
+pub use duplicate::Duplicate;
+pub use local::{
+    UnixListener, UnixStream, accept_unix, listen_on_path, listener_name, local_name, peer_name,
+    unix_address, unix_listener, unix_stream,
+};
+
 use crate::AcceptError;
+use mio::Poll;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -148,16 +161,16 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
     }
 }
 
-/// Locks a file or directory against everybody else who does, until it is closed.
-///
-/// # Errors
-/// `WouldBlock` if somebody else has it, and those of `flock(2)`, such as `ENOLCK` of a file system
-/// without.
-pub fn try_lock(file: &File) -> io::Result<()> {
-    // SAFETY: the descriptor is open as long as `file` is borrowed.
-    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+/// The descriptor that is readable when a poll has events: an epoll or kqueue. `None` under mio's forced
+/// `poll(2)`.
+#[must_use]
+pub fn poll_descriptor(poll: &Poll) -> Option<i32> {
+    #[cfg(not(mio_unsupported_force_poll_poll))]
+    return Some(poll.as_raw_fd());
+    #[cfg(mio_unsupported_force_poll_poll)]
+    {
+        let _ = poll;
+        None
     }
 }
 

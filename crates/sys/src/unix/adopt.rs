@@ -2,7 +2,7 @@
 
 use socket2::{SockRef, Socket, Type};
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Descriptors that can be taken over have lower numbers.
@@ -14,24 +14,38 @@ static TAKEN: [AtomicU64; MOST as usize / 64] = [const { AtomicU64::new(0) }; MO
 /// A descriptor that nobody else in this process can take over, until this is dropped. It is dropped
 /// after the socket is closed, or somebody might take over a number that is about to be closed.
 #[derive(Debug)]
-pub struct Adopted(u32);
+pub struct Claim(Option<u32>);
 
-impl Adopted {
-    fn claim(descriptor: u32) -> io::Result<Self> {
-        // ORDER: AcqRel: who takes over a number after another comes after that one's close.
-        let before = word(descriptor).fetch_or(bit(descriptor), Ordering::AcqRel);
-        if before & bit(descriptor) != 0 {
+impl Claim {
+    /// Of a listening socket of our own. There is nothing to claim where the number is too high to be
+    /// taken over.
+    #[must_use]
+    pub fn of(socket: &Socket) -> Self {
+        let descriptor = socket.as_raw_fd().cast_unsigned();
+        Self((descriptor < MOST).then_some(descriptor).filter(|descriptor| take(*descriptor)))
+    }
+
+    fn new(descriptor: u32) -> io::Result<Self> {
+        if !take(descriptor) {
             return Err(io::Error::from_raw_os_error(libc::EEXIST));
         }
-        Ok(Self(descriptor))
+        Ok(Self(Some(descriptor)))
     }
 }
 
-impl Drop for Adopted {
+impl Drop for Claim {
     fn drop(&mut self) {
-        // ORDER: pairs with `claim`.
-        word(self.0).fetch_and(!bit(self.0), Ordering::AcqRel);
+        if let Some(descriptor) = self.0 {
+            // ORDER: pairs with `take`.
+            word(descriptor).fetch_and(!bit(descriptor), Ordering::AcqRel);
+        }
     }
+}
+
+/// False if somebody has it.
+fn take(descriptor: u32) -> bool {
+    // ORDER: AcqRel: who takes over a number after another comes after that one's close.
+    word(descriptor).fetch_or(bit(descriptor), Ordering::AcqRel) & bit(descriptor) == 0
 }
 
 fn word(descriptor: u32) -> &'static AtomicU64 {
@@ -42,29 +56,34 @@ fn bit(descriptor: u32) -> u64 {
     1 << (descriptor % 64)
 }
 
-/// Takes a listening stream socket over, TCP or Unix, which is closed with what is returned.
+/// Takes a listening stream socket over, TCP or Unix, which is closed with what is returned. It is
+/// prepared before: where that fails it stays open, its owner's.
 ///
 /// # Errors
 /// `EBADF` if there is no such descriptor, `ENOTSOCK` or `EINVAL` if it is no listening stream
-/// socket, `EEXIST` if it was taken over before.
-pub fn adopt_listener(descriptor: u32) -> io::Result<(Socket, Adopted)> {
+/// socket, `EEXIST` if it was taken over before or is one of our own, and what `prepare` says.
+pub fn adopt_listener(
+    descriptor: u32,
+    prepare: impl FnOnce(&Socket) -> io::Result<()>,
+) -> io::Result<(Socket, Claim)> {
     let raw = match i32::try_from(descriptor) {
         Ok(raw) if descriptor < MOST => raw,
         _ => return Err(io::Error::from_raw_os_error(libc::EBADF)),
     };
-    let claim = Adopted::claim(descriptor)?;
+    let claim = Claim::new(descriptor)?;
     // SAFETY: fcntl(2) with F_GETFD takes any number, and says if it is open.
     if unsafe { libc::fcntl(raw, libc::F_GETFD) } == -1 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: it is open, and its owner has left it to us.
     let borrowed = unsafe { BorrowedFd::borrow_raw(raw) };
-    check(&SockRef::from(&borrowed), raw)?;
-    // SAFETY: it is open, its owner has left it to us, and the claim says that we are the only one.
-    let socket = Socket::from(unsafe { OwnedFd::from_raw_fd(raw) });
+    let socket = SockRef::from(&borrowed);
+    check(&socket, raw)?;
     // Not for the processes that this one starts.
     socket.set_cloexec(true)?;
-    Ok((socket, claim))
+    prepare(&socket)?;
+    // SAFETY: it is open, its owner has left it to us, and the claim says that we are the only one.
+    Ok((Socket::from(unsafe { OwnedFd::from_raw_fd(raw) }), claim))
 }
 
 fn check(socket: &Socket, raw: i32) -> io::Result<()> {
@@ -96,12 +115,14 @@ fn check(socket: &Socket, raw: i32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::adopt_listener;
-    use std::net::{TcpListener, UdpSocket};
+    use super::{Claim, adopt_listener};
+    use socket2::SockRef;
+    use std::io;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::fd::{AsRawFd, IntoRawFd};
 
     fn errno(descriptor: u32) -> Option<i32> {
-        adopt_listener(descriptor).unwrap_err().raw_os_error()
+        adopt_listener(descriptor, |_| Ok(())).unwrap_err().raw_os_error()
     }
 
     #[test]
@@ -109,12 +130,33 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let descriptor = listener.into_raw_fd() as u32;
-        let (socket, claim) = adopt_listener(descriptor).unwrap();
+        let (socket, claim) = adopt_listener(descriptor, |_| Ok(())).unwrap();
         assert_eq!(socket.local_addr().unwrap().as_socket(), Some(address));
         assert_eq!(errno(descriptor), Some(libc::EEXIST));
         drop(socket);
         drop(claim);
-        assert!(std::net::TcpStream::connect(address).is_err());
+        assert!(TcpStream::connect(address).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_prepared_stays_its_owners() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let descriptor = listener.as_raw_fd() as u32;
+        let refused = adopt_listener(descriptor, |_| Err(io::ErrorKind::PermissionDenied.into()));
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert!(TcpStream::connect(listener.local_addr().unwrap()).is_ok());
+        let (socket, _claim) = adopt_listener(listener.into_raw_fd() as u32, |_| Ok(())).unwrap();
+        assert!(socket.local_addr().is_ok());
+    }
+
+    #[test]
+    fn what_is_our_own_cannot_be_taken_over() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let claim = Claim::of(&SockRef::from(&listener));
+        assert_eq!(errno(listener.as_raw_fd() as u32), Some(libc::EEXIST));
+        drop(claim);
+        let descriptor = listener.into_raw_fd() as u32;
+        assert!(adopt_listener(descriptor, |_| Ok(())).is_ok());
     }
 
     #[test]
@@ -122,7 +164,7 @@ mod tests {
         let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
         assert_eq!(errno(datagrams.as_raw_fd() as u32), Some(libc::EINVAL));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert_eq!(errno(stream.as_raw_fd() as u32), Some(libc::EINVAL));
         let file = std::fs::File::open("/dev/null").unwrap();
         assert_eq!(errno(file.as_raw_fd() as u32), Some(libc::ENOTSOCK));

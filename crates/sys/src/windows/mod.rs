@@ -1,6 +1,16 @@
 //! Windows.
 
+mod descriptors;
+mod local;
+
+pub use descriptors::{Claim, Duplicate, adopt_listener};
+pub use local::{
+    BoundPath, UnixListener, UnixStream, accept_unix, listen_on_path, listener_name, local_name,
+    peer_name, unix_address, unix_listener, unix_stream,
+};
+
 use crate::AcceptError;
+use mio::Poll;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::os::windows::io::AsRawSocket;
@@ -109,6 +119,12 @@ pub fn unread(socket: &Socket) -> io::Result<usize> {
         )
     };
     if result == 0 { Ok(count as usize) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A poll has no descriptor here.
+#[must_use]
+pub fn poll_descriptor(_: &Poll) -> Option<i32> {
+    None
 }
 
 /// The name of an error number, as POSIX has it.
