@@ -1,4 +1,12 @@
-import { closeSync, existsSync, fstatSync, openSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+} from 'node:fs'
 import type net from 'node:net'
 import { devNull } from 'node:os'
 import test from 'ava'
@@ -23,6 +31,25 @@ function isOpen(descriptor: number): boolean {
   } catch {
     return false
   }
+}
+
+/** The descriptor of this process that listens on a port of IPv4. */
+function descriptorOf(port: number): number {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const lines = readFileSync('/proc/self/net/tcp', 'utf8').split('\n').slice(1)
+  // local address, remote address, state (0A listens) ... the inode is the tenth.
+  const fields = lines.map((line) => line.trim().split(/\s+/))
+  const inode = fields.find(
+    ([, local, , state]) => local?.endsWith(`:${hex}`) && state === '0A',
+  )?.[9]
+  for (const name of readdirSync('/proc/self/fd')) {
+    try {
+      if (readlinkSync(`/proc/self/fd/${name}`) === `socket:[${inode}]`) return Number(name)
+    } catch {
+      // The directory's own descriptor is closed by now.
+    }
+  }
+  throw new Error(`nobody listens on ${port}`)
 }
 
 const echo = (conn: { write(chunk: Buffer): boolean }, chunk: Buffer) => void conn.write(chunk)
@@ -79,6 +106,18 @@ if (process.platform === 'win32') {
       // Which it could not be while any descriptor of it were open.
       await t.throwsAsync(connect(owner.port), { code: 'ECONNREFUSED' })
     })
+
+    if (process.platform === 'linux') {
+      test(`the socket of one's own listener is not taken over (loops: ${loops})`, async (t) => {
+        const server = await start(t, { loops, message: echo })
+        const descriptor = descriptorOf(server.port)
+        await t.throwsAsync(serve({ listen: `fd://${descriptor}`, loops: LOOPS }), {
+          code: 'ERR_INVALID_ADDRESS',
+          message: /already/,
+        })
+        t.is(await answer(await connect(server.port), 'hello', 5), 'hello')
+      })
+    }
 
     test(`the sockets that systemd gave are served, all or by name (loops: ${loops})`, async (t) => {
       const path = freePath(t)

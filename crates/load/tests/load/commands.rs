@@ -1,6 +1,6 @@
 //! Every command against the floor server: the answers it prints and its exit code.
 
-use crate::util::{self, Floor, clean};
+use crate::util::{Floor, clean};
 use serde_json::Value;
 
 const BRIEF: &str = "--connections 4 --seconds 0.2 --warmup 0.05";
@@ -82,8 +82,8 @@ fn several_source_addresses_serve() {
     echo("--spread 3");
 }
 
-#[cfg(target_os = "linux")]
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "there is no /proc")]
 fn the_servers_cost_is_read_from_its_process() {
     let floor = Floor::start();
     let (address, pid) = (&floor.address, floor.pid());
@@ -144,7 +144,7 @@ fn a_unix_socket_is_an_address() {
     let listener = UnixListener::bind(&path).expect("a path of our own");
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || util::echo(stream, |_| {}));
+            thread::spawn(move || crate::util::echo(stream, |_| {}));
         }
     });
     let address = format!("unix:{}", path.display());

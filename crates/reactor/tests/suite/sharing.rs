@@ -1,7 +1,5 @@
 //! One port for several loops: each accepts for itself, and all of them count as one server.
 
-#![cfg(any(target_os = "linux", target_os = "freebsd"))]
-
 use crate::support::net::{connect, read_exactly};
 use crate::support::{Event, Listen, Setup, User, What};
 use millrace_reactor::Framing;
@@ -10,6 +8,7 @@ use std::io::Write;
 const LOOPS: Setup = Setup { ring: 64 << 10, threads: 4 };
 
 #[test]
+#[cfg_attr(not(any(target_os = "linux", target_os = "freebsd")), ignore = "ports are not shared")]
 fn each_loop_accepts_from_the_one_port() {
     const PEERS: usize = 200;
     let mut user = User::start(LOOPS);
@@ -45,6 +44,7 @@ fn serve_all(user: &mut User, max: usize, peers: usize) {
 }
 
 #[test]
+#[cfg_attr(not(any(target_os = "linux", target_os = "freebsd")), ignore = "ports are not shared")]
 fn a_full_server_of_several_who_accept_never_sleeps_through_a_close() {
     const PEERS: usize = 400;
     for max in [1, 2, 5] {
@@ -59,6 +59,7 @@ fn a_full_server_of_several_who_accept_never_sleeps_through_a_close() {
 }
 
 #[test]
+#[cfg_attr(not(any(target_os = "linux", target_os = "freebsd")), ignore = "ports are not shared")]
 fn an_acceptor_and_loops_that_accept_share_the_places_of_one_server() {
     const EACH: usize = 200;
     for max in [1, 3] {
@@ -78,6 +79,7 @@ fn an_acceptor_and_loops_that_accept_share_the_places_of_one_server() {
 }
 
 #[test]
+#[cfg_attr(not(any(target_os = "linux", target_os = "freebsd")), ignore = "ports are not shared")]
 fn a_listener_of_each_loop_closes_on_all_of_them_and_what_is_sent_is_answered() {
     const PEERS: usize = 100;
     let mut user = User::start(LOOPS);

@@ -87,7 +87,6 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// A peer with an address of its own, 127.0.0.`last`.
-#[cfg(target_os = "linux")]
 pub fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();

@@ -66,7 +66,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use super::{Inbox, Outbox, Outgoing, SENT_AT_ONCE, dropped};
+    use super::{Inbox, Outbox, Outgoing, SENT_AT_ONCE};
     use socket2::SockRef;
     use std::net::UdpSocket;
 
@@ -198,7 +198,7 @@ mod tests {
         for _ in 0..100 {
             sender.send_to(&[0; 1000], to).unwrap();
         }
-        let dropped = dropped(&SockRef::from(&receiver)).unwrap();
+        let dropped = super::dropped(&SockRef::from(&receiver)).unwrap();
         assert!((50..100).contains(&dropped), "{dropped}");
     }
 }
