@@ -92,27 +92,34 @@ impl Dial {
                 let options = &self.listener.limits.socket;
                 connect_tcp(*address, *local, device.as_deref(), options).map(begun)
             }
-            Target::Unix { .. } => {
+            Target::Unix { path } => {
+                // Before the socket, which some platforms have and mio has not.
+                let address = millrace_sys::unix_address(path)?;
                 let socket = millrace_sys::stream_socket(Domain::UNIX, None)?;
                 self.listener.limits.socket.connecting(&socket, false)?;
-                self.again(socket)
+                connect_unix(socket, &address)
             }
         }
     }
 
     /// Tries again with a socket that found no room.
     pub(crate) fn again(&self, socket: socket2::Socket) -> io::Result<Tried> {
-        let Target::Unix { path } = &self.target else { return self.begin() };
-        let address = millrace_sys::unix_address(path)?;
-        match socket.connect(&address) {
-            Ok(()) => Ok(Tried::Connected(Socket::unix(millrace_sys::unix_stream(socket)?))),
-            Err(error) if millrace_sys::is_begun(&error) => {
-                Ok(Tried::Begun(Socket::connecting_unix(millrace_sys::unix_stream(socket)?)))
-            }
-            // Linux says so of a full backlog; the BSDs and macOS refuse.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Tried::Full(socket)),
-            Err(error) => Err(error),
+        match &self.target {
+            Target::Unix { path } => connect_unix(socket, &millrace_sys::unix_address(path)?),
+            Target::Tcp { .. } => self.begin(),
         }
+    }
+}
+
+fn connect_unix(socket: socket2::Socket, address: &SockAddr) -> io::Result<Tried> {
+    match socket.connect(address) {
+        Ok(()) => Ok(Tried::Connected(Socket::unix(millrace_sys::unix_stream(socket)?))),
+        Err(error) if millrace_sys::is_begun(&error) => {
+            Ok(Tried::Begun(Socket::connecting_unix(millrace_sys::unix_stream(socket)?)))
+        }
+        // Linux says so of a full backlog; the BSDs and macOS refuse.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Tried::Full(socket)),
+        Err(error) => Err(error),
     }
 }
 

@@ -45,11 +45,13 @@ impl Inbox {
             // long as this one lives, and only whole bytes are written to it.
             let room = unsafe { &mut *(room as *mut [MaybeUninit<u8>]) };
             match socket.recv_from_vectored(&mut [MaybeUninitSlice::new(room)]) {
-                Ok((length, flags, from)) => self.got.push(Got {
-                    from: from.as_socket(),
-                    length: length.min(max),
-                    is_truncated: flags.is_truncated(),
-                }),
+                Ok((length, flags, from)) => {
+                    let is_truncated = flags.is_truncated();
+                    // Of one that was cut, Windows does not say how much it has put there: all there
+                    // was room for.
+                    let length = if is_truncated { max } else { length.min(max) };
+                    self.got.push(Got { from: from.as_socket(), length, is_truncated });
+                }
                 Err(error) if self.got.is_empty() => return Err(error),
                 Err(error) => {
                     if error.kind() != io::ErrorKind::WouldBlock {
