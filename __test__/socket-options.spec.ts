@@ -5,6 +5,7 @@ import { type Conn, connect as dial, type MillraceError, type SocketOptions, ser
 import { closed, connect, connectTo, read, readAll } from './support/client.js'
 import { gate } from './support/gate.js'
 import { freePath } from './support/paths.js'
+import { HAS_NETWORKS, launch } from './support/process.js'
 import { LOOPS, start } from './support/serve.js'
 
 const ANY = 'tcp://127.0.0.1:0'
@@ -392,6 +393,31 @@ if (IS_LINUX) {
       socket.write('hello')
       t.is((await read(socket, 5)).toString(), 'hello')
     }
+  })
+
+  const inNetwork = HAS_NETWORKS ? test : test.skip
+  inNetwork('with fastOpen a client sends its first bytes with the SYN', async (t) => {
+    const { rest } = launch(t, 'fast-open', { args: [LOOPS], network: true })
+    // Behind what came back, or the error: how many connections began like that so far.
+    t.deepEqual(await rest(), [
+      'first: hello 5, 0',
+      'second: hello 5, 1',
+      'large: many  1048576, 2',
+      'silent: ECONNRESET, 2',
+      'nobody: ECONNREFUSED, 2',
+    ])
+  })
+
+  test('fastOpen of a client is a boolean, and for TCP', async (t) => {
+    const { port } = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
+    const to = `tcp://127.0.0.1:${port}`
+    const option = { code: 'ERR_INVALID_OPTION', message: /fastOpen/ }
+    await t.throwsAsync(dial({ to, fastOpen: 16 as never }), option)
+    await t.throwsAsync(dial({ to: 'unix:///tmp/x', fastOpen: true }), option)
+    const conn = await dial({ to, fastOpen: false })
+    conn.write('hello')
+    t.is(String((await conn[Symbol.asyncIterator]().next()).value), 'hello')
+    conn.destroy()
   })
 
   test('T31 a listener that is bound to a device takes only what comes in by it', async (t) => {

@@ -22,7 +22,7 @@ import {
   HANDLERS,
 } from './options.js'
 import type { Server } from './server.js'
-import { checkKind, SOCKET_NAMES, type SocketOptions } from './socket-options.js'
+import { checkKind, dialPairs, SOCKET_NAMES, type SocketOptions } from './socket-options.js'
 
 /** What `connect` takes: handlers, and the options here. */
 export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Data = undefined>
@@ -57,6 +57,12 @@ export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Data = u
   localAddress?: string
   /** Use this interface, such as `eth0`, whatever the routes say. TCP on Linux; some kernels ask for `CAP_NET_RAW`. */
   bindToDevice?: string
+  /**
+   * Send the first bytes with the SYN, where the peer has allowed it to this machine before (TCP fast
+   * open). It then resolves at once, and the first write connects: a peer that is not there any more is
+   * the connection's error. For protocols in which the client speaks first. TCP on Linux. Default false.
+   */
+  fastOpen?: boolean
   /** Bytes of each of a loop's two rings, a power of two from 4 KiB to 1 GiB. Only with loops of its own. Default 1 MiB. */
   ringBytes?: number
   /** See {@link ReconnectingOptions}. */
@@ -139,6 +145,7 @@ const NAMES: ReadonlySet<string> = new Set([
   'signal',
   'localAddress',
   'bindToDevice',
+  'fastOpen',
   'ringBytes',
   'reconnect',
 ])
@@ -169,7 +176,7 @@ export function checkConnect(
   if (loop !== undefined && loops !== undefined)
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
   fallback ??= raw()
-  const settings = checkConn(options, fallback, false)
+  const settings = checkConn(options, fallback, false, dialPairs(options.fastOpen))
   const place = destination(to)
   checkKind(namedOf(options), place.kind === 'unix' ? 'unix' : 'tcp')
   // One object in the other: V8 makes a dictionary of what is spread into one of so many fields, which
@@ -187,8 +194,10 @@ export function checkConnect(
 }
 
 /** Options of the socket that were named: those that not every kind of socket has. */
-function namedOf(options: SocketOptions & { bindToDevice?: string }): string[] {
-  const names = [...SOCKET_NAMES, 'bindToDevice'] as const
+function namedOf(
+  options: SocketOptions & Pick<ConnectOptions, 'bindToDevice' | 'fastOpen'>,
+): string[] {
+  const names = [...SOCKET_NAMES, 'bindToDevice', 'fastOpen'] as const
   return names.filter((name) => options[name] !== undefined)
 }
 

@@ -306,11 +306,16 @@ export function checkSignal(signal: unknown): void {
   }
 }
 
-/** Checks and completes what connections are held to, wherever they come from. */
+/**
+ * Checks and completes what connections are held to, wherever they come from.
+ *
+ * @param beside options of their sockets that are checked already
+ */
 export function checkConn(
   options: ConnOptions<never, never>,
   fallback: Codec<unknown, unknown>,
   autoPause: boolean,
+  beside: OptionPairs = [],
 ): ConnSettings {
   const { codec = fallback } = options as {
     codec?: Codec<unknown, unknown> | ((peer: Peer) => Codec<unknown, unknown>)
@@ -324,7 +329,7 @@ export function checkConn(
     codec: first,
     codecOf: isFunction ? codec : undefined,
     // Where nothing is said, small messages do not wait for others.
-    socket: socketPairs(options, true),
+    socket: [...socketPairs(options, true), ...beside],
     highWaterMark,
     maxWriteBuffer: whole(
       'maxWriteBuffer',

@@ -156,6 +156,8 @@ export const OPTION_DSCP = 11
 export const OPTION_FAST_OPEN = 12
 /** Of a listener: seconds to wait for the first bytes of a connection. */
 export const OPTION_DEFER_ACCEPT = 13
+/** Of a connection to be made: 1 sends the first bytes with the SYN. */
+export const OPTION_FAST_OPEN_CONNECT = 14
 
 // news: Offsets in the payload of what is told of no connection.
 /** `u32`: the listener's or the dial's number, or the question's. */

@@ -7,6 +7,7 @@ import {
   OPTION_DEFER_ACCEPT,
   OPTION_DSCP,
   OPTION_FAST_OPEN,
+  OPTION_FAST_OPEN_CONNECT,
   OPTION_KEEP_ALIVE,
   OPTION_KEEP_COUNT,
   OPTION_KEEP_IDLE,
@@ -212,6 +213,13 @@ export function listenerPairs(options: ListenerOptions): OptionPairs {
     const wait = seconds('deferAccept', deferAccept, MOST_DEFERRED)
     put(pairs, 'deferAccept', OPTION_DEFER_ACCEPT, wait)
   }
+  return pairs
+}
+
+/** Checks what a socket that is to connect has beside: `fastOpen`. */
+export function dialPairs(fastOpen: unknown): OptionPairs {
+  const pairs: OptionPairs = []
+  if (flag('fastOpen', fastOpen, false)) put(pairs, 'fastOpen', OPTION_FAST_OPEN_CONNECT, 1)
   return pairs
 }
 

@@ -1,6 +1,6 @@
 /** Runs fixtures in processes of their own, which talk in lines on their output. */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -32,13 +32,23 @@ interface Options {
   descriptors?: number
   /** Descriptors of this process that it is given, as its 3, 4, … */
   inherits?: readonly number[]
+  /** In a network of its own, which has nothing but its own 127.0.0.1: see {@link HAS_NETWORKS}. */
+  network?: boolean
 }
+
+const NETWORK = ['unshare', '-rn', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"']
+
+/** Whether processes can have networks of their own here. */
+export const HAS_NETWORKS =
+  process.platform === 'linux' &&
+  spawnSync(NETWORK[0] as string, [...NETWORK.slice(1), 'true']).status === 0
 
 /** Starts `fixtures/<name>.ts`; it is killed when the test ends. */
 export function launch(t: ExecutionContext, name: string, options: Options = {}): Fixture {
   const path = fileURLToPath(new URL(`../fixtures/${name}.ts`, import.meta.url))
-  const { args = [], env = {}, descriptors, inherits = [] } = options
+  const { args = [], env = {}, descriptors, inherits = [], network = false } = options
   const command = [
+    ...(network ? NETWORK : []),
     process.execPath,
     '--import',
     '@oxc-node/core/register',

@@ -90,7 +90,7 @@ impl Dial {
         match &self.target {
             Target::Tcp { address, local, device } => {
                 let options = &self.listener.limits.socket;
-                connect_tcp(*address, *local, device.as_deref(), options).map(begun)
+                connect_tcp(*address, *local, device.as_deref(), options)
             }
             Target::Unix { path } => {
                 // Before the socket, which some platforms have and mio has not.
@@ -123,16 +123,12 @@ fn connect_unix(socket: socket2::Socket, address: &SockAddr) -> io::Result<Tried
     }
 }
 
-fn begun(stream: TcpStream) -> Tried {
-    Tried::Begun(Socket::Tcp(stream))
-}
-
 fn connect_tcp(
     address: SocketAddr,
     local: Option<SocketAddr>,
     device: Option<&str>,
     options: &SocketOptions,
-) -> io::Result<TcpStream> {
+) -> io::Result<Tried> {
     let domain = Domain::for_address(address);
     let socket = millrace_sys::stream_socket(domain, Some(Protocol::TCP))?;
     // Before the handshake: buffers decide how far windows scale.
@@ -146,10 +142,12 @@ fn connect_tcp(
         }
         socket.bind(&SockAddr::from(local))?;
     }
-    match socket.connect(&SockAddr::from(address)) {
-        Ok(()) => {}
-        Err(error) if millrace_sys::is_begun(&error) => {}
-        Err(error) => return Err(error),
+    let begun = socket.connect(&SockAddr::from(address));
+    let socket = Socket::Tcp(TcpStream::from_std(socket.into()));
+    match begun {
+        // With fast open: the first write does it.
+        Ok(()) => Ok(Tried::Connected(socket)),
+        Err(error) if millrace_sys::is_begun(&error) => Ok(Tried::Begun(socket)),
+        Err(error) => Err(error),
     }
-    Ok(TcpStream::from_std(socket.into()))
 }

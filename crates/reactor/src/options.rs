@@ -27,6 +27,7 @@ pub fn socket_option(number: u32) -> Option<SocketOption> {
         option::DSCP => SocketOption::Dscp,
         option::FAST_OPEN => SocketOption::FastOpen,
         option::DEFER_ACCEPT => SocketOption::DeferAccept,
+        option::FAST_OPEN_CONNECT => SocketOption::FastOpenConnect,
         _ => return None,
     })
 }

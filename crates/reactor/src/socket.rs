@@ -114,11 +114,11 @@ impl Socket {
     }
 
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        each!(self, stream => { stream }.write(bytes))
+        each!(self, stream => { stream }.write(bytes)).map_err(unless_begun)
     }
 
     pub(crate) fn write_vectored(&self, vectors: &[IoSlice<'_>]) -> io::Result<usize> {
-        each!(self, stream => { stream }.write_vectored(vectors))
+        each!(self, stream => { stream }.write_vectored(vectors)).map_err(unless_begun)
     }
 
     pub(crate) fn finish(&self) -> io::Result<()> {
@@ -140,4 +140,9 @@ impl Socket {
     pub(crate) fn unread(&self) -> usize {
         each!(self, stream => millrace_sys::unread(&SockRef::from(stream))).unwrap_or(0)
     }
+}
+
+/// A write that had to connect first, and took nothing along, is one that would block.
+fn unless_begun(error: io::Error) -> io::Error {
+    if millrace_sys::is_begun(&error) { io::ErrorKind::WouldBlock.into() } else { error }
 }

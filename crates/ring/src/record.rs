@@ -202,6 +202,8 @@ table! {
         FAST_OPEN = 12,
         /// Of a listener: seconds to wait for the first bytes of a connection.
         DEFER_ACCEPT = 13,
+        /// Of a connection to be made: 1 sends the first bytes with the SYN.
+        FAST_OPEN_CONNECT = 14,
     }
     /// Offsets in the payload of what is told of no connection.
     news {

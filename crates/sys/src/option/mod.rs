@@ -42,6 +42,9 @@ pub enum SocketOption {
     FastOpen,
     /// Of a listener: seconds to wait for the first bytes of a connection before it is accepted.
     DeferAccept,
+    /// Of a connection to be made: 1 sends the first bytes with the SYN, if the peer has allowed it
+    /// before. Connecting is then put off until the first write.
+    FastOpenConnect,
 }
 
 /// True where a connection has what its listener has: the others are set on each connection.

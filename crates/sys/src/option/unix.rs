@@ -20,7 +20,11 @@ pub(super) fn is_supported(option: SocketOption) -> bool {
     match option {
         O::NoDelay | O::KeepAlive | O::Reset | O::ReceiveBuffer | O::SendBuffer => true,
         O::KeepIdle | O::KeepInterval | O::KeepCount | O::Dscp => HAS_KEEP_PARTS,
-        O::UserTimeout | O::QuickAck | O::FastOpen | O::DeferAccept => IS_LINUX,
+        O::UserTimeout
+        | O::QuickAck
+        | O::FastOpen
+        | O::DeferAccept
+        | O::FastOpenConnect => IS_LINUX,
     }
 }
 
@@ -160,6 +164,7 @@ fn name(option: SocketOption) -> io::Result<libc::c_int> {
     match option {
         SocketOption::FastOpen => Ok(libc::TCP_FASTOPEN),
         SocketOption::DeferAccept => Ok(libc::TCP_DEFER_ACCEPT),
+        SocketOption::FastOpenConnect => Ok(libc::TCP_FASTOPEN_CONNECT),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }

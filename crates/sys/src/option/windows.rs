@@ -18,7 +18,12 @@ pub(super) fn is_supported(option: SocketOption) -> bool {
         | O::Reset
         | O::ReceiveBuffer
         | O::SendBuffer => true,
-        O::UserTimeout | O::QuickAck | O::Dscp | O::FastOpen | O::DeferAccept => false,
+        O::UserTimeout
+        | O::QuickAck
+        | O::Dscp
+        | O::FastOpen
+        | O::DeferAccept
+        | O::FastOpenConnect => false,
     }
 }
 
