@@ -1,0 +1,93 @@
+//! A loop turned by hand, where a test has to know what one turn does.
+
+#[cfg(unix)]
+mod duplicates;
+
+use super::EventLoop;
+use crate::balance::Balance;
+use crate::bound::{Bound, ListenOptions, Place};
+use crate::framing::Framing;
+use crate::handoff::{Handoff, Order};
+use crate::listener::Limits;
+use crate::options::SocketOptions;
+use crate::service::Service;
+use crate::shared::Bell;
+use millrace_ring::record::{Label, kind, news};
+use millrace_ring::{Consumer, Memory, pair};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The number of the one listener.
+const LISTENER: u32 = 7;
+
+#[derive(Debug)]
+struct Silent;
+
+impl Bell for Silent {
+    fn ring(&self) {}
+}
+
+/// A loop, and the far end of its ring.
+struct Bench {
+    event_loop: EventLoop,
+    inbound: Consumer,
+}
+
+fn start() -> Bench {
+    let ring = || pair(Memory::leaked(1 << 20).unwrap());
+    let ((near, inbound), (_, far)) = (ring(), ring());
+    Bench { event_loop: EventLoop::new(near, far, Arc::new(Silent)).unwrap(), inbound }
+}
+
+impl Bench {
+    /// Listens, and has no turn yet.
+    fn listen(&mut self) -> SocketAddr {
+        let options = ListenOptions {
+            id: LISTENER,
+            place: Place::Tcp {
+                address: SocketAddr::from(([127, 0, 0, 1], 0)),
+                dual_stack: false,
+                reuse_port: false,
+                device: None,
+            },
+            backlog: 16,
+            framing: Framing::Raw,
+            limits: Limits {
+                high_water: 1 << 20,
+                auto_pause: true,
+                allow_half_open: false,
+                linger: Duration::from_secs(30),
+                socket: SocketOptions::default(),
+            },
+        };
+        let bound = Bound::new(options, &Service::new(Balance::RoundRobin, 0, false)).unwrap();
+        let address = bound.local().inet().unwrap();
+        self.command(Handoff::Order(Order::Listen(bound)));
+        address
+    }
+
+    fn command(&self, command: Handoff) {
+        self.event_loop.handle.command(command);
+    }
+
+    /// Takes the records that are published.
+    fn take(&mut self) -> Vec<(Label, Vec<u8>)> {
+        let mut records = Vec::new();
+        while let Some(record) = self.inbound.next() {
+            records.push((record.label, record.payload.to_vec()));
+        }
+        self.inbound.release();
+        records
+    }
+
+    /// The tickets of the answers that are published, in order.
+    fn tickets(&mut self) -> Vec<u32> {
+        let is_answer = |(label, _): &(Label, _)| label.kind == kind::ANSWER;
+        let ticket = |(_, payload): (_, Vec<u8>)| {
+            let at = news::NUMBER as usize;
+            u32::from_ne_bytes(payload[at..at + 4].try_into().unwrap())
+        };
+        self.take().into_iter().filter(is_answer).map(ticket).collect()
+    }
+}
