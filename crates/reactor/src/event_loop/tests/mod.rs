@@ -1,11 +1,13 @@
 //! A loop turned by hand, where a test has to know what one turn does.
 
+mod commands;
 #[cfg(unix)]
 mod duplicates;
 
 use super::EventLoop;
 use crate::balance::Balance;
 use crate::bound::{Bound, ListenOptions, Place};
+use crate::counters::Snapshot;
 use crate::framing::Framing;
 use crate::handoff::{Handoff, Order};
 use crate::listener::Limits;
@@ -13,11 +15,13 @@ use crate::options::SocketOptions;
 use crate::service::Service;
 use crate::shared::Bell;
 use millrace_ring::record::{Label, kind, news};
-use millrace_ring::{Consumer, Memory, pair};
+use millrace_ring::{Consumer, Memory, Producer, pair};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// No test waits for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The number of the one listener.
 const LISTENER: u32 = 7;
 
@@ -28,16 +32,17 @@ impl Bell for Silent {
     fn ring(&self) {}
 }
 
-/// A loop, and the far end of its ring.
+/// A loop, and the far ends of its rings.
 struct Bench {
     event_loop: EventLoop,
     inbound: Consumer,
+    outbound: Producer,
 }
 
 fn start() -> Bench {
     let ring = || pair(Memory::leaked(1 << 20).unwrap());
-    let ((near, inbound), (_, far)) = (ring(), ring());
-    Bench { event_loop: EventLoop::new(near, far, Arc::new(Silent)).unwrap(), inbound }
+    let ((near, inbound), (outbound, far)) = (ring(), ring());
+    Bench { event_loop: EventLoop::new(near, far, Arc::new(Silent)).unwrap(), inbound, outbound }
 }
 
 impl Bench {
@@ -79,6 +84,29 @@ impl Bench {
         }
         self.inbound.release();
         records
+    }
+
+    /// Turns, waiting for the kernel, until a record of that kind is published; whose it is.
+    fn turn_until(&mut self, kind: u32) -> Label {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some((label, _)) = self.take().into_iter().find(|(label, _)| label.kind == kind)
+            {
+                return label;
+            }
+            assert!(Instant::now() < deadline, "nothing came");
+            self.event_loop.turn(Some(PATIENCE));
+        }
+    }
+
+    /// Tells the loop something, for its next turn.
+    fn tell(&mut self, whose: Label, kind: u32, payload: &[u8]) {
+        assert!(self.outbound.push(Label { kind, ..whose }, payload, 0));
+        self.outbound.publish();
+    }
+
+    fn counters(&self) -> Snapshot {
+        self.event_loop.handle.counters()
     }
 
     /// The tickets of the answers that are published, in order.
