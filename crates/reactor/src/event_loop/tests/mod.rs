@@ -1,6 +1,7 @@
 //! A loop turned by hand, where a test has to know what one turn does.
 
 mod commands;
+mod datagrams;
 #[cfg(unix)]
 mod duplicates;
 
