@@ -9,7 +9,7 @@ mod datagrams;
 mod dialing;
 mod telling;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use telling::News;
 

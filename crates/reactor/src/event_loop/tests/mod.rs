@@ -33,6 +33,28 @@ impl Bell for Silent {
     fn ring(&self) {}
 }
 
+/// How to listen, where it does not matter.
+pub(crate) fn listening() -> ListenOptions {
+    ListenOptions {
+        id: LISTENER,
+        place: Place::Tcp {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            dual_stack: false,
+            reuse_port: false,
+            device: None,
+        },
+        backlog: 16,
+        framing: Framing::Raw,
+        limits: Limits {
+            high_water: 1 << 20,
+            auto_pause: true,
+            allow_half_open: false,
+            linger: Duration::from_secs(30),
+            socket: SocketOptions::default(),
+        },
+    }
+}
+
 /// A loop, and the far ends of its rings.
 struct Bench {
     event_loop: EventLoop,
@@ -49,25 +71,7 @@ fn start() -> Bench {
 impl Bench {
     /// Listens, and has no turn yet.
     fn listen(&mut self) -> SocketAddr {
-        let options = ListenOptions {
-            id: LISTENER,
-            place: Place::Tcp {
-                address: SocketAddr::from(([127, 0, 0, 1], 0)),
-                dual_stack: false,
-                reuse_port: false,
-                device: None,
-            },
-            backlog: 16,
-            framing: Framing::Raw,
-            limits: Limits {
-                high_water: 1 << 20,
-                auto_pause: true,
-                allow_half_open: false,
-                linger: Duration::from_secs(30),
-                socket: SocketOptions::default(),
-            },
-        };
-        let bound = Bound::new(options, &Service::new(Balance::RoundRobin, 0, false)).unwrap();
+        let bound = Bound::new(listening(), &Service::new(Balance::RoundRobin, 0, false)).unwrap();
         let address = bound.local().inet().unwrap();
         self.command(Handoff::Order(Order::Listen(bound)));
         address
