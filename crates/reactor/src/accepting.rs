@@ -158,6 +158,7 @@ impl Accepting {
                 if error.kind() == io::ErrorKind::WouldBlock {
                     self.ready = false;
                     self.failing = false;
+                    self.wait = BACK_OFF.0;
                 } else if millrace_sys::accept_error(&error) == AcceptError::BackOff {
                     self.back_off(now, &error, sink);
                 }
@@ -233,12 +234,12 @@ mod tests {
         (accepting, peer, poll)
     }
 
-    /// One try to accept, for which the kernel is said to have had no memory.
+    /// One try to accept, to which the kernel is said to have answered that.
     fn fail(accepting: &mut Accepting, errno: Errno, now: Instant, sink: &mut Taken) {
         assert!(accepting.is_due(now));
         assert!(accepting.bound.service.reserve(), "places are lost");
-        let error = io::Error::from(errno);
-        accepting.settle(Err(error), true, now, sink);
+        accepting.awaited = None;
+        accepting.settle(Err(io::Error::from(errno)), true, now, sink);
     }
 
     #[test]
@@ -264,8 +265,13 @@ mod tests {
             accepting.sweep(now, &mut sink);
             assert_eq!(sink.sockets.len(), 1);
             assert_eq!(accepting.retry_at(), None);
-            // The next try finds that there are no more: that was all of it, and what comes is new.
+            // It is worth trying soon again, and still the same want.
             service.release();
+            fail(&mut accepting, errno, now, &mut sink);
+            assert_eq!(accepting.retry_at(), Some(now + BACK_OFF.0));
+            assert_eq!(sink.errors.len(), 1);
+            now += BACK_OFF.0;
+            // The next try finds that there are no more: that was all of it, and what comes is new.
             accepting.sweep(now, &mut sink);
             assert!(!accepting.is_due(now));
             accepting.note_event();
@@ -273,6 +279,25 @@ mod tests {
             assert_eq!(accepting.retry_at(), Some(now + BACK_OFF.0));
             assert_eq!(sink.errors.len(), 2);
         }
+    }
+
+    #[test]
+    fn want_of_memory_that_ended_with_nobody_to_accept_is_forgotten() {
+        let service = Service::new(Balance::RoundRobin, 1, false);
+        let (mut accepting, _peer, _poll) = accepting(&service);
+        let mut sink = Taken::default();
+        let mut now = Instant::now();
+        for _ in 0..3 {
+            fail(&mut accepting, Errno::NOMEM, now, &mut sink);
+            now = accepting.retry_at().unwrap();
+        }
+        // Who had waited has gone by now.
+        fail(&mut accepting, Errno::AGAIN, now, &mut sink);
+        assert!(!accepting.is_due(now));
+        accepting.note_event();
+        fail(&mut accepting, Errno::NOMEM, now, &mut sink);
+        assert_eq!(accepting.retry_at(), Some(now + BACK_OFF.0));
+        assert_eq!(sink.errors.len(), 2);
     }
 
     #[test]
