@@ -120,7 +120,7 @@ impl Accepting {
     }
 
     fn accept(&mut self, now: Instant, sink: &mut dyn Sink) {
-        let service = self.bound.service.clone();
+        let service = &self.bound.service;
         // Before it is accepted: the backlog holds those for whom there is no place.
         let holds_place = !service.refuses();
         if holds_place && !service.reserve() {
@@ -131,21 +131,34 @@ impl Accepting {
                 return;
             }
         }
-        match self.bound.socket.accept() {
+        let result = self.bound.socket.accept();
+        self.settle(result, holds_place, now, sink);
+    }
+
+    /// Deals with what accepting gave.
+    fn settle(
+        &mut self,
+        result: io::Result<(Socket, Address)>,
+        holds_place: bool,
+        now: Instant,
+        sink: &mut dyn Sink,
+    ) {
+        match result {
             Ok((socket, peer)) => {
                 self.wait = BACK_OFF.0;
                 // A socket that is refused closes here.
-                if holds_place || service.reserve() {
+                if holds_place || self.bound.service.reserve() {
                     sink.accept(socket, peer, &self.bound.listener);
                 }
             }
             Err(error) => {
                 if holds_place {
-                    service.give_back();
+                    self.bound.service.give_back();
                 }
                 if error.kind() == io::ErrorKind::WouldBlock {
                     self.ready = false;
                     self.failing = false;
+                    self.wait = BACK_OFF.0;
                 } else if millrace_sys::accept_error(&error) == AcceptError::BackOff {
                     self.back_off(now, &error, sink);
                 }
@@ -166,5 +179,139 @@ impl Accepting {
     /// After the last sweep.
     pub(crate) fn deregister(&mut self, registry: &Registry) {
         self.bound.socket.deregister(registry);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::{Accepting, BACK_OFF, Sink};
+    use crate::address::Address;
+    use crate::balance::Balance;
+    use crate::bound::Bound;
+    use crate::event_loop::tests::listening;
+    use crate::listener::Listener;
+    use crate::service::Service;
+    use crate::socket::Socket;
+    use mio::{Events, Poll, Token};
+    use rustix::io::Errno;
+    use std::io;
+    use std::net::TcpStream;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    #[derive(Default)]
+    struct Taken {
+        sockets: Vec<Socket>,
+        errors: Vec<(u32, i32)>,
+    }
+
+    impl Sink for Taken {
+        fn has_room(&mut self) -> bool {
+            true
+        }
+
+        fn accept(&mut self, socket: Socket, _: Address, _: &Arc<Listener>) {
+            self.sockets.push(socket);
+        }
+
+        fn fail(&mut self, listener: u32, errno: i32) {
+            self.errors.push((listener, errno));
+        }
+    }
+
+    /// A listener that has a connection to accept.
+    fn accepting(service: &Arc<Service>) -> (Accepting, TcpStream, Poll) {
+        let bound = Bound::new(listening(), service).unwrap();
+        let address = bound.local().inet().unwrap();
+        let mut poll = Poll::new().unwrap();
+        let mut accepting = Accepting::start(bound, poll.registry(), Token(1)).unwrap();
+        let peer = TcpStream::connect(address).unwrap();
+        let mut events = Events::with_capacity(1);
+        while events.is_empty() {
+            poll.poll(&mut events, None).unwrap();
+        }
+        accepting.note_event();
+        (accepting, peer, poll)
+    }
+
+    /// One try to accept, to which the kernel is said to have answered that.
+    fn fail(accepting: &mut Accepting, errno: Errno, now: Instant, sink: &mut Taken) {
+        assert!(accepting.is_due(now));
+        assert!(accepting.bound.service.reserve(), "places are lost");
+        accepting.awaited = None;
+        accepting.settle(Err(io::Error::from(errno)), true, now, sink);
+    }
+
+    #[test]
+    fn want_of_memory_is_told_once_and_tried_again_ever_later_until_it_is_over() {
+        for errno in [Errno::NOBUFS, Errno::NOMEM] {
+            // A place that is lost would be missed.
+            let service = Service::new(Balance::RoundRobin, 1, false);
+            let (mut accepting, _peer, _poll) = accepting(&service);
+            let mut sink = Taken::default();
+            let mut now = Instant::now();
+            let mut wait = BACK_OFF.0;
+            for _ in 0..10 {
+                fail(&mut accepting, errno, now, &mut sink);
+                assert_eq!(accepting.retry_at(), Some(now + wait));
+                assert!(!accepting.is_due(now + wait - Duration::from_nanos(1)));
+                now += wait;
+                wait = BACK_OFF.1.min(wait * 2);
+            }
+            assert_eq!(wait, BACK_OFF.1);
+            assert_eq!(sink.errors, [(7, errno.raw_os_error())]);
+            // The connection has waited, and no event has said so once more.
+            assert!(accepting.is_due(now));
+            accepting.sweep(now, &mut sink);
+            assert_eq!(sink.sockets.len(), 1);
+            assert_eq!(accepting.retry_at(), None);
+            // It is worth trying soon again, and still the same want.
+            service.release();
+            fail(&mut accepting, errno, now, &mut sink);
+            assert_eq!(accepting.retry_at(), Some(now + BACK_OFF.0));
+            assert_eq!(sink.errors.len(), 1);
+            now += BACK_OFF.0;
+            // The next try finds that there are no more: that was all of it, and what comes is new.
+            accepting.sweep(now, &mut sink);
+            assert!(!accepting.is_due(now));
+            accepting.note_event();
+            fail(&mut accepting, errno, now, &mut sink);
+            assert_eq!(accepting.retry_at(), Some(now + BACK_OFF.0));
+            assert_eq!(sink.errors.len(), 2);
+        }
+    }
+
+    #[test]
+    fn want_of_memory_that_ended_with_nobody_to_accept_is_forgotten() {
+        let service = Service::new(Balance::RoundRobin, 1, false);
+        let (mut accepting, _peer, _poll) = accepting(&service);
+        let mut sink = Taken::default();
+        let mut now = Instant::now();
+        for _ in 0..3 {
+            fail(&mut accepting, Errno::NOMEM, now, &mut sink);
+            now = accepting.retry_at().unwrap();
+        }
+        // Who had waited has gone by now.
+        fail(&mut accepting, Errno::AGAIN, now, &mut sink);
+        assert!(!accepting.is_due(now));
+        accepting.note_event();
+        fail(&mut accepting, Errno::NOMEM, now, &mut sink);
+        assert_eq!(accepting.retry_at(), Some(now + BACK_OFF.0));
+        assert_eq!(sink.errors.len(), 2);
+    }
+
+    #[test]
+    fn want_of_memory_is_over_when_a_connection_closes() {
+        let service = Service::new(Balance::RoundRobin, 2, false);
+        let (mut accepting, _peer, _poll) = accepting(&service);
+        let mut sink = Taken::default();
+        let now = Instant::now();
+        assert!(service.reserve(), "another connection is open");
+        fail(&mut accepting, Errno::NOBUFS, now, &mut sink);
+        assert!(!accepting.is_due(now));
+        service.release();
+        assert!(accepting.is_due(now));
+        accepting.sweep(now, &mut sink);
+        assert_eq!(sink.sockets.len(), 1);
     }
 }

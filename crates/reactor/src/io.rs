@@ -4,6 +4,7 @@ use crate::shared::Shared;
 use bytes::BytesMut;
 use millrace_ring::record::{self, HEADER};
 use millrace_ring::{Producer, record::Label};
+use millrace_sys::Duplicate;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,6 +29,8 @@ pub(crate) struct Io {
     /// The largest record of data.
     pub(crate) quarter: u32,
     published_at: u32,
+    /// What records name that are not published: closed if they never are.
+    duplicates: Vec<Duplicate>,
 }
 
 impl Io {
@@ -41,6 +44,7 @@ impl Io {
             control_room: quarter.min(64 << 10),
             quarter,
             published_at: inbound.position(),
+            duplicates: Vec::new(),
             inbound,
         }
     }
@@ -87,9 +91,22 @@ impl Io {
         self.inbound.push(Label { slot, generation, kind }, payload, 0)
     }
 
+    /// Leaves a descriptor to the user once the record that names it is published.
+    pub(crate) fn give(&mut self, duplicate: Duplicate) {
+        self.duplicates.push(duplicate);
+    }
+
+    /// Forgets what is not published, and closes what it would have given away.
+    pub(crate) fn discard(&mut self) {
+        self.inbound.discard();
+        self.duplicates.clear();
+    }
+
     /// Shows the user what there is, and rings.
     pub(crate) fn publish(&mut self) {
         if self.inbound.publish() {
+            // Their numbers are known from here on.
+            self.duplicates.drain(..).for_each(Duplicate::give);
             self.published_at = self.inbound.position();
             self.shared.bell.ring();
         }

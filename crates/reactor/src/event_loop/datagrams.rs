@@ -52,7 +52,7 @@ impl DatagramSockets {
     }
 
     /// By its slot among all of the loop.
-    fn get_mut(&mut self, slot: u32) -> Option<(u32, &mut Datagrams)> {
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<(u32, &mut Datagrams)> {
         self.slab.get_mut(slot - slots::DATAGRAMS)
     }
 }

@@ -8,6 +8,8 @@ mod asking;
 mod datagrams;
 mod dialing;
 mod telling;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub(crate) use telling::News;
 
@@ -223,7 +225,7 @@ impl EventLoop {
 
     /// After a panic: nothing half-done is shown, everything is dropped, and the user is told.
     pub fn die(&mut self) {
-        self.io.inbound.discard();
+        self.io.discard();
         // ORDER: Release: whoever sees it has all records that were published.
         self.handle.0.dead.store(true, Ordering::Release);
         self.drop_all();

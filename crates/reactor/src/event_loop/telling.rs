@@ -70,7 +70,7 @@ impl EventLoop {
                 return;
             }
             if let Some(News { duplicate: Some(duplicate), .. }) = self.news.pop_front() {
-                duplicate.give();
+                self.io.give(duplicate);
             }
         }
         self.tell_untold();

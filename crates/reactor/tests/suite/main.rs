@@ -16,5 +16,6 @@ mod panic;
 mod reading;
 mod resetting;
 mod sharing;
+mod stalling;
 #[cfg(unix)]
 mod unix;

@@ -1,0 +1,57 @@
+//! How many commands, and how many of the acceptor's items, one turn takes.
+
+use super::start;
+use crate::event_loop::{COMMANDS, EventLoop};
+use crate::handoff::{Handoff, OptionOrder};
+use millrace_ring::record::kind;
+use millrace_sys::SocketOption;
+use std::net::TcpStream;
+
+/// More than two turns may take.
+const MANY: u32 = 600;
+
+/// A question, which is answered with its ticket in the turn that takes it.
+fn question(ticket: u32) -> Handoff {
+    let what = OptionOrder::Get(SocketOption::NoDelay);
+    Handoff::Option { slot: 9, generation: 0, what, ticket }
+}
+
+/// The loop has a connection, and finds many questions at once in one of its queues.
+fn takes_a_bounded_part_each_turn(
+    push: impl Fn(&EventLoop, Handoff),
+    left: impl Fn(&EventLoop) -> usize,
+) {
+    let mut bench = start();
+    let _peer = TcpStream::connect(bench.listen()).unwrap();
+    let whose = bench.turn_until(kind::OPEN);
+    (0..MANY).for_each(|ticket| push(&bench.event_loop, question(ticket)));
+    let (mut turns, mut tickets) = (0, Vec::new());
+    while tickets.len() < MANY as usize {
+        assert!(bench.event_loop.rest(), "it sleeps, and {} wait", left(&bench.event_loop));
+        bench.tell(whose, kind::WRITE, b"x");
+        bench.event_loop.work();
+        turns += 1;
+        let answered = bench.tickets();
+        assert!(answered.len() <= COMMANDS, "{} in one turn", answered.len());
+        assert_eq!(bench.counters().sent, turns, "the connection was not served");
+        tickets.extend(answered);
+        assert_eq!(left(&bench.event_loop), MANY as usize - tickets.len());
+    }
+    assert!(tickets.into_iter().eq(0..MANY));
+}
+
+#[test]
+fn a_turn_takes_no_more_than_so_many_commands_and_serves_connections_between() {
+    takes_a_bounded_part_each_turn(
+        |event_loop, item| event_loop.handle.command(item),
+        |event_loop| event_loop.handle.0.commands.len(),
+    );
+}
+
+#[test]
+fn a_turn_takes_no_more_than_so_many_items_of_the_acceptor() {
+    takes_a_bounded_part_each_turn(
+        |event_loop, item| event_loop.handle.0.handoff.push(item).unwrap(),
+        |event_loop| event_loop.handle.0.handoff.len(),
+    );
+}

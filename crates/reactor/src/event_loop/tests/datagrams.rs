@@ -1,0 +1,133 @@
+//! Datagram sockets that have much to do, or do nothing but fail.
+
+use super::{Bench, start};
+use crate::conn::Next;
+use crate::datagrams::{BoundDatagrams, DatagramOptions, DatagramShare};
+use crate::event_loop::Turn;
+use crate::io::BUDGET;
+use millrace_ring::record::{Label, address, kind};
+use millrace_sys::datagrams::SENT_AT_ONCE;
+use socket2::{Domain, Socket, Type};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a datagram that waits counts for beside its bytes.
+const COST: usize = 64;
+/// What one socket sends in one turn of what waits, but for the last batch.
+const AT_ONCE: usize = 4 * BUDGET as usize;
+/// How long a socket is left alone that did nothing but fail.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+fn bound(number: u32) -> BoundDatagrams {
+    let options = DatagramOptions {
+        number,
+        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        dual_stack: false,
+        peer: None,
+        reuse_port: false,
+        reuse_address: false,
+        device: None,
+        settings: Vec::new(),
+        max: 1000,
+        high_water: 1 << 20,
+    };
+    BoundDatagrams::new(&options).unwrap()
+}
+
+impl Bench {
+    fn open(&mut self, bound: BoundDatagrams) -> (Label, Arc<DatagramShare>) {
+        let share = bound.share().clone();
+        self.event_loop.handle.open_datagrams(bound);
+        (self.turn_until(kind::OPEN), share)
+    }
+
+    fn set_writable(&mut self, whose: Label, is_writable: bool) {
+        self.event_loop.datagrams.get_mut(whose.slot).unwrap().1.ready.writable = is_writable;
+    }
+}
+
+/// What a `SEND` to that socket holds.
+fn send(to: &UdpSocket, bytes: &[u8]) -> Vec<u8> {
+    let mut payload = vec![0; address::LENGTH as usize];
+    crate::address::Address::Inet(to.local_addr().unwrap()).encode(&mut payload);
+    payload.extend_from_slice(bytes);
+    payload
+}
+
+/// A kernel whose loopback has no room cannot be had for the asking: it is only said to have none.
+#[test]
+fn a_socket_with_much_to_send_makes_the_others_wait_for_one_budget() {
+    const LOUD: u64 = 5000;
+    const BYTES: usize = 1000;
+    let mut bench = start();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (loud, loud_share) = bench.open(bound(1));
+    let (quiet, quiet_share) = bench.open(bound(2));
+    // What the kernel had to say of them is said: from here on it is not asked.
+    bench.event_loop.turn(Some(Duration::ZERO));
+    bench.set_writable(loud, false);
+    bench.set_writable(quiet, false);
+    for _ in 0..LOUD {
+        bench.tell(loud, kind::SEND, &send(&peer, &[1; BYTES]));
+        bench.event_loop.work();
+    }
+    bench.tell(quiet, kind::SEND, &send(&peer, b"quiet"));
+    bench.event_loop.work();
+    assert_eq!((loud_share.done(), quiet_share.done()), (0, 0));
+    // There is room, for the loud one first.
+    for whose in [loud, quiet] {
+        bench.set_writable(whose, true);
+        bench.event_loop.settle_datagrams(whose.slot, Next::Again);
+    }
+    let each = (BYTES + COST) as u64;
+    let largest = AT_ONCE as u64 + SENT_AT_ONCE as u64 * each;
+    let mut done = 0;
+    while done < LOUD * each {
+        let turn = bench.event_loop.work();
+        assert_eq!(quiet_share.done(), (5 + COST) as u64, "it waited for more than one budget");
+        let more = loud_share.done() - done;
+        assert!(more > 0 && more <= largest, "{more} in one turn");
+        done += more;
+        assert_eq!(turn.pending, done < LOUD * each);
+    }
+}
+
+/// A socket of which every `recvmsg` fails, and of which the kernel has nothing to say: it is not for
+/// datagrams at all, but listens.
+fn broken(number: u32) -> BoundDatagrams {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(1).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    BoundDatagrams { socket: mio::net::UdpSocket::from_std(socket.into()), ..bound(number) }
+}
+
+#[test]
+fn a_socket_that_does_nothing_but_fail_is_left_alone_for_a_while_and_tried_again() {
+    let mut bench = start();
+    let honest = bound(2);
+    let address = honest.local();
+    bench.open(honest);
+    let broken = broken(1);
+    let share = broken.share().clone();
+    bench.event_loop.handle.open_datagrams(broken);
+    let mut turn = Turn { pending: true, next_deadline: None };
+    for _ in 0..3 {
+        let errors = share.counts().errors;
+        let turns = bench.counters().turns;
+        let mut before = Instant::now();
+        while share.counts().errors == errors {
+            before = Instant::now();
+            turn = bench.event_loop.wait_and_turn(turn);
+            assert!(bench.counters().turns < turns + 5, "it turns, and tries nothing");
+        }
+        assert!(share.counts().errors <= errors + 64, "it held up the others");
+        assert!(!turn.pending && !bench.event_loop.rest(), "it is tried again at once");
+        let at = turn.next_deadline.expect("it has to be tried again");
+        assert!(at >= before + BACK_OFF);
+    }
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.send_to(b"still there?", address).unwrap();
+    bench.turn_until(kind::DATAGRAM);
+}

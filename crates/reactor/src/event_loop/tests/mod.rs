@@ -1,0 +1,126 @@
+//! A loop turned by hand, where a test has to know what one turn does.
+
+mod commands;
+mod datagrams;
+#[cfg(unix)]
+mod duplicates;
+
+use super::EventLoop;
+use crate::balance::Balance;
+use crate::bound::{Bound, ListenOptions, Place};
+use crate::counters::Snapshot;
+use crate::framing::Framing;
+use crate::handoff::{Handoff, Order};
+use crate::listener::Limits;
+use crate::options::SocketOptions;
+use crate::service::Service;
+use crate::shared::Bell;
+use millrace_ring::record::{Label, kind, news};
+use millrace_ring::{Consumer, Memory, Producer, pair};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// No test waits for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The number of the one listener.
+const LISTENER: u32 = 7;
+
+#[derive(Debug)]
+struct Silent;
+
+impl Bell for Silent {
+    fn ring(&self) {}
+}
+
+/// How to listen, where it does not matter.
+pub(crate) fn listening() -> ListenOptions {
+    ListenOptions {
+        id: LISTENER,
+        place: Place::Tcp {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            dual_stack: false,
+            reuse_port: false,
+            device: None,
+        },
+        backlog: 16,
+        framing: Framing::Raw,
+        limits: Limits {
+            high_water: 1 << 20,
+            auto_pause: true,
+            allow_half_open: false,
+            linger: Duration::from_secs(30),
+            socket: SocketOptions::default(),
+        },
+    }
+}
+
+/// A loop, and the far ends of its rings.
+struct Bench {
+    event_loop: EventLoop,
+    inbound: Consumer,
+    outbound: Producer,
+}
+
+fn start() -> Bench {
+    let ring = || pair(Memory::leaked(1 << 20).unwrap());
+    let ((near, inbound), (outbound, far)) = (ring(), ring());
+    Bench { event_loop: EventLoop::new(near, far, Arc::new(Silent)).unwrap(), inbound, outbound }
+}
+
+impl Bench {
+    /// Listens, and has no turn yet.
+    fn listen(&mut self) -> SocketAddr {
+        let bound = Bound::new(listening(), &Service::new(Balance::RoundRobin, 0, false)).unwrap();
+        let address = bound.local().inet().unwrap();
+        self.command(Handoff::Order(Order::Listen(bound)));
+        address
+    }
+
+    fn command(&self, command: Handoff) {
+        self.event_loop.handle.command(command);
+    }
+
+    /// Takes the records that are published.
+    fn take(&mut self) -> Vec<(Label, Vec<u8>)> {
+        let mut records = Vec::new();
+        while let Some(record) = self.inbound.next() {
+            records.push((record.label, record.payload.to_vec()));
+        }
+        self.inbound.release();
+        records
+    }
+
+    /// Turns, waiting for the kernel, until a record of that kind is published; whose it is.
+    fn turn_until(&mut self, kind: u32) -> Label {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some((label, _)) = self.take().into_iter().find(|(label, _)| label.kind == kind)
+            {
+                return label;
+            }
+            assert!(Instant::now() < deadline, "nothing came");
+            self.event_loop.turn(Some(PATIENCE));
+        }
+    }
+
+    /// Tells the loop something, for its next turn.
+    fn tell(&mut self, whose: Label, kind: u32, payload: &[u8]) {
+        assert!(self.outbound.push(Label { kind, ..whose }, payload, 0));
+        self.outbound.publish();
+    }
+
+    fn counters(&self) -> Snapshot {
+        self.event_loop.handle.counters()
+    }
+
+    /// The tickets of the answers that are published, in order.
+    fn tickets(&mut self) -> Vec<u32> {
+        let is_answer = |(label, _): &(Label, _)| label.kind == kind::ANSWER;
+        let ticket = |(_, payload): (_, Vec<u8>)| {
+            let at = news::NUMBER as usize;
+            u32::from_ne_bytes(payload[at..at + 4].try_into().unwrap())
+        };
+        self.take().into_iter().filter(is_answer).map(ticket).collect()
+    }
+}

@@ -1,0 +1,93 @@
+//! A loop that dies while the acceptor holds a connection for which that loop's queue had no room.
+
+use crate::support::net::connect;
+use crate::support::{Event, Key, Listen, Setup, User, What};
+use millrace_reactor::{Balance, Framing, LoopHandle};
+use std::collections::HashSet;
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
+
+/// Opens that a loop holds untold before it takes no more out of its queue.
+const UNTOLD: usize = 1024;
+/// The room of that queue.
+const QUEUE: usize = 1024;
+/// More than both together and the ring: fewer stay in the backlog than any system has room for.
+const PEERS: usize = 2200;
+
+/// Two loops, and peers that are all for one of them: which of them it is. Nobody hears of any, so it
+/// takes what it can, and the acceptor waits.
+fn stalled() -> (User, Vec<TcpStream>, usize) {
+    let mut user = User::start(Setup { ring: 4 << 10, threads: 2 });
+    let mut listen = Listen::new(Framing::Raw);
+    // All have one source.
+    listen.balance = Balance::SourceHash;
+    let address = user.listen(&listen);
+    let mut peers = vec![connect(address)];
+    let Key { lane: busy, .. } = user.opened();
+    peers.extend((1..PEERS).map(|_| connect(address)));
+    // Those that are open, those in the queue, and the one that found no room.
+    let is_stalled = |lane: &LoopHandle| {
+        let opened = lane.counters().opened as usize;
+        opened > UNTOLD && lane.connections() == opened + QUEUE + 1
+    };
+    while !is_stalled(user.lane(busy)) {
+        std::thread::yield_now();
+    }
+    (user, peers, busy)
+}
+
+/// The peers that a loop which lives says are open, from the last one on: as many as the dead one was
+/// not given.
+fn served(user: &mut User, peers: &[TcpStream], dead: usize) -> HashSet<u16> {
+    user.opened_by(&peers[PEERS - 1]);
+    // The last is given away, and so are all.
+    let count = PEERS - user.lane(dead).connections();
+    let mut ports = HashSet::from([peers[PEERS - 1].local_addr().unwrap().port()]);
+    while ports.len() < count {
+        ports.insert(user.find(|event| match event.what {
+            What::Open { remote: Some(remote), .. } if event.key.lane != dead => {
+                Some(remote.port())
+            }
+            _ => None,
+        }));
+    }
+    ports
+}
+
+fn is_cut(mut peer: &TcpStream) -> bool {
+    match peer.read(&mut [0; 8]) {
+        Ok(count) => count == 0,
+        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+    }
+}
+
+#[test]
+fn what_waits_for_a_loop_that_dies_is_closed_and_the_next_go_to_those_that_live() {
+    let (mut user, peers, busy) = stalled();
+    // From here on nothing wakes the acceptor but that loop.
+    user.lane(busy).inject_panic();
+    let served = served(&mut user, &peers, busy);
+    for peer in &peers {
+        if !served.contains(&peer.local_addr().unwrap().port()) {
+            assert!(is_cut(peer));
+        }
+    }
+}
+
+#[test]
+fn a_listener_that_closes_behind_a_loop_that_dies_is_closed_after_its_last_connection() {
+    let (mut user, peers, busy) = stalled();
+    user.close_listener(7);
+    user.lane(busy).inject_panic();
+    let mut open = 0;
+    loop {
+        let Event { key, what } = user.next();
+        match what {
+            What::Open { .. } if key.lane != busy => open += 1,
+            What::ListenerClosed(7) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(open, PEERS - user.lane(busy).connections());
+    drop(peers);
+}
