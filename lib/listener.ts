@@ -33,17 +33,19 @@ export interface ListenerHandle<In = unknown, Out = never, Data = unknown>
   broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Data>>): number
   /**
    * Accepts nothing more; the kernel's backlog holds those who connect. Resolves when that is so:
-   * connections accepted before may still open. Rejects with `ERR_CLOSED` once it is closed.
+   * connections accepted before may still open. Rejects with `ERR_CLOSED` once it is closed, with
+   * `ERR_LOOP_PANIC` if the loops that accept of it are lost.
    */
   pause(): Promise<void>
-  /** Accepts again, first those whom the backlog holds. Rejects with `ERR_CLOSED` once it is closed. */
+  /** Accepts again, first those whom the backlog holds. Rejects as `pause` does. */
   resume(): Promise<void>
   /**
    * A duplicate of its descriptor, to be handed to another process, for instance as one of `stdio` of
    * `spawn`, which there listens on `fd://3`. It is yours to close. From then on both accept, each
    * what it is quicker to take, until one closes; the path of a Unix socket is not removed any more.
    *
-   * Rejects with `ERR_CLOSED`; with `ERR_UNSUPPORTED` on Windows, or where it has several sockets.
+   * Rejects as `pause` does; with `ERR_UNSUPPORTED` on Windows, or where it has several sockets; with
+   * the system's error (`EMFILE`).
    */
   dup(): Promise<number>
   /**
@@ -173,12 +175,12 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     if (this.#isStopping) throw closed(this.address)
     const { questions } = theEnvironment()
     const { loops } = this.#group
-    const alive = loops.filter((loop) => !loop.isDead)
-    const asked = this.#lanes.flatMap((lane) => {
+    const alive = this.#lanes.filter((lane) => !loops[lane]?.isDead)
+    // Of several sockets those are meant that are left; where none is, the first says why.
+    const lanes = alive.length > 0 ? alive : this.#lanes.slice(0, 1)
+    const asked = lanes.map((lane) => {
       const loop = loops[lane]
-      if (loop?.isDead) return []
-      const asked = loop === undefined ? alive : [loop]
-      return [questions.ask(asked, (ticket) => put(lane, ticket), late)]
+      return questions.ask(loop === undefined ? loops : [loop], (ticket) => put(lane, ticket), late)
     })
     const answers = await Promise.all(asked)
     for (const { errno } of answers) {
