@@ -112,6 +112,17 @@ function client(t: ExecutionContext, options: Options): Promise<Client> {
   return redial(t, { reconnect: AT_ONCE, ...options })
 }
 
+/** Stops the time that connections are measured by, to the end of the test: it passes as the test says. */
+function clock(t: ExecutionContext): { now: number } {
+  const { now } = performance
+  const time = { now: performance.now() }
+  performance.now = () => time.now
+  t.teardown(() => {
+    performance.now = now
+  })
+  return time
+}
+
 test('waits grow by the factor up to the most, and chance takes a part of them', (t) => {
   const backoff = { min: 100, max: 1000, factor: 2, jitter: 0.5, attempts: 9 }
   const waits = (chance: number) =>
@@ -266,69 +277,99 @@ test('it gives up after so many failures in a row', async (t) => {
   t.deepEqual(states.all, ['waiting', 'connecting', 'waiting', 'connecting', 'closed'])
 })
 
-test('failures count anew after each connection that received something, and closed rejects when it gives up', async (t) => {
-  const server = await peer(t)
-  const heard = new Count()
-  const states = new States()
-  const it = await redial(t, {
-    to: server.to,
-    reconnect: { ...AT_ONCE, max: 60_000, factor: 1, attempts: 2 },
-    message: () => heard.up(),
-    state: states.note,
-  })
-  for (let life = 1; life <= 5; life++) {
-    await server.arrived.reaches(life)
+test.serial(
+  'failures count anew after each connection that received something and lasted as long as the wait before it',
+  async (t) => {
+    const time = clock(t)
+    const server = await peer(t)
+    const heard = new Count()
+    const states = new States()
+    const it = await redial(t, {
+      to: server.to,
+      reconnect: { ...AT_ONCE, max: 60_000, factor: 1, attempts: 2 },
+      message: () => heard.up(),
+      state: states.note,
+    })
+    for (let life = 1; life <= 5; life++) {
+      await server.arrived.reaches(life)
+      server.say('x')
+      await heard.reaches(life)
+      time.now += 1
+      server.drop()
+      await states.of('open').reaches(life + 1)
+    }
+    t.is(it.state, 'open')
+    // So did the last one.
+    await server.arrived.reaches(6)
     server.say('x')
-    await heard.reaches(life)
-    server.drop()
-    await states.of('open').reaches(life + 1)
+    await heard.reaches(6)
+    time.now += 1
+    await server.stop()
+    await t.throwsAsync(it.closed, { code: 'ECONNREFUSED' })
+    t.is(it.state, 'closed')
+    t.is(it.conn, undefined)
+    t.false(it.write('too late'))
+    t.deepEqual(states.all.slice(-5), ['waiting', 'connecting', 'waiting', 'connecting', 'closed'])
+  },
+)
+
+for (const [what, words, wait] of [
+  ['accepts and closes at once', '', 59_999],
+  ['greets and closes at once', 'too busy', 0],
+] as const) {
+  test.serial(
+    `a peer that ${what} is a failure each time, and given up like one that refuses`,
+    async (t) => {
+      const time = clock(t)
+      let accepted = 0
+      const to = await peerOf(t, 'tcp', (socket) => {
+        accepted++
+        socket.end(words)
+      })
+      const heard: string[] = []
+      const attempts: [ClientState, number][] = []
+      const it = await redial(t, {
+        to,
+        reconnect: { min: 1, max: 60_000, factor: 1, jitter: 0, attempts: 3 },
+        state(client) {
+          attempts.push([client.state, client.attempt])
+          if (client.state === 'open') time.now += wait
+        },
+        message: (_conn, chunk) => void heard.push(String(chunk)),
+      })
+      await t.throwsAsync(it.closed, { code: 'ERR_CLOSED' })
+      t.deepEqual(attempts, [
+        ['open', 0],
+        ['waiting', 2],
+        ['connecting', 2],
+        ['open', 0],
+        ['waiting', 3],
+        ['connecting', 3],
+        ['open', 0],
+        ['closed', 0],
+      ])
+      t.is(accepted, 3)
+      t.deepEqual(heard, words === '' ? [] : [words, words, words])
+    },
+  )
+}
+
+test('a connection has held if it lasted for the wait before it, or without a word for the longest', (t) => {
+  const backoff = { min: 10, max: 1000, factor: 2, jitter: 0.5, attempts: 9 }
+  const held = (failures: number, received: number, lasted: number) =>
+    hasHeld(backoff, failures, { received, lasted })
+  for (const [failures, wait] of [
+    [0, 10],
+    [1, 10],
+    [2, 20],
+    [5, 160],
+    [99, 1000],
+  ] as const) {
+    t.false(held(failures, 1, wait - 1))
+    t.true(held(failures, 1, wait))
+    t.false(held(failures, 0, 999))
+    t.true(held(failures, 0, 1000))
   }
-  t.is(it.state, 'open')
-  // Of the last one, too, something was received.
-  await server.arrived.reaches(6)
-  server.say('x')
-  await heard.reaches(6)
-  await server.stop()
-  await t.throwsAsync(it.closed, { code: 'ECONNREFUSED' })
-  t.is(it.state, 'closed')
-  t.is(it.conn, undefined)
-  t.false(it.write('too late'))
-  t.deepEqual(states.all.slice(-5), ['waiting', 'connecting', 'waiting', 'connecting', 'closed'])
-})
-
-test('a peer that accepts and closes at once is a failure each time, and given up like one that refuses', async (t) => {
-  let accepted = 0
-  const to = await peerOf(t, 'tcp', (socket) => {
-    accepted++
-    socket.end()
-  })
-  const attempts: [ClientState, number][] = []
-  const it = await redial(t, {
-    to,
-    reconnect: { min: 1, max: 60_000, factor: 1, jitter: 0, attempts: 3 },
-    state: (client) => void attempts.push([client.state, client.attempt]),
-    message: () => {},
-  })
-  await t.throwsAsync(it.closed, { code: 'ERR_CLOSED' })
-  t.deepEqual(attempts, [
-    ['open', 0],
-    ['waiting', 2],
-    ['connecting', 2],
-    ['open', 0],
-    ['waiting', 3],
-    ['connecting', 3],
-    ['open', 0],
-    ['closed', 0],
-  ])
-  t.is(accepted, 3)
-})
-
-test('a connection has held if something was received, or it lasted for the longest wait', (t) => {
-  const backoff = { min: 1, max: 1000, factor: 2, jitter: 0, attempts: 9 }
-  t.false(hasHeld(backoff, 0, 0))
-  t.false(hasHeld(backoff, 0, 999))
-  t.true(hasHeld(backoff, 0, 1000))
-  t.true(hasHeld(backoff, 1, 0))
 })
 
 for (const way of ['end', 'destroy'] as const) {
