@@ -3,13 +3,13 @@
 import { closeSync } from 'node:fs'
 import type { Bound } from './bound.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
-import { whole } from './checks.js'
 import { systemError } from './close-error.js'
+import { type CloseOptions, Closing } from './closing.js'
 import type { Conn } from './conn.js'
 import { Connection } from './connection.js'
 import { theEnvironment } from './environment.js'
 import { MillraceError } from './errors.js'
-import { deferred, unawaited, Wait } from './extras.js'
+import { deferred, unawaited } from './extras.js'
 import type { Group } from './group.js'
 import type { Loop } from './loop.js'
 import { closeListener, duplicateListener, pauseListener } from './native.js'
@@ -55,20 +55,7 @@ export interface ListenerHandle<In = unknown, Out = never, Data = unknown>
    * `ERR_CLOSE_TIMEOUT`. Other listeners and their connections do not notice. A second call shares the
    * first one's promise.
    */
-  close(options?: { timeout?: number }): Promise<void>
-}
-
-const CLOSE_TIMEOUT = 30_000
-
-/** Checks what `close` takes. */
-export function closeTimeout(options: { timeout?: number }): number {
-  return whole('timeout', options.timeout, CLOSE_TIMEOUT, 0)
-}
-
-/** What those get that are still open after so many milliseconds. */
-export function timedOut(timeout: number, whose: string): MillraceError {
-  const why = `still open ${timeout} ms after its ${whose} began to close`
-  return new MillraceError('ERR_CLOSE_TIMEOUT', why)
+  close(options?: CloseOptions): Promise<void>
 }
 
 /** A lane's loop has nothing of a listener any more. */
@@ -87,12 +74,16 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
   /** Loops that have not said yet that they have nothing more of it. */
   readonly #open: Set<Loop>
   readonly #closed = deferred<void>()
-  #connections = 0
-  readonly #empty = new Wait()
   #isStopping = false
-  #closing: Promise<void> | undefined
-  /** The time to close is over. */
-  #gaveUp: MillraceError | undefined
+  readonly #closing: Closing = new Closing({
+    what: 'listener',
+    conns: () => this,
+    stop: () => {
+      this.stop()
+      return this.closed
+    },
+    over: () => this.forget(),
+  })
 
   constructor(server: AnyServer, group: Group, bound: Bound) {
     const { settings } = bound
@@ -114,7 +105,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
   }
 
   get connections(): number {
-    return this.#connections
+    return this.#closing.count
   }
 
   *[Symbol.iterator](): Iterator<Connection> {
@@ -190,28 +181,8 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     return answers
   }
 
-  close(options: { timeout?: number } = {}): Promise<void> {
-    try {
-      const timeout = closeTimeout(options)
-      this.#closing ??= this.#close(timeout)
-    } catch (error) {
-      return Promise.reject(error as Error)
-    }
-    return this.#closing
-  }
-
-  async #close(timeout: number): Promise<void> {
-    const timer = setTimeout(() => this.#giveUp(timeout), timeout)
-    this.stop()
-    await this.closed
-    if (this.#connections > 0) await this.#empty.promise()
-    clearTimeout(timer)
-    this.forget()
-  }
-
-  #giveUp(timeout: number): void {
-    this.#gaveUp = timedOut(timeout, 'listener')
-    for (const conn of this) conn.destroy(this.#gaveUp)
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#closing.close(options)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -263,14 +234,12 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
   }
 
   opened(conn: Connection): void {
-    this.#connections++
-    // Accepted in the last sweep, and told only now.
-    if (this.#gaveUp !== undefined) conn.destroy(this.#gaveUp)
+    this.#closing.opened(conn)
   }
 
   /** One of its connections is gone, and has heard of it. */
   left(): void {
-    if (--this.#connections === 0) this.#empty.resolve()
+    this.#closing.left()
   }
 
   told(kind: number, loop: Loop, errno: number): void {
