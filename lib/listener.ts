@@ -29,7 +29,7 @@ export interface ListenerHandle<In = unknown, Out = never, Data = unknown>
   readonly addresses: readonly string[]
   /** Its connections that are open. */
   readonly connections: number
-  /** Writes a message to all of its connections, or to a group of them; how many those were. */
+  /** Writes a message to all of its connections, or to a group of them; how many those were. Throws as `server.broadcast`. */
   broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Data>>): number
   /**
    * Accepts nothing more; the kernel's backlog holds those who connect. Resolves when that is so:
@@ -120,9 +120,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     message: unknown,
     options: BroadcastOptions<Conn<unknown, unknown, unknown>> = {},
   ): number {
-    const { except, group = this } = options
-    const takes = (conn: Connection) => conn !== except && conn.profile === this
-    return broadcast(group as Iterable<Connection>, takes, message)
+    return broadcast(this, (conn) => conn.profile === this, message, options)
   }
 
   pause(): Promise<void> {

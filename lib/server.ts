@@ -84,6 +84,8 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined
    * iteration does, it passes over those of a `listener` with types of its own.
    *
    * @returns how many it was written to
+   * @throws `ERR_INVALID_OPTION`; what `encode` or the framing throws: nothing was sent then, except
+   *   where each connection has a codec of its own, to those before
    */
   broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Data>>): number
   /**
@@ -258,9 +260,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
     message: unknown,
     options: BroadcastOptions<Conn<unknown, unknown, unknown>> = {},
   ): number {
-    const { except, group = this } = options
-    const takes = (conn: Connection) => conn !== except && this.#speaks(conn)
-    return broadcast(group as Iterable<Connection>, takes, message)
+    return broadcast(this, (conn) => this.#speaks(conn), message, options)
   }
 
   close(options: CloseOptions = {}): Promise<void> {
