@@ -1,10 +1,10 @@
 /** One message to many connections. */
 
+import { checkNames } from './checks.js'
 import type { Codec } from './codec.js'
 import type { Conn } from './conn.js'
 import type { Connection } from './connection.js'
 import { encodeFrame } from './framing.js'
-import { checkNames } from './options.js'
 
 /** Whom a `broadcast` addresses. */
 export interface BroadcastOptions<C> {

@@ -1,10 +1,9 @@
 /** The connections of a server or a listener, counted, and how all of them come to an end. */
 
-import { whole } from './checks.js'
+import { checkNames, whole } from './checks.js'
 import type { Connection } from './connection.js'
 import { MillraceError } from './errors.js'
 import { Wait } from './extras.js'
-import { checkNames } from './options.js'
 
 /** What `close` takes. */
 export interface CloseOptions {

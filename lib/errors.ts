@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'ERR_CONNECT_TIMEOUT'
   | 'ERR_DECODE_ASYNC'
   | 'ERR_DATA_ASYNC'
+  | 'ERR_ENCODE_ASYNC'
   | 'ERR_FRAME_INCOMPLETE'
   | 'ERR_FRAME_INVALID'
   | 'ERR_FRAME_NOT_CONSUMED'
@@ -20,6 +21,7 @@ export type ErrorCode =
   | 'ERR_READER_STALE'
   | 'ERR_UNSUPPORTED'
   | 'ERR_WRITE_BUFFER_FULL'
+  | 'ERR_WRITER_STALE'
 
 /** What a system error tells beside its code. */
 export interface SystemErrorFields {
