@@ -1,5 +1,5 @@
 import test from 'ava'
-import { type Codec, json, lengthField, line, map, raw, testCodec } from 'millrace'
+import { type Codec, type Conn, json, lengthField, line, map, raw, testCodec } from 'millrace'
 import { connect, read, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { numbers } from './support/numbers.js'
@@ -250,3 +250,30 @@ test('what is no codec cannot be assigned, and of one that is the bound holds fr
   t.is(await ended.passed, 'ERR_FRAME_TOO_LARGE')
   socket.destroy()
 })
+
+for (const framing of [line(), raw()]) {
+  for (const way of ['end', 'destroy'] as const) {
+    test(`a decode of ${framing.framing.kind} frames that calls ${way} makes no message any more`, async (t) => {
+      const conns: Conn[] = []
+      const ended = gate()
+      const server = await start(t, {
+        codec: {
+          ...framing,
+          decode(from) {
+            conns[0]?.[way]()
+            return from.bytes(from.remaining)
+          },
+        },
+        open: (conn) => void conns.push(conn),
+        message: () => t.fail(),
+        close: () => ended.open(),
+      })
+      const socket = await connect(server.port)
+      socket.on('error', () => {})
+      socket.end('one\ntwo\n')
+      await ended.passed
+      t.pass()
+      socket.destroy()
+    })
+  }
+}

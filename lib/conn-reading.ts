@@ -208,6 +208,9 @@ export abstract class Reading extends Writing {
   }
 
   #hand(message: unknown): void {
+    const { flags } = this
+    // `decode` may have ended or destroyed it.
+    if (flags & (DESTROYED | CLOSED) || (flags & ENDED && !this.profile.allowHalfOpen)) return
     const result = this.profile.handlers.message?.(this as never, message)
     if (isThenable(result)) this.track(result)
   }
