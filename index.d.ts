@@ -2,6 +2,7 @@
 export { bind } from './lib/bind.js';
 export type { BroadcastOptions } from './lib/broadcast.js';
 export type { Client, ClientState } from './lib/client.js';
+export type { CloseOptions } from './lib/closing.js';
 export { type Codec, defineCodec, json, map } from './lib/codec.js';
 export type { Conn, ReadyState } from './lib/conn.js';
 export { connect } from './lib/connect.js';

@@ -124,3 +124,14 @@ test('a broadcast larger than a ring arrives whole at everybody, in order with w
   for (const conn of conns) conn.write('behind')
   t.true(await all(sockets, `before\n${large}\nbehind\n`))
 })
+
+test('a broadcast with an option that there is not reaches nobody', async (t) => {
+  const { server, conns, sockets } = await room(t, 2)
+  const [listener] = server.listeners
+  for (const options of [{ groups: [conns[0]] }, null, 'all'] as never[]) {
+    for (const each of [server, listener])
+      t.throws(() => each?.broadcast('bad' as never, options), { code: 'ERR_INVALID_OPTION' })
+  }
+  t.is(server.broadcast('good', { group: undefined, except: undefined } as never), 2)
+  t.true(await all(sockets, 'good\n'))
+})

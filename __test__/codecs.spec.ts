@@ -1,5 +1,5 @@
 import test from 'ava'
-import { type Codec, json, lengthField, line, map, raw, testCodec } from 'millrace'
+import { type Codec, type Conn, json, lengthField, line, map, raw, testCodec } from 'millrace'
 import { connect, read, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { numbers } from './support/numbers.js'
@@ -224,3 +224,56 @@ test('a reply may be longer than what asked for it, and read in pieces', async (
   t.is((await read(socket, 6)).toString(), '3;4;5;')
   socket.destroy()
 })
+
+test('what is no codec cannot be assigned, and of one that is the bound holds from then on', async (t) => {
+  const none: Codec<Buffer, Uint8Array | string> = { ...raw({ max: 4 }), decode: () => undefined }
+  const ended = gate<string | undefined>()
+  const server = await start(t, {
+    codec: raw({ max: 1 << 20 }),
+    open(conn) {
+      const { framing } = raw()
+      for (const bad of [null, {}, { framing }, { framing: null }] as never[]) {
+        t.throws(
+          () => {
+            conn.codec = bad
+          },
+          { code: 'ERR_INVALID_OPTION' },
+        )
+      }
+      conn.codec = none
+    },
+    close: (_conn, error) => ended.open(codeOf(error)),
+    message: () => t.fail(),
+  })
+  const socket = await connect(server.port)
+  socket.write('12345')
+  t.is(await ended.passed, 'ERR_FRAME_TOO_LARGE')
+  socket.destroy()
+})
+
+for (const framing of [line(), raw()]) {
+  for (const way of ['end', 'destroy'] as const) {
+    test(`a decode of ${framing.framing.kind} frames that calls ${way} makes no message any more`, async (t) => {
+      const conns: Conn[] = []
+      const ended = gate()
+      const server = await start(t, {
+        codec: {
+          ...framing,
+          decode(from) {
+            conns[0]?.[way]()
+            return from.bytes(from.remaining)
+          },
+        },
+        open: (conn) => void conns.push(conn),
+        message: () => t.fail(),
+        close: () => ended.open(),
+      })
+      const socket = await connect(server.port)
+      socket.on('error', () => {})
+      socket.end('one\ntwo\n')
+      await ended.passed
+      t.pass()
+      socket.destroy()
+    })
+  }
+}

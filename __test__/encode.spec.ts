@@ -1,7 +1,7 @@
 import test from 'ava'
-import { type Codec, type Conn, lengthField, line, raw, varint } from 'millrace'
+import { type Codec, type Conn, lengthField, line, map, raw, varint } from 'millrace'
 import { connect, readAll } from './support/client.js'
-import { gate, tally } from './support/gate.js'
+import { codeOf, gate, tally } from './support/gate.js'
 import { start } from './support/serve.js'
 
 const MINE = new Error('mine')
@@ -218,4 +218,38 @@ test('messages of every length around the room left in a ring arrive whole, writ
     at += expected.length
   }
   t.is(at, got.length)
+})
+
+test('an encode that returns a promise is refused, and what it writes later is nowhere', async (t) => {
+  const later = gate()
+  const outcomes: Promise<unknown>[] = []
+  const codec: Codec<Buffer, string> = {
+    ...raw(),
+    encode(text, to) {
+      if (text !== 'async') {
+        to.text(text)
+        return
+      }
+      const writing = later.passed.then(() => to.text('later'))
+      outcomes.push(writing.catch(codeOf))
+      return writing as never
+    },
+  }
+  const server = await start<Buffer, string>(t, {
+    codec: map(
+      codec,
+      (chunk) => chunk,
+      (text: string) => text,
+    ),
+    async open(conn) {
+      conn.write('before ')
+      t.throws(() => conn.write('async'), { code: 'ERR_ENCODE_ASYNC' })
+      t.throws(() => server.broadcast('async'), { code: 'ERR_ENCODE_ASYNC' })
+      conn.write('behind')
+      later.open()
+      t.deepEqual(await Promise.all(outcomes), ['ERR_WRITER_STALE', 'ERR_WRITER_STALE'])
+      conn.end()
+    },
+  })
+  t.is((await readAll(await connect(server.port))).toString(), 'before behind')
 })

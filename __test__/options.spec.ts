@@ -182,3 +182,27 @@ test('framings have the documented defaults', (t) => {
   })
   t.true(Object.isFrozen(line().framing))
 })
+
+test('an option that is no text is refused like any other', async (t) => {
+  const listen = 'tcp://127.0.0.1:0'
+  const code = 'ERR_INVALID_OPTION'
+  for (const bad of [Object.create(null), { toString: 7, valueOf: 7 }])
+    for (const name of ['codec', 'message', 'backlog', 'autoPause', 'loops'])
+      await t.throwsAsync(serve({ listen, [name]: bad } as never), { code })
+})
+
+test('a framing refuses options that it does not have, so that no bound gets lost', (t) => {
+  const code = 'ERR_INVALID_OPTION'
+  for (const framing of [raw, line, varint, lengthField, (of: never) => delimiter('|', of)]) {
+    for (const bad of [{ maximum: 5 }, 4096, 'max', null])
+      t.throws(() => framing(bad as never), { code })
+  }
+  for (const bytes of [Object.create(null), Symbol('4'), 4n])
+    t.throws(() => lengthField({ bytes: bytes as never }), { code })
+})
+
+test('a codec without a framing is refused', async (t) => {
+  const codec = { framing: null, decode() {}, encode() {} }
+  const options = { listen: 'tcp://127.0.0.1:0', codec } as never
+  await t.throwsAsync(serve(options), { code: 'ERR_INVALID_OPTION' })
+})

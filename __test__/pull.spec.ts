@@ -249,3 +249,24 @@ test('reading stops while nobody pulls, and goes on with the pulling', async (t)
   other.end()
   await closed(other.resume())
 })
+
+test('a pull that waits over a pause and a resume gets what comes then', async (t) => {
+  const waits = gate()
+  const got = gate<string>()
+  const server = await start<string, string>(t, {
+    codec: framed,
+    async open(conn) {
+      const iterator = conn[Symbol.asyncIterator]()
+      const next = iterator.next()
+      conn.pause()
+      const other = iterator.next()
+      conn.resume()
+      waits.open()
+      got.open(`${(await next).value} ${(await other).value}`)
+    },
+  })
+  const socket = await connect(server.port)
+  await waits.passed
+  socket.write('one\ntwo\n')
+  t.is(await got.passed, 'one two')
+})

@@ -2,11 +2,13 @@ import { closeSync } from 'node:fs'
 import test from 'ava'
 import { theEnvironment } from '../lib/environment.js'
 import type { Loop } from '../lib/loop.js'
+import { balancesPorts } from '../lib/native.js'
 import { type Answer, Questions } from '../lib/questions.js'
 import { injectPanic } from '../native.cjs'
 import { Count } from './support/counts.js'
+import { codeOf, gate } from './support/gate.js'
 import { descriptors } from './support/proc.js'
-import { start } from './support/serve.js'
+import { ONE, start } from './support/serve.js'
 
 /** A question that three loops may answer, and what became of it. */
 function asked() {
@@ -64,6 +66,73 @@ test('nothing is awaited of loops that are all gone', async (t) => {
   t.deepEqual(late, [])
   t.is(held(), 0)
 })
+
+for (const [how, flag, code] of [
+  ['lost', 'isDead', 'ERR_LOOP_PANIC'],
+  ['stopped', 'isStopped', 'ERR_CLOSED'],
+] as const) {
+  test(`a question to loops that are ${how} already is not put, and rejects with ${code}`, async (t) => {
+    let held = 0
+    const questions = new Questions((change) => {
+      held += change
+    })
+    const gone = { [flag]: true } as unknown as Loop
+    for (const loops of [[gone], [gone, gone]])
+      await t.throwsAsync(
+        questions.ask(loops, () => t.fail()),
+        { code },
+      )
+    t.is(held, 0)
+    const alive = {} as Loop
+    const answer = questions.ask([gone, alive], (ticket) =>
+      questions.answered(ticket, { errno: 0, value: ticket }),
+    )
+    // The one that lives is the one to answer.
+    questions.lost(gone)
+    questions.stopped(alive)
+    await t.throwsAsync(answer, { code: 'ERR_CLOSED' })
+    t.is(held, 0)
+  })
+}
+
+test('a question that no loop may answer is not put, and rejects', async (t) => {
+  const questions = new Questions(() => t.fail())
+  await t.throwsAsync(
+    questions.ask([], () => t.fail()),
+    { code: 'ERR_CLOSED' },
+  )
+})
+
+for (const reusePort of balancesPorts() ? [false, true] : [false]) {
+  for (const loops of [ONE, 2] as const) {
+    test.serial(
+      `a listener whose loops are lost says so to whoever asks it then (loops: ${loops}, reusePort: ${reusePort})`,
+      async (t) => {
+        const asked = gate<(string | undefined)[]>()
+        let isAsked = false
+        const code = (promise: Promise<unknown>) => promise.then(() => 'done', codeOf)
+        const server = await start(t, {
+          loops,
+          reusePort,
+          message() {},
+          error() {
+            const [listener] = server.listeners
+            const { loops } = theEnvironment()
+            const isLast = server.stats().loops.every(({ loop }) => loops[loop]?.isDead)
+            if (listener === undefined || !isLast || isAsked) return
+            isAsked = true
+            const all = [listener.pause(), listener.resume(), listener.dup()]
+            void Promise.all(all.map(code)).then(asked.open)
+          },
+        })
+        for (const { loop } of server.stats().loops) injectPanic(theEnvironment().handle, loop)
+        const several = reusePort && loops === 2
+        const dup = several || process.platform === 'win32' ? 'ERR_UNSUPPORTED' : 'ERR_LOOP_PANIC'
+        t.deepEqual(await asked.passed, ['ERR_LOOP_PANIC', 'ERR_LOOP_PANIC', dup])
+      },
+    )
+  }
+}
 
 if (process.platform !== 'win32') {
   test.serial('a dup goes on while a loop that would not have answered is lost', async (t) => {

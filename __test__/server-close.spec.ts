@@ -32,10 +32,17 @@ test('a second close shares the promise of the first', async (t) => {
   t.is(server.close(), first)
 })
 
-test('a close with a timeout of the wrong kind is refused and closes nothing', async (t) => {
+test('a close with options of the wrong kind is refused and closes nothing', async (t) => {
   const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
   for (const timeout of [-1, 1.5, Number.NaN, Infinity, 2 ** 31, '1' as unknown as number]) {
     await t.throwsAsync(server.close({ timeout }), { code: 'ERR_INVALID_OPTION' })
+  }
+  for (const options of [null, 5, { timout: 5 }] as never[]) {
+    await t.throwsAsync(server.close(options), { code: 'ERR_INVALID_OPTION' })
+    const listener = server.listeners[0]
+    await t.throwsAsync((listener as NonNullable<typeof listener>).close(options), {
+      code: 'ERR_INVALID_OPTION',
+    })
   }
   const socket = await connect(server.port)
   socket.write('x')

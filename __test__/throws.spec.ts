@@ -209,3 +209,46 @@ test('without a close handler a throw goes to error, with the connection, and wi
   socket.destroy()
   other.destroy()
 })
+
+for (const handler of ['open', 'message'] as const) {
+  for (const how of ['thrown', 'rejected'] as const) {
+    test(`what is no text and is ${how} by ${handler} costs the connection only`, async (t) => {
+      const thrown = Object.create(null)
+      const ended = gate<Error | undefined>()
+      const server = await start(t, {
+        message() {},
+        [handler]() {
+          if (how === 'rejected') return Promise.reject(thrown)
+          throw thrown
+        },
+        close: (_conn: unknown, error?: Error) => ended.open(error),
+      })
+      const socket = await connect(server.port)
+      socket.write('x')
+      t.is((await ended.passed)?.cause, thrown)
+      await closed(socket.resume())
+    })
+  }
+}
+
+test('a thenable that calls back twice is one promise, and what is destroyed with no Error has one', async (t) => {
+  const ended = gate<Error | undefined>()
+  const server = await start(t, {
+    message(conn) {
+      conn.destroy('a word' as never)
+    },
+    open: () => ({
+      // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+      then(done: () => void) {
+        done?.()
+        done?.()
+      },
+    }),
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.write('x')
+  const error = await ended.passed
+  t.true(error instanceof Error)
+  t.is(error?.message, 'a word')
+})

@@ -160,3 +160,75 @@ test('copy moves bytes from a reader, on from where it stands', async (t) => {
   )
   t.true(Buffer.concat(bodies).equals(body))
 })
+
+test('text that is no proper hex or base64 leaves nothing of other messages behind it', async (t) => {
+  const secret = 's'.repeat(4096)
+  const bytes = await written(t, [
+    (to) => to.text(secret),
+    (to) => to.text('61zz616161', 'hex').text('|'),
+    (to) => to.text('YW\nFh====YWFh!!!!', 'base64').text('|'),
+    (to) => to.text('zz', 'hex').text('|'),
+  ])
+  const expected = ['61zz616161', 'zz'].map((text) => Buffer.from(text, 'hex').toString())
+  const base64 = Buffer.from('YW\nFh====YWFh!!!!', 'base64').toString()
+  t.is(bytes.toString().slice(secret.length), `${expected[0]}|${base64}|${expected[1]}|`)
+})
+
+test('what is no Uint8Array and no string is refused, and nothing of it is sent', async (t) => {
+  const bad = [new ArrayBuffer(8), [1, 2, 3], 'text', 7, { length: -8 }, null, undefined]
+  const refused: Encode[] = bad.flatMap((each): Encode[] => [
+    (to) => to.u32(0).bytes(each as never),
+    (to) => (typeof each === 'string' ? to.bytes(each as never) : to.u32(0).text(each as never)),
+  ])
+  const bytes = await written(t, [
+    (to) => to.text('before'),
+    ...refused.map(
+      (encode): Encode =>
+        (to) =>
+          void t.throws(() => encode(to), { instanceOf: TypeError }),
+    ),
+    (to) => to.text('behind'),
+  ])
+  // The four bytes before it are what an `encode` that went on has written.
+  t.is(bytes.toString().replaceAll('\0', ''), 'beforebehind')
+})
+
+test('a writer that is kept throws as soon as its encode has returned or thrown', async (t) => {
+  const kept: Writer[] = []
+  const stale = () => {
+    for (const to of kept) {
+      t.throws(() => to.u8(0), { code: 'ERR_WRITER_STALE' })
+      t.throws(() => to.text('late'), { code: 'ERR_WRITER_STALE' })
+      t.throws(() => to.bytes(new Uint8Array()), { code: 'ERR_WRITER_STALE' })
+    }
+  }
+  const codec: Codec<Buffer, Encode> = { ...raw(), encode: (encode, to) => void encode(to) }
+  const server = await start<Buffer, Encode>(t, {
+    codec,
+    open(conn) {
+      const keep = (to: Writer) => kept.push(to.text('x'))
+      conn.write(keep)
+      stale()
+      t.throws(
+        () =>
+          conn.write((to) => {
+            keep(to)
+            throw new Error('of the user')
+          }),
+        { message: 'of the user' },
+      )
+      stale()
+      // One that was begun inside another has a writer of its own.
+      conn.write((to) => {
+        conn.write(keep)
+        t.throws(() => kept.at(-1)?.u8(0), { code: 'ERR_WRITER_STALE' })
+        to.text('y')
+      })
+      stale()
+      server.broadcast(keep)
+      stale()
+      conn.end()
+    },
+  })
+  t.is((await readAll(await connect(server.port))).toString(), 'xyxx')
+})

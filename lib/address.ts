@@ -251,8 +251,7 @@ function fromSystemd(address: string, rest: string): number[] {
 /** The number of a zone, which may be given by the name of its interface. */
 function scopeOf(address: string, zone: string): number {
   if (zone === '') return 0
-  const number = Number(zone)
-  if (Number.isInteger(number)) return number
+  if (/^\d{1,9}$/.test(zone)) return Number(zone)
   const index = indexOfInterface(zone)
   if (index === 0) throw invalid(address, 'has a zone that is no interface')
   return index

@@ -1,6 +1,8 @@
 /** One message to many connections. */
 
+import { checkNames } from './checks.js'
 import type { Codec } from './codec.js'
+import type { Conn } from './conn.js'
 import type { Connection } from './connection.js'
 import { encodeFrame } from './framing.js'
 
@@ -12,17 +14,27 @@ export interface BroadcastOptions<C> {
   except?: C
 }
 
-/** Writes a message to each of them that is open and that `takes` says is meant; how many those were. */
+const NAMES: ReadonlySet<string> = new Set(['group', 'except'])
+
+/**
+ * Writes a message to each connection that is open and that `takes` says is meant; how many those were.
+ *
+ * @param all who is addressed where `options` name no group
+ * @throws `ERR_INVALID_OPTION`: a misspelt `group` must not reach everybody
+ */
 export function broadcast(
-  conns: Iterable<Connection>,
+  all: Iterable<Connection>,
   takes: (conn: Connection) => boolean,
   message: unknown,
+  options: BroadcastOptions<Conn<unknown, unknown, unknown>>,
 ): number {
+  checkNames(options, NAMES, ' of broadcast')
+  const { group = all, except } = options
   /** Encoded once for all that share a codec. */
   const encoded = new Map<Codec<unknown, unknown>, Buffer>()
   let count = 0
-  for (const conn of conns) {
-    if (!takes(conn) || conn.readyState !== 'open') continue
+  for (const conn of group as Iterable<Connection>) {
+    if (conn === except || !takes(conn) || conn.readyState !== 'open') continue
     const { codec, codecOf } = conn.profile
     if (codecOf !== undefined || conn.codec !== codec) {
       conn.write(message)

@@ -1,9 +1,20 @@
 /** Checks of single options. */
 
-import { invalidOption } from './errors.js'
+import { invalidOption, MillraceError } from './errors.js'
 
 /** The largest of most numbers: they cross as 32-bit integers. */
 export const INT = 0x7fffffff
+
+/** Refuses options that there are not. */
+export function checkNames(options: unknown, names: ReadonlySet<string>, whose = ''): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidOption('options', 'an object', options)
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.has(name))
+      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}${whose}`)
+  }
+}
 
 /** A whole number, or what stands for none. */
 export function whole(

@@ -63,8 +63,8 @@ export interface Client<In = Buffer, Out = Uint8Array | string, Data = undefined
   [Symbol.asyncDispose](): Promise<void>
 }
 
-function closedAtOnce(): MillraceError {
-  return new MillraceError('ERR_CLOSED', 'the peer closed the connection before it sent anything')
+function closedSoon(): MillraceError {
+  return new MillraceError('ERR_CLOSED', 'the peer closed each connection soon after it was made')
 }
 
 /** The one implementation. */
@@ -210,10 +210,11 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
     this.#conn = undefined
     this.#lastError = error
     const { backoff } = this.#own
-    if (hasHeld(backoff, conn.bytesRead, performance.now() - this.#openedAt)) this.#failures = 0
+    const past = { received: conn.bytesRead, lasted: performance.now() - this.#openedAt }
+    if (hasHeld(backoff, this.#failures, past)) this.#failures = 0
     else this.#failures++
     if (this.#isEnding) this.#over(error)
-    else if (this.#failures >= backoff.attempts) this.#over(error ?? closedAtOnce())
+    else if (this.#failures >= backoff.attempts) this.#over(error ?? closedSoon())
     else this.#wait()
   }
 

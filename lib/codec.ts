@@ -22,8 +22,9 @@ export interface Codec<In, Out = In> {
    */
   decode(from: Reader): In | undefined
   /**
-   * Writes a message's body; the framing writes length, end or delimiter around it. A throw reaches
-   * the caller of `write`, and nothing is sent.
+   * Writes a message's body; the framing writes length, end or delimiter around it. Synchronous: a
+   * promise is refused with `ERR_ENCODE_ASYNC`. A throw reaches the caller of `write`, and nothing is
+   * sent.
    */
   encode(message: Out, to: Writer): void
 }
@@ -56,7 +57,7 @@ export function map<In, Out, NextIn, NextOut = NextIn>(
       return mapped === undefined ? nothing : mapped
     },
     encode(message, to) {
-      codec.encode(encode(message), to)
+      return codec.encode(encode(message), to)
     },
   }
 }

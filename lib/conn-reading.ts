@@ -55,7 +55,12 @@ export abstract class Reading extends Writing {
 
   /** After `resume`: delivers what is parked, then lets the loop read on. */
   goOn(): void {
-    if (this.flags & PULLED) return
+    if (this.flags & PULLED) {
+      // Whoever waits for a message lets the loop read on.
+      this.wakePull()
+      this.#settleInput()
+      return
+    }
     const parked = this.extras?.parked
     while (parked !== undefined && this.#takesMore) {
       const piece = parked.shift()
@@ -156,7 +161,8 @@ export abstract class Reading extends Writing {
   }
 
   #checkRest(rest: Rest): void {
-    const framing = this.profile.framing
+    // Of the codec that it has now, which may not be the first.
+    const { framing } = this.currentCodec
     const max = framing.kind === 'raw' ? framing.max : 0
     if (rest.length > max) {
       throw new MillraceError(
@@ -202,6 +208,9 @@ export abstract class Reading extends Writing {
   }
 
   #hand(message: unknown): void {
+    const { flags } = this
+    // `decode` may have ended or destroyed it.
+    if (flags & (DESTROYED | CLOSED) || (flags & ENDED && !this.profile.allowHalfOpen)) return
     const result = this.profile.handlers.message?.(this as never, message)
     if (isThenable(result)) this.track(result)
   }
@@ -302,7 +311,8 @@ export abstract class Reading extends Writing {
       return undefined
     } finally {
       const { maxParked } = this.profile
-      if (parked.bytes < maxParked.bytes / 2 && parked.count < maxParked.frames / 2) this.#release()
+      const isLow = parked.bytes < maxParked.bytes / 2 && parked.count < maxParked.frames / 2
+      if (isLow && !(this.flags & PAUSED)) this.#release()
     }
   }
 

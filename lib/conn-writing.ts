@@ -128,7 +128,7 @@ export abstract class Writing {
   destroy(error?: Error): void {
     if (this.flags & (DESTROYED | CLOSED)) return
     this.flags |= DESTROYED
-    if (error !== undefined) this.more().error = error
+    if (error !== undefined) this.more().error = toError(error)
     this.dropInput()
     this.eventLoop.outbound.control(KIND_DESTROY, this)
     this.eventLoop.wrote()
@@ -195,7 +195,8 @@ export abstract class Writing {
   /** A handler's promise: its rejection destroys, and the connection stays until it settles. */
   protected track(promise: PromiseLike<unknown>): void {
     this.pending++
-    promise.then(
+    // One of another make may call back twice, or throw.
+    Promise.resolve(promise).then(
       () => this.settled(),
       (reason: unknown) => {
         this.fail(reason)

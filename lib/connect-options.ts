@@ -80,8 +80,8 @@ export interface ReconnectOptions {
   /** The part of a wait that is left to chance, 0 to 1, so that not all clients come at once. Default 0.5. */
   jitter?: number
   /**
-   * Failures in a row after which it gives up. A connection counts as one if nothing was received and
-   * it lasted less than `max`. Default `Infinity`.
+   * Failures in a row after which it gives up. A connection counts as one, too, if it lasted less than
+   * the wait before it (at least `min`), or than `max` if nothing was received. Default `Infinity`.
    */
   attempts?: number
 }

@@ -56,7 +56,7 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
     return this.currentCodec
   }
   set codec(codec: Codec<unknown, unknown>) {
-    if (this.profile.framing.kind !== 'raw' || codec.framing.kind !== 'raw') {
+    if (this.profile.framing.kind !== 'raw' || checkCodec(codec).framing.kind !== 'raw') {
       throw new MillraceError(
         'ERR_INVALID_OPTION',
         'only a codec with raw framing can be changed, and only for another one',
@@ -206,7 +206,8 @@ Object.defineProperty(Connection.prototype, Symbol.for('nodejs.util.inspect.cust
 /** For options that name what may be assigned. */
 export function checkCodec(codec: unknown): Codec<unknown, unknown> {
   const { framing, decode, encode } = (codec ?? {}) as Partial<Codec<unknown, unknown>>
-  if (typeof framing !== 'object' || typeof decode !== 'function' || typeof encode !== 'function') {
+  const hasFraming = typeof framing === 'object' && framing !== null
+  if (!hasFraming || typeof decode !== 'function' || typeof encode !== 'function') {
     throw invalidOption('codec', 'a codec with framing, decode and encode', codec)
   }
   return codec as Codec<unknown, unknown>

@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'ERR_CONNECT_TIMEOUT'
   | 'ERR_DECODE_ASYNC'
   | 'ERR_DATA_ASYNC'
+  | 'ERR_ENCODE_ASYNC'
   | 'ERR_FRAME_INCOMPLETE'
   | 'ERR_FRAME_INVALID'
   | 'ERR_FRAME_NOT_CONSUMED'
@@ -20,6 +21,7 @@ export type ErrorCode =
   | 'ERR_READER_STALE'
   | 'ERR_UNSUPPORTED'
   | 'ERR_WRITE_BUFFER_FULL'
+  | 'ERR_WRITER_STALE'
 
 /** What a system error tells beside its code. */
 export interface SystemErrorFields {
@@ -60,11 +62,23 @@ export class MillraceError extends Error implements SystemErrorFields {
 
 /** An error for an option of the wrong type or out of range. */
 export function invalidOption(name: string, expected: string, value: unknown): MillraceError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
-  return new MillraceError('ERR_INVALID_OPTION', `${name} has to be ${expected}, not ${shown}`)
+  return new MillraceError(
+    'ERR_INVALID_OPTION',
+    `${name} has to be ${expected}, not ${shown(value)}`,
+  )
 }
 
 /** Whatever was thrown, as an Error. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+  return thrown instanceof Error ? thrown : new Error(shown(thrown, String), { cause: thrown })
+}
+
+/** Any value as text. Some objects refuse to be text, and would throw. */
+function shown(value: unknown, text: (text: string) => string = JSON.stringify): string {
+  if (typeof value === 'string') return text(value)
+  try {
+    return String(value)
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
 }

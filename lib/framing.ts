@@ -1,6 +1,8 @@
 /** What the loop cuts a stream into, and the codecs of whole frames that name it. */
 
+import { checkNames } from './checks.js'
 import type { Codec } from './codec.js'
+import { isThenable } from './conn-writing.js'
 import { invalidOption, MillraceError } from './errors.js'
 import { checkFraming, type FramingInit } from './native.js'
 import type { Reader } from './reader.js'
@@ -79,8 +81,21 @@ function count(name: string, value: unknown, least = 0): number {
   return value as number
 }
 
+const LIMIT_NAMES: ReadonlySet<string> = new Set(['max'])
+const LENGTH_FIELD_NAMES: ReadonlySet<string> = new Set([
+  'bytes',
+  'offset',
+  'adjust',
+  'strip',
+  'endian',
+  'max',
+])
+
 function limit(options: { max?: number } | undefined): number {
-  const { max = DEFAULT_MAX } = options ?? {}
+  if (options === undefined) return DEFAULT_MAX
+  // A bound that is misspelt would be none.
+  checkNames(options, LIMIT_NAMES, ' of a framing')
+  const { max = DEFAULT_MAX } = options
   return count('max', max, 1)
 }
 
@@ -159,10 +174,11 @@ export interface LengthFieldOptions {
  * @throws `ERR_INVALID_OPTION`
  */
 export function lengthField(options: LengthFieldOptions = {}): FrameCodec<Of<'lengthField'>> {
-  const { bytes = 4, endian = 'big', adjust = 0 } = options
+  checkNames(options, LENGTH_FIELD_NAMES, ' of a framing')
+  const { bytes = 4, endian = 'big', adjust = 0, max } = options
+  if (![1, 2, 3, 4, 8].includes(bytes)) throw invalidOption('bytes', '1, 2, 3, 4 or 8', bytes)
   const offset = count('offset', options.offset === undefined ? 0 : options.offset)
   const strip = count('strip', options.strip === undefined ? offset + bytes : options.strip)
-  if (![1, 2, 3, 4, 8].includes(bytes)) throw invalidOption('bytes', '1, 2, 3, 4 or 8', bytes)
   if (!Number.isSafeInteger(adjust)) throw invalidOption('adjust', 'a whole number', adjust)
   if (endian !== 'big' && endian !== 'little') {
     throw invalidOption('endian', "'big' or 'little'", endian)
@@ -174,7 +190,7 @@ export function lengthField(options: LengthFieldOptions = {}): FrameCodec<Of<'le
     adjust,
     strip,
     endian,
-    max: limit(options),
+    max: max === undefined ? DEFAULT_MAX : count('max', max, 1),
   })
 }
 
@@ -226,7 +242,11 @@ export function encodeFrame(
   writer: FrameWriter = new FrameWriter(),
 ): Buffer {
   writer.aside()
-  writeFrame(codec, codec.framing, message, writer)
+  try {
+    writeFrame(codec, codec.framing, message, writer)
+  } finally {
+    writer.close()
+  }
   return writer.memory.subarray(writer.start, writer.pos)
 }
 
@@ -239,25 +259,25 @@ export function writeFrame<Out>(
 ): void {
   switch (framing.kind) {
     case 'raw':
-      codec.encode(message, to)
+      encodeBody(codec, message, to)
       return
     case 'lengthField':
       writeLengthField(codec, framing, message, to)
       return
     case 'line':
-      codec.encode(message, to)
+      encodeBody(codec, message, to)
       if (contains(to, 10)) throw invalid('a line cannot contain LF')
       checkLength(to.length, framing.max)
       to.u8(10)
       return
     case 'delimiter':
-      codec.encode(message, to)
+      encodeBody(codec, message, to)
       if (contains(to, framing.bytes)) throw invalid('a frame cannot contain its delimiter')
       checkLength(to.length, framing.max)
       to.bytes(framing.bytes)
       return
     case 'fixed':
-      codec.encode(message, to)
+      encodeBody(codec, message, to)
       if (to.length !== framing.size) {
         throw invalid(`a frame of ${to.length} bytes where all have ${framing.size}`)
       }
@@ -277,11 +297,11 @@ function writeLengthField<Out>(
   to: FrameWriter,
 ): void {
   if (offset !== 0 || strip !== bytes) {
-    codec.encode(message, to)
+    encodeBody(codec, message, to)
     return
   }
   to.reserve(bytes)
-  codec.encode(message, to)
+  encodeBody(codec, message, to)
   const { length } = to
   checkLength(length, max)
   const value = length - adjust
@@ -294,7 +314,7 @@ function writeLengthField<Out>(
 function writeVarint<Out>(codec: Encoder<Out>, max: number, message: Out, to: FrameWriter): void {
   // Most frames are short: one byte is reserved, and a longer body is moved.
   to.reserve(1)
-  codec.encode(message, to)
+  encodeBody(codec, message, to)
   const { length } = to
   checkLength(length, max)
   let width = 1
@@ -305,6 +325,20 @@ function writeVarint<Out>(codec: Encoder<Out>, max: number, message: Out, to: Fr
     to.memory[to.start + at] = at === width - 1 ? rest : (rest & 0x7f) | 0x80
     rest >>>= 7
   }
+}
+
+/**
+ * Calls `encode`, which has to be through when it returns.
+ *
+ * @throws `ERR_ENCODE_ASYNC`; whatever it throws
+ */
+export function encodeBody<Out>(codec: Encoder<Out>, message: Out, to: Writer): void {
+  const result: unknown = codec.encode(message, to)
+  // Some return the writer: nothing to look at more closely.
+  if (result === undefined || result === to || !isThenable(result)) return
+  // Its outcome is of no interest any more.
+  result.then(undefined, () => {})
+  throw new MillraceError('ERR_ENCODE_ASYNC', 'encode returned a promise; it has to be synchronous')
 }
 
 function contains(writer: FrameWriter, needle: number | Uint8Array): boolean {

@@ -62,6 +62,7 @@ export class Group {
     stopGroup(environment.handle, this.number)
     for (const loop of this.loops) {
       environment.loops[loop.index] = undefined
+      loop.isStopped = true
       environment.questions.stopped(loop)
     }
   }

@@ -3,13 +3,13 @@
 import { closeSync } from 'node:fs'
 import type { Bound } from './bound.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
-import { whole } from './checks.js'
 import { systemError } from './close-error.js'
+import { type CloseOptions, Closing } from './closing.js'
 import type { Conn } from './conn.js'
 import { Connection } from './connection.js'
 import { theEnvironment } from './environment.js'
 import { MillraceError } from './errors.js'
-import { deferred, unawaited, Wait } from './extras.js'
+import { deferred, unawaited } from './extras.js'
 import type { Group } from './group.js'
 import type { Loop } from './loop.js'
 import { closeListener, duplicateListener, pauseListener } from './native.js'
@@ -29,21 +29,23 @@ export interface ListenerHandle<In = unknown, Out = never, Data = unknown>
   readonly addresses: readonly string[]
   /** Its connections that are open. */
   readonly connections: number
-  /** Writes a message to all of its connections, or to a group of them; how many those were. */
+  /** Writes a message to all of its connections, or to a group of them; how many those were. Throws as `server.broadcast`. */
   broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Data>>): number
   /**
    * Accepts nothing more; the kernel's backlog holds those who connect. Resolves when that is so:
-   * connections accepted before may still open. Rejects with `ERR_CLOSED` once it is closed.
+   * connections accepted before may still open. Rejects with `ERR_CLOSED` once it is closed, with
+   * `ERR_LOOP_PANIC` if the loops that accept of it are lost.
    */
   pause(): Promise<void>
-  /** Accepts again, first those whom the backlog holds. Rejects with `ERR_CLOSED` once it is closed. */
+  /** Accepts again, first those whom the backlog holds. Rejects as `pause` does. */
   resume(): Promise<void>
   /**
    * A duplicate of its descriptor, to be handed to another process, for instance as one of `stdio` of
    * `spawn`, which there listens on `fd://3`. It is yours to close. From then on both accept, each
    * what it is quicker to take, until one closes; the path of a Unix socket is not removed any more.
    *
-   * Rejects with `ERR_CLOSED`; with `ERR_UNSUPPORTED` on Windows, or where it has several sockets.
+   * Rejects as `pause` does; with `ERR_UNSUPPORTED` on Windows, or where it has several sockets; with
+   * the system's error (`EMFILE`).
    */
   dup(): Promise<number>
   /**
@@ -53,20 +55,7 @@ export interface ListenerHandle<In = unknown, Out = never, Data = unknown>
    * `ERR_CLOSE_TIMEOUT`. Other listeners and their connections do not notice. A second call shares the
    * first one's promise.
    */
-  close(options?: { timeout?: number }): Promise<void>
-}
-
-const CLOSE_TIMEOUT = 30_000
-
-/** Checks what `close` takes. */
-export function closeTimeout(options: { timeout?: number }): number {
-  return whole('timeout', options.timeout, CLOSE_TIMEOUT, 0)
-}
-
-/** What those get that are still open after so many milliseconds. */
-export function timedOut(timeout: number, whose: string): MillraceError {
-  const why = `still open ${timeout} ms after its ${whose} began to close`
-  return new MillraceError('ERR_CLOSE_TIMEOUT', why)
+  close(options?: CloseOptions): Promise<void>
 }
 
 /** A lane's loop has nothing of a listener any more. */
@@ -85,12 +74,16 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
   /** Loops that have not said yet that they have nothing more of it. */
   readonly #open: Set<Loop>
   readonly #closed = deferred<void>()
-  #connections = 0
-  readonly #empty = new Wait()
   #isStopping = false
-  #closing: Promise<void> | undefined
-  /** The time to close is over. */
-  #gaveUp: MillraceError | undefined
+  readonly #closing: Closing = new Closing({
+    what: 'listener',
+    conns: () => this,
+    stop: () => {
+      this.stop()
+      return this.closed
+    },
+    over: () => this.forget(),
+  })
 
   constructor(server: AnyServer, group: Group, bound: Bound) {
     const { settings } = bound
@@ -112,7 +105,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
   }
 
   get connections(): number {
-    return this.#connections
+    return this.#closing.count
   }
 
   *[Symbol.iterator](): Iterator<Connection> {
@@ -127,9 +120,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     message: unknown,
     options: BroadcastOptions<Conn<unknown, unknown, unknown>> = {},
   ): number {
-    const { except, group = this } = options
-    const takes = (conn: Connection) => conn !== except && conn.profile === this
-    return broadcast(group as Iterable<Connection>, takes, message)
+    return broadcast(this, (conn) => conn.profile === this, message, options)
   }
 
   pause(): Promise<void> {
@@ -173,12 +164,12 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     if (this.#isStopping) throw closed(this.address)
     const { questions } = theEnvironment()
     const { loops } = this.#group
-    const alive = loops.filter((loop) => !loop.isDead)
-    const asked = this.#lanes.flatMap((lane) => {
+    const alive = this.#lanes.filter((lane) => !loops[lane]?.isDead)
+    // Of several sockets those are meant that are left; where none is, the first says why.
+    const lanes = alive.length > 0 ? alive : this.#lanes.slice(0, 1)
+    const asked = lanes.map((lane) => {
       const loop = loops[lane]
-      if (loop?.isDead) return []
-      const asked = loop === undefined ? alive : [loop]
-      return [questions.ask(asked, (ticket) => put(lane, ticket), late)]
+      return questions.ask(loop === undefined ? loops : [loop], (ticket) => put(lane, ticket), late)
     })
     const answers = await Promise.all(asked)
     for (const { errno } of answers) {
@@ -188,28 +179,8 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     return answers
   }
 
-  close(options: { timeout?: number } = {}): Promise<void> {
-    try {
-      const timeout = closeTimeout(options)
-      this.#closing ??= this.#close(timeout)
-    } catch (error) {
-      return Promise.reject(error as Error)
-    }
-    return this.#closing
-  }
-
-  async #close(timeout: number): Promise<void> {
-    const timer = setTimeout(() => this.#giveUp(timeout), timeout)
-    this.stop()
-    await this.closed
-    if (this.#connections > 0) await this.#empty.promise()
-    clearTimeout(timer)
-    this.forget()
-  }
-
-  #giveUp(timeout: number): void {
-    this.#gaveUp = timedOut(timeout, 'listener')
-    for (const conn of this) conn.destroy(this.#gaveUp)
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#closing.close(options)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -261,14 +232,12 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
   }
 
   opened(conn: Connection): void {
-    this.#connections++
-    // Accepted in the last sweep, and told only now.
-    if (this.#gaveUp !== undefined) conn.destroy(this.#gaveUp)
+    this.#closing.opened(conn)
   }
 
   /** One of its connections is gone, and has heard of it. */
   left(): void {
-    if (--this.#connections === 0) this.#empty.resolve()
+    this.#closing.left()
   }
 
   told(kind: number, loop: Loop, errno: number): void {

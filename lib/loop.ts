@@ -54,7 +54,10 @@ export class Loop {
   readonly slots: (Connection | undefined)[] = []
   /** Its datagram sockets by slot, counted from the first of these. */
   readonly sockets: (DatagramLane | undefined)[] = []
+  /** It has panicked. */
   isDead = false
+  /** Its group has stopped. */
+  isStopped = false
   readonly #words: number
   readonly #memory: Buffer
   readonly #ints: Int32Array

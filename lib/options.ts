@@ -1,7 +1,7 @@
 /** What `serve` takes, checked in one place. */
 
 import { availableParallelism } from 'node:os'
-import { flag, oneOf, whole } from './checks.js'
+import { checkNames, flag, oneOf, whole } from './checks.js'
 import type { Codec } from './codec.js'
 import { checkCodec } from './connection.js'
 import { invalidOption, MillraceError } from './errors.js'
@@ -19,6 +19,8 @@ import {
   type SocketOptions,
   socketPairs,
 } from './socket-options.js'
+
+export { checkNames }
 
 /** How new connections are spread over loops. */
 export type Balance = 'round-robin' | 'source-hash' | 'least-connections'
@@ -276,17 +278,6 @@ export function device(name: unknown): string {
     throw new MillraceError('ERR_UNSUPPORTED', `${process.platform} does not have bindToDevice`)
   }
   return name
-}
-
-/** Refuses options that there are not. */
-export function checkNames(options: unknown, names: ReadonlySet<string>, whose = ''): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalidOption('options', 'an object', options)
-  }
-  for (const name of Object.keys(options)) {
-    if (!names.has(name))
-      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}${whose}`)
-  }
 }
 
 /** Refuses handlers that are no functions. */

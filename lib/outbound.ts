@@ -2,7 +2,7 @@
 
 import type { Peer } from './datagram-peer.js'
 import { MillraceError } from './errors.js'
-import { type Encoder, type Framing, writeFrame } from './framing.js'
+import { type Encoder, encodeBody, type Framing, writeFrame } from './framing.js'
 import { HEADER, KIND_DESTROY, KIND_SEND, KIND_WRITE, SKIP } from './record.js'
 import { FrameWriter } from './writer.js'
 
@@ -106,6 +106,7 @@ export class Outbound {
     } finally {
       // Nothing was made visible: a throw leaves no trace.
       writer.isBusy = false
+      writer.close()
       if (this.#inside.length > 0) this.#follow()
     }
   }
@@ -114,7 +115,11 @@ export class Outbound {
   #writeInside<Out>(handle: Handle, codec: Encoder<Out>, framing: Framing, message: Out): number {
     const writer = new FrameWriter()
     writer.aside()
-    writeFrame(codec, framing, message, writer)
+    try {
+      writeFrame(codec, framing, message, writer)
+    } finally {
+      writer.close()
+    }
     const bytes = writer.memory.subarray(writer.start, writer.pos)
     this.#wait(KIND_WRITE, handle, Buffer.from(bytes))
     return bytes.length
@@ -140,7 +145,7 @@ export class Outbound {
     try {
       to.write(writer)
       writer.body = writer.pos
-      codec.encode(message, writer)
+      encodeBody(codec, message, writer)
       writer.isBusy = false
       const { length } = writer
       if (length > max) {
@@ -160,6 +165,7 @@ export class Outbound {
       return length
     } finally {
       writer.isBusy = false
+      writer.close()
       writer.done()
       if (!isInside && this.#inside.length > 0) this.#follow()
     }

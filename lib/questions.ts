@@ -1,7 +1,7 @@
 /** Questions put to loops beside the rings, which an `ANSWER` record answers. */
 
 import { MillraceError } from './errors.js'
-import { type Deferred, deferred } from './extras.js'
+import { type Deferred, deferred, unawaited } from './extras.js'
 import type { Loop } from './loop.js'
 
 /** What a loop, or its acceptor, answers. */
@@ -36,19 +36,25 @@ export class Questions {
    *
    * @param loops those who may answer; the first that lives does
    * @param late takes an answer that comes after the rejection: what it stands for may have to be closed
-   * @returns the answer; rejects with `ERR_LOOP_PANIC` if the loop that would answer is lost before, and
-   *   with `ERR_CLOSED` if it stops
+   * @returns the answer; rejects with `ERR_LOOP_PANIC` if the loop that would answer is lost, before or
+   *   meanwhile, and with `ERR_CLOSED` if it stops
    */
   ask(
     loops: readonly Loop[],
     put: (ticket: number) => void,
     late?: (answer: Answer) => void,
   ): Promise<Answer> {
+    const alive = loops.filter((loop) => !loop.isDead && !loop.isStopped)
+    if (alive.length === 0) {
+      // Nobody would ever answer.
+      const isLost = loops.some((loop) => loop.isDead)
+      return unawaited(Promise.reject(isLost ? lost() : stopped()))
+    }
     const ticket = this.#next
     this.#next = (ticket + 1) >>> 0
     put(ticket)
     const answer = deferred<Answer>()
-    this.#open.set(ticket, { loops, answer, late, isRejected: false })
+    this.#open.set(ticket, { loops: alive, answer, late, isRejected: false })
     this.#hold(1)
     return answer.promise
   }
@@ -67,15 +73,15 @@ export class Questions {
 
   /** That loop panicked. */
   lost(loop: Loop): void {
-    this.#without(loop, 'ERR_LOOP_PANIC', 'the event loop that was asked was lost')
+    this.#without(loop, lost)
   }
 
   /** That loop has stopped. */
   stopped(loop: Loop): void {
-    this.#without(loop, 'ERR_CLOSED', 'the event loop that was asked has stopped')
+    this.#without(loop, stopped)
   }
 
-  #without(loop: Loop, code: 'ERR_LOOP_PANIC' | 'ERR_CLOSED', message: string): void {
+  #without(loop: Loop, error: () => MillraceError): void {
     for (const [ticket, question] of this.#open) {
       const { loops, answer } = question
       if (!loops.includes(loop)) continue
@@ -84,9 +90,17 @@ export class Questions {
       if (loops[0] === loop && !question.isRejected) {
         question.isRejected = true
         this.#hold(-1)
-        answer.reject(new MillraceError(code, message))
+        answer.reject(error())
       }
       if (question.loops.length === 0) this.#open.delete(ticket)
     }
   }
+}
+
+function lost(): MillraceError {
+  return new MillraceError('ERR_LOOP_PANIC', 'the event loop that was asked was lost')
+}
+
+function stopped(): MillraceError {
+  return new MillraceError('ERR_CLOSED', 'the event loop that was asked has stopped')
 }

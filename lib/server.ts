@@ -3,15 +3,16 @@
 import { resolve } from './address.js'
 import { Bound } from './bound.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
+import { type CloseOptions, Closing } from './closing.js'
 import type { Conn } from './conn.js'
 import type { Connection } from './connection.js'
 import { theEnvironment } from './environment.js'
 import { MillraceError } from './errors.js'
-import { unawaited, Wait } from './extras.js'
+import { unawaited } from './extras.js'
 import type { Group } from './group.js'
 import type { Handlers } from './handlers.js'
 import type { ListenerSpec, ListenSpec } from './listen-spec.js'
-import { closeTimeout, Listener, type ListenerHandle, timedOut } from './listener.js'
+import { Listener, type ListenerHandle } from './listener.js'
 import type { Loop } from './loop.js'
 import { counters, dropService } from './native.js'
 import type { Settings } from './options.js'
@@ -83,6 +84,8 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined
    * iteration does, it passes over those of a `listener` with types of its own.
    *
    * @returns how many it was written to
+   * @throws `ERR_INVALID_OPTION`; what `encode` or the framing throws: nothing was sent then, except
+   *   where each connection has a codec of its own, to those before
    */
   broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Data>>): number
   /**
@@ -93,7 +96,7 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined
    *
    * @throws `ERR_INVALID_OPTION`
    */
-  close(options?: { timeout?: number }): Promise<void>
+  close(options?: CloseOptions): Promise<void>
   /** Keeps the process alive while it listens; the default. */
   ref(): this
   /** Lets the process end while it listens. */
@@ -115,18 +118,19 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   #addresses: readonly string[] = []
   /** Those that are closing, too. */
   readonly #all = new Set<Listener>()
-  #connections = 0
   /** By id, from the first `get` on. */
   #byId: Map<number, Connection> | undefined
   #isRefed = true
   #isListening = false
-  #closing: Promise<void> | undefined
   #isClosing = false
   #isStopped = false
   #onStopped: (() => void) | undefined
-  /** The time to close is over. */
-  #gaveUp: MillraceError | undefined
-  readonly #empty = new Wait()
+  readonly #closing: Closing = new Closing({
+    what: 'server',
+    conns: () => this.#conns(),
+    stop: () => this.#stop(),
+    over: () => this.#over(),
+  })
   readonly #lostLoops = new Set<Loop>()
   readonly #reporter = new Reporter()
 
@@ -211,14 +215,14 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
     return this.#listeners
   }
   get connections(): number {
-    return this.#connections
+    return this.#closing.count
   }
 
   stats(): ServerStats {
     const { handle } = theEnvironment()
     const isStopped = this.#isStopped
     return {
-      connections: this.#connections,
+      connections: this.connections,
       loops: isStopped
         ? []
         : this.loops.map((loop) => ({ loop: loop.index, ...counters(handle, loop.index) })),
@@ -256,41 +260,26 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
     message: unknown,
     options: BroadcastOptions<Conn<unknown, unknown, unknown>> = {},
   ): number {
-    const { except, group = this } = options
-    const takes = (conn: Connection) => conn !== except && this.#speaks(conn)
-    return broadcast(group as Iterable<Connection>, takes, message)
+    return broadcast(this, (conn) => this.#speaks(conn), message, options)
   }
 
-  close(options: { timeout?: number } = {}): Promise<void> {
-    try {
-      const timeout = closeTimeout(options)
-      this.#closing ??= this.#close(timeout)
-    } catch (error) {
-      return Promise.reject(error as Error)
-    }
-    return this.#closing
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#closing.close(options)
   }
 
-  async #close(timeout: number): Promise<void> {
+  #stop(): Promise<unknown> {
     this.#isClosing = true
-    const { handle } = theEnvironment()
-    const timer = setTimeout(() => this.#giveUp(timeout), timeout)
     const all = [...this.#all]
     for (const listener of all) listener.stop()
-    // A connection ends when its loop has said that its input is through, and its promises settle.
-    await Promise.all(all.map((listener) => listener.closed))
-    if (this.#connections > 0) await this.#empty.promise()
-    clearTimeout(timer)
-    for (const listener of all) listener.forget()
-    dropService(handle, this.#service)
+    return Promise.all(all.map((listener) => listener.closed))
+  }
+
+  #over(): void {
+    for (const listener of this.#all) listener.forget()
+    dropService(theEnvironment().handle, this.#service)
     this.#isStopped = true
     this.#group.leave()
     this.#onStopped?.()
-  }
-
-  #giveUp(timeout: number): void {
-    this.#gaveUp = timedOut(timeout, 'server')
-    for (const conn of this.#conns()) conn.destroy(this.#gaveUp)
   }
 
   /** It keeps the process alive while it listens, until that is closed. */
@@ -341,19 +330,16 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   }
 
   add(conn: Connection): void {
-    this.#connections++
     if (this.#speaks(conn)) this.#byId?.set(conn.id, conn)
     ;(conn.profile as Listener).opened(conn)
-    // Accepted in the last sweep, and told only now.
-    if (this.#gaveUp !== undefined) conn.destroy(this.#gaveUp)
+    this.#closing.opened(conn)
   }
 
   closed(conn: Connection, error: Error | undefined): void {
-    this.#connections--
     this.#byId?.delete(conn.id)
+    this.#closing.left()
     this.#reporter.closed(conn, error)
     ;(conn.profile as Listener).left()
-    if (this.#connections === 0) this.#empty.resolve()
   }
 
   /** Tells what no `close` tells: to `error`, or as a warning. */

@@ -1,5 +1,6 @@
 /** Writes a message, straight into a ring where there is room. */
 
+import { MillraceError } from './errors.js'
 import type { FrameReader, Reader } from './reader.js'
 
 /** The first size of a scratch buffer, and the largest that is kept for the next message. */
@@ -12,6 +13,8 @@ const SHORT = 24
  *
  * Numbers are big-endian; those ending in `le` are little-endian. A number out of range is cut to
  * its low bits, as typed arrays do.
+ *
+ * Valid only inside the `encode` it was given to: after that every method throws `ERR_WRITER_STALE`.
  */
 export interface Writer {
   /** Bytes written so far by this `encode`. */
@@ -42,6 +45,9 @@ export interface Writer {
   copy(reader: Reader, n: number): this
 }
 
+/** The limit of a writer that may not be used. */
+const CLOSED = Number.NEGATIVE_INFINITY
+
 const EMPTY = Buffer.alloc(0)
 const NOTHING = new DataView(EMPTY.buffer, 0, 0)
 
@@ -53,7 +59,7 @@ export class FrameWriter implements Writer {
   start = 0
   /** Where the next byte goes. */
   pos = 0
-  #limit = 0
+  #limit = CLOSED
   /** Where `encode` started: behind a header that the framing writes. */
   body = 0
   /** In a ring; otherwise in the scratch buffer. */
@@ -90,6 +96,11 @@ export class FrameWriter implements Writer {
     this.#scratchView = new DataView(this.#scratch.buffer, 0, size)
   }
 
+  /** The message is complete, or has failed: from here on every method throws. */
+  close(): void {
+    this.#limit = CLOSED
+  }
+
   /** The message is out of the scratch buffer: an outsize one is not kept. */
   done(): void {
     if (!this.inPlace && this.#scratch.length > SCRATCH) {
@@ -112,6 +123,12 @@ export class FrameWriter implements Writer {
 
   /** There is no room for `n` more: goes on in a scratch buffer, or in a larger one. */
   #extend(n: number): void {
+    if (this.#limit === CLOSED) {
+      throw new MillraceError(
+        'ERR_WRITER_STALE',
+        'a Writer is valid only inside the encode it was given to',
+      )
+    }
     const { memory, start, pos, body } = this
     const used = pos - start
     if (this.inPlace ? used + n > this.#scratch.length : true) {
@@ -228,6 +245,8 @@ export class FrameWriter implements Writer {
   }
 
   bytes(bytes: Uint8Array): this {
+    // Of anything else the length may be no number, and the place of the next byte neither.
+    if (!(bytes instanceof Uint8Array)) throw new TypeError('bytes have to be a Uint8Array')
     const n = bytes.length
     const at = this.#take(n)
     const memory = this.memory
@@ -240,6 +259,7 @@ export class FrameWriter implements Writer {
   }
 
   text(text: string, encoding: BufferEncoding = 'utf8'): this {
+    if (typeof text !== 'string') throw new TypeError('text has to be a string')
     const length = text.length
     if (length <= SHORT && (encoding === 'utf8' || encoding === 'latin1')) {
       const at = this.#take(length)
@@ -248,7 +268,8 @@ export class FrameWriter implements Writer {
     }
     const n = Buffer.byteLength(text, encoding)
     const at = this.#take(n)
-    this.memory.write(text, at, n, encoding)
+    // It may become less, of what is no proper hex or base64: behind it is what others wrote here.
+    this.pos = at + this.memory.write(text, at, n, encoding)
     return this
   }
 

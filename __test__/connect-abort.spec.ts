@@ -1,0 +1,93 @@
+import test from 'ava'
+import type { Conn } from 'millrace'
+import { Count } from './support/counts.js'
+import { blackhole, dial, peer } from './support/dial.js'
+import { gate } from './support/gate.js'
+import { start } from './support/serve.js'
+import { turns } from './support/turns.js'
+
+const linux = process.platform === 'linux' ? test : test.skip
+
+test('a signal that is aborted already rejects with its reason', async (t) => {
+  const to = await peer(t, 'tcp', () => t.fail('connected'))
+  const reason = new Error('never mind')
+  const open = () => t.fail('opened')
+  const connecting = dial(t, { to, open, signal: AbortSignal.abort(reason) })
+  t.is(await t.throwsAsync(connecting), reason)
+})
+
+linux('aborting while it connects rejects with the reason, whatever that is', async (t) => {
+  const to = `tcp://127.0.0.1:${await blackhole(t)}`
+  for (const reason of [new Error('changed my mind'), 'a word']) {
+    const abort = new AbortController()
+    const connecting = dial(t, { to, signal: abort.signal })
+    await turns(20)
+    abort.abort(reason)
+    t.is(await connecting.catch((error: unknown) => error), reason)
+  }
+})
+
+test('aborting a connection that is open destroys it', async (t) => {
+  const ended = gate()
+  const to = await peer(t, 'tcp', (socket) => socket.resume().on('close', () => ended.open()))
+  const abort = new AbortController()
+  const closed = gate<Error | undefined>()
+  const close = (_conn: Conn, error?: Error) => closed.open(error)
+  const conn = await dial(t, { to, signal: abort.signal, close })
+  const reason = new Error('enough')
+  abort.abort(reason)
+  t.is(conn.readyState, 'closed')
+  t.is(await closed.passed, reason)
+  await ended.passed
+})
+
+test('whenever it is aborted, either nothing is heard or open and then close', async (t) => {
+  const to = await peer(t, 'tcp', (socket) => socket.resume())
+  const loops = await start(t, {})
+  const results = new Set<string>()
+  for (let round = 0; round < 100; round++) {
+    const abort = new AbortController()
+    const heard: string[] = []
+    const closed = gate()
+    const connecting = dial(t, {
+      to,
+      loops,
+      signal: abort.signal,
+      open: () => void heard.push('open'),
+      message: () => t.fail('a message of nobody'),
+      close() {
+        heard.push('close')
+        closed.open()
+      },
+    })
+    await turns(round % 10)
+    abort.abort()
+    const result = await connecting.then(
+      () => 'connected',
+      (error: Error) => error.name,
+    )
+    if (result === 'connected') await closed.passed
+    else t.is(result, 'AbortError')
+    await turns(3)
+    t.deepEqual(heard, result === 'connected' ? ['open', 'close'] : [])
+    results.add(result)
+  }
+  // Both has happened: else this says less than it seems to.
+  t.is(results.size, 2)
+})
+
+test('many may wait for one signal', async (t) => {
+  const to = await peer(t, 'tcp', (socket) => socket.resume())
+  const loops = await start(t, {})
+  const abort = new AbortController()
+  const closes = new Count()
+  const conns = await Promise.all(
+    Array.from({ length: 50 }, () =>
+      dial(t, { to, loops, signal: abort.signal, close: () => closes.up() }),
+    ),
+  )
+  conns[0]?.destroy()
+  abort.abort()
+  await closes.reaches(50)
+  t.true(conns.every((conn) => conn.readyState === 'closed'))
+})

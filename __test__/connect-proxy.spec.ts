@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto'
+import test from 'ava'
+import { type Conn, connect } from 'millrace'
+import { dial, peer } from './support/dial.js'
+import { gate } from './support/gate.js'
+import { KINDS } from './support/kinds.js'
+import { LOOPS, start } from './support/serve.js'
+import { turns } from './support/turns.js'
+
+for (const kind of KINDS) {
+  for (const loops of [1, 3]) {
+    test(`T24: a proxy has both connections of a pair on one loop and holds each back for the other (${kind}, loops: ${loops})`, async (t) => {
+      // More than the kernel's buffers hold between two ends.
+      const size = 12 << 20
+      const count = 3
+      // The slow side: it reads when told to, and then gives all of it back.
+      const read = gate()
+      const backend = await peer(t, kind, (socket) => {
+        void read.passed.then(() => socket.pipe(socket))
+      })
+      const pairs: [number, number][] = []
+      let isHeldBack = false
+      interface Side {
+        other: Conn<Buffer, Uint8Array | string, Side> | undefined
+      }
+      const pipe = {
+        highWaterMark: 64 * 1024,
+        message(conn: Conn<Buffer, Uint8Array | string, Side>, chunk: Buffer) {
+          if (conn.data.other?.write(chunk) === false) {
+            isHeldBack = true
+            conn.pause()
+          }
+        },
+        drain: (conn: Conn<Buffer, Uint8Array | string, Side>) => conn.data.other?.resume(),
+        close: (conn: Conn<Buffer, Uint8Array | string, Side>) => conn.data.other?.end(),
+      }
+      const server = await start<Buffer, Uint8Array | string, Side>(t, {
+        loops: LOOPS === 'inline' ? 'inline' : loops,
+        data: (): Side => ({ other: undefined }),
+        ...pipe,
+        async open(conn) {
+          conn.pause()
+          const other = await connect<Buffer, Uint8Array | string, Side>({
+            to: backend,
+            loop: conn,
+            data: (): Side => ({ other: conn }),
+            ...pipe,
+          })
+          conn.data.other = other
+          // The client may have left meanwhile: its `close` had nobody to end.
+          if (conn.readyState === 'closed') other.end()
+          pairs.push([conn.loop, other.loop])
+          conn.resume()
+        },
+      })
+      const clients = await Promise.all(
+        Array.from({ length: count }, async () => {
+          const bytes = randomBytes(size)
+          let length = 0
+          const chunks: Buffer[] = []
+          const back = gate()
+          const conn = await dial(t, {
+            to: `tcp://127.0.0.1:${server.port}`,
+            message(_conn, chunk) {
+              chunks.push(chunk)
+              length += chunk.length
+              if (length === bytes.length) back.open()
+            },
+          })
+          conn.write(bytes)
+          return { bytes, chunks, back, conn }
+        }),
+      )
+      // Held back all the way, until the backends read.
+      while (!isHeldBack || pairs.length < count) await turns(1)
+      read.open()
+      for (const { bytes, chunks, back } of clients) {
+        await back.passed
+        t.true(Buffer.concat(chunks).equals(bytes))
+      }
+      for (const [one, other] of pairs) t.is(one, other)
+      const used = new Set(pairs.map(([one]) => one)).size
+      t.is(used, LOOPS === 'inline' ? 1 : loops)
+    })
+  }
+}

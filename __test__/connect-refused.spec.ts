@@ -1,0 +1,107 @@
+import test from 'ava'
+import { connect, type MillraceError } from 'millrace'
+import { blackhole, deadPort, dial, path, peer } from './support/dial.js'
+import { millraceThreadsOf } from './support/proc.js'
+import { LOOPS, start } from './support/serve.js'
+import { turns } from './support/turns.js'
+
+const isLinux = process.platform === 'linux'
+const linux = isLinux ? test : test.skip
+/** Alone, since it counts the threads of the process. */
+const serialLinux = isLinux ? test.serial : test.skip
+
+test('a connection that is refused rejects as it does in Node', async (t) => {
+  const port = await deadPort()
+  const error = await t.throwsAsync<MillraceError>(dial(t, { to: `tcp://127.0.0.1:${port}` }))
+  const { code, syscall, address, errno } = error
+  t.deepEqual(
+    { code, syscall, address },
+    {
+      code: 'ECONNREFUSED',
+      syscall: 'connect',
+      address: '127.0.0.1',
+    },
+  )
+  t.is(error.port, port)
+  t.true((errno as number) < 0)
+  t.is(error.message, `connect ECONNREFUSED 127.0.0.1:${port}`)
+  t.is(error.cause, undefined)
+})
+
+if (process.platform !== 'win32') {
+  test('a Unix socket that is not there, or that nobody listens on, rejects with its path', async (t) => {
+    const nowhere = path()
+    const error = await t.throwsAsync<MillraceError>(dial(t, { to: `unix://${nowhere}` }))
+    t.is(error.code, 'ENOENT')
+    t.is(error.address, nowhere)
+    t.is(error.port, undefined)
+  })
+}
+
+serialLinux('connecting ends with the timeout, and leaves no thread behind', async (t) => {
+  const to = `tcp://127.0.0.1:${await blackhole(t)}`
+  // Those of the listener stay; with several loops it has an acceptor.
+  const others = LOOPS === 'inline' ? 0 : LOOPS + Number(LOOPS > 1)
+  t.is((await millraceThreadsOf(others)).length, others)
+  const error = await t.throwsAsync<MillraceError>(connect({ to, timeout: 20, loops: 1 }))
+  t.is(error.code, 'ERR_CONNECT_TIMEOUT')
+  t.true(error.message.includes(to))
+  t.is((await millraceThreadsOf(others)).length, others)
+})
+
+linux('it comes from localAddress, and thousands may share one port of it', async (t) => {
+  const seen: string[] = []
+  const to = await peer(t, 'tcp', (socket) => seen.push(socket.remoteAddress as string))
+  const one = await dial(t, { to, localAddress: '127.0.0.5' })
+  t.regex(one.local, /^127\.0\.0\.5:[1-9]\d*$/)
+  const port = await deadPort()
+  const two = await dial(t, { to, localAddress: `127.0.0.6:${port}` })
+  t.is(two.local, `127.0.0.6:${port}`)
+  while (seen.length < 2) await turns(1)
+  t.deepEqual(seen, ['127.0.0.5', '127.0.0.6'])
+  await t.throwsAsync(dial(t, { to, localAddress: '192.0.2.1' }), { code: 'EADDRNOTAVAIL' })
+  await t.throwsAsync(dial(t, { to, localAddress: '::1' }), { code: 'ERR_INVALID_ADDRESS' })
+})
+
+test('options that do not fit are refused', async (t) => {
+  const to = 'tcp://127.0.0.1:1'
+  const server = await start(t, {})
+  const conn = await dial(t, { to: `tcp://127.0.0.1:${server.port}` })
+  const option = { code: 'ERR_INVALID_OPTION' }
+  const address = { code: 'ERR_INVALID_ADDRESS' }
+  await t.throwsAsync(connect({} as never), address)
+  await t.throwsAsync(connect(undefined as never), option)
+  await t.throwsAsync(connect({ to: 'tcp://127.0.0.1:0' }), address)
+  await t.throwsAsync(connect({ to: 'http://127.0.0.1:80' }), address)
+  for (const zone of ['-1', '1e3', '0x1', '4294967297', 'no such'])
+    await t.throwsAsync(connect({ to: `tcp://[fe80::1%${zone}]:80` }), address)
+  await t.throwsAsync(connect({ to, listen: to } as never), option)
+  await t.throwsAsync(connect({ to, loop: conn, loops: server }), option)
+  await t.throwsAsync(connect({ to, loop: {} as never }), option)
+  await t.throwsAsync(connect({ to, loop: conn, ringBytes: 4096 }), option)
+  await t.throwsAsync(connect({ to, loops: 0 }), option)
+  await t.throwsAsync(connect({ to, ringBytes: 4096 }), option)
+  await t.throwsAsync(connect({ to, timeout: 0 }), option)
+  await t.throwsAsync(connect({ to, timeout: '1s' as never }), option)
+  await t.throwsAsync(connect({ to, signal: {} as never }), option)
+  await t.throwsAsync(connect({ to, localAddress: 7 as never }), option)
+  await t.throwsAsync(connect({ to, localAddress: 'localhost' }), address)
+  await t.throwsAsync(connect({ to, localAddress: '127.0.0.1:65536' }), address)
+  await t.throwsAsync(connect({ to, message: 'none' as never }), option)
+  await t.throwsAsync(connect({ to, offline: 'queue' } as never), option)
+  await t.throwsAsync(connect({ to, reconnect: 7 as never }), option)
+  if (process.platform !== 'win32') {
+    const to = 'unix:///tmp/x'
+    await t.throwsAsync(connect({ to, localAddress: '127.0.0.1' }), option)
+    const sockets = [{ keepAlive: true }, { noDelay: true }, { linger: 0 as const }, { dscp: 0 }]
+    for (const each of sockets) {
+      await t.throwsAsync(connect({ to, ...each }), option)
+      await t.throwsAsync(connect({ to, reconnect: true, ...each }), option)
+    }
+    // What it has, or is not said, is no obstacle: nobody is there.
+    const there = connect({ to: `unix://${path()}`, sendBuffer: 4096, noDelay: undefined } as never)
+    await t.throwsAsync(there, { code: 'ENOENT' })
+  }
+  conn.destroy()
+  await t.throwsAsync(connect({ to, loop: conn }), option)
+})
