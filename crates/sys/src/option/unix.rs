@@ -20,11 +20,9 @@ pub(super) fn is_supported(option: SocketOption) -> bool {
     match option {
         O::NoDelay | O::KeepAlive | O::Reset | O::ReceiveBuffer | O::SendBuffer => true,
         O::KeepIdle | O::KeepInterval | O::KeepCount | O::Dscp => HAS_KEEP_PARTS,
-        O::UserTimeout
-        | O::QuickAck
-        | O::FastOpen
-        | O::DeferAccept
-        | O::FastOpenConnect => IS_LINUX,
+        O::UserTimeout | O::QuickAck | O::FastOpen | O::DeferAccept | O::FastOpenConnect => {
+            IS_LINUX
+        }
     }
 }
 
