@@ -45,8 +45,8 @@ export interface Writer {
   copy(reader: Reader, n: number): this
 }
 
-/** The limit of a writer that may not be used. */
-const CLOSED = Number.NEGATIVE_INFINITY
+/** The limit of a writer that may not be used: before every place. (A small integer, as the others are.) */
+const CLOSED = -1
 
 const EMPTY = Buffer.alloc(0)
 const NOTHING = new DataView(EMPTY.buffer, 0, 0)

@@ -68,7 +68,16 @@ impl Consumer {
         reason = "a lending iterator: the record borrows the consumer"
     )]
     pub fn next(&mut self) -> Option<Record<'_>> {
-        if self.is_empty() {
+        if self.is_empty() { None } else { self.next_seen() }
+    }
+
+    /// Takes the next record of those that were there when [`is_empty`](Self::is_empty) last looked, which
+    /// it does only when those are taken: an end, however fast the producer is.
+    ///
+    /// # Panics
+    /// As [`next`](Self::next).
+    pub fn next_seen(&mut self) -> Option<Record<'_>> {
+        if self.head == self.tail {
             return None;
         }
         let mut offset = self.memory.offset(self.head);
@@ -171,6 +180,20 @@ mod tests {
             assert_eq!(lent, [[round, 0], [round, 1], [round, 2]]);
             consumer.release();
         }
+    }
+
+    #[test]
+    fn what_is_published_after_a_look_waits_for_the_next() {
+        let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
+        assert!(producer.push(LABEL, b"one", 0));
+        producer.publish();
+        assert!(!consumer.is_empty());
+        assert!(producer.push(LABEL, b"two", 0));
+        producer.publish();
+        assert_eq!(consumer.next_seen().unwrap().payload, b"one");
+        assert!(consumer.next_seen().is_none());
+        assert!(!consumer.is_empty());
+        assert_eq!(consumer.next_seen().unwrap().payload, b"two");
     }
 
     #[test]

@@ -360,7 +360,10 @@ impl EventLoop {
     /// Does what the user wrote, all of it: this side never waits for its own ring first.
     fn take_records(&mut self) {
         let mut count = 0;
-        while let Some(record) = self.outbound.next() {
+        // What is written meanwhile has the next turn: a user who writes without a pause does not keep
+        // the loop from its sockets.
+        let _ = self.outbound.is_empty();
+        while let Some(record) = self.outbound.next_seen() {
             let (slot, generation) = (record.label.slot, record.label.generation);
             if is_datagrams(slot) {
                 let kind = record.label.kind;
