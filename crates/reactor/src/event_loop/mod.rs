@@ -1,12 +1,15 @@
 //! One event loop as a state machine: a turn does what there is to do, whoever calls it.
 //!
-//! `accepting.rs` takes connections in, `dialing.rs` makes others, `asking.rs` answers questions about
-//! them, `telling.rs` says what they have to tell, `datagrams.rs` is for sockets without connections.
+//! `accepting.rs` takes connections in, `dialing.rs` makes others, `obeying.rs` does what the user wrote to
+//! them, `settling.rs` puts them where they have to go next, `asking.rs` answers questions about them,
+//! `telling.rs` says what they have to tell, `datagrams.rs` is for sockets without connections.
 
 mod accepting;
 mod asking;
 mod datagrams;
 mod dialing;
+mod obeying;
+mod settling;
 mod telling;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -14,7 +17,7 @@ pub(crate) mod tests;
 pub(crate) use telling::News;
 
 use crate::acceptor::{WAKER, drop_item};
-use crate::conn::{Conn, Next};
+use crate::conn::Conn;
 use crate::control::Cause;
 use crate::handoff::Handoff;
 use crate::io::Io;
@@ -22,9 +25,9 @@ use crate::listeners::Listeners;
 use crate::shared::{Bell, LoopHandle};
 use crate::slab::Slab;
 use crate::timers::Timers;
-use datagrams::{DatagramSockets, is_datagrams};
+use datagrams::DatagramSockets;
 use dialing::Dialing;
-use millrace_ring::record::{kind, reason};
+use millrace_ring::record::kind;
 use millrace_ring::{Consumer, Producer};
 use mio::{Events, Poll, Token, Waker};
 use std::collections::VecDeque;
@@ -42,8 +45,6 @@ const EVENTS: usize = 1024;
 const UNTOLD: usize = 1024;
 /// Commands taken in one turn: thousands of dials delay the other connections no longer than this.
 const COMMANDS: usize = 256;
-/// Outbound records between two looks at what is released.
-const RELEASE: u32 = 256;
 
 /// What a turn leaves to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -354,161 +355,6 @@ impl EventLoop {
             Handoff::Answer(news) => self.news.push_back(news),
             #[cfg(feature = "inject")]
             Handoff::Panic => panic!("injected"),
-        }
-    }
-
-    /// Does what the user wrote, all of it: this side never waits for its own ring first.
-    fn take_records(&mut self) {
-        let mut count = 0;
-        // What is written meanwhile has the next turn: a user who writes without a pause does not keep
-        // the loop from its sockets.
-        let _ = self.outbound.is_empty();
-        while let Some(record) = self.outbound.next_seen() {
-            let (slot, generation) = (record.label.slot, record.label.generation);
-            if is_datagrams(slot) {
-                let kind = record.label.kind;
-                self.take_for_datagrams(slot, generation, kind);
-            } else if let Some(conn) = self.conns.find(slot, generation) {
-                let io = &mut self.io;
-                let next = match record.label.kind {
-                    kind::WRITE => conn.write(record.payload, slot, generation, io),
-                    kind::END => match conn.end() {
-                        Next::Wait => conn.drive(slot, generation, io),
-                        next => next,
-                    },
-                    kind::DESTROY => Next::Close(Cause::of(reason::DESTROYED)),
-                    kind::PAUSE => {
-                        conn.pause();
-                        Next::Wait
-                    }
-                    kind::RESUME => {
-                        conn.resume();
-                        conn.drive(slot, generation, io)
-                    }
-                    kind::ASK => {
-                        conn.ask();
-                        Next::Wait
-                    }
-                    kind::FLUSH => {
-                        conn.flush();
-                        Next::Wait
-                    }
-                    other => unreachable!("record of kind {other}"),
-                };
-                self.settle(slot, next);
-            }
-            count += 1;
-            if count % RELEASE == 0 {
-                self.send_gathered();
-                self.outbound.release();
-            }
-        }
-        self.send_gathered();
-        if count > 0 {
-            self.io.shared.counters.records_out(u64::from(count));
-        }
-        self.outbound.release();
-        if self.handle.0.room.ring_for_room(|| true) {
-            self.handle.0.bell.ring();
-        }
-    }
-
-    fn go_on_with_next_ready(&mut self) {
-        if let Some(slot) = self.ready.pop_front() {
-            if let Some((_, conn)) = self.conns.get_mut(slot) {
-                conn.is_ready = false;
-            } else if is_datagrams(slot) {
-                self.unready_datagrams(slot);
-            }
-            self.go_on(slot);
-            self.io.publish_batch();
-        }
-    }
-
-    /// Lets a connection go on that waited for the user to empty the ring.
-    fn go_on_after_waiting(&mut self, slot: u32) {
-        if let Some((_, conn)) = self.conns.get_mut(slot) {
-            conn.is_waiting = false;
-        } else if is_datagrams(slot) {
-            self.unwait_datagrams(slot);
-        }
-        self.go_on(slot);
-    }
-
-    fn go_on(&mut self, slot: u32) {
-        if let Some((generation, conn)) = self.conns.get_mut(slot) {
-            let next = conn.drive(slot, generation, &mut self.io);
-            self.settle(slot, next);
-        } else if is_datagrams(slot) {
-            self.go_on_with_datagrams(slot);
-        }
-    }
-
-    /// Puts a connection where it has to go next.
-    fn settle(&mut self, slot: u32, next: Next) {
-        let Some((generation, conn)) = self.conns.get_mut(slot) else { return };
-        let next = conn.watch_writes(next, self.poll.registry(), token(slot, generation));
-        match next {
-            Next::Wait => {}
-            Next::Again if conn.is_ready => {}
-            Next::Starve | Next::Hold(_) if conn.is_waiting => {}
-            Next::Again => {
-                conn.is_ready = true;
-                self.ready.push_back(slot);
-            }
-            Next::Starve => {
-                conn.is_waiting = true;
-                self.starved.push_back(slot);
-                self.io.is_crowded = true;
-            }
-            Next::Hold(position) => {
-                conn.is_waiting = true;
-                self.held.push_back((slot, position));
-            }
-            Next::Close(cause) => {
-                if let Some(mut socket) = conn.close(cause) {
-                    conn.calm(cause, &socket);
-                    socket.deregister(self.poll.registry());
-                    // Closed before the listener hears of it, for it may have waited for the descriptor.
-                    drop(socket);
-                    conn.listener.release();
-                    self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
-                    self.io.shared.counters.closed(1);
-                }
-            }
-        }
-        let waits = conn.socket.is_some() && conn.is_ending();
-        if waits && conn.deadline == 0 {
-            conn.deadline = self.timers.at(self.io.now, conn.listener.limits.linger);
-            self.timers.set(slot, 0, conn.deadline);
-        }
-        if !waits && conn.deadline != 0 {
-            self.timers.set(slot, conn.deadline, 0);
-            conn.deadline = 0;
-        }
-        if !conn.notes.is_empty() && !conn.notes.listed {
-            conn.notes.listed = true;
-            self.untold.push_back(slot);
-        }
-        if conn.socket.is_none() && conn.notes.closed {
-            self.free(slot);
-        }
-    }
-
-    /// The last word was said, and the socket is gone.
-    fn free(&mut self, slot: u32) {
-        self.conns.remove(slot);
-    }
-
-    fn expire(&mut self) {
-        while let Some(slot) = self.timers.expired(self.io.now) {
-            if let Some((_, conn)) = self.conns.get_mut(slot) {
-                conn.deadline = 0;
-                let next = conn.expire();
-                self.settle(slot, next);
-            } else if is_datagrams(slot) {
-                self.expire_datagrams(slot);
-            }
         }
     }
 }
