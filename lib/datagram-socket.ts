@@ -20,7 +20,10 @@ export interface DatagramStats {
   readonly bytesRead: number
   /** Bytes that the kernel took. */
   readonly bytesWritten: number
-  /** Datagrams that the kernel dropped because nobody received them in time. Linux; elsewhere 0. */
+  /**
+   * Datagrams that the kernel dropped because nobody received them in time; several that came to it as
+   * one count once. Linux; elsewhere 0.
+   */
   readonly dropped: number
   /** Datagrams that `send` dropped because `maxWriteBuffer` was reached. */
   readonly discarded: number
