@@ -1,6 +1,6 @@
 /** What `bind` takes, checked in one place. */
 
-import { isIP, isIPv4 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { indexOfInterface } from './address.js'
 import { flag, INT, whole } from './checks.js'
@@ -9,7 +9,7 @@ import { checkCodec } from './connection.js'
 import type { DatagramHandlers, DatagramSocket, MembershipOptions } from './datagram-socket.js'
 import { invalidOption, MillraceError } from './errors.js'
 import { DEFAULT_MAX } from './framing.js'
-import { balancesPorts, hasSocketOption, type SettingInit } from './native.js'
+import { balancesPorts, hasSocketOption, hasSourcesV6, type SettingInit } from './native.js'
 import { checkNames, checkSignal, device, MAX_PARKED_FRAMES } from './options.js'
 import { DATAGRAM_BYTES, HEADER, OPTION_DSCP } from './record.js'
 import type { Server } from './server.js'
@@ -305,13 +305,25 @@ export function membership(
   }
   const [ip = '', zone] = family === 6 ? address.split('%') : []
   if (!/^ff/i.test(ip)) throw invalidGroup(group)
-  if (options.source !== undefined) {
+  const setting = { name, value: interfaceOfIPv6(options.interface ?? zone), group: ip }
+  return options.source === undefined ? setting : ofSource(setting, options.source)
+}
+
+/** The same for one source only, which may have the zone that `info.address` shows. */
+function ofSource(setting: SettingInit, source: unknown): SettingInit {
+  if (typeof source !== 'string' || !isIPv6(source) || /^ff/i.test(source))
+    throw invalidOption('source', 'the IPv6 address of a host', source)
+  if (!hasSourcesV6()) {
     throw new MillraceError(
       'ERR_UNSUPPORTED',
-      'the source of an IPv6 multicast cannot be chosen: look at info.address',
+      `${process.platform} takes no IPv6 multicasts of one source: look at info.address`,
     )
   }
-  return { name, value: interfaceOfIPv6(options.interface ?? zone), group: ip }
+  const [host = '', zone] = source.split('%')
+  const value = setting.value === 0 ? interfaceOfIPv6(zone) : setting.value
+  if (zone !== undefined && interfaceOfIPv6(zone) !== value)
+    throw invalidOption('source', 'an address on the interface of the group', source)
+  return { ...setting, value, source: host }
 }
 
 /** The interface of outgoing multicasts, as the native half takes it. */

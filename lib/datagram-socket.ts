@@ -37,7 +37,7 @@ export interface DatagramStats {
 export interface MembershipOptions {
   /** IPv4: the name of an interface or its address. IPv6: its name or index. Default: the system's choice. */
   interface?: string | number
-  /** Only what this host sends, by its IPv4 address. */
+  /** Only what this host sends, by its address, of the group's family. */
   source?: string
 }
 

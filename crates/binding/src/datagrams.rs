@@ -100,20 +100,25 @@ impl SettingInit {
     }
 
     fn membership(&self) -> Result<Membership> {
+        let source = self.source.as_ref().map(|source| address(Some(source))).transpose()?;
+        let other = || Error::from_reason("a group and its source are of one family");
         Ok(match address(self.group.as_ref())? {
             IpAddr::V4(group) => {
-                let source = match &self.source {
-                    Some(_) => match address(self.source.as_ref())? {
-                        IpAddr::V4(source) => Some(source),
-                        IpAddr::V6(_) => {
-                            return Err(Error::from_reason("an IPv4 group has IPv4 sources"));
-                        }
-                    },
+                let source = match source {
+                    Some(IpAddr::V4(source)) => Some(source),
+                    Some(IpAddr::V6(_)) => return Err(other()),
                     None => None,
                 };
                 Membership::V4 { group, interface: self.interface_v4()?, source }
             }
-            IpAddr::V6(group) => Membership::V6 { group, interface: self.value },
+            IpAddr::V6(group) => {
+                let source = match source {
+                    Some(IpAddr::V6(source)) => Some(source),
+                    Some(IpAddr::V4(_)) => return Err(other()),
+                    None => None,
+                };
+                Membership::V6 { group, interface: self.value, source }
+            }
         })
     }
 }
@@ -243,4 +248,10 @@ pub fn get_datagrams(environment: u32, number: u32, option: u32) -> Result<Optio
 #[napi]
 pub fn interface_index(name: String) -> u32 {
     millrace_sys::interface_index(&name)
+}
+
+/// Whether a group of IPv6 multicasts can be joined for one source.
+#[napi]
+pub fn has_sources_v6() -> bool {
+    millrace_sys::datagrams::HAS_SOURCES_V6
 }

@@ -7,6 +7,7 @@
 mod batched;
 #[cfg(not(target_os = "linux"))]
 mod single;
+mod source;
 #[cfg(target_os = "linux")]
 mod train;
 
@@ -14,6 +15,7 @@ mod train;
 pub use batched::{Inbox, Outbox, dropped, take_trains};
 #[cfg(not(target_os = "linux"))]
 pub use single::{Inbox, Outbox, dropped, take_trains};
+pub use source::{HAS_SOURCES_V6, SourceGroup};
 
 use std::net::SocketAddr;
 
