@@ -144,6 +144,7 @@ export const CONNECTED_NAMES: ReadonlySet<string> = new Set([
   ...COMMON_NAMES,
   'to',
   'loop',
+  'timeout',
   'localAddress',
 ])
 const MULTICAST_NAMES: ReadonlySet<string> = new Set(['groups', 'interface', 'ttl', 'loopback'])
