@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import test from 'ava'
 import type { DatagramInfo } from 'millrace'
-import { bound, LARGEST } from './support/datagrams.js'
+import { bound, LARGEST, peer } from './support/datagrams.js'
 import { gate } from './support/gate.js'
 
 /** Bytes that nobody mistakes for those of another datagram. */
@@ -113,4 +113,42 @@ test('what came in one go while a socket was paused comes after resume, in order
   setImmediate(() => socket.resume())
   await passed
   t.deepEqual(seen, sent)
+})
+
+test('without receiveOffload every datagram that the kernel drops counts', async (t) => {
+  if (process.platform !== 'linux') {
+    t.log('only Linux tells what it dropped')
+    t.pass()
+    return
+  }
+  let count = 0
+  const { passed, open } = gate<void>()
+  const socket = await bound(t, {
+    receiveBuffer: 1,
+    receiveOffload: false,
+    message(_, message) {
+      if (String(message) === 'last') open()
+      else count++
+    },
+  })
+  socket.pause()
+  const sender = await bound(t, { maxWriteBuffer: 16 << 20, highWaterMark: 16 << 20 })
+  for (let at = 0; at < 3000; at++) sender.send(payload(1, 200), `127.0.0.1:${socket.port}`)
+  // What was sent before it is closed is sent.
+  await sender.close()
+  t.is(sender.stats().sent, 3000)
+  const { dropped } = socket.stats()
+  t.true(dropped > 2000)
+  socket.resume()
+  // It may itself be dropped, as long as something is there to be taken out.
+  let isThrough = false
+  void passed.then(() => {
+    isThrough = true
+  })
+  const client = await peer(t)
+  while (!isThrough) {
+    client.send('last', socket.port)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  t.is(count + dropped, 3000)
 })

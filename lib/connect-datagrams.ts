@@ -37,6 +37,7 @@ export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
       | 'ttl'
       | 'receiveBuffer'
       | 'sendBuffer'
+      | 'receiveOffload'
       | 'dscp'
       | 'bindToDevice'
       | 'ringBytes'

@@ -76,6 +76,12 @@ export interface BindOptions<In, Out> extends DatagramHandlers<In, Out> {
   receiveBuffer?: number
   /** Bytes that the kernel may hold that are not sent yet. */
   sendBuffer?: number
+  /**
+   * Let the kernel hand over several datagrams of one sender at a time, where they come so: it takes
+   * less work, and those that are dropped together count once in `stats().dropped`. Each is a message
+   * of its own all the same. Linux; elsewhere it changes nothing. Default true.
+   */
+  receiveOffload?: boolean
   /** The class of the packets (differentiated services), 0 to 63. Not on Windows. */
   dscp?: number
   /** Take only what comes in by this interface, such as `eth0`, and send by it. Linux. */
@@ -98,6 +104,7 @@ export interface DatagramSettings {
   readonly maxParked: { readonly bytes: number; readonly datagrams: number }
   readonly reusePort: boolean | undefined
   readonly reuseAddress: boolean
+  readonly receiveOffload: boolean
   readonly ipv6Only: boolean | undefined
   readonly device: string | undefined
   /** The system's, for every socket. */
@@ -124,6 +131,7 @@ const COMMON_NAMES = [
   'ttl',
   'receiveBuffer',
   'sendBuffer',
+  'receiveOffload',
   'dscp',
   'bindToDevice',
   'ringBytes',
@@ -191,6 +199,7 @@ export function checkBind(
     },
     reusePort: options.reusePort === undefined ? undefined : checkReusePort(options.reusePort),
     reuseAddress: flag('reuseAddress', options.reuseAddress, false),
+    receiveOffload: flag('receiveOffload', options.receiveOffload, true),
     ipv6Only:
       options.ipv6Only === undefined ? undefined : flag('ipv6Only', options.ipv6Only, false),
     device: options.bindToDevice === undefined ? undefined : device(options.bindToDevice),

@@ -47,6 +47,8 @@ pub struct DatagramInit {
     pub peer_scope: u32,
     pub reuse_port: bool,
     pub reuse_address: bool,
+    /// Take several datagrams of one sender from the kernel at a time, where it can.
+    pub receive_offload: bool,
     /// The interface by which alone datagrams come in.
     pub device: Option<String>,
     pub settings: Vec<SettingInit>,
@@ -136,6 +138,7 @@ impl DatagramInit {
             peer,
             reuse_port: self.reuse_port,
             reuse_address: self.reuse_address,
+            receive_offload: self.receive_offload,
             device: self.device.clone(),
             settings: self.settings.iter().map(SettingInit::setting).collect::<Result<_>>()?,
             max: self.max,

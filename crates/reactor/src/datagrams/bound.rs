@@ -23,6 +23,8 @@ pub struct DatagramOptions {
     pub reuse_port: bool,
     /// Others may have the same address, and all of them receive its multicasts.
     pub reuse_address: bool,
+    /// Let the kernel hand over several datagrams of one sender in one piece, where it can.
+    pub receive_offload: bool,
     /// The interface by which alone datagrams come in.
     pub device: Option<String>,
     /// Options, in this order.
@@ -68,7 +70,7 @@ impl BoundDatagrams {
             socket.set_only_v6(!options.dual_stack)?;
         }
         // Before anything can come in: what came as a train cannot be told from a datagram later.
-        let takes_trains = millrace_sys::datagrams::take_trains(&socket);
+        let takes_trains = options.receive_offload && millrace_sys::datagrams::take_trains(&socket);
         socket.bind(&address.into())?;
         for setting in &options.settings {
             setting.apply(&socket, address.is_ipv6())?;

@@ -204,6 +204,7 @@ mod tests {
                 peer: None,
                 reuse_port: false,
                 reuse_address: false,
+                receive_offload: true,
                 device: None,
                 settings: vec![Setting::ReceiveBuffer(4 << 20)],
                 max: 900,

@@ -19,6 +19,7 @@ fn options(number: u32) -> DatagramOptions {
         peer: None,
         reuse_port: false,
         reuse_address: false,
+        receive_offload: true,
         device: None,
         settings: Vec::new(),
         max: LARGEST as u32,
