@@ -101,6 +101,42 @@ for (const [name, way] of Object.entries(ABORTED)) {
   )
 }
 
+test.serial(
+  'connect: a timeout bounds the look-up of the name, whose address is dropped',
+  async (t) => {
+    const made = connect({ to: 'udp://a-name:9', loops: 1, timeout: 1 })
+    await asked.promise
+    const error = await t.throwsAsync(made, { code: 'ERR_CONNECT_TIMEOUT' })
+    t.is(error?.message, 'not connected to udp://a-name:9 within 1 ms')
+    t.deepEqual(await millraceThreadsOf(0), [])
+    answer.resolve('127.0.0.1')
+    await answer.promise
+    t.deepEqual([...theEnvironment().sources.keys()], [])
+    t.deepEqual(await millraceThreadsOf(0), [])
+  },
+)
+
+test.serial('connect: a name that fails after the timeout is nobody’s error', async (t) => {
+  const made = connect({ to: 'udp://a-name:9', loops: 1, timeout: 1 })
+  await asked.promise
+  await t.throwsAsync(made, { code: 'ERR_CONNECT_TIMEOUT' })
+  answer.reject(new Error('not found'))
+  // An unhandled rejection would end the process.
+  await new Promise(setImmediate)
+  t.deepEqual([...theEnvironment().sources.keys()], [])
+})
+
+test.serial('connect: who is found in time is connected', async (t) => {
+  const to = await peer(t)
+  const made = connect({ to: `udp://a-name:${to.port}`, loops: 1, timeout: 2 ** 31 - 1 })
+  await asked.promise
+  answer.resolve('127.0.0.1')
+  const socket = await made
+  t.teardown(() => socket.close())
+  socket.send('hello')
+  t.is(String(await to.next()), 'hello')
+})
+
 test.serial('an abort between binding and the end of bind closes what was bound', async (t) => {
   const abort = new AbortController()
   const events: string[] = []

@@ -361,6 +361,54 @@ test('an IPv4 multicast may be of one source only', async (t) => {
   t.is(await next(), 'from the source')
 })
 
+test('an IPv6 multicast may be of one source only', async (t) => {
+  const group = 'ff32::7705'
+  const found = interfaceWith((each) => each.family === 'IPv6' && each.scopeid > 0)
+  const on = found?.name ?? 'lo'
+  const own = found?.address ?? '::1'
+  let socket: Awaited<ReturnType<typeof bound>>
+  try {
+    socket = await bound(t, {
+      address: 'udp://[::]:0',
+      loops: ONE,
+      error() {},
+      multicast: { interface: on },
+    })
+    await socket.joinMulticast(group, { interface: on })
+  } catch (error) {
+    return skip(t, String(error))
+  }
+  const next = async () => {
+    for await (const { message, info } of socket) return [String(message), info.address]
+    return undefined
+  }
+  const both = (text: string) => {
+    socket.send(text, `[${group}]:${socket.port}`)
+    socket.send('unicast', `[::1]:${socket.port}`)
+  }
+  both('from anybody')
+  const first = await next()
+  if (first?.[0] !== 'from anybody') return skip(t, 'a multicast does not come back')
+  t.is((await next())?.[0], 'unicast')
+  await socket.leaveMulticast(group, { interface: on })
+  // As the info of a datagram shows it, with its zone.
+  const [, sender = ''] = first
+  t.true(sender.startsWith(own))
+  await socket.joinMulticast(group, { interface: on, source: 'fe80::dead' })
+  both('from another source')
+  t.is((await next())?.[0], 'unicast')
+  await socket.leaveMulticast(group, { interface: on, source: 'fe80::dead' })
+  await socket.joinMulticast(group, { interface: on, source: sender })
+  both('from the source')
+  t.deepEqual(await next(), ['from the source', sender])
+  t.is((await next())?.[0], 'unicast')
+  await socket.leaveMulticast(group, { interface: on, source: sender })
+  both('to nobody')
+  t.is((await next())?.[0], 'unicast')
+  const strange = { interface: on, source: 'fe80::1%4095' }
+  await t.throwsAsync(socket.joinMulticast(group, strange), { code: 'ERR_INVALID_OPTION' })
+})
+
 test('a machine may keep from itself the multicasts that it sends', async (t) => {
   const found = interfaceWith((each) => each.family === 'IPv4' && !each.internal)
   if (found === undefined) return skip(t, 'there is no interface but the loopback')
@@ -398,9 +446,13 @@ test('what is no multicast group, interface or value is refused', async (t) => {
   }
   await t.throwsAsync(socket.joinMulticast('239.1.2.3', { source: '::1' }), refused)
   await t.throwsAsync(socket.joinMulticast('ff02::114', { interface: 'nowhere0' }), refused)
-  await t.throwsAsync(socket.joinMulticast('ff02::114', { source: '::1' }), {
-    code: 'ERR_UNSUPPORTED',
-  })
+  for (const source of ['127.0.0.1', 'ff02::1', '::1%nowhere0', '', 7]) {
+    await t.throwsAsync(
+      socket.joinMulticast('ff02::114', { source: source as string, interface: 1 }),
+      refused,
+      String(source),
+    )
+  }
   await t.throwsAsync(socket.setTTL(0), refused)
   await t.throwsAsync(socket.setTTL(256), refused)
   await t.throwsAsync(socket.setTTL(undefined as never), refused)

@@ -198,6 +198,7 @@ function bindOne(
       peerScope: peer?.scope ?? 0,
       reusePort,
       reuseAddress: settings.reuseAddress,
+      receiveOffload: settings.receiveOffload,
       ...(settings.device === undefined ? {} : { device: settings.device }),
       // A group is joined once: each socket that has joined gets a copy.
       settings: systemSettings(settings, isIPv6(at.host) ? 6 : 4, joins),

@@ -44,7 +44,7 @@ export function nativeError(cause: unknown): MillraceError {
 export function systemError(
   errno: number,
   syscall: string,
-  place: { address?: string; port?: number } = {},
+  place: { address?: string; port?: number; count?: number } = {},
 ): MillraceError {
   const code = errorName(errno)
   const port = place.port === undefined ? '' : `:${place.port}`

@@ -8,6 +8,7 @@ import {
   type TcpAddress,
 } from './address.js'
 import { start } from './bind.js'
+import { whole } from './checks.js'
 import type { Conn } from './conn.js'
 import { checkLoop } from './connect-options.js'
 import {
@@ -36,6 +37,7 @@ export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
       | 'ttl'
       | 'receiveBuffer'
       | 'sendBuffer'
+      | 'receiveOffload'
       | 'dscp'
       | 'bindToDevice'
       | 'ringBytes'
@@ -48,6 +50,11 @@ export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
   to: `udp://${string}`
   /** The loop of a connection, which has to be open. Not with `loops`. */
   loop?: Conn<unknown, unknown, unknown>
+  /**
+   * Milliseconds until it gives up looking up the name of the peer, with `ERR_CONNECT_TIMEOUT`. An
+   * address needs no time. Default: as long as the resolver takes.
+   */
+  timeout?: number
   /** An IP address of this machine to send from, with or without a port. Default: what the system chooses. */
   localAddress?: string
 }
@@ -67,6 +74,7 @@ export async function connectDatagrams(
   const general = options as unknown as BindOptions<never, never>
   const settings = checkBind(general, raw(), CONNECTED_NAMES)
   const { signal, loops } = options
+  const timeout = whole('timeout', options.timeout, 0, 1)
   const loop = checkLoop(options.loop)
   if (loop !== undefined && loops !== undefined)
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
@@ -78,7 +86,10 @@ export async function connectDatagrams(
     return owner instanceof ServerHandle ? owner.group : undefined
   })
   const handlers = options as unknown as AnyHandlers
-  const place = peerOf(to).then((peer) => ({ address: localOf(options.localAddress, peer), peer }))
+  const place = within(timeout, peerOf(to), options.to).then((peer) => ({
+    address: localOf(options.localAddress, peer),
+    peer,
+  }))
   const plan = { group, settings, handlers, isSpread: false, place, loop, signal }
   return (await start(plan)) as unknown as ConnectedSocket<unknown, unknown>
 }
@@ -87,6 +98,19 @@ async function peerOf(place: Destination): Promise<TcpAddress> {
   if (place.kind !== 'name') return place as TcpAddress
   const [first] = await addressesOf(place.host, place.port)
   return first as TcpAddress
+}
+
+/** What the promise comes to, if it does so in time. */
+function within<T>(timeout: number, promise: Promise<T>, to: string): Promise<T> {
+  if (timeout === 0) return promise
+  return new Promise((resolve, reject) => {
+    const expire = () => {
+      const message = `not connected to ${to} within ${timeout} ms`
+      reject(new MillraceError('ERR_CONNECT_TIMEOUT', message))
+    }
+    const timer = setTimeout(expire, timeout)
+    promise.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 /** Where to bind: the address that was asked for, or any of the peer's family. */

@@ -25,8 +25,8 @@ type AnyHandlers = Handlers<unknown, unknown, unknown>
  * Makes a datagram socket that has one peer. Nothing is sent: whether anybody is there, the first
  * datagrams show.
  *
- * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`; the resolver's error (`ENOTFOUND`) or the
- *   system's (`ENETUNREACH`); the reason of `signal`
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error
+ *   (`ENOTFOUND`) or the system's (`ENETUNREACH`); the reason of `signal`
  */
 export function connect<In = Buffer, Out = Uint8Array | string>(
   options: ConnectDatagramOptions<In, Out>,

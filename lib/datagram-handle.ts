@@ -5,6 +5,8 @@ import { SWALLOWED } from './codec.js'
 import { isAsync, notConsumed } from './conn-reading.js'
 import { isThenable } from './conn-writing.js'
 import type { DatagramLane } from './datagram-lane.js'
+import { DatagramLanes } from './datagram-lanes.js'
+import { DatagramMemberships } from './datagram-memberships.js'
 import {
   type AnyHandlers,
   type AnySocket,
@@ -15,6 +17,7 @@ import {
   membership,
   outgoingInterface,
 } from './datagram-options.js'
+import { DatagramParking } from './datagram-parking.js'
 import { CONNECTED, type DatagramInfo, Peer, Peers } from './datagram-peer.js'
 import type { DatagramStats, MembershipOptions, Received } from './datagram-socket.js'
 import { theEnvironment } from './environment.js'
@@ -25,12 +28,6 @@ import type { SettingInit } from './native.js'
 import { type FrameReader, readerOver } from './reader.js'
 import { KIND_PAUSE, KIND_RESUME } from './record.js'
 import { Warnings } from './warnings.js'
-
-/** A datagram that was received and not delivered. */
-interface Parked {
-  readonly bytes: Buffer
-  readonly from: Peer
-}
 
 /** Which addresses a socket can send to. */
 export interface Families {
@@ -47,12 +44,9 @@ export class DatagramHandle implements AnySocket {
   remote = ''
   #isConnected = false
   #families: Families = { v4: false, v6: false }
-  #lanes: readonly DatagramLane[] = []
+  #lanes = new DatagramLanes([])
   #max = 0
-  /** The groups that it is in, by what was said when they were joined. */
-  readonly #groups = new Map<string, SettingInit>()
-  /** Where it is in them: on one loop only, as each socket that has joined gets a copy. */
-  #member: DatagramLane | undefined
+  #memberships = new DatagramMemberships(this.#lanes, [])
   readonly #group: Group
   readonly #handlers: AnyHandlers
   readonly #peers = new Peers()
@@ -67,9 +61,7 @@ export class DatagramHandle implements AnySocket {
   #isClosed = false
   #isRefed = true
   #error: Error | undefined
-  #parked: Parked[] = []
-  #parkedFrom = 0
-  #parkedBytes = 0
+  readonly #parking: DatagramParking
   /** Somebody pulls and waits. */
   #pull: Deferred<void> | undefined
   /** Its loops have closed it, and its group is left. */
@@ -80,6 +72,7 @@ export class DatagramHandle implements AnySocket {
     this.settings = settings
     this.#handlers = handlers
     this.#group = group
+    this.#parking = new DatagramParking(settings.maxParked)
     this.#isPulled = handlers.message === undefined
     // Not while a loop's records are taken: leaving may end that loop.
     this.#over = this.#closed.promise.then(() => group.leave())
@@ -104,7 +97,7 @@ export class DatagramHandle implements AnySocket {
       )
     }
     const max = family === 4 && this.#max > LONGEST_IPV4 ? LONGEST_IPV4 : this.#max
-    return this.#laneFor(peer).send(peer, message, max)
+    return this.#lanes.choose(peer).send(peer, message, max)
   }
 
   /** On a connected socket. */
@@ -116,7 +109,7 @@ export class DatagramHandle implements AnySocket {
       )
     }
     const max = this.#families.v6 ? this.#max : Math.min(this.#max, LONGEST_IPV4)
-    return this.#laneFor(CONNECTED).send(CONNECTED, message, max)
+    return this.#lanes.choose(CONNECTED).send(CONNECTED, message, max)
   }
 
   #peerOf(to: DatagramInfo | string | undefined): Peer {
@@ -128,41 +121,8 @@ export class DatagramHandle implements AnySocket {
     )
   }
 
-  /** An answer goes out where the question came in; anything else by its address, always the same way. */
-  #laneFor(peer: Peer): DatagramLane {
-    const lanes = this.#lanes
-    const count = lanes.length
-    if (count === 1) return lanes[0] as DatagramLane
-    const at = peer.lane >= 0 ? peer.lane : spread(peer)
-    for (let step = 0; step < count; step++) {
-      const lane = lanes[(at + step) % count] as DatagramLane
-      if (lane.isOpen) return lane
-    }
-    return lanes[0] as DatagramLane
-  }
-
   stats(): DatagramStats {
-    const sum = {
-      received: 0,
-      sent: 0,
-      bytesRead: 0,
-      bytesWritten: 0,
-      dropped: 0,
-      discarded: this.discarded,
-      truncated: 0,
-      errors: 0,
-    }
-    for (const lane of this.#lanes) {
-      const counts = lane.counts()
-      sum.received += counts.received
-      sum.sent += counts.sent
-      sum.bytesRead += counts.bytesRead
-      sum.bytesWritten += counts.bytesWritten
-      sum.dropped += counts.dropped
-      sum.truncated += counts.truncated
-      sum.errors += counts.errors
-    }
-    return sum
+    return { ...this.#lanes.counts(), discarded: this.discarded }
   }
 
   pause(): void {
@@ -183,7 +143,7 @@ export class DatagramHandle implements AnySocket {
       this.#wake()
     } else {
       while (!this.#isPaused && !this.#isEnded) {
-        const parked = this.#unpark()
+        const parked = this.#parking.shift()
         if (parked === undefined) break
         const { bytes, from } = parked
         this.#deliver(readerOver(bytes, true), 0, bytes.length, from)
@@ -195,27 +155,21 @@ export class DatagramHandle implements AnySocket {
   #hold(): void {
     if (this.#isHeld) return
     this.#isHeld = true
-    this.#tellAll(KIND_PAUSE)
+    this.#lanes.tell(KIND_PAUSE)
   }
 
   #releaseIfRoom(): void {
     if (!this.#isHeld || this.#isPaused || this.#isEnded) return
-    const { bytes, datagrams } = this.settings.maxParked
-    if (this.#parkedBytes > bytes / 2 || this.#parked.length - this.#parkedFrom > datagrams / 2)
-      return
+    if (!this.#parking.hasRoom) return
     this.#isHeld = false
-    this.#tellAll(KIND_RESUME)
-  }
-
-  #tellAll(kind: number): void {
-    for (const lane of this.#lanes) if (lane.isOpen) lane.control(kind)
+    this.#lanes.tell(KIND_RESUME)
   }
 
   // ---- receiving ----
 
   receive(reader: FrameReader, memory: Buffer, at: number, end: number, from: Peer): void {
     if (this.#isEnded) return
-    const isBehind = this.#parked.length > this.#parkedFrom
+    const isBehind = !this.#parking.isEmpty
     if (this.#isPaused || this.#isPulled || isBehind || !this.#isBound) {
       this.#park(Buffer.from(memory.subarray(at, end)), from)
     } else {
@@ -257,24 +211,9 @@ export class DatagramHandle implements AnySocket {
   }
 
   #park(bytes: Buffer, from: Peer): void {
-    this.#parked.push({ bytes, from })
-    this.#parkedBytes += bytes.length
-    const { maxParked } = this.settings
-    const count = this.#parked.length - this.#parkedFrom
-    if (this.#parkedBytes >= maxParked.bytes || count >= maxParked.datagrams) this.#hold()
+    this.#parking.push(bytes, from)
+    if (this.#parking.isFull) this.#hold()
     this.#wake()
-  }
-
-  #unpark(): Parked | undefined {
-    const parked = this.#parked[this.#parkedFrom]
-    if (parked === undefined) return undefined
-    this.#parkedFrom++
-    this.#parkedBytes -= parked.bytes.length
-    if (this.#parkedFrom === this.#parked.length || this.#parkedFrom > 1024) {
-      this.#parked = this.#parked.slice(this.#parkedFrom)
-      this.#parkedFrom = 0
-    }
-    return parked
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Received<unknown>> {
@@ -290,7 +229,7 @@ export class DatagramHandle implements AnySocket {
   async #next(): Promise<IteratorResult<Received<unknown>, undefined>> {
     for (;;) {
       while (!this.#isPaused && !this.#isEnded) {
-        const parked = this.#unpark()
+        const parked = this.#parking.shift()
         if (parked === undefined) break
         const { bytes, from: info } = parked
         const message = this.#decode(readerOver(bytes, true), 0, bytes.length, info)
@@ -318,14 +257,12 @@ export class DatagramHandle implements AnySocket {
 
   async joinMulticast(group: string, options?: MembershipOptions): Promise<void> {
     const setting = membership('join', group, options)
-    this.#setMember(setting)
-    this.#groups.set(nameOf(setting), setting)
+    if (this.#isEnded || !this.#memberships.join(setting)) throw isClosed()
   }
 
   async leaveMulticast(group: string, options?: MembershipOptions): Promise<void> {
     const setting = membership('leave', group, options)
-    this.#setMember(setting)
-    this.#groups.delete(nameOf(setting))
+    if (this.#isEnded || !this.#memberships.leave(setting)) throw isClosed()
   }
 
   async setMulticastInterface(name: string | number): Promise<void> {
@@ -355,37 +292,14 @@ export class DatagramHandle implements AnySocket {
   }
 
   async socketOptions(): Promise<DatagramSocketOptions> {
-    for (const lane of this.#lanes) {
-      const options = this.#isEnded ? undefined : lane.options()
-      if (options !== undefined) return options
-    }
-    throw isClosed()
+    const options = this.#isEnded ? undefined : this.#lanes.options()
+    if (options === undefined) throw isClosed()
+    return options
   }
 
   /** Sets an option on each loop that is left. */
   #setAll(setting: SettingInit): void {
-    const took = this.#lanes.filter((lane) => !this.#isEnded && lane.set(setting))
-    if (took.length === 0) throw isClosed()
-  }
-
-  #setMember(setting: SettingInit): void {
-    const member = this.#member
-    const isMovable = this.#lanes.some((lane) => lane !== member && lane.isAlive)
-    // If its loop is lost just now, the groups as they are after this move to another one.
-    if (this.#isEnded || !(member?.set(setting) || isMovable)) throw isClosed()
-  }
-
-  /** Joins the groups of a loop that was lost on another one. */
-  #joinAgain(): void {
-    this.#member = this.#lanes.find((lane) => lane.isOpen)
-    for (const setting of this.#groups.values()) {
-      try {
-        // A loop that cannot is lost too, and will say so.
-        this.#member?.set(setting)
-      } catch (error) {
-        this.report(error as Error)
-      }
-    }
+    if (this.#isEnded || !this.#lanes.set(setting)) throw isClosed()
   }
 
   // ---- its life ----
@@ -397,9 +311,8 @@ export class DatagramHandle implements AnySocket {
     max: number,
     groups: readonly SettingInit[],
   ): void {
-    this.#lanes = lanes
-    this.#member = lanes[0]
-    for (const setting of groups) this.#groups.set(nameOf(setting), setting)
+    this.#lanes = new DatagramLanes(lanes)
+    this.#memberships = new DatagramMemberships(this.#lanes, groups)
     this.#families = families
     this.#max = max
   }
@@ -418,7 +331,7 @@ export class DatagramHandle implements AnySocket {
   /** Gives it to its loops; rejects if one of them cannot have it, and then nothing is left. */
   async opens(signal: AbortSignal | undefined): Promise<void> {
     // Before the first await: what its loops tell is not missed.
-    const opened = this.#lanes.map((lane) => lane.open())
+    const opened = this.#lanes.open()
     // Held until its user has it, so that the process does not end before.
     theEnvironment().hold(1)
     const results = await Promise.allSettled(opened)
@@ -440,7 +353,7 @@ export class DatagramHandle implements AnySocket {
   }
 
   drained(): void {
-    if (this.#isEnded || this.#lanes.some((lane) => lane.isAsked)) return
+    if (this.#isEnded || this.#lanes.areAsked) return
     this.#call(() => this.#handlers.drain?.(this))
   }
 
@@ -470,7 +383,7 @@ export class DatagramHandle implements AnySocket {
   }
 
   laneClosed(lane: DatagramLane, error: Error | undefined, wasAsked: boolean): void {
-    if (this.#lanes.some((lane) => lane.isAlive)) {
+    if (this.#lanes.areAlive) {
       if (error !== undefined && this.#isBound) this.#goOnWithout(lane, error, wasAsked)
       return
     }
@@ -492,7 +405,7 @@ export class DatagramHandle implements AnySocket {
   #goOnWithout(lane: DatagramLane, error: Error, wasAsked: boolean): void {
     this.report(error)
     if (this.#isEnded) return
-    if (lane === this.#member) this.#joinAgain()
+    this.#memberships.move(lane, (error) => this.report(error))
     // What waited there is gone: there is room.
     if (wasAsked) this.drained()
   }
@@ -500,15 +413,14 @@ export class DatagramHandle implements AnySocket {
   /** Nothing more is received or sent. */
   #end(): void {
     this.#isEnded = true
-    this.#parked = []
-    this.#parkedFrom = this.#parkedBytes = 0
+    this.#parking.clear()
     this.#wake()
   }
 
   close(): Promise<void> {
     if (!this.#isEnded) {
       this.#end()
-      for (const lane of this.#lanes) lane.end()
+      this.#lanes.end()
     }
     return this.#over
   }
@@ -538,20 +450,9 @@ Object.defineProperty(DatagramHandle.prototype, Symbol.for('nodejs.util.inspect.
   },
 })
 
-/** A number of which every bit of an address has a part in the lowest ones. */
-function spread({ a, b, c, d, head }: Peer): number {
-  const all = a ^ b ^ c ^ d ^ head
-  return Math.imul(all ^ (all >>> 16), 0x9e3779b1) >>> 16
-}
-
 function number(name: string, value: unknown, least: number): number {
   if (value === undefined) throw invalidOption(name, `a whole number from ${least} to 255`, value)
   return whole(name, value, 0, least, 255)
-}
-
-/** Tells memberships apart. */
-function nameOf({ value, group, interface: own, source }: SettingInit): string {
-  return JSON.stringify([group, value, own, source])
 }
 
 function isClosed(): MillraceError {

@@ -30,6 +30,7 @@ import {
   OPTION_RECEIVE_BUFFER,
   OPTION_SEND_BUFFER,
   SLOT_DATAGRAMS,
+  TROUBLE_COUNT,
   TROUBLE_ERRNO,
   TROUBLE_RECEIVING,
 } from './record.js'
@@ -131,7 +132,8 @@ export class DatagramLane implements Source, Handle {
   troubled(words: Int32Array, at: number): void {
     const errno = words[(at + TROUBLE_ERRNO) >> 2] as number
     const isReceiving = words[(at + TROUBLE_RECEIVING) >> 2] !== 0
-    this.#socket.report(systemError(errno, isReceiving ? 'recv' : 'send'))
+    const count = (words[(at + TROUBLE_COUNT) >> 2] as number) >>> 0
+    this.#socket.report(systemError(errno, isReceiving ? 'recv' : 'send', { count }))
   }
 
   drainedByLoop(): void {

@@ -20,7 +20,10 @@ export interface DatagramStats {
   readonly bytesRead: number
   /** Bytes that the kernel took. */
   readonly bytesWritten: number
-  /** Datagrams that the kernel dropped because nobody received them in time. Linux; elsewhere 0. */
+  /**
+   * Datagrams that the kernel dropped because nobody received them in time; several that came to it as
+   * one count once. Linux; elsewhere 0.
+   */
   readonly dropped: number
   /** Datagrams that `send` dropped because `maxWriteBuffer` was reached. */
   readonly discarded: number
@@ -34,7 +37,7 @@ export interface DatagramStats {
 export interface MembershipOptions {
   /** IPv4: the name of an interface or its address. IPv6: its name or index. Default: the system's choice. */
   interface?: string | number
-  /** Only what this host sends, by its IPv4 address. */
+  /** Only what this host sends, by its address, of the group's family. */
   source?: string
 }
 

@@ -33,6 +33,8 @@ export interface SystemErrorFields {
   address?: string
   /** The port it concerned. */
   port?: number
+  /** On a datagram socket, where many of a kind are told as one: how many calls failed. */
+  count?: number
 }
 
 /** Every error that millrace makes. Look at `code`, not at the message. */
@@ -45,6 +47,7 @@ export class MillraceError extends Error implements SystemErrorFields {
   declare readonly syscall?: string
   declare readonly address?: string
   declare readonly port?: number
+  declare readonly count?: number
 
   constructor(
     code: ErrorCode | (string & {}),
@@ -57,6 +60,7 @@ export class MillraceError extends Error implements SystemErrorFields {
     if (options?.syscall !== undefined) this.syscall = options.syscall
     if (options?.address !== undefined) this.address = options.address
     if (options?.port !== undefined) this.port = options.port
+    if (options?.count !== undefined) this.count = options.count
   }
 }
 

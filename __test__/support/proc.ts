@@ -28,9 +28,11 @@ const LOOKS = 10_000
 
 /** The threads of millrace once there are `count`, or as they are after many looks. */
 export async function millraceThreadsOf(count: number): Promise<string[]> {
-  for (let look = 0; look < LOOKS && CAN_COUNT; look++) {
-    if (millraceThreads().length === count) break
+  let seen = millraceThreads()
+  for (let look = 0; look < LOOKS && CAN_COUNT && seen.length !== count; look++) {
     await new Promise((resolve) => setImmediate(resolve))
+    seen = millraceThreads()
   }
-  return millraceThreads()
+  // What was compared, not another look: a thread that was started just now may have its name by then.
+  return seen
 }

@@ -77,6 +77,7 @@ export async function plain(): Promise<void> {
 export async function connected(): Promise<void> {
   const socket = await connect({
     to: 'udp://127.0.0.1:9000',
+    timeout: 1000,
     codec: json<Ping, string>(lengthField()),
     message(socket, message) {
       expect<Equal<typeof socket, ConnectedSocket<Ping, string>>>()

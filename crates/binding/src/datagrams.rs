@@ -47,6 +47,8 @@ pub struct DatagramInit {
     pub peer_scope: u32,
     pub reuse_port: bool,
     pub reuse_address: bool,
+    /// Take several datagrams of one sender from the kernel at a time, where it can.
+    pub receive_offload: bool,
     /// The interface by which alone datagrams come in.
     pub device: Option<String>,
     pub settings: Vec<SettingInit>,
@@ -100,20 +102,25 @@ impl SettingInit {
     }
 
     fn membership(&self) -> Result<Membership> {
+        let source = self.source.as_ref().map(|source| address(Some(source))).transpose()?;
+        let other = || Error::from_reason("a group and its source are of one family");
         Ok(match address(self.group.as_ref())? {
             IpAddr::V4(group) => {
-                let source = match &self.source {
-                    Some(_) => match address(self.source.as_ref())? {
-                        IpAddr::V4(source) => Some(source),
-                        IpAddr::V6(_) => {
-                            return Err(Error::from_reason("an IPv4 group has IPv4 sources"));
-                        }
-                    },
+                let source = match source {
+                    Some(IpAddr::V4(source)) => Some(source),
+                    Some(IpAddr::V6(_)) => return Err(other()),
                     None => None,
                 };
                 Membership::V4 { group, interface: self.interface_v4()?, source }
             }
-            IpAddr::V6(group) => Membership::V6 { group, interface: self.value },
+            IpAddr::V6(group) => {
+                let source = match source {
+                    Some(IpAddr::V6(source)) => Some(source),
+                    Some(IpAddr::V4(_)) => return Err(other()),
+                    None => None,
+                };
+                Membership::V6 { group, interface: self.value, source }
+            }
         })
     }
 }
@@ -131,6 +138,7 @@ impl DatagramInit {
             peer,
             reuse_port: self.reuse_port,
             reuse_address: self.reuse_address,
+            receive_offload: self.receive_offload,
             device: self.device.clone(),
             settings: self.settings.iter().map(SettingInit::setting).collect::<Result<_>>()?,
             max: self.max,
@@ -243,4 +251,10 @@ pub fn get_datagrams(environment: u32, number: u32, option: u32) -> Result<Optio
 #[napi]
 pub fn interface_index(name: String) -> u32 {
     millrace_sys::interface_index(&name)
+}
+
+/// Whether a group of IPv6 multicasts can be joined for one source.
+#[napi]
+pub fn has_sources_v6() -> bool {
+    millrace_sys::datagrams::HAS_SOURCES_V6
 }

@@ -23,6 +23,8 @@ pub struct DatagramOptions {
     pub reuse_port: bool,
     /// Others may have the same address, and all of them receive its multicasts.
     pub reuse_address: bool,
+    /// Let the kernel hand over several datagrams of one sender in one piece, where it can.
+    pub receive_offload: bool,
     /// The interface by which alone datagrams come in.
     pub device: Option<String>,
     /// Options, in this order.
@@ -42,6 +44,8 @@ pub struct BoundDatagrams {
     pub(crate) max: u32,
     pub(crate) high_water: usize,
     pub(crate) is_connected: bool,
+    /// Several datagrams of one sender may come in one piece.
+    pub(crate) takes_trains: bool,
     pub(crate) share: Arc<DatagramShare>,
 }
 
@@ -65,6 +69,8 @@ impl BoundDatagrams {
         if address.is_ipv6() {
             socket.set_only_v6(!options.dual_stack)?;
         }
+        // Before anything can come in: what came as a train cannot be told from a datagram later.
+        let takes_trains = options.receive_offload && millrace_sys::datagrams::take_trains(&socket);
         socket.bind(&address.into())?;
         for setting in &options.settings {
             setting.apply(&socket, address.is_ipv6())?;
@@ -81,6 +87,7 @@ impl BoundDatagrams {
             max: options.max,
             high_water: options.high_water,
             is_connected: options.peer.is_some(),
+            takes_trains,
             share: DatagramShare::new(address.is_ipv6()),
         })
     }

@@ -4,6 +4,7 @@
 //! that one brings about, closes it or holds up another. `reading.rs` reads, `writing.rs` writes.
 
 mod bound;
+mod held;
 mod reading;
 mod setting;
 mod share;
@@ -18,6 +19,7 @@ use crate::conn::Next;
 use crate::control::{Cause, Closing, Notes, Opening};
 use crate::io::Io;
 use crate::ready::Ready;
+use held::Held;
 use millrace_ring::record::{kind, reason, trouble};
 use millrace_sys::datagrams::{Inbox, Outbox};
 use mio::net::UdpSocket;
@@ -58,6 +60,7 @@ pub(crate) struct Datagrams {
     max: u32,
     high_water: usize,
     is_connected: bool,
+    takes_trains: bool,
     is_v6: bool,
     pub(crate) notes: Notes,
     pub(crate) ready: Ready,
@@ -72,6 +75,11 @@ pub(crate) struct Datagrams {
     asked: bool,
     queue: Queue,
     troubles: Vec<Trouble>,
+    /// What was received and is not in the ring.
+    held: Held,
+    /// What a train took of the ring when something was received last, on average: one datagram alone
+    /// is a train too.
+    train_cost: u32,
     /// Where the ring stood when the last budget was used up: no more before that is consumed.
     budget_end: Option<u32>,
     /// In the loop's timers, 0 if not.
@@ -84,8 +92,8 @@ impl Datagrams {
         registry: &Registry,
         token: Token,
     ) -> io::Result<Self> {
-        let BoundDatagrams { mut socket, local, number, max, high_water, is_connected, share } =
-            bound;
+        let BoundDatagrams { mut socket, local, share, .. } = bound;
+        let BoundDatagrams { number, max, high_water, is_connected, takes_trains, .. } = bound;
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
         let opening = Opening { listener: number, remote: Address::Unnamed, local: local.into() };
         let socket = Arc::new(socket);
@@ -96,6 +104,7 @@ impl Datagrams {
             max,
             high_water,
             is_connected,
+            takes_trains,
             is_v6: local.is_ipv6(),
             notes: Notes { opening: Some(Box::new(opening)), ..Notes::default() },
             ready: Ready { readable: true, writable: true, ..Ready::default() },
@@ -107,6 +116,8 @@ impl Datagrams {
             asked: false,
             queue: Queue::default(),
             troubles: Vec::new(),
+            held: Held::default(),
+            train_cost: 0,
             budget_end: None,
             deadline: 0,
         })
@@ -187,6 +198,7 @@ impl Datagrams {
             let _ = registry.deregister(&mut socket);
         }
         self.queue.clear();
+        self.held.clear();
         self.notes.drain = false;
         let counts = self.share.counts();
         let (received, sent) = (counts.bytes_read, counts.bytes_written);

@@ -1,6 +1,7 @@
 //! Options of a datagram socket, before it is bound or while it lives.
 
 use millrace_sys::SocketOption;
+use millrace_sys::datagrams::SourceGroup;
 use socket2::Socket;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -23,6 +24,8 @@ pub enum Membership {
         group: Ipv6Addr,
         /// The interface.
         interface: u32,
+        /// Only what this host sends.
+        source: Option<Ipv6Addr>,
     },
 }
 
@@ -75,11 +78,17 @@ impl Setting {
             Self::Leave(Membership::V4 { group, interface, source: Some(source) }) => {
                 socket.leave_ssm_v4(&source, &group, &interface)
             }
-            Self::Join(Membership::V6 { group, interface }) => {
+            Self::Join(Membership::V6 { group, interface, source: None }) => {
                 socket.join_multicast_v6(&group, interface)
             }
-            Self::Leave(Membership::V6 { group, interface }) => {
+            Self::Leave(Membership::V6 { group, interface, source: None }) => {
                 socket.leave_multicast_v6(&group, interface)
+            }
+            Self::Join(Membership::V6 { group, interface, source: Some(source) }) => {
+                SourceGroup { group, interface, source }.join(socket)
+            }
+            Self::Leave(Membership::V6 { group, interface, source: Some(source) }) => {
+                SourceGroup { group, interface, source }.leave(socket)
             }
             Self::MulticastInterface(Interface::V4(address)) => {
                 socket.set_multicast_if_v4(&address)

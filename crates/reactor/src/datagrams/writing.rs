@@ -209,6 +209,7 @@ mod tests {
             peer: None,
             reuse_port: false,
             reuse_address: false,
+            receive_offload: true,
             device: None,
             settings: Vec::new(),
             max: 100,

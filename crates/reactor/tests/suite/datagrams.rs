@@ -4,6 +4,8 @@ use crate::support::user::Socket;
 use crate::support::{Listen, Random, Setup, User, What, net};
 use millrace_reactor::{DatagramOptions, Framing, Setting};
 use millrace_ring::record::reason;
+use millrace_sys::datagrams::{Outbox, Outgoing};
+use socket2::SockRef;
 use std::net::{SocketAddr, UdpSocket};
 
 /// The largest datagram on the small rings, and so in all tests that run on both.
@@ -17,6 +19,7 @@ fn options(number: u32) -> DatagramOptions {
         peer: None,
         reuse_port: false,
         reuse_address: false,
+        receive_offload: true,
         device: None,
         settings: Vec::new(),
         max: LARGEST as u32,
@@ -89,6 +92,51 @@ fn datagrams_beyond_the_ring_arrive_in_order_as_the_user_takes_them() {
             let (_, bytes) = user.datagram(socket.key);
             assert_eq!(bytes[..4], at.to_ne_bytes(), "{setup:?}");
         }
+    }
+}
+
+/// Datagrams of one size in a row leave a sender in one piece, and come in one where the system has it.
+#[test]
+fn trains_of_several_senders_arrive_as_the_datagrams_that_they_are_made_of() {
+    for setup in Setup::ALL {
+        let mut user = User::start(setup);
+        let large = Setting::ReceiveBuffer(4 << 20);
+        let socket = user.bind(0, &DatagramOptions { settings: vec![large], ..options(1) });
+        let peers: Vec<_> = (0..3).map(|_| peer()).collect();
+        let mut outbox = Outbox::new();
+        let mut random = Random(3);
+        for round in 0..60 {
+            let mut wanted = vec![Vec::new(); peers.len()];
+            for _ in 0..5 {
+                let at = random.below(peers.len());
+                let size = [1, 33, 64, LARGEST, LARGEST - 1][random.below(5)];
+                let count = random.below(40);
+                let mut payloads: Vec<_> = (0..count).map(|_| random.bytes(size)).collect();
+                // A shorter last one, or nothing at all, or several of them in between.
+                let last = random.below(size + 1);
+                payloads.push(random.bytes(last));
+                payloads.extend((0..count / 8).map(|_| {
+                    let size = random.below(LARGEST);
+                    random.bytes(size)
+                }));
+                let to = Some(socket.address);
+                let all: Vec<_> = payloads.iter().map(|bytes| Outgoing { to, bytes }).collect();
+                let mut sent = 0;
+                while sent < all.len() {
+                    sent += outbox.send(&SockRef::from(&peers[at].0), &all[sent..]).unwrap();
+                }
+                wanted[at].extend(payloads);
+            }
+            let total: usize = wanted.iter().map(Vec::len).sum();
+            let mut seen = vec![Vec::new(); peers.len()];
+            for _ in 0..total {
+                let (from, bytes) = user.datagram(socket.key);
+                let at = peers.iter().position(|(_, address)| *address == from).unwrap();
+                seen[at].push(bytes);
+            }
+            assert!(seen == wanted, "{setup:?}, round {round}");
+        }
+        assert_eq!(socket.share.counts().truncated, 0);
     }
 }
 

@@ -7,11 +7,15 @@
 mod batched;
 #[cfg(not(target_os = "linux"))]
 mod single;
+mod source;
+#[cfg(target_os = "linux")]
+mod train;
 
 #[cfg(target_os = "linux")]
-pub use batched::{Inbox, Outbox, dropped};
+pub use batched::{Inbox, Outbox, dropped, take_trains};
 #[cfg(not(target_os = "linux"))]
-pub use single::{Inbox, Outbox, dropped};
+pub use single::{Inbox, Outbox, dropped, take_trains};
+pub use source::{HAS_SOURCES_V6, SourceGroup};
 
 use std::net::SocketAddr;
 
@@ -46,6 +50,8 @@ pub struct Outgoing<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Got {
     from: Option<SocketAddr>,
+    /// In the inbox's memory.
+    start: usize,
     length: usize,
     is_truncated: bool,
 }
@@ -59,14 +65,15 @@ impl Memory {
         Self(vec![0; RECEIVED_AT_ONCE * LARGEST])
     }
 
-    fn get(&self, at: usize, length: usize) -> &[u8] {
-        &self.0[at * LARGEST..][..length]
+    fn get(&self, got: &Got) -> Datagram<'_> {
+        let Got { from, start, length, is_truncated } = *got;
+        Datagram { from, bytes: &self.0[start..][..length], is_truncated }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Inbox, Outbox, Outgoing, SENT_AT_ONCE};
+    use super::{Inbox, Outbox, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE, take_trains};
     use socket2::SockRef;
     use std::net::UdpSocket;
 
@@ -166,6 +173,109 @@ mod tests {
             }));
         }
         assert_eq!(seen, [(99, false), (100, false), (100, true)]);
+    }
+
+    /// A socket that takes trains, with room for many; nothing where the kernel does not know them.
+    fn train_socket() -> Option<UdpSocket> {
+        let socket = socket();
+        SockRef::from(&socket).set_recv_buffer_size(4 << 20).unwrap();
+        take_trains(&SockRef::from(&socket)).then_some(socket)
+    }
+
+    fn send_all(outbox: &mut Outbox, from: &UdpSocket, to: &UdpSocket, payloads: &[Vec<u8>]) {
+        let to = Some(to.local_addr().unwrap());
+        let all: Vec<_> = payloads.iter().map(|bytes| Outgoing { to, bytes }).collect();
+        let mut sent = 0;
+        while sent < all.len() {
+            sent += outbox.send(&SockRef::from(from), &all[sent..]).unwrap();
+        }
+    }
+
+    /// Sizes that make trains of every kind: long, short, with a shorter last one, of odd sizes, of
+    /// single bytes, broken by nothing at all and by what is too long to be in one.
+    const SIZES: [usize; 20] =
+        [64, 64, 64, 10, 64, 64, 0, 64, 1400, 1400, 1401, 1401, 333, 333, 333, 7, 1, 1, 1, 9000];
+
+    #[test]
+    fn trains_of_several_senders_come_as_the_datagrams_that_they_are_made_of() {
+        let Some(receiver) = train_socket() else { return };
+        let senders = [socket(), socket(), socket()];
+        let mut outboxes = [Outbox::new(), Outbox::new(), Outbox::new()];
+        let mut inbox = Inbox::new();
+        let mut state = 7u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as usize
+        };
+        let (mut trains, mut datagrams) = (0, 0);
+        for round in 0..150 {
+            let mut wanted = [const { Vec::new() }; 3];
+            for _ in 0..4 {
+                let at = next() % 3;
+                let payloads: Vec<Vec<u8>> = (0..next() % 90)
+                    .map(|_| {
+                        let size = if round % 2 == 0 { 64 } else { SIZES[next() % SIZES.len()] };
+                        (0..size).map(|_| next() as u8).collect()
+                    })
+                    .collect();
+                send_all(&mut outboxes[at], &senders[at], &receiver, &payloads);
+                wanted[at].extend(payloads);
+            }
+            let mut seen = [const { Vec::new() }; 3];
+            let total: usize = wanted.iter().map(Vec::len).sum();
+            while seen.iter().map(Vec::len).sum::<usize>() < total {
+                let count = next() % RECEIVED_AT_ONCE + 1;
+                trains += inbox.receive_trains(&SockRef::from(&receiver), count, 65536).unwrap();
+                datagrams += inbox.len();
+                for at in 0..inbox.len() {
+                    let datagram = inbox.get(at);
+                    let is_his = |each: &UdpSocket| each.local_addr().ok() == datagram.from;
+                    let sender = senders.iter().position(is_his).unwrap();
+                    assert!(!datagram.is_truncated);
+                    seen[sender].push(datagram.bytes.to_vec());
+                }
+            }
+            assert!(seen == wanted, "round {round}");
+        }
+        assert!(trains * 2 < datagrams, "{trains} trains of {datagrams} datagrams");
+    }
+
+    #[test]
+    fn each_datagram_of_a_train_is_cut_not_the_train() {
+        let Some(receiver) = train_socket() else { return };
+        let sender = socket();
+        let sizes = [150, 150, 150, 100, 101, 101, 1, 100, 100, 99];
+        let payloads: Vec<Vec<u8>> = sizes.iter().map(|size| vec![*size as u8; *size]).collect();
+        send_all(&mut Outbox::new(), &sender, &receiver, &payloads);
+        let mut inbox = Inbox::new();
+        let mut seen = Vec::new();
+        while seen.len() < sizes.len() {
+            inbox.receive_trains(&SockRef::from(&receiver), 9, 100).unwrap();
+            seen.extend((0..inbox.len()).map(|at| {
+                let datagram = inbox.get(at);
+                assert!(datagram.bytes.iter().all(|byte| *byte == datagram.bytes[0]));
+                (usize::from(datagram.bytes[0]), datagram.bytes.len(), datagram.is_truncated)
+            }));
+        }
+        let wanted: Vec<_> =
+            sizes.iter().map(|size| (*size, 100.min(*size), *size > 100)).collect();
+        assert_eq!(seen, wanted);
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_datagram_where_trains_are_taken_too() {
+        let Some(receiver) = train_socket() else { return };
+        let sender = socket();
+        for bytes in [&b""[..], b"", b"x", b""] {
+            sender.send_to(bytes, receiver.local_addr().unwrap()).unwrap();
+        }
+        let mut inbox = Inbox::new();
+        let mut lengths = Vec::new();
+        while lengths.len() < 4 {
+            inbox.receive_trains(&SockRef::from(&receiver), 9, 100).unwrap();
+            lengths.extend((0..inbox.len()).map(|at| inbox.get(at).bytes.len()));
+        }
+        assert_eq!(lengths, [0, 0, 1, 0]);
     }
 
     #[test]

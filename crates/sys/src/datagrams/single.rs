@@ -38,8 +38,8 @@ impl Inbox {
             return Err(failure);
         }
         let max = max.min(LARGEST);
-        let slots = self.memory.0.chunks_exact_mut(LARGEST);
-        for slot in slots.take(count.clamp(1, RECEIVED_AT_ONCE)) {
+        let slots = self.memory.0.chunks_exact_mut(LARGEST).enumerate();
+        for (at, slot) in slots.take(count.clamp(1, RECEIVED_AT_ONCE)) {
             let room: *mut [u8] = &raw mut slot[..max];
             // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, the slice is borrowed from `slot` as
             // long as this one lives, and only whole bytes are written to it.
@@ -50,7 +50,8 @@ impl Inbox {
                     // Of one that was cut, Windows does not say how much it has put there: all there
                     // was room for.
                     let length = if is_truncated { max } else { length.min(max) };
-                    self.got.push(Got { from: from.as_socket(), length, is_truncated });
+                    let (from, start) = (from.as_socket(), at * LARGEST);
+                    self.got.push(Got { from, start, length, is_truncated });
                 }
                 Err(error) if self.got.is_empty() => return Err(error),
                 Err(error) => {
@@ -64,14 +65,38 @@ impl Inbox {
         Ok(self.got.len())
     }
 
+    /// The same: there are no trains here.
+    ///
+    /// # Errors
+    /// As of [`receive`](Self::receive).
+    pub fn receive_trains(
+        &mut self,
+        socket: &Socket,
+        count: usize,
+        max: usize,
+    ) -> io::Result<usize> {
+        self.receive(socket, count, max)
+    }
+
+    /// How many datagrams were received last.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.got.len()
+    }
+
+    /// Whether there were none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.got.is_empty()
+    }
+
     /// One of the datagrams received last.
     ///
     /// # Panics
     /// If there were not so many.
     #[must_use]
     pub fn get(&self, at: usize) -> Datagram<'_> {
-        let Got { from, length, is_truncated } = self.got[at];
-        Datagram { from, bytes: self.memory.get(at, length), is_truncated }
+        self.memory.get(&self.got[at])
     }
 }
 
@@ -110,4 +135,10 @@ impl Outbox {
 #[must_use]
 pub fn dropped(_socket: &Socket) -> Option<u32> {
     None
+}
+
+/// Lets the kernel hand over several datagrams of one sender in one piece: it does not here.
+#[must_use]
+pub fn take_trains(_socket: &Socket) -> bool {
+    false
 }

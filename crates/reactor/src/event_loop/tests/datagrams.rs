@@ -27,6 +27,7 @@ fn bound(number: u32) -> BoundDatagrams {
         peer: None,
         reuse_port: false,
         reuse_address: false,
+        receive_offload: true,
         device: None,
         settings: Vec::new(),
         max: 1000,

@@ -1,118 +1,10 @@
-//! Linux: `recvmmsg(2)` and `sendmmsg(2)`, by number, for not every libc has them.
+//! Sending with `sendmmsg(2)`, and runs of datagrams as one (`UDP_SEGMENT`).
 
-use super::{Datagram, Got, LARGEST, Memory, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE};
+use crate::datagrams::{Outgoing, SENT_AT_ONCE};
 use socket2::{SockAddr, Socket};
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
-
-/// Where datagrams are received to.
-#[derive(Debug)]
-pub struct Inbox {
-    memory: Memory,
-    names: Box<[libc::sockaddr_in6; RECEIVED_AT_ONCE]>,
-    got: Vec<Got>,
-}
-
-impl Default for Inbox {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Inbox {
-    /// Room for as many datagrams as one call receives, each of the largest size.
-    #[must_use]
-    pub fn new() -> Self {
-        // SAFETY: all zeros is a value of this plain C struct.
-        let name: libc::sockaddr_in6 = unsafe { zeroed() };
-        Self {
-            memory: Memory::new(),
-            names: Box::new([name; RECEIVED_AT_ONCE]),
-            got: Vec::with_capacity(RECEIVED_AT_ONCE),
-        }
-    }
-
-    /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones; how
-    /// many. Fewer than asked for are all there are, unless the socket has an error.
-    ///
-    /// # Errors
-    /// Those of `recvmmsg(2)`, if there was none before it.
-    pub fn receive(&mut self, socket: &Socket, count: usize, max: usize) -> io::Result<usize> {
-        self.got.clear();
-        let count = count.clamp(1, RECEIVED_AT_ONCE);
-        let max = max.min(LARGEST);
-        // SAFETY: all zeros is a value of this plain C struct, and of an array of it.
-        let mut vectors: [libc::iovec; RECEIVED_AT_ONCE] = unsafe { zeroed() };
-        // SAFETY: likewise; its pointers are set below, its lengths are 0 until then.
-        let mut messages: [libc::mmsghdr; RECEIVED_AT_ONCE] = unsafe { zeroed() };
-        let slots = self.memory.0.chunks_exact_mut(LARGEST).zip(self.names.iter_mut());
-        let headers = messages.iter_mut().zip(vectors.iter_mut());
-        for ((slot, name), (message, vector)) in slots.zip(headers).take(count) {
-            vector.iov_base = slot.as_mut_ptr().cast();
-            vector.iov_len = max;
-            let header = &mut message.msg_hdr;
-            header.msg_name = (&raw mut *name).cast();
-            header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
-            header.msg_iov = &raw mut *vector;
-            header.msg_iovlen = 1;
-        }
-        // SAFETY: the descriptor is open as long as `socket` is borrowed; the first `count` messages
-        // point to names, vectors and memory that outlive the call, of the lengths they say; there is
-        // no timeout.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_recvmmsg,
-                socket.as_raw_fd(),
-                messages.as_mut_ptr(),
-                count,
-                libc::MSG_DONTWAIT,
-                std::ptr::null_mut::<libc::timespec>(),
-            )
-        };
-        let received = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
-        for (message, name) in messages.iter().zip(self.names.iter()).take(received) {
-            self.got.push(Got {
-                from: address(name, message.msg_hdr.msg_namelen),
-                length: (message.msg_len as usize).min(max),
-                is_truncated: message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-            });
-        }
-        Ok(received)
-    }
-
-    /// One of the datagrams received last.
-    ///
-    /// # Panics
-    /// If there were not so many.
-    #[must_use]
-    pub fn get(&self, at: usize) -> Datagram<'_> {
-        let Got { from, length, is_truncated } = self.got[at];
-        Datagram { from, bytes: self.memory.get(at, length), is_truncated }
-    }
-}
-
-/// What the kernel wrote into a name of `length` bytes.
-fn address(name: &libc::sockaddr_in6, length: libc::socklen_t) -> Option<SocketAddr> {
-    match i32::from(name.sin6_family) {
-        libc::AF_INET6 if length as usize >= size_of::<libc::sockaddr_in6>() => {
-            let ip = Ipv6Addr::from(name.sin6_addr.s6_addr);
-            let port = u16::from_be(name.sin6_port);
-            let (flow, scope) = (name.sin6_flowinfo, name.sin6_scope_id);
-            Some(SocketAddrV6::new(ip, port, flow, scope).into())
-        }
-        libc::AF_INET if length as usize >= size_of::<libc::sockaddr_in>() => {
-            // SAFETY: a `sockaddr_in` is shorter than a `sockaddr_in6`, aligned no stricter, and every
-            // value of its bytes is one.
-            let name: libc::sockaddr_in =
-                unsafe { std::ptr::from_ref(name).cast::<libc::sockaddr_in>().read() };
-            let ip = u32::from_be(name.sin_addr.s_addr).into();
-            Some(SocketAddrV4::new(ip, u16::from_be(name.sin_port)).into())
-        }
-        _ => None,
-    }
-}
 
 /// `UDP_SEGMENT`, which not every libc names.
 const UDP_SEGMENT: libc::c_int = 103;
@@ -277,33 +169,4 @@ fn has_segments(socket: &Socket) -> bool {
 /// Whether it may be the run that the kernel refuses, not its datagrams.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE))
-}
-
-/// `SO_MEMINFO` of every architecture that this is built for.
-const SO_MEMINFO: libc::c_int = 55;
-/// Words that it fills, and which of them counts drops.
-const MEMINFO: usize = 9;
-const DROPS: usize = 8;
-
-/// How many datagrams the kernel dropped that came for this socket, modulo 2^32; `None` where it does
-/// not say.
-///
-/// Asked for, instead of told with every datagram (`SO_RXQ_OVFL`): so it is known also while nothing
-/// is received, which is when datagrams are dropped.
-#[must_use]
-pub fn dropped(socket: &Socket) -> Option<u32> {
-    let mut words = [0u32; MEMINFO];
-    let mut length = size_of_val(&words) as libc::socklen_t;
-    // SAFETY: the descriptor is open as long as `socket` is borrowed, and the kernel writes at most
-    // `length` bytes to `words`.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_MEMINFO,
-            words.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    };
-    (result == 0 && length as usize >= size_of_val(&words)).then_some(words[DROPS])
 }
