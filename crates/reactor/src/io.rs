@@ -14,7 +14,7 @@ pub(crate) const CHUNK: u32 = 64 << 10;
 /// ring: one that floods makes the others wait for that much, and no more.
 pub(crate) const BUDGET: u32 = 4 * CHUNK;
 /// Published no later than this, so that the other side can begin while the turn goes on.
-const BATCH: u32 = 32 << 10;
+pub(crate) const BATCH: u32 = 32 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Io {

@@ -20,7 +20,7 @@ use crate::acceptor::{WAKER, drop_item};
 use crate::conn::Conn;
 use crate::control::Cause;
 use crate::handoff::Handoff;
-use crate::io::Io;
+use crate::io::{BATCH, Io};
 use crate::listeners::Listeners;
 use crate::shared::{Bell, LoopHandle};
 use crate::slab::Slab;
@@ -167,10 +167,7 @@ impl EventLoop {
     /// # Panics
     /// If a peer of the rings broke their rules, or on a bug; the caller isolates it.
     pub fn turn(&mut self, timeout: Option<Duration>) -> Turn {
-        // EINTR is as good as no event; nothing else is to be expected of a valid poll.
-        if self.poll.poll(&mut self.events, timeout).is_err() {
-            self.events.clear();
-        }
+        self.look(timeout);
         self.handle.0.alarm.doorbell.rise();
         self.work()
     }
@@ -195,7 +192,7 @@ impl EventLoop {
             }
         }
         self.io.is_crowded = !self.starved.is_empty();
-        self.take_events();
+        self.take_events_twice();
         self.io.publish();
         self.take_handoff();
         self.take_records();
@@ -284,9 +281,33 @@ impl EventLoop {
         all.into_iter().flatten().min()
     }
 
-    fn take_events(&mut self) {
+    /// Takes the events that there are, and then those that came meanwhile, before the user is told: telling
+    /// costs more than asking the kernel once more, and who is busy sends meanwhile. A single event is told
+    /// of at once, and so is much: nobody waits behind a flood for longer than without.
+    fn take_events_twice(&mut self) {
+        let before = self.io.inbound.position();
+        let seen = self.take_events();
+        let gathered = self.io.inbound.position().wrapping_sub(before);
+        if seen > 1 && gathered < BATCH {
+            self.look(Some(Duration::ZERO));
+            self.take_events();
+        }
+    }
+
+    /// Asks the kernel for events.
+    fn look(&mut self, timeout: Option<Duration>) {
+        // EINTR is as good as no event; nothing else is to be expected of a valid poll.
+        if self.poll.poll(&mut self.events, timeout).is_err() {
+            self.events.clear();
+        }
+    }
+
+    /// How many there were.
+    fn take_events(&mut self) -> usize {
+        let mut seen = 0;
         let events = mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
+            seen += 1;
             let token = event.token();
             if token == WAKER || self.listeners.note(token) {
                 continue;
@@ -312,6 +333,7 @@ impl EventLoop {
         }
         self.events = events;
         self.events.clear();
+        seen
     }
 
     fn take_handoff(&mut self) {
