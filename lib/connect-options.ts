@@ -178,7 +178,8 @@ export function checkConnect(
   fallback ??= raw()
   const settings = checkConn(options, fallback, false, dialPairs(options.fastOpen))
   const place = destination(to)
-  checkKind(namedOf(options), place.kind === 'unix' ? 'unix' : 'tcp')
+  // TCP has all of them.
+  if (place.kind === 'unix') checkKind(namedOf(options), 'unix')
   // One object in the other: V8 makes a dictionary of what is spread into one of so many fields, which
   // costs a connection 3 KB.
   return {

@@ -320,7 +320,7 @@ export function checkConn(
     codec: first,
     codecOf: isFunction ? codec : undefined,
     // Where nothing is said, small messages do not wait for others.
-    socket: [...socketPairs(options, true), ...beside],
+    socket: socketPairs(options, true).concat(beside),
     highWaterMark,
     maxWriteBuffer: whole(
       'maxWriteBuffer',

@@ -126,9 +126,13 @@ function seconds(name: string, milliseconds: unknown, most: number): number {
   return Math.ceil(whole(name, milliseconds, 0, 1, most * 1000) / 1000)
 }
 
+/** Of each option whether this system has it, once it was asked for: thousands of connections ask. */
+const supported: (boolean | undefined)[] = []
+
 /** Adds an option to pairs, if this system has it. */
 function put(pairs: OptionPairs, name: string, option: number, value: number): void {
-  if (!hasSocketOption(option)) {
+  supported[option] ??= hasSocketOption(option)
+  if (!supported[option]) {
     throw new MillraceError('ERR_UNSUPPORTED', `${process.platform} does not have ${name}`)
   }
   pairs.push(option, value)
