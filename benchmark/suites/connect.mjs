@@ -11,7 +11,7 @@ import { floor, inline, millrace, nodeNet } from '../variants.mjs'
 const CLIENT = fileURLToPath(new URL('../peers/connect.mjs', import.meta.url))
 /** Addresses of the server: one has no more ports than a client can use up in a minute. */
 const HOSTS = 8
-const CONNECTIONS = 20_000
+const CONNECTIONS = 60_000
 const AT_ONCE = 500
 /** Seconds after which a client is given up. */
 const PATIENCE = 120
