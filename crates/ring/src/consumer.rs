@@ -50,11 +50,16 @@ impl Consumer {
         self.memory.capacity()
     }
 
-    /// True if there is nothing to take at this moment.
-    pub fn is_empty(&mut self) -> bool {
+    /// Looks for what is published, once all that was seen before is taken.
+    pub fn look(&mut self) {
         if self.head == self.tail {
             self.tail = self.indices.tail();
         }
+    }
+
+    /// True if there is nothing to take at this moment.
+    pub fn is_empty(&mut self) -> bool {
+        self.look();
         self.head == self.tail
     }
 
@@ -68,11 +73,12 @@ impl Consumer {
         reason = "a lending iterator: the record borrows the consumer"
     )]
     pub fn next(&mut self) -> Option<Record<'_>> {
-        if self.is_empty() { None } else { self.next_seen() }
+        self.look();
+        self.next_seen()
     }
 
-    /// Takes the next record of those that were there when [`is_empty`](Self::is_empty) last looked, which
-    /// it does only when those are taken: an end, however fast the producer is.
+    /// Takes the next record of those that the last [`look`](Self::look) has seen: there is an end to them,
+    /// however fast the producer is.
     ///
     /// # Panics
     /// As [`next`](Self::next).
@@ -187,12 +193,12 @@ mod tests {
         let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
         assert!(producer.push(LABEL, b"one", 0));
         producer.publish();
-        assert!(!consumer.is_empty());
+        consumer.look();
         assert!(producer.push(LABEL, b"two", 0));
         producer.publish();
         assert_eq!(consumer.next_seen().unwrap().payload, b"one");
         assert!(consumer.next_seen().is_none());
-        assert!(!consumer.is_empty());
+        consumer.look();
         assert_eq!(consumer.next_seen().unwrap().payload, b"two");
     }
 

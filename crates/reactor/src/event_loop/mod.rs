@@ -144,7 +144,9 @@ impl EventLoop {
         if last.pending || self.rest() {
             timeout = Some(Duration::ZERO);
         }
-        self.turn(timeout)
+        self.look(timeout);
+        self.handle.0.alarm.doorbell.rise();
+        self.advance(Self::take_events_twice)
     }
 
     /// Before sleeping: who publishes from here on rings. True if there is something to do already.
@@ -177,6 +179,11 @@ impl EventLoop {
     /// # Panics
     /// If a peer of the rings broke their rules, or on a bug; the caller isolates it.
     pub fn work(&mut self) -> Turn {
+        self.advance(Self::take_events)
+    }
+
+    /// A turn, with that way to take the events that the kernel has told of.
+    fn advance<T>(&mut self, take_events: impl FnOnce(&mut Self) -> T) -> Turn {
         self.io.now = Instant::now();
         self.io.shared.counters.turns(1);
         // The lists as they are now: who is put there during the turn has the next.
@@ -192,7 +199,7 @@ impl EventLoop {
             }
         }
         self.io.is_crowded = !self.starved.is_empty();
-        self.take_events_twice();
+        take_events(self);
         self.io.publish();
         self.take_handoff();
         self.take_records();
@@ -281,9 +288,9 @@ impl EventLoop {
         all.into_iter().flatten().min()
     }
 
-    /// Takes the events that there are, and then those that came meanwhile, before the user is told: telling
-    /// costs more than asking the kernel once more, and who is busy sends meanwhile. A single event is told
-    /// of at once, and so is much: nobody waits behind a flood for longer than without.
+    /// Takes the events that there are, and then those that came meanwhile, before the user's thread is woken:
+    /// that costs more than asking the kernel once more, and who is busy sends meanwhile. A single event is
+    /// told of at once, and so is much: nobody waits behind a flood for longer than without.
     fn take_events_twice(&mut self) {
         let before = self.io.inbound.position();
         let seen = self.take_events();

@@ -15,7 +15,7 @@ impl EventLoop {
         let mut count = 0;
         // What is written meanwhile has the next turn: a user who writes without a pause does not keep
         // the loop from its sockets.
-        let _ = self.outbound.is_empty();
+        self.outbound.look();
         while let Some(record) = self.outbound.next_seen() {
             let (slot, generation) = (record.label.slot, record.label.generation);
             if is_datagrams(slot) {
