@@ -193,6 +193,43 @@ test('what is no Uint8Array and no string is refused, and nothing of it is sent'
   t.is(bytes.toString().replaceAll('\0', ''), 'beforebehind')
 })
 
+test('a value that cannot be written is refused, and leaves no gap where other messages were', async (t) => {
+  const numbers = ['u8', 'i8', 'u16', 'u16le', 'i16', 'i16le', 'u32', 'u32le'] as const
+  const more = ['i32', 'i32le', 'f32', 'f32le', 'f64', 'f64le'] as const
+  const bigints = ['u64', 'u64le', 'i64', 'i64le'] as const
+  const fails = {
+    valueOf() {
+      throw new RangeError('no number')
+    },
+  }
+  const refused: Encode[] = [
+    ...[...numbers, ...more].flatMap((name) =>
+      [1n, Symbol('1'), fails].map(
+        (each): Encode =>
+          (to) =>
+            to[name](each as never),
+      ),
+    ),
+    ...bigints.flatMap((name) =>
+      [1, '1', fails, undefined].map(
+        (each): Encode =>
+          (to) =>
+            to[name](each as never),
+      ),
+    ),
+    (to) => to.text('a text that is longer than others', 'utf9' as never),
+  ]
+  const bytes = await written(t, [
+    (to) => to.text('secret'.repeat(1000)),
+    (to) => {
+      to.text('before')
+      for (const encode of refused) t.throws(() => encode(to), undefined, String(encode))
+      to.text('behind')
+    },
+  ])
+  t.is(bytes.toString().replaceAll('secret', ''), 'beforebehind')
+})
+
 test('a writer that is kept throws as soon as its encode has returned or thrown', async (t) => {
   const kept: Writer[] = []
   const stale = () => {

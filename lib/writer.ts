@@ -167,22 +167,26 @@ export class FrameWriter implements Writer {
   }
 
   u8(value: number): this {
-    // Taken first: it may go on in other memory.
+    // First, here and below: what is no number throws before there is a gap with other messages' bytes.
+    const number = +value
+    // Taken next: it may go on in other memory.
     const at = this.#take(1)
-    this.memory[at] = value
+    this.memory[at] = number
     return this
   }
   i8(value: number): this {
     return this.u8(value)
   }
   u16(value: number): this {
+    const number = +value
     const at = this.#take(2)
-    this.#view.setUint16(at, value)
+    this.#view.setUint16(at, number)
     return this
   }
   u16le(value: number): this {
+    const number = +value
     const at = this.#take(2)
-    this.#view.setUint16(at, value, true)
+    this.#view.setUint16(at, number, true)
     return this
   }
   i16(value: number): this {
@@ -192,13 +196,15 @@ export class FrameWriter implements Writer {
     return this.u16le(value)
   }
   u32(value: number): this {
+    const number = +value
     const at = this.#take(4)
-    this.#view.setUint32(at, value)
+    this.#view.setUint32(at, number)
     return this
   }
   u32le(value: number): this {
+    const number = +value
     const at = this.#take(4)
-    this.#view.setUint32(at, value, true)
+    this.#view.setUint32(at, number, true)
     return this
   }
   i32(value: number): this {
@@ -208,11 +214,13 @@ export class FrameWriter implements Writer {
     return this.u32le(value)
   }
   u64(value: bigint): this {
+    if (typeof value !== 'bigint') throw notBigint(value)
     const at = this.#take(8)
     this.#view.setBigUint64(at, value)
     return this
   }
   u64le(value: bigint): this {
+    if (typeof value !== 'bigint') throw notBigint(value)
     const at = this.#take(8)
     this.#view.setBigUint64(at, value, true)
     return this
@@ -224,23 +232,27 @@ export class FrameWriter implements Writer {
     return this.u64le(value)
   }
   f32(value: number): this {
+    const number = +value
     const at = this.#take(4)
-    this.#view.setFloat32(at, value)
+    this.#view.setFloat32(at, number)
     return this
   }
   f32le(value: number): this {
+    const number = +value
     const at = this.#take(4)
-    this.#view.setFloat32(at, value, true)
+    this.#view.setFloat32(at, number, true)
     return this
   }
   f64(value: number): this {
+    const number = +value
     const at = this.#take(8)
-    this.#view.setFloat64(at, value)
+    this.#view.setFloat64(at, number)
     return this
   }
   f64le(value: number): this {
+    const number = +value
     const at = this.#take(8)
-    this.#view.setFloat64(at, value, true)
+    this.#view.setFloat64(at, number, true)
     return this
   }
 
@@ -268,6 +280,8 @@ export class FrameWriter implements Writer {
     }
     const n = Buffer.byteLength(text, encoding)
     const at = this.#take(n)
+    // Not taken if this throws, of an encoding that there is not.
+    this.pos = at
     // It may become less, of what is no proper hex or base64: behind it is what others wrote here.
     this.pos = at + this.memory.write(text, at, n, encoding)
     return this
@@ -295,4 +309,8 @@ export class FrameWriter implements Writer {
     }
     return this
   }
+}
+
+function notBigint(value: unknown): TypeError {
+  return new TypeError(`expected a bigint, not ${typeof value}`)
 }
