@@ -160,4 +160,18 @@ if (process.platform !== 'win32') {
     }
     t.is(descriptors(), before)
   })
+
+  test.serial('a dup that is asked for before its server closes is answered', async (t) => {
+    const before = descriptors()
+    for (let round = 0; round < 50; round++) {
+      for (const loops of [ONE, 2] as const) {
+        const server = await start(t, { loops, message() {} })
+        const asked = server.dup()
+        const closing = server.close({ timeout: 0 })
+        closeSync(await asked)
+        await closing
+      }
+    }
+    t.is(descriptors(), before)
+  })
 }

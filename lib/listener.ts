@@ -171,12 +171,18 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
       const loop = loops[lane]
       return questions.ask(loop === undefined ? loops : [loop], (ticket) => put(lane, ticket), late)
     })
-    const answers = await Promise.all(asked)
-    for (const { errno } of answers) {
-      if (errno === GONE) throw closed(this.address)
-      if (errno !== 0) throw systemError(errno, 'dup', { address: this.address })
+    // Its loops go on until they have answered: a descriptor that nobody takes is lost.
+    this.#group.join()
+    try {
+      const answers = await Promise.all(asked)
+      for (const { errno } of answers) {
+        if (errno === GONE) throw closed(this.address)
+        if (errno !== 0) throw systemError(errno, 'dup', { address: this.address })
+      }
+      return answers
+    } finally {
+      this.#group.leave()
     }
-    return answers
   }
 
   close(options: CloseOptions = {}): Promise<void> {
