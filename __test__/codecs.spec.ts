@@ -1,5 +1,15 @@
 import test from 'ava'
-import { type Codec, type Conn, json, lengthField, line, map, raw, testCodec } from 'millrace'
+import {
+  type Codec,
+  type Conn,
+  defineCodec,
+  json,
+  lengthField,
+  line,
+  map,
+  raw,
+  testCodec,
+} from 'millrace'
 import { connect, read, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { numbers } from './support/numbers.js'
@@ -41,6 +51,24 @@ test('json refuses what has no JSON, out of write', async (t) => {
     },
   })
   t.is((await readAll(await connect(server.port))).toString(), 'null\n')
+})
+
+test('what is no codec is refused where it is given, with a code', (t) => {
+  const functions = { decode: () => 1, encode() {} }
+  const same = (message: unknown) => message
+  const refused: (() => unknown)[] = [
+    ...[undefined, null, 7, {}, { framing: null }, { framing: 'line', ...functions }].flatMap(
+      (bad) => [
+        () => json(bad as never),
+        () => map(bad as never, same, same as never),
+        () => defineCodec(bad as never),
+      ],
+    ),
+    () => defineCodec({ ...line(), encode: undefined } as never),
+    () => map(line(), undefined as never, same as never),
+    () => map(line(), same, 'text' as never),
+  ]
+  for (const each of refused) t.throws(each, { code: 'ERR_INVALID_OPTION' }, String(each))
 })
 
 test('map maps in and out, and swallows, in frames and in a raw stream', async (t) => {

@@ -1,6 +1,6 @@
 /** How frames become messages and messages frames. */
 
-import { MillraceError } from './errors.js'
+import { invalidOption, MillraceError } from './errors.js'
 import type { Framing } from './framing.js'
 import type { Reader } from './reader.js'
 import type { Writer } from './writer.js'
@@ -32,20 +32,48 @@ export interface Codec<In, Out = In> {
 /** What `decode` returns where `undefined` would ask for more bytes: a message that is none. */
 export const SWALLOWED: unique symbol = Symbol('millrace.swallowed')
 
-/** A codec as it is, its types inferred from its functions. */
+/**
+ * A value as a codec.
+ *
+ * @throws `ERR_INVALID_OPTION` if it is none
+ */
+export function checkCodec(codec: unknown): Codec<unknown, unknown> {
+  const { decode, encode } = (codec ?? {}) as Partial<Codec<unknown, unknown>>
+  if (!hasFraming(codec) || typeof decode !== 'function' || typeof encode !== 'function') {
+    throw invalidOption('codec', 'a codec with framing, decode and encode', codec)
+  }
+  return codec as Codec<unknown, unknown>
+}
+
+function hasFraming(codec: unknown): boolean {
+  const { framing } = (codec ?? {}) as Partial<Codec<unknown, unknown>>
+  return typeof framing === 'object' && framing !== null
+}
+
+/**
+ * A codec as it is, its types inferred from its functions.
+ *
+ * @throws `ERR_INVALID_OPTION` if it is none
+ */
 export function defineCodec<In, Out = In>(codec: Codec<In, Out>): Codec<In, Out> {
+  checkCodec(codec)
   return codec
 }
 
 /**
  * A codec on top of another: `decode` maps its messages, `encode` maps back. `undefined` from
  * `decode` swallows a message.
+ *
+ * @throws `ERR_INVALID_OPTION` without a codec and two functions
  */
 export function map<In, Out, NextIn, NextOut = NextIn>(
   codec: Codec<In, Out>,
   decode: (message: In) => NextIn | undefined,
   encode: (message: NextOut) => Out,
 ): Codec<NextIn, NextOut> {
+  checkCodec(codec)
+  if (typeof decode !== 'function') throw invalidOption('decode', 'a function', decode)
+  if (typeof encode !== 'function') throw invalidOption('encode', 'a function', encode)
   // With raw framing `undefined` means that the message is not all here.
   const nothing = codec.framing.kind === 'raw' ? (SWALLOWED as unknown as undefined) : undefined
   return {
@@ -66,8 +94,11 @@ export function map<In, Out, NextIn, NextOut = NextIn>(
  * JSON in the frames of another codec: `json<Ping, Pong>(lengthField())`, `json(line())`. What is no
  * JSON destroys the connection with `ERR_FRAME_INVALID`. The types are a promise of yours, not
  * checked: validate in `message`, or with {@link map}.
+ *
+ * @throws `ERR_INVALID_OPTION` without a framing that makes frames
  */
 export function json<In = unknown, Out = In>(codec: { readonly framing: Framing }): Codec<In, Out> {
+  if (!hasFraming(codec)) throw invalidOption('codec', 'a codec with framing', codec)
   const { framing } = codec
   if (framing.kind === 'raw') {
     throw new MillraceError('ERR_INVALID_OPTION', 'json needs frames: lengthField(), line(), …')

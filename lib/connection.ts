@@ -2,13 +2,13 @@
 
 import { formatEndpoint, readEndpoints } from './address.js'
 import { closeError } from './close-error.js'
-import type { Codec } from './codec.js'
+import { type Codec, checkCodec } from './codec.js'
 import type { Conn, ReadyState } from './conn.js'
 import { CLOSED, DESTROYED, ENDED, FAILED, PULLED, UNREFED } from './conn-flags.js'
 import { change, changes, read } from './conn-options.js'
 import { Reading } from './conn-reading.js'
 import { isThenable } from './conn-writing.js'
-import { invalidOption, MillraceError } from './errors.js'
+import { MillraceError } from './errors.js'
 import { unawaited } from './extras.js'
 import type { Loop } from './loop.js'
 import { bytesReceived } from './native.js'
@@ -202,13 +202,3 @@ Object.defineProperty(Connection.prototype, Symbol.for('nodejs.util.inspect.cust
     return { id, remote, local, readyState, data }
   },
 })
-
-/** For options that name what may be assigned. */
-export function checkCodec(codec: unknown): Codec<unknown, unknown> {
-  const { framing, decode, encode } = (codec ?? {}) as Partial<Codec<unknown, unknown>>
-  const hasFraming = typeof framing === 'object' && framing !== null
-  if (!hasFraming || typeof decode !== 'function' || typeof encode !== 'function') {
-    throw invalidOption('codec', 'a codec with framing, decode and encode', codec)
-  }
-  return codec as Codec<unknown, unknown>
-}

@@ -2,8 +2,7 @@
 
 import { availableParallelism } from 'node:os'
 import { checkNames, flag, oneOf, whole } from './checks.js'
-import type { Codec } from './codec.js'
-import { checkCodec } from './connection.js'
+import { type Codec, checkCodec } from './codec.js'
 import { invalidOption, MillraceError } from './errors.js'
 import { DEFAULT_MAX, toNative, validate } from './framing.js'
 import type { Handlers, Peer } from './handlers.js'

@@ -1,8 +1,8 @@
 /** What the connections of a listener, or of one `connect`, have in common. */
 
 import { type Endpoint, formatEndpoint } from './address.js'
-import type { Codec } from './codec.js'
-import { type Connection, checkCodec } from './connection.js'
+import { type Codec, checkCodec } from './codec.js'
+import type { Connection } from './connection.js'
 import { MillraceError } from './errors.js'
 import type { Framing } from './framing.js'
 import type { Handlers, Peer } from './handlers.js'
