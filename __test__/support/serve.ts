@@ -15,6 +15,9 @@ export const ONE: 1 | 'inline' = LOOPS === 'inline' ? LOOPS : 1
 /** Bytes of each ring of this run, from `MILLRACE_TEST_RING`: small ones wrap and fill all the time. */
 export const RING_BYTES: number = Number(process.env.MILLRACE_TEST_RING ?? 1 << 20)
 
+/** A port of this machine that the system chooses. */
+export const ANY = 'tcp://127.0.0.1:0'
+
 /** The parts of `ServeOptions` that a spec need not name. */
 type Optional<In, Out, Data> = Omit<ServeOptions<In, Out, Data>, 'listen'> & {
   listen?: ServeOptions<In, Out, Data>['listen']
@@ -28,7 +31,7 @@ export async function start<In = Buffer, Out = Uint8Array | string, Data = undef
   const isOwn =
     options.loops === undefined || typeof options.loops === 'number' || options.loops === 'inline'
   const server = await serve<In, Out, Data>({
-    listen: 'tcp://127.0.0.1:0',
+    listen: ANY,
     loops: LOOPS,
     ...(isOwn ? { ringBytes: RING_BYTES } : {}),
     ...options,

@@ -4,6 +4,7 @@ import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import type { ExecutionContext } from 'ava'
 
 export const IS_LINUX: boolean = process.platform === 'linux'
+export const IS_WINDOWS: boolean = process.platform === 'win32'
 
 /** Whether several sockets can share a port, and the kernel spreads over them what comes. */
 export const CAN_SHARE: boolean = IS_LINUX || process.platform === 'freebsd'
