@@ -7,8 +7,7 @@ import { crowd } from './support/crowd.js'
 import { freePath } from './support/paths.js'
 import { launch } from './support/process.js'
 import { LOOPS, start } from './support/serve.js'
-
-const SHARES_PORTS = ['linux', 'freebsd'].includes(process.platform)
+import { CAN_SHARE } from './support/system.js'
 
 async function echoes(socket: net.Socket, text: string): Promise<boolean> {
   socket.write(text)
@@ -28,7 +27,7 @@ const BURST = room()
 const ACCEPTING = [
   { loops: LOOPS, reusePort: false },
   { loops: 3, reusePort: false },
-  ...(SHARES_PORTS ? [{ loops: 3, reusePort: true }] : []),
+  ...(CAN_SHARE ? [{ loops: 3, reusePort: true }] : []),
 ]
 
 for (const { loops, reusePort } of ACCEPTING) {
@@ -90,7 +89,7 @@ for (const { loops, reusePort } of ACCEPTING) {
 const LIMIT = 64
 const CLIENTS = 100
 const SHORT = [
-  ...(SHARES_PORTS
+  ...(CAN_SHARE
     ? [{ what: 'a port of several loops', args: ['tcp://127.0.0.1:0', 'shared'] }]
     : []),
   { what: 'a Unix socket', args: ['unix'] },

@@ -6,9 +6,8 @@ import { closed, connectTo, read } from './support/client.js'
 import { Count } from './support/counts.js'
 import { bound, peer } from './support/datagrams.js'
 import { gate } from './support/gate.js'
-import { LOOPS, ONE, start } from './support/serve.js'
+import { ANY, LOOPS, ONE, start } from './support/serve.js'
 
-const ANY = 'tcp://127.0.0.1:0'
 /** Some are on one loop, some on several. */
 const VARIANTS = LOOPS === 'inline' ? ([LOOPS] as const) : ([1, 3] as const)
 

@@ -3,6 +3,7 @@ import { bind, connect, type DatagramSocket, json, line, raw, serve, varint } fr
 import { bound, peer, portOf } from './support/datagrams.js'
 import { codeOf, gate } from './support/gate.js'
 import { LOOPS } from './support/serve.js'
+import { IS_LINUX } from './support/system.js'
 
 const NO_NUMBERS = ['1', null, true, {}, [], 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1]
 const NO_FLAGS = ['true', null, 1, 0, {}]
@@ -167,7 +168,6 @@ test('counts stay readable after the end', async (t) => {
   })
 })
 
-const IS_LINUX = process.platform === 'linux'
 const HAS_DSCP = process.platform !== 'win32'
 
 test('T31 options of a socket are those that were asked for, and change while it is open', async (t) => {

@@ -11,6 +11,7 @@ import { bodyOf } from './support/framings.js'
 import { freePath } from './support/paths.js'
 import { random, SEED } from './support/random.js'
 import { RING_BYTES, start } from './support/serve.js'
+import { CAN_SHARE } from './support/system.js'
 
 const CLIENTS = 10
 /** Bytes that each client sends. */
@@ -32,16 +33,13 @@ if (process.platform !== 'win32') {
   }
 }
 
-/** Systems that spread connections over the sockets of one port. */
-const SHARES_PORTS = ['linux', 'freebsd'].includes(process.platform)
-
 const LOOPS: readonly { loops: number | 'inline'; balance: Balance | 'the kernel' }[] = [
   { loops: 1, balance: 'round-robin' },
   { loops: 4, balance: 'round-robin' },
   { loops: 4, balance: 'least-connections' },
   { loops: 4, balance: 'source-hash' },
   // `reusePort`: a socket for each loop.
-  ...(SHARES_PORTS ? [{ loops: 4, balance: 'the kernel' } as const] : []),
+  ...(CAN_SHARE ? [{ loops: 4, balance: 'the kernel' } as const] : []),
   ...(process.platform === 'win32' ? [] : [{ loops: 'inline', balance: 'round-robin' } as const]),
 ]
 

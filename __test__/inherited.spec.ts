@@ -14,9 +14,8 @@ import { serve } from 'millrace'
 import { closed, connect, connectTo, read } from './support/client.js'
 import { freePath } from './support/paths.js'
 import { launch } from './support/process.js'
-import { LOOPS, start } from './support/serve.js'
+import { ANY, LOOPS, start } from './support/serve.js'
 
-const ANY = 'tcp://127.0.0.1:0'
 const VARIANTS = [{ loops: LOOPS }, { loops: 3 }] as const
 
 /** What answers to a text. */

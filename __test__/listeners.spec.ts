@@ -6,9 +6,8 @@ import { closed, connect, connectTo, read, readAll } from './support/client.js'
 import { Count } from './support/counts.js'
 import { gate } from './support/gate.js'
 import { freePath } from './support/paths.js'
-import { LOOPS, start } from './support/serve.js'
+import { ANY, LOOPS, start } from './support/serve.js'
 
-const ANY = 'tcp://127.0.0.1:0'
 const VARIANTS = [{ loops: LOOPS }, { loops: 3 }] as const
 const HAS_UNIX = platform() !== 'win32'
 

@@ -8,9 +8,8 @@ import { closed, connect, connectTo, read, readAll } from './support/client.js'
 import { Count } from './support/counts.js'
 import { freePath } from './support/paths.js'
 import { millraceThreadsOf } from './support/proc.js'
-import { LOOPS, start } from './support/serve.js'
+import { ANY, LOOPS, start } from './support/serve.js'
 
-const ANY = 'tcp://127.0.0.1:0'
 /** Where the kernel spreads connections over the sockets of one port. */
 const IS_HERE = ['linux', 'freebsd'].includes(process.platform)
 

@@ -22,8 +22,7 @@ import { freePath } from './support/paths.js'
 import { launch } from './support/process.js'
 import { random, SEED } from './support/random.js'
 import { LOOPS, start } from './support/serve.js'
-
-const IS_LINUX = process.platform === 'linux'
+import { IS_LINUX } from './support/system.js'
 
 /** Tests of what Windows does not have. */
 const unix = process.platform === 'win32' ? test.skip : test
