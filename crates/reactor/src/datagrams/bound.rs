@@ -2,6 +2,7 @@
 
 use super::setting::Setting;
 use super::share::DatagramShare;
+use millrace_sys::datagrams::LARGEST;
 use mio::net::UdpSocket;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -33,6 +34,28 @@ pub struct DatagramOptions {
     pub max: u32,
     /// At half of so many bytes that wait to be sent, `ASK` is answered.
     pub high_water: usize,
+}
+
+impl DatagramOptions {
+    /// How to bind there, where nothing else is asked for: the socket has many peers, shares its
+    /// address with nobody, lets the kernel hand over several datagrams in one piece, and receives
+    /// whole what is as long as a datagram can be. `ASK` is answered at half of 1 MiB.
+    #[must_use]
+    pub fn new(number: u32, address: SocketAddr) -> Self {
+        Self {
+            number,
+            address,
+            dual_stack: false,
+            peer: None,
+            reuse_port: false,
+            reuse_address: false,
+            receive_offload: true,
+            device: None,
+            settings: Vec::new(),
+            max: LARGEST as u32,
+            high_water: 1 << 20,
+        }
+    }
 }
 
 /// A datagram socket that is bound.

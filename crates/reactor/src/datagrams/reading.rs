@@ -169,7 +169,7 @@ mod tests {
     use millrace_sys::datagrams::{Inbox, Outbox, Outgoing};
     use mio::{Poll, Token, Waker};
     use socket2::SockRef;
-    use std::net::{SocketAddr, UdpSocket};
+    use std::net::{Ipv4Addr, UdpSocket};
     use std::sync::Arc;
     use std::time::Instant;
 
@@ -198,17 +198,9 @@ mod tests {
             let (producer, consumer) = pair(Memory::leaked(ring).unwrap());
             let io = Io::new(producer, shared, Instant::now());
             let options = DatagramOptions {
-                number: 1,
-                address: SocketAddr::from(([127, 0, 0, 1], 0)),
-                dual_stack: false,
-                peer: None,
-                reuse_port: false,
-                reuse_address: false,
-                receive_offload: true,
-                device: None,
                 settings: vec![Setting::ReceiveBuffer(4 << 20)],
                 max: 900,
-                high_water: 1 << 20,
+                ..DatagramOptions::new(1, (Ipv4Addr::LOCALHOST, 0).into())
             };
             let bound = BoundDatagrams::new(&options).unwrap();
             let mut socket = Datagrams::open(bound, poll.registry(), Token(1)).unwrap();

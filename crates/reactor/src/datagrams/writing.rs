@@ -183,7 +183,7 @@ mod tests {
     use millrace_ring::{Memory, pair};
     use millrace_sys::datagrams::{Inbox, Outbox};
     use mio::{Poll, Token, Waker};
-    use std::net::{SocketAddr, UdpSocket};
+    use std::net::{Ipv4Addr, UdpSocket};
     use std::sync::Arc;
     use std::time::Instant;
 
@@ -203,17 +203,9 @@ mod tests {
         let (producer, _) = pair(Memory::leaked(4096).unwrap());
         let io = Io::new(producer, shared, Instant::now());
         let options = DatagramOptions {
-            number: 1,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            dual_stack: false,
-            peer: None,
-            reuse_port: false,
-            reuse_address: false,
-            receive_offload: true,
-            device: None,
-            settings: Vec::new(),
             max: 100,
             high_water: 10 * (COST + 1),
+            ..DatagramOptions::new(1, (Ipv4Addr::LOCALHOST, 0).into())
         };
         let bound = BoundDatagrams::new(&options).unwrap();
         let mut socket = Datagrams::open(bound, poll.registry(), Token(1)).unwrap();

@@ -6,24 +6,16 @@ use millrace_reactor::{DatagramOptions, Framing, Setting};
 use millrace_ring::record::reason;
 use millrace_sys::datagrams::{Outbox, Outgoing};
 use socket2::SockRef;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 /// The largest datagram on the small rings, and so in all tests that run on both.
 const LARGEST: usize = 976;
 
 fn options(number: u32) -> DatagramOptions {
     DatagramOptions {
-        number,
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        dual_stack: false,
-        peer: None,
-        reuse_port: false,
-        reuse_address: false,
-        receive_offload: true,
-        device: None,
-        settings: Vec::new(),
         max: LARGEST as u32,
         high_water: 1 << 16,
+        ..DatagramOptions::new(number, (Ipv4Addr::LOCALHOST, 0).into())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::io::BUDGET;
 use millrace_ring::record::{Label, address, kind};
 use millrace_sys::datagrams::SENT_AT_ONCE;
 use socket2::{Domain, Socket, Type};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,17 +21,8 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 fn bound(number: u32) -> BoundDatagrams {
     let options = DatagramOptions {
-        number,
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        dual_stack: false,
-        peer: None,
-        reuse_port: false,
-        reuse_address: false,
-        receive_offload: true,
-        device: None,
-        settings: Vec::new(),
         max: 1000,
-        high_water: 1 << 20,
+        ..DatagramOptions::new(number, (Ipv4Addr::LOCALHOST, 0).into())
     };
     BoundDatagrams::new(&options).unwrap()
 }
