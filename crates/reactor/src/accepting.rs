@@ -188,10 +188,10 @@ mod tests {
     use crate::address::Address;
     use crate::balance::Balance;
     use crate::bound::Bound;
-    use crate::event_loop::tests::listening;
     use crate::listener::Listener;
     use crate::service::Service;
     use crate::socket::Socket;
+    use crate::testing::listening;
     use mio::{Events, Poll, Token};
     use rustix::io::Errno;
     use std::io;

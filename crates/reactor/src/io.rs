@@ -122,20 +122,9 @@ impl Io {
 
 #[cfg(test)]
 mod tests {
-    use super::Io;
-    use crate::shared::{Bell, LoopHandle};
+    use crate::testing;
     use millrace_ring::record::Label;
-    use millrace_ring::{Memory, pair};
     use proptest::prelude::*;
-    use std::sync::Arc;
-    use std::time::Instant;
-
-    #[derive(Debug)]
-    struct Silent;
-
-    impl Bell for Silent {
-        fn ring(&self) {}
-    }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -146,11 +135,7 @@ mod tests {
         fn where_there_is_room_the_largest_record_fits(
             steps in proptest::collection::vec((0usize..1008, any::<bool>()), 1..200),
         ) {
-            let poll = mio::Poll::new().unwrap();
-            let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
-            let shared = LoopHandle::new(waker, Arc::new(Silent)).0;
-            let (producer, mut consumer) = pair(Memory::leaked(4096).unwrap());
-            let mut io = Io::new(producer, shared, Instant::now());
+            let (mut io, mut consumer, _poll) = testing::io(4096);
             let label = Label { slot: 0, generation: 0, kind: 2 };
             for (length, takes) in steps {
                 if io.has_room() {

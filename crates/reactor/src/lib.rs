@@ -43,6 +43,8 @@ mod service;
 mod shared;
 mod slab;
 mod socket;
+#[cfg(test)]
+mod testing;
 mod timers;
 
 pub use address::Address;

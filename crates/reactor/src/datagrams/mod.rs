@@ -7,6 +7,8 @@ mod bound;
 mod held;
 mod reading;
 mod setting;
+#[cfg(test)]
+mod setup;
 mod share;
 mod writing;
 
@@ -46,7 +48,7 @@ struct Trouble {
 }
 
 /// What the loop lends to its datagram sockets.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Boxes {
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,

@@ -161,55 +161,26 @@ impl Datagrams {
 #[cfg(test)]
 mod tests {
     use crate::conn::Next;
-    use crate::datagrams::{BoundDatagrams, Boxes, DatagramOptions, Datagrams, Setting};
-    use crate::io::{BUDGET, Io};
-    use crate::shared::{Bell, LoopHandle};
+    use crate::control::Cause;
+    use crate::datagrams::setup::Setup;
+    use crate::datagrams::{DatagramOptions, Setting};
+    use crate::io::BUDGET;
     use millrace_ring::record::{datagram, size};
-    use millrace_ring::{Consumer, Memory, pair};
-    use millrace_sys::datagrams::{Inbox, Outbox, Outgoing};
-    use mio::{Poll, Token, Waker};
+    use millrace_sys::datagrams::{Outbox, Outgoing};
     use socket2::SockRef;
-    use std::net::{Ipv4Addr, UdpSocket};
-    use std::sync::Arc;
-    use std::time::Instant;
+    use std::net::Ipv4Addr;
 
-    #[derive(Debug)]
-    struct Silent;
-
-    impl Bell for Silent {
-        fn ring(&self) {}
-    }
-
-    /// A socket, its loop's near ends, its user's far end, and a peer.
-    struct Setup {
-        socket: Datagrams,
-        io: Io,
-        boxes: Boxes,
-        consumer: Consumer,
-        peer: UdpSocket,
-        poll: Poll,
+    /// A socket whose kernel has room for all that is sent here.
+    fn roomy(ring: usize) -> Setup {
+        let options = DatagramOptions {
+            settings: vec![Setting::ReceiveBuffer(4 << 20)],
+            max: 900,
+            ..DatagramOptions::new(1, (Ipv4Addr::LOCALHOST, 0).into())
+        };
+        Setup::new(ring, &options)
     }
 
     impl Setup {
-        fn new(ring: usize) -> Self {
-            let poll = Poll::new().unwrap();
-            let waker = Waker::new(poll.registry(), Token(0)).unwrap();
-            let shared = LoopHandle::new(waker, Arc::new(Silent)).0;
-            let (producer, consumer) = pair(Memory::leaked(ring).unwrap());
-            let io = Io::new(producer, shared, Instant::now());
-            let options = DatagramOptions {
-                settings: vec![Setting::ReceiveBuffer(4 << 20)],
-                max: 900,
-                ..DatagramOptions::new(1, (Ipv4Addr::LOCALHOST, 0).into())
-            };
-            let bound = BoundDatagrams::new(&options).unwrap();
-            let mut socket = Datagrams::open(bound, poll.registry(), Token(1)).unwrap();
-            socket.notes.opening = None;
-            let boxes = Boxes { inbox: Inbox::new(), outbox: Outbox::new() };
-            let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
-            Self { socket, io, boxes, consumer, peer, poll }
-        }
-
         /// Sends datagrams to the socket, in trains where the system has them.
         fn flood(&self, payloads: &[Vec<u8>]) {
             let to = Some(self.socket.socket.as_ref().unwrap().local_addr().unwrap());
@@ -225,7 +196,7 @@ mod tests {
         fn turn(&mut self) -> (Next, u32) {
             self.socket.ready.readable = true;
             let start = self.io.inbound.position();
-            let next = self.socket.drive(0, 0, &mut self.io, &mut self.boxes);
+            let next = self.drive();
             let put = self.io.inbound.position().wrapping_sub(start);
             self.io.publish();
             (next, put)
@@ -248,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_turn_passes_on_a_budget_and_no_train_more() {
-        let mut setup = Setup::new(1 << 20);
+        let mut setup = roomy(1 << 20);
         let sent = numbered(5000);
         setup.flood(&sent);
         let mut seen = Vec::new();
@@ -269,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_of_a_train_finds_no_room_waits_for_it_and_while_the_socket_is_paused() {
-        let mut setup = Setup::new(4096);
+        let mut setup = roomy(4096);
         let sent: Vec<_> = (0..64u8).map(|at| vec![at; 800]).collect();
         setup.flood(&sent);
         let mut seen = Vec::new();
@@ -290,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_is_held_goes_on_without_an_event_and_is_given_up_at_the_end() {
-        let mut setup = Setup::new(4096);
+        let mut setup = roomy(4096);
         setup.flood(&vec![vec![1; 800]; 64]);
         assert_eq!(setup.turn().0, Next::Starve);
         if !setup.socket.takes_trains {
@@ -299,17 +270,17 @@ mod tests {
         setup.socket.ready.readable = false;
         let mut seen = Vec::new();
         setup.take(&mut seen);
-        let next = setup.socket.drive(0, 0, &mut setup.io, &mut setup.boxes);
+        let next = setup.drive();
         assert_eq!(next, Next::Starve, "there is more");
         setup.io.publish();
         let before = seen.len();
         setup.take(&mut seen);
         assert!(seen.len() > before);
-        assert_eq!(setup.socket.end(), Next::Close(crate::control::Cause::NONE));
+        assert_eq!(setup.socket.end(), Next::Close(Cause::NONE));
         let registry = setup.poll.registry();
-        setup.socket.close(crate::control::Cause::NONE, registry);
+        setup.socket.close(Cause::NONE, registry);
         assert!(setup.socket.held.is_empty());
-        let next = setup.socket.drive(0, 0, &mut setup.io, &mut setup.boxes);
+        let next = setup.drive();
         assert_eq!(next, Next::Wait);
     }
 }

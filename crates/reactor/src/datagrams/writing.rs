@@ -174,86 +174,67 @@ impl Datagrams {
 #[cfg(test)]
 mod tests {
     use super::COST;
+    use crate::address::Address;
     use crate::conn::Next;
     use crate::control::Cause;
-    use crate::datagrams::{BoundDatagrams, Boxes, DatagramOptions, Datagrams};
-    use crate::io::Io;
-    use crate::shared::{Bell, LoopHandle};
+    use crate::datagrams::DatagramOptions;
+    use crate::datagrams::setup::Setup;
     use millrace_ring::record::reason;
-    use millrace_ring::{Memory, pair};
-    use millrace_sys::datagrams::{Inbox, Outbox};
-    use mio::{Poll, Token, Waker};
-    use std::net::{Ipv4Addr, UdpSocket};
-    use std::sync::Arc;
-    use std::time::Instant;
+    use std::net::Ipv4Addr;
 
-    #[derive(Debug)]
-    struct Silent;
-
-    impl Bell for Silent {
-        fn ring(&self) {}
-    }
-
-    /// A socket, what its loop lends it, and a peer. A kernel whose loopback has no room cannot be had
-    /// for the asking: it is only said to have none.
-    fn full() -> (Datagrams, Io, Boxes, UdpSocket, Poll) {
-        let poll = Poll::new().unwrap();
-        let waker = Waker::new(poll.registry(), Token(0)).unwrap();
-        let shared = LoopHandle::new(waker, Arc::new(Silent)).0;
-        let (producer, _) = pair(Memory::leaked(4096).unwrap());
-        let io = Io::new(producer, shared, Instant::now());
+    /// A kernel whose loopback has no room cannot be had for the asking: it is only said to have none.
+    fn full() -> Setup {
         let options = DatagramOptions {
             max: 100,
             high_water: 10 * (COST + 1),
             ..DatagramOptions::new(1, (Ipv4Addr::LOCALHOST, 0).into())
         };
-        let bound = BoundDatagrams::new(&options).unwrap();
-        let mut socket = Datagrams::open(bound, poll.registry(), Token(1)).unwrap();
-        socket.notes.opening = None;
-        socket.ready.writable = false;
-        let boxes = Boxes { inbox: Inbox::new(), outbox: Outbox::new() };
-        (socket, io, boxes, UdpSocket::bind("127.0.0.1:0").unwrap(), poll)
+        let mut setup = Setup::new(4096, &options);
+        setup.socket.ready.writable = false;
+        setup
     }
 
-    fn send(socket: &mut Datagrams, io: &Io, boxes: &mut Boxes, to: &UdpSocket, text: &[u8]) {
-        let mut payload = vec![0; 24];
-        crate::address::Address::Inet(to.local_addr().unwrap()).encode(&mut payload);
-        payload.extend_from_slice(text);
-        socket.send(std::iter::once(&payload[..]), io, &mut boxes.outbox);
+    impl Setup {
+        fn send(&mut self, text: &[u8]) {
+            let mut payload = vec![0; 24];
+            Address::Inet(self.peer.local_addr().unwrap()).encode(&mut payload);
+            payload.extend_from_slice(text);
+            self.socket.send(std::iter::once(&payload[..]), &self.io, &mut self.boxes.outbox);
+        }
     }
 
     #[test]
     fn what_the_kernel_has_no_room_for_waits_in_order() {
-        let (mut socket, mut io, mut boxes, peer, _poll) = full();
+        let mut setup = full();
         for at in 0..100 {
-            send(&mut socket, &io, &mut boxes, &peer, &[at]);
+            setup.send(&[at]);
         }
-        socket.ask();
-        assert!(!socket.notes.drain);
-        assert_eq!(socket.share.done(), 0);
-        socket.ready.writable = true;
-        assert_eq!(socket.drive(0, 0, &mut io, &mut boxes), Next::Wait);
-        assert!(socket.notes.drain, "there is room");
-        assert_eq!(socket.share.done(), 100 * (COST as u64 + 1));
+        setup.socket.ask();
+        assert!(!setup.socket.notes.drain);
+        assert_eq!(setup.socket.share.done(), 0);
+        setup.socket.ready.writable = true;
+        assert_eq!(setup.drive(), Next::Wait);
+        assert!(setup.socket.notes.drain, "there is room");
+        assert_eq!(setup.socket.share.done(), 100 * (COST as u64 + 1));
         for at in 0..100 {
             let mut bytes = [0; 9];
-            assert_eq!(peer.recv(&mut bytes).unwrap(), 1);
+            assert_eq!(setup.peer.recv(&mut bytes).unwrap(), 1);
             assert_eq!(bytes[0], at);
         }
         // Nothing is left that could overtake.
-        send(&mut socket, &io, &mut boxes, &peer, b"!");
-        assert_eq!(socket.share.counts().sent, 101);
+        setup.send(b"!");
+        assert_eq!(setup.socket.share.counts().sent, 101);
     }
 
     #[test]
     fn what_waits_is_sent_before_the_end_or_given_up_when_its_time_is_over() {
-        let (mut socket, mut io, mut boxes, peer, _poll) = full();
-        send(&mut socket, &io, &mut boxes, &peer, b"last");
-        assert_eq!(socket.end(), Next::Wait);
-        assert_eq!(socket.expire(), Next::Close(Cause::of(reason::LINGER_TIMEOUT)));
-        socket.ready.writable = true;
-        assert_eq!(socket.drive(0, 0, &mut io, &mut boxes), Next::Close(Cause::NONE));
+        let mut setup = full();
+        setup.send(b"last");
+        assert_eq!(setup.socket.end(), Next::Wait);
+        assert_eq!(setup.socket.expire(), Next::Close(Cause::of(reason::LINGER_TIMEOUT)));
+        setup.socket.ready.writable = true;
+        assert_eq!(setup.drive(), Next::Close(Cause::NONE));
         let mut bytes = [0; 9];
-        assert_eq!(peer.recv(&mut bytes).unwrap(), 4);
+        assert_eq!(setup.peer.recv(&mut bytes).unwrap(), 4);
     }
 }

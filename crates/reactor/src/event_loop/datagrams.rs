@@ -7,7 +7,7 @@ use crate::datagrams::{BoundDatagrams, Boxes, Datagrams};
 use crate::slab::Slab;
 use millrace_ring::Place;
 use millrace_ring::record::{kind, slot as slots};
-use millrace_sys::datagrams::{Inbox, Outbox, SENT_AT_ONCE};
+use millrace_sys::datagrams::SENT_AT_ONCE;
 use mio::Token;
 use mio::event::Event;
 
@@ -62,9 +62,7 @@ impl EventLoop {
     pub(super) fn open_datagrams(&mut self, bound: BoundDatagrams) {
         let number = bound.number;
         let sockets = &mut self.datagrams;
-        sockets
-            .boxes
-            .get_or_insert_with(|| Box::new(Boxes { inbox: Inbox::new(), outbox: Outbox::new() }));
+        sockets.boxes.get_or_insert_default();
         let (at, generation) = sockets.slab.next();
         match Datagrams::open(bound, self.poll.registry(), datagram_token(at, generation)) {
             Ok(socket) => {

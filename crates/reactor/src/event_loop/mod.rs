@@ -12,7 +12,7 @@ mod obeying;
 mod settling;
 mod telling;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub(crate) use telling::News;
 

@@ -1,7 +1,8 @@
 //! Whose a duplicate of a listening socket is, when its loop dies.
 
-use super::{Bench, LISTENER, start};
+use super::{Bench, start};
 use crate::handoff::{Handoff, Order};
+use crate::testing::LISTENER;
 use std::net::{SocketAddr, TcpStream};
 
 const TICKET: u32 = 5;

@@ -7,14 +7,11 @@ mod duplicates;
 
 use super::EventLoop;
 use crate::balance::Balance;
-use crate::bound::{Bound, ListenOptions, Place};
+use crate::bound::Bound;
 use crate::counters::Snapshot;
-use crate::framing::Framing;
 use crate::handoff::{Handoff, Order};
-use crate::listener::Limits;
-use crate::options::SocketOptions;
 use crate::service::Service;
-use crate::shared::Bell;
+use crate::testing::{Silent, listening};
 use millrace_ring::record::{Label, kind, news};
 use millrace_ring::{Consumer, Memory, Producer, pair};
 use std::net::SocketAddr;
@@ -23,37 +20,6 @@ use std::time::{Duration, Instant};
 
 /// No test waits for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The number of the one listener.
-const LISTENER: u32 = 7;
-
-#[derive(Debug)]
-struct Silent;
-
-impl Bell for Silent {
-    fn ring(&self) {}
-}
-
-/// How to listen, where it does not matter.
-pub(crate) fn listening() -> ListenOptions {
-    ListenOptions {
-        id: LISTENER,
-        place: Place::Tcp {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            dual_stack: false,
-            reuse_port: false,
-            device: None,
-        },
-        backlog: 16,
-        framing: Framing::Raw,
-        limits: Limits {
-            high_water: 1 << 20,
-            auto_pause: true,
-            allow_half_open: false,
-            linger: Duration::from_secs(30),
-            socket: SocketOptions::default(),
-        },
-    }
-}
 
 /// A loop, and the far ends of its rings.
 struct Bench {
