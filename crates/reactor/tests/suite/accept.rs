@@ -142,10 +142,7 @@ fn other_listeners_go_on_when_one_closes() {
 #[test]
 fn a_listener_closed_with_a_paused_connection_delivers_after_resume() {
     for setup in ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
-        let peer = connect(address);
-        let key = user.opened();
+        let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.pause(key);
         user.settle(key);
         (&peer).write_all(b"before").unwrap();

@@ -15,10 +15,7 @@ const FLOOD: usize = 24 << 20;
 #[test]
 fn an_ask_is_answered_when_the_kernel_took_everything_at_once() {
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
-        let _peer = connect(address);
-        let key = user.opened();
+        let (mut user, _peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.ask(key);
         user.told(key, &What::Drain);
         for _ in 0..100 {
@@ -63,10 +60,7 @@ fn drain_and_flushed_come_when_a_slow_peer_has_read_and_not_before() {
 #[test]
 fn a_paused_connection_still_sends() {
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
-        let peer = connect(address);
-        let key = user.opened();
+        let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.pause(key);
         user.write(key, &vec![0; FLOOD]);
         user.flush(key);
@@ -157,10 +151,7 @@ fn without_auto_pause_reading_goes_on_over_the_high_water_mark() {
         let mut listen = Listen::new(Framing::Raw);
         listen.limits.auto_pause = false;
         listen.limits.high_water = 64 << 10;
-        let mut user = User::start(setup);
-        let address = user.listen(&listen);
-        let mut peer = connect(address);
-        let key = user.opened();
+        let (mut user, mut peer, key) = User::with_peer(setup, &listen);
         user.write(key, &vec![0; FLOOD]);
         peer.write_all(b"still there?").unwrap();
         assert_eq!(user.data(key), b"still there?");
@@ -235,10 +226,7 @@ fn both_rings_full_in_both_directions_go_on() {
 fn output_goes_on_while_nobody_takes_the_input() {
     for setup in Setup::ALL {
         for framing in [Framing::Raw, Framing::Fixed { size: 100 }] {
-            let mut user = User::start(setup);
-            let address = user.listen(&Listen::new(framing));
-            let peer = connect(address);
-            let key = user.opened();
+            let (mut user, peer, key) = User::with_peer(setup, &Listen::new(framing));
             thread::scope(|scope| {
                 // More than the ring takes, and than one connection may have in it.
                 let input = scope.spawn(|| write_and_finish(&peer, &vec![1; FLOOD]));

@@ -1,6 +1,6 @@
 //! What the user ends: all that was written goes out first, and the peer loses none of it.
 
-use crate::support::net::{connect, read_all, write_and_finish};
+use crate::support::net::{read_all, write_and_finish};
 use crate::support::{Listen, Random, Setup, User, What};
 use millrace_reactor::Framing;
 use millrace_ring::record::reason;
@@ -11,11 +11,8 @@ use std::time::Duration;
 #[test]
 fn an_end_with_unread_input_resets_nothing() {
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
+        let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         let reply = Random(1).bytes(512 << 10);
-        let peer = connect(address);
-        let key = user.opened();
         // Nobody reads: a megabyte of input stays where it is.
         user.pause(key);
         user.settle(key);
@@ -34,10 +31,7 @@ fn an_end_with_unread_input_resets_nothing() {
 #[test]
 fn after_an_end_nothing_more_is_delivered_or_sent() {
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
-        let peer = connect(address);
-        let key = user.opened();
+        let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.write(key, b"all");
         user.end(key);
         user.write(key, b"more");
@@ -56,10 +50,7 @@ fn a_peer_that_does_not_end_is_closed_after_the_linger_time() {
     let mut listen = Listen::new(Framing::Raw);
     listen.limits.linger = Duration::from_millis(30);
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&listen);
-        let peer = connect(address);
-        let key = user.opened();
+        let (mut user, peer, key) = User::with_peer(setup, &listen);
         user.write(key, b"bye");
         user.end(key);
         assert_eq!(user.closed(key).reason, reason::LINGER_TIMEOUT);
@@ -74,10 +65,7 @@ fn a_peer_that_does_not_read_is_closed_after_the_linger_time() {
     for setup in Setup::ALL {
         for is_half_open in [false, true] {
             listen.limits.allow_half_open = is_half_open;
-            let mut user = User::start(setup);
-            let address = user.listen(&listen);
-            let peer = connect(address);
-            let key = user.opened();
+            let (mut user, peer, key) = User::with_peer(setup, &listen);
             // With half-open, time runs once the peer has nothing more to say.
             write_and_finish(&peer, b"");
             user.eof(key);
@@ -96,10 +84,7 @@ fn half_open_goes_on_delivering_after_an_end() {
     listen.limits.allow_half_open = true;
     listen.limits.linger = Duration::from_millis(1);
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&listen);
-        let mut peer = connect(address);
-        let key = user.opened();
+        let (mut user, mut peer, key) = User::with_peer(setup, &listen);
         user.write(key, b"that was all");
         user.end(key);
         user.settle(key);
@@ -117,10 +102,7 @@ fn half_open_goes_on_delivering_after_an_end() {
 #[test]
 fn a_user_may_write_long_after_the_peers_end() {
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
-        let peer = connect(address);
-        let key = user.opened();
+        let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         write_and_finish(&peer, b"question");
         assert_eq!(user.data(key), b"question");
         user.eof(key);

@@ -84,10 +84,8 @@ fn a_length_that_no_frame_can_have_is_invalid() {
         (field(8, -8), &[0; 8]),
     ];
     for (framing, header) in cases {
-        let mut user = User::start(Setup::LARGE);
-        let address = user.listen(&Listen::new(framing.clone()));
-        let mut peer = connect(address);
-        let key = user.opened();
+        let (mut user, mut peer, key) =
+            User::with_peer(Setup::LARGE, &Listen::new(framing.clone()));
         peer.write_all(header).unwrap();
         assert_eq!(user.eof(key), reason::FRAME_INVALID, "{framing:?}");
         user.end(key);
@@ -99,10 +97,7 @@ fn a_length_that_no_frame_can_have_is_invalid() {
 fn a_frame_cut_by_fin_is_incomplete() {
     for setup in Setup::ALL {
         for framing in frames::native(64, 3) {
-            let mut user = User::start(setup);
-            let address = user.listen(&Listen::new(framing.clone()));
-            let peer = connect(address);
-            let key = user.opened();
+            let (mut user, peer, key) = User::with_peer(setup, &Listen::new(framing.clone()));
             let mut stream = Vec::new();
             frames::encode(&framing, b"one", &mut stream);
             let whole = stream.len();
@@ -167,10 +162,7 @@ fn a_bad_frame_does_not_linger_for_ever_with_half_open_either() {
 #[test]
 fn input_after_a_bad_frame_is_not_told() {
     let framing = Framing::Varint { max: 8 };
-    let mut user = User::start(Setup::LARGE);
-    let address = user.listen(&Listen::new(framing));
-    let mut peer = connect(address);
-    let key = user.opened();
+    let (mut user, mut peer, key) = User::with_peer(Setup::LARGE, &Listen::new(framing));
     peer.write_all(&[1, b'a', 100, 1, b'b', 1, b'c']).unwrap();
     assert_eq!(user.data(key), b"a");
     assert_eq!(user.eof(key), reason::FRAME_TOO_LARGE);

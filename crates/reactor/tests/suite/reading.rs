@@ -71,10 +71,7 @@ fn data_and_fin_in_one_go_while_paused_are_answered_after_resume() {
 fn nothing_is_delivered_while_paused_and_all_of_it_after_resume() {
     for setup in Setup::ALL {
         for framing in frames::all(1 << 10, 100) {
-            let mut user = User::start(setup);
-            let address = user.listen(&Listen::new(framing.clone()));
-            let mut peer = connect(address);
-            let key = user.opened();
+            let (mut user, mut peer, key) = User::with_peer(setup, &Listen::new(framing.clone()));
             let mut random = Random(2);
             for _ in 0..50 {
                 let body = frames::body(&framing, 100, &mut random);
@@ -96,10 +93,7 @@ fn nothing_is_delivered_while_paused_and_all_of_it_after_resume() {
 #[test]
 fn a_fin_that_came_while_paused_waits_for_resume_and_for_the_data_before_it() {
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
-        let peer = connect(address);
-        let key = user.opened();
+        let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.pause(key);
         user.settle(key);
         write_and_finish(&peer, b"last words");

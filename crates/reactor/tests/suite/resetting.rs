@@ -13,10 +13,7 @@ fn kind_of(errno: i32) -> ErrorKind {
 #[test]
 fn a_reset_while_paused_closes_at_once() {
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
-        let mut peer = connect(address);
-        let key = user.opened();
+        let (mut user, mut peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.pause(key);
         user.settle(key);
         peer.write_all(b"unread").unwrap();
@@ -30,10 +27,7 @@ fn a_reset_while_paused_closes_at_once() {
 #[test]
 fn a_reset_closes_a_connection_that_reads() {
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
-        let peer = connect(address);
-        let key = user.opened();
+        let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         reset(peer);
         let closed = user.closed(key);
         assert_eq!(kind_of(closed.errno), ErrorKind::ConnectionReset);
@@ -43,10 +37,7 @@ fn a_reset_closes_a_connection_that_reads() {
 #[test]
 fn a_destroyed_connection_is_gone_at_once() {
     for setup in Setup::ALL {
-        let mut user = User::start(setup);
-        let address = user.listen(&Listen::new(Framing::Raw));
-        let peer = connect(address);
-        let key = user.opened();
+        let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.destroy(key);
         user.destroy(key);
         assert_eq!(user.closed(key).reason, reason::DESTROYED);

@@ -4,9 +4,9 @@ mod commands;
 mod events;
 
 use super::Setup;
-use super::event::{Event, Key, What};
+use super::event::{Event, Key};
 use super::ledger::Ledger;
-use super::net::{Listen, PATIENCE};
+use super::net::{Listen, PATIENCE, connect};
 use crossbeam_utils::sync::{Parker, Unparker};
 use millrace_reactor::{
     Bell, Bound, BoundDatagrams, DatagramOptions, DatagramShare, DialOptions, Group, LoopEnds,
@@ -14,7 +14,7 @@ use millrace_reactor::{
 };
 use millrace_ring::{Consumer, Doorbell, Memory, Producer, pair};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -104,6 +104,15 @@ impl User {
         }
     }
 
+    /// A user who listens, and has one connection: its peer, and what it is known by.
+    pub fn with_peer(setup: Setup, listen: &Listen) -> (Self, TcpStream, Key) {
+        let mut user = Self::start(setup);
+        let address = user.listen(listen);
+        let peer = connect(address);
+        let key = user.opened();
+        (user, peer, key)
+    }
+
     /// Listens, for a server of its own.
     pub fn listen(&mut self, listen: &Listen) -> SocketAddr {
         self.listen_for(&listen.service(), listen, None)
@@ -156,11 +165,7 @@ impl User {
         let (address, share) = (bound.local(), bound.share().clone());
         self.lanes[lane].handle.open_datagrams(bound);
         self.is_stirred = true;
-        let number = options.number;
-        let key = self.find(|event| match event.what {
-            What::Open { listener, .. } if listener == number => Some(event.key),
-            _ => None,
-        });
+        let key = self.connected(options.number);
         Socket { key, address, share }
     }
 

@@ -44,7 +44,7 @@ impl User {
         self.find(|event| matches!(event.what, What::Open { .. }).then_some(event.key))
     }
 
-    /// The connection that a dial made.
+    /// The connection that a dial made, or the datagram socket of that number.
     pub fn connected(&mut self, number: u32) -> Key {
         self.find(|event| match event.what {
             What::Open { listener, .. } if listener == number => Some(event.key),
