@@ -81,6 +81,13 @@ mod tests {
         UdpSocket::bind("127.0.0.1:0").unwrap()
     }
 
+    fn send_all(outbox: &mut Outbox, from: &UdpSocket, all: &[Outgoing<'_>]) {
+        let mut sent = 0;
+        while sent < all.len() {
+            sent += outbox.send(&SockRef::from(from), &all[sent..]).unwrap();
+        }
+    }
+
     #[test]
     fn datagrams_to_several_peers_arrive_whole_and_in_order() {
         let (sender, one, other) = (socket(), socket(), socket());
@@ -93,11 +100,7 @@ mod tests {
                 Outgoing { to: Some(to.local_addr().unwrap()), bytes }
             })
             .collect();
-        let mut outbox = Outbox::new();
-        let mut sent = 0;
-        while sent < all.len() {
-            sent += outbox.send(&SockRef::from(&sender), &all[sent..]).unwrap();
-        }
+        send_all(&mut Outbox::new(), &sender, &all);
         for (first, receiver) in [(0, one), (1, other)] {
             let mut inbox = Inbox::new();
             let mut seen = Vec::new();
@@ -140,11 +143,7 @@ mod tests {
                     Outgoing { to: Some(to.local_addr().unwrap()), bytes }
                 })
                 .collect();
-            let mut outbox = Outbox::new();
-            let mut sent = 0;
-            while sent < all.len() {
-                sent += outbox.send(&SockRef::from(&sender), &all[sent..]).unwrap();
-            }
+            send_all(&mut Outbox::new(), &sender, &all);
             for (is_other, receiver) in [(false, &one), (true, &other)] {
                 let wanted = payloads.iter().filter(|(to_other, _)| *to_other == is_other);
                 for (_, bytes) in wanted {
@@ -182,13 +181,10 @@ mod tests {
         take_trains(&SockRef::from(&socket)).then_some(socket)
     }
 
-    fn send_all(outbox: &mut Outbox, from: &UdpSocket, to: &UdpSocket, payloads: &[Vec<u8>]) {
+    fn send_to(outbox: &mut Outbox, from: &UdpSocket, to: &UdpSocket, payloads: &[Vec<u8>]) {
         let to = Some(to.local_addr().unwrap());
         let all: Vec<_> = payloads.iter().map(|bytes| Outgoing { to, bytes }).collect();
-        let mut sent = 0;
-        while sent < all.len() {
-            sent += outbox.send(&SockRef::from(from), &all[sent..]).unwrap();
-        }
+        send_all(outbox, from, &all);
     }
 
     /// Sizes that make trains of every kind: long, short, with a shorter last one, of odd sizes, of
@@ -218,7 +214,7 @@ mod tests {
                         (0..size).map(|_| next() as u8).collect()
                     })
                     .collect();
-                send_all(&mut outboxes[at], &senders[at], &receiver, &payloads);
+                send_to(&mut outboxes[at], &senders[at], &receiver, &payloads);
                 wanted[at].extend(payloads);
             }
             let mut seen = [const { Vec::new() }; 3];
@@ -246,7 +242,7 @@ mod tests {
         let sender = socket();
         let sizes = [150, 150, 150, 100, 101, 101, 1, 100, 100, 99];
         let payloads: Vec<Vec<u8>> = sizes.iter().map(|size| vec![*size as u8; *size]).collect();
-        send_all(&mut Outbox::new(), &sender, &receiver, &payloads);
+        send_to(&mut Outbox::new(), &sender, &receiver, &payloads);
         let mut inbox = Inbox::new();
         let mut seen = Vec::new();
         while seen.len() < sizes.len() {
