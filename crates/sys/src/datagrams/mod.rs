@@ -5,6 +5,7 @@
 
 #[cfg(target_os = "linux")]
 mod batched;
+mod inbox;
 #[cfg(not(target_os = "linux"))]
 mod single;
 mod source;
@@ -13,6 +14,7 @@ mod train;
 
 #[cfg(target_os = "linux")]
 pub use batched::{Inbox, Outbox, dropped, take_trains};
+use inbox::{Got, Memory};
 #[cfg(not(target_os = "linux"))]
 pub use single::{Inbox, Outbox, dropped, take_trains};
 pub use source::{HAS_SOURCES_V6, SourceGroup};
@@ -44,31 +46,6 @@ pub struct Outgoing<'a> {
     pub to: Option<SocketAddr>,
     /// What it holds.
     pub bytes: &'a [u8],
-}
-
-/// Where one of the last datagrams is in an inbox.
-#[derive(Debug, Clone, Copy)]
-struct Got {
-    from: Option<SocketAddr>,
-    /// In the inbox's memory.
-    start: usize,
-    length: usize,
-    is_truncated: bool,
-}
-
-/// The memory of an inbox. What no datagram reached costs address space only.
-#[derive(Debug)]
-struct Memory(Vec<u8>);
-
-impl Memory {
-    fn new() -> Self {
-        Self(vec![0; RECEIVED_AT_ONCE * LARGEST])
-    }
-
-    fn get(&self, got: &Got) -> Datagram<'_> {
-        let Got { from, start, length, is_truncated } = *got;
-        Datagram { from, bytes: &self.0[start..][..length], is_truncated }
-    }
 }
 
 #[cfg(test)]

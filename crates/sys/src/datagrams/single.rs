@@ -1,6 +1,6 @@
 //! Everywhere else: one datagram a call.
 
-use super::{Datagram, Got, LARGEST, Memory, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE};
+use super::{Got, LARGEST, Memory, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE};
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,16 +8,10 @@ use std::mem::MaybeUninit;
 /// Where datagrams are received to.
 #[derive(Debug)]
 pub struct Inbox {
-    memory: Memory,
-    got: Vec<Got>,
+    pub(super) memory: Memory,
+    pub(super) got: Vec<Got>,
     /// What the call behind the last datagram said; asking again would not bring it back.
     failure: Option<io::Error>,
-}
-
-impl Default for Inbox {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Inbox {
@@ -76,27 +70,6 @@ impl Inbox {
         max: usize,
     ) -> io::Result<usize> {
         self.receive(socket, count, max)
-    }
-
-    /// How many datagrams were received last.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.got.len()
-    }
-
-    /// Whether there were none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.got.is_empty()
-    }
-
-    /// One of the datagrams received last.
-    ///
-    /// # Panics
-    /// If there were not so many.
-    #[must_use]
-    pub fn get(&self, at: usize) -> Datagram<'_> {
-        self.memory.get(&self.got[at])
     }
 }
 

@@ -1,7 +1,7 @@
 //! Receiving with `recvmmsg(2)`, and trains of datagrams in one piece (`UDP_GRO`).
 
 use crate::datagrams::train::Train;
-use crate::datagrams::{Datagram, Got, LARGEST, Memory, RECEIVED_AT_ONCE};
+use crate::datagrams::{Got, LARGEST, Memory, RECEIVED_AT_ONCE};
 use socket2::Socket;
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -44,15 +44,9 @@ struct SegmentSize {
 /// Where datagrams are received to.
 #[derive(Debug)]
 pub struct Inbox {
-    memory: Memory,
+    pub(in crate::datagrams) memory: Memory,
     names: Box<[libc::sockaddr_in6; RECEIVED_AT_ONCE]>,
-    got: Vec<Got>,
-}
-
-impl Default for Inbox {
-    fn default() -> Self {
-        Self::new()
-    }
+    pub(in crate::datagrams) got: Vec<Got>,
 }
 
 impl Inbox {
@@ -157,27 +151,6 @@ impl Inbox {
             }));
         }
         Ok(received)
-    }
-
-    /// How many datagrams were received last.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.got.len()
-    }
-
-    /// Whether there were none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.got.is_empty()
-    }
-
-    /// One of the datagrams received last.
-    ///
-    /// # Panics
-    /// If there were not so many.
-    #[must_use]
-    pub fn get(&self, at: usize) -> Datagram<'_> {
-        self.memory.get(&self.got[at])
     }
 }
 
