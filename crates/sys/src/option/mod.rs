@@ -48,7 +48,7 @@ pub enum SocketOption {
 }
 
 /// True where a connection has what its listener has: the others are set on each connection.
-pub const OPTIONS_ARE_INHERITED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub const OPTIONS_ARE_INHERITED: bool = cfg!(linux_like);
 
 impl SocketOption {
     /// Whether this platform has it.

@@ -6,14 +6,8 @@ use std::io;
 use std::time::Duration;
 
 /// Where the parts of keep-alive can be set one by one.
-const HAS_KEEP_PARTS: bool = cfg!(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-));
-const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
+const HAS_KEEP_PARTS: bool = cfg!(known_unix);
+const IS_LINUX: bool = cfg!(linux_like);
 
 pub(super) fn is_supported(option: SocketOption) -> bool {
     use SocketOption as O;
@@ -54,13 +48,7 @@ fn is_ipv6(socket: &Socket) -> io::Result<bool> {
     Ok(socket.local_addr()?.is_ipv6())
 }
 
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-))]
+#[cfg(known_unix)]
 fn set_more(option: SocketOption, socket: &Socket, value: u32) -> io::Result<()> {
     use SocketOption as O;
     let seconds = Duration::from_secs(value.into());
@@ -75,13 +63,7 @@ fn set_more(option: SocketOption, socket: &Socket, value: u32) -> io::Result<()>
     }
 }
 
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-))]
+#[cfg(known_unix)]
 fn get_more(option: SocketOption, socket: &Socket) -> io::Result<u32> {
     use SocketOption as O;
     match option {
@@ -95,13 +77,7 @@ fn get_more(option: SocketOption, socket: &Socket) -> io::Result<u32> {
 }
 
 /// An IPv6 socket may carry IPv4, whose class is another option.
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-))]
+#[cfg(known_unix)]
 fn set_class(socket: &Socket, class: u32) -> io::Result<()> {
     if !is_ipv6(socket)? {
         return socket.set_tos_v4(class);
@@ -111,29 +87,17 @@ fn set_class(socket: &Socket, class: u32) -> io::Result<()> {
     socket.set_tclass_v6(class)
 }
 
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-)))]
+#[cfg(not(known_unix))]
 fn set_more(_: SocketOption, _: &Socket, _: u32) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-)))]
+#[cfg(not(known_unix))]
 fn get_more(_: SocketOption, _: &Socket) -> io::Result<u32> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_like)]
 fn set_of_linux(option: SocketOption, socket: &Socket, value: u32) -> io::Result<()> {
     use SocketOption as O;
     match option {
@@ -143,7 +107,7 @@ fn set_of_linux(option: SocketOption, socket: &Socket, value: u32) -> io::Result
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_like)]
 fn get_of_linux(option: SocketOption, socket: &Socket) -> io::Result<u32> {
     use SocketOption as O;
     match option {
@@ -157,7 +121,7 @@ fn get_of_linux(option: SocketOption, socket: &Socket) -> io::Result<u32> {
 }
 
 /// The system's name of what socket2 does not have.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_like)]
 fn name(option: SocketOption) -> io::Result<libc::c_int> {
     match option {
         SocketOption::FastOpen => Ok(libc::TCP_FASTOPEN),
@@ -167,7 +131,7 @@ fn name(option: SocketOption) -> io::Result<libc::c_int> {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_like)]
 fn set_number(socket: &Socket, name: libc::c_int, value: u32) -> io::Result<()> {
     let value = value as libc::c_int;
     // SAFETY: the descriptor is open as long as `socket` is borrowed, and the value is one int that
@@ -184,7 +148,7 @@ fn set_number(socket: &Socket, name: libc::c_int, value: u32) -> io::Result<()> 
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_like)]
 fn number(socket: &Socket, name: libc::c_int) -> io::Result<u32> {
     let mut value: libc::c_int = 0;
     let mut length = size_of::<libc::c_int>() as libc::socklen_t;
@@ -202,12 +166,12 @@ fn number(socket: &Socket, name: libc::c_int) -> io::Result<u32> {
     if result == 0 { Ok(value as u32) } else { Err(io::Error::last_os_error()) }
 }
 
-#[cfg(any(target_os = "macos", target_os = "ios", target_os = "freebsd"))]
+#[cfg(all(known_unix, not(linux_like)))]
 fn set_of_linux(_: SocketOption, _: &Socket, _: u32) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-#[cfg(any(target_os = "macos", target_os = "ios", target_os = "freebsd"))]
+#[cfg(all(known_unix, not(linux_like)))]
 fn get_of_linux(_: SocketOption, _: &Socket) -> io::Result<u32> {
     Err(io::ErrorKind::Unsupported.into())
 }

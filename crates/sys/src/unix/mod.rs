@@ -67,7 +67,7 @@ pub fn prepare_datagrams(socket: &Socket, shared: bool) -> io::Result<()> {
     if shared {
         socket.set_reuse_address(true)?;
         // The BSDs ask for both.
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        #[cfg(not(linux_like))]
         socket.set_reuse_port(true)?;
     }
     // Only what this socket has joined, not what any other of the machine has. A kernel without the
@@ -81,19 +81,18 @@ pub fn prepare_datagrams(socket: &Socket, shared: bool) -> io::Result<()> {
 }
 
 /// True where the kernel spreads what comes in over the sockets of one port.
-pub const PORTS_ARE_SHARED: bool =
-    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
+pub const PORTS_ARE_SHARED: bool = cfg!(any(linux_like, target_os = "freebsd"));
 
 /// Lets several sockets have one port, among which the kernel spreads what comes in.
 ///
 /// # Errors
 /// `Unsupported` where the kernel does not spread it, and those of `setsockopt(2)`.
 pub fn share_port(socket: &Socket) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_like)]
     return socket.set_reuse_port(true);
     #[cfg(target_os = "freebsd")]
     return socket.set_reuse_port_lb(true);
-    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    #[cfg(not(any(linux_like, target_os = "freebsd")))]
     {
         let _ = socket;
         Err(io::ErrorKind::Unsupported.into())
@@ -114,9 +113,9 @@ pub fn interface_index(name: &str) -> u32 {
 /// Those of `setsockopt(2)`, such as `EPERM` and `ENODEV`; [`io::ErrorKind::Unsupported`] elsewhere
 /// than on Linux.
 pub fn bind_to_device(socket: &Socket, interface: &str) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_like)]
     return socket.bind_device(Some(interface.as_bytes()));
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[cfg(not(linux_like))]
     {
         let _ = (socket, interface);
         Err(io::ErrorKind::Unsupported.into())
@@ -128,9 +127,9 @@ pub fn bind_to_device(socket: &Socket, interface: &str) -> io::Result<()> {
 /// # Errors
 /// Those of `socket(2)`.
 pub fn stream_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    #[cfg(any(linux_like, target_os = "freebsd"))]
     return Socket::new(domain, Type::STREAM.nonblocking(), protocol);
-    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    #[cfg(not(any(linux_like, target_os = "freebsd")))]
     {
         let socket = Socket::new(domain, Type::STREAM, protocol)?;
         socket.set_nonblocking(true)?;

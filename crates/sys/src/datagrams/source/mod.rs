@@ -1,41 +1,15 @@
 //! IPv6 multicasts of one source, which socket2 does not have (it has those of IPv4).
 
-#[cfg(not(any(
-    windows,
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-)))]
+#[cfg(not(any(windows, known_unix)))]
 mod elsewhere;
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-))]
+#[cfg(known_unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
-#[cfg(not(any(
-    windows,
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-)))]
+#[cfg(not(any(windows, known_unix)))]
 use elsewhere as platform;
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-))]
+#[cfg(known_unix)]
 use unix as platform;
 #[cfg(windows)]
 use windows as platform;
@@ -77,14 +51,7 @@ impl SourceGroup {
 }
 
 /// An address as the system's structures have it, in all the bytes that an address may take.
-#[cfg(any(
-    windows,
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd"
-))]
+#[cfg(any(windows, known_unix))]
 fn storage(ip: Ipv6Addr) -> socket2::SockAddrStorage {
     socket2::SockAddr::from(std::net::SocketAddrV6::new(ip, 0, 0, 0)).as_storage()
 }
