@@ -1,17 +1,24 @@
 //! Socket options as numbers, and what each platform has of them.
 
-#[cfg(unix)]
+#[cfg(not(any(windows, known_unix)))]
+mod elsewhere;
+#[cfg(linux_like)]
+mod linux;
+#[cfg(known_unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
-#[cfg(unix)]
+#[cfg(not(any(windows, known_unix)))]
+use elsewhere as platform;
+#[cfg(known_unix)]
 use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
 use socket2::Socket;
 use std::io;
+use std::time::Duration;
 
 /// An option of a socket. Each has one number as its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +69,14 @@ impl SocketOption {
     /// # Errors
     /// Those of `setsockopt(2)`; [`io::ErrorKind::Unsupported`] where the platform lacks it.
     pub fn set(self, socket: &Socket, value: u32) -> io::Result<()> {
-        platform::set(self, socket, value)
+        match self {
+            Self::NoDelay => socket.set_tcp_nodelay(value != 0),
+            Self::KeepAlive => socket.set_keepalive(value != 0),
+            Self::Reset => socket.set_linger((value != 0).then_some(Duration::ZERO)),
+            Self::ReceiveBuffer => socket.set_recv_buffer_size(value as usize),
+            Self::SendBuffer => socket.set_send_buffer_size(value as usize),
+            _ => platform::set(self, socket, value),
+        }
     }
 
     /// What the kernel has.
@@ -70,6 +84,13 @@ impl SocketOption {
     /// # Errors
     /// As of [`set`](Self::set).
     pub fn get(self, socket: &Socket) -> io::Result<u32> {
-        platform::get(self, socket)
+        match self {
+            Self::NoDelay => socket.tcp_nodelay().map(u32::from),
+            Self::KeepAlive => socket.keepalive().map(u32::from),
+            Self::Reset => socket.linger().map(|linger| u32::from(linger == Some(Duration::ZERO))),
+            Self::ReceiveBuffer => socket.recv_buffer_size().map(|bytes| bytes as u32),
+            Self::SendBuffer => socket.send_buffer_size().map(|bytes| bytes as u32),
+            _ => platform::get(self, socket),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Listening sockets that this process was given by another.
 
+use super::number;
 use socket2::{SockRef, Socket, Type};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -78,7 +79,7 @@ pub fn adopt_listener(
     // SAFETY: it is open, and its owner has left it to us.
     let borrowed = unsafe { BorrowedFd::borrow_raw(raw) };
     let socket = SockRef::from(&borrowed);
-    check(&socket, raw)?;
+    check(&socket)?;
     // Not for the processes that this one starts.
     socket.set_cloexec(true)?;
     prepare(&socket)?;
@@ -86,7 +87,7 @@ pub fn adopt_listener(
     Ok((Socket::from(unsafe { OwnedFd::from_raw_fd(raw) }), claim))
 }
 
-fn check(socket: &Socket, raw: i32) -> io::Result<()> {
+fn check(socket: &Socket) -> io::Result<()> {
     let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
     if socket.r#type()? != Type::STREAM {
         return Err(invalid());
@@ -95,22 +96,8 @@ fn check(socket: &Socket, raw: i32) -> io::Result<()> {
     if !(address.is_ipv4() || address.is_ipv6() || address.is_unix()) {
         return Err(invalid());
     }
-    let mut listens: libc::c_int = 0;
-    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the descriptor is open, and the kernel writes at most `length` bytes, one int.
-    let result = unsafe {
-        libc::getsockopt(
-            raw,
-            libc::SOL_SOCKET,
-            libc::SO_ACCEPTCONN,
-            (&raw mut listens).cast(),
-            &raw mut length,
-        )
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    if listens == 0 { Err(invalid()) } else { Ok(()) }
+    let listens = number(socket, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0;
+    if listens { Ok(()) } else { Err(invalid()) }
 }
 
 #[cfg(test)]

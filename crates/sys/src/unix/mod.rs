@@ -4,6 +4,7 @@ mod adopt;
 mod bound_path;
 mod duplicate;
 mod local;
+mod number;
 
 pub use adopt::{Claim, adopt_listener};
 pub use bound_path::BoundPath;
@@ -12,6 +13,9 @@ pub use local::{
     UnixListener, UnixStream, accept_unix, listen_on_path, listener_name, local_name, peer_name,
     unix_address, unix_listener, unix_stream,
 };
+pub(crate) use number::number;
+#[cfg(linux_like)]
+pub(crate) use number::set_number;
 
 use crate::AcceptError;
 use mio::Poll;
@@ -31,22 +35,9 @@ pub fn prepare_listener(socket: &Socket) -> io::Result<()> {
 /// Lets a socket that is bound to an address without a port choose that port when it connects, so that
 /// it shares ports with connections to other peers: else an address has as many as there are ports.
 pub fn choose_port_late(socket: &Socket) {
+    // An old kernel refuses it, and the port is chosen at once.
     #[cfg(target_os = "linux")]
-    {
-        let on: libc::c_int = 1;
-        // SAFETY: the descriptor is open as long as `socket` is borrowed, and the value is one int
-        // that outlives the call.
-        let _ = unsafe {
-            // An old kernel refuses it, and the port is chosen at once.
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::IPPROTO_IP,
-                libc::IP_BIND_ADDRESS_NO_PORT,
-                (&raw const on).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        };
-    }
+    let _ = set_number(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1);
     #[cfg(not(target_os = "linux"))]
     let _ = socket;
 }

@@ -2,12 +2,14 @@
 
 mod descriptors;
 mod local;
+mod number;
 
 pub use descriptors::{Claim, Duplicate, adopt_listener};
 pub use local::{
     BoundPath, UnixListener, UnixStream, accept_unix, listen_on_path, listener_name, local_name,
     peer_name, unix_address, unix_listener, unix_stream,
 };
+pub(crate) use number::{number, set_number};
 
 use crate::AcceptError;
 use mio::Poll;
@@ -49,18 +51,7 @@ pub fn interface_index(_name: &str) -> u32 {
 }
 
 fn set_exclusive(socket: &Socket) -> io::Result<()> {
-    let on: i32 = 1;
-    // SAFETY: the socket is open while borrowed, and the value is one i32 that outlives the call.
-    let result = unsafe {
-        winsock::setsockopt(
-            socket.as_raw_socket() as winsock::SOCKET,
-            winsock::SOL_SOCKET,
-            winsock::SO_EXCLUSIVEADDRUSE,
-            (&raw const on).cast(),
-            size_of::<i32>() as i32,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    set_number(socket, winsock::SOL_SOCKET, winsock::SO_EXCLUSIVEADDRUSE, 1)
 }
 
 /// Windows chooses the port of a bound socket at once, and there is nothing to change about it.

@@ -2,6 +2,7 @@
 
 use crate::datagrams::train::Train;
 use crate::datagrams::{Got, LARGEST, Memory, RECEIVED_AT_ONCE};
+use crate::unix::set_number;
 use socket2::Socket;
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -18,19 +19,7 @@ const UDP_GRO: libc::c_int = 104;
 /// who does not ask where a train is to be cut gets it as one datagram.
 #[must_use]
 pub fn take_trains(socket: &Socket) -> bool {
-    let on: libc::c_int = 1;
-    // SAFETY: the descriptor is open as long as `socket` is borrowed, and the value is one int that
-    // outlives the call.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_UDP,
-            UDP_GRO,
-            (&raw const on).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    result == 0
+    set_number(socket, libc::IPPROTO_UDP, UDP_GRO, 1).is_ok()
 }
 
 /// A control message that says how long the segments of a train are. No other one is asked for.

@@ -1,6 +1,7 @@
 //! Sending with `sendmmsg(2)`, and runs of datagrams as one (`UDP_SEGMENT`).
 
 use crate::datagrams::{Outgoing, SENT_AT_ONCE};
+use crate::unix::number;
 use socket2::{SockAddr, Socket};
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -150,20 +151,7 @@ fn run(datagrams: &[Outgoing<'_>]) -> usize {
 
 /// Whether the kernel knows of segments: an older one would pass the message on as one datagram.
 fn has_segments(socket: &Socket) -> bool {
-    let mut size: libc::c_int = 0;
-    let mut length = size_of_val(&size) as libc::socklen_t;
-    // SAFETY: the descriptor is open as long as `socket` is borrowed, and the kernel writes at most
-    // `length` bytes to `size`.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_UDP,
-            UDP_SEGMENT,
-            (&raw mut size).cast(),
-            &raw mut length,
-        )
-    };
-    result == 0
+    number(socket, libc::IPPROTO_UDP, UDP_SEGMENT).is_ok()
 }
 
 /// Whether it may be the run that the kernel refuses, not its datagrams.
