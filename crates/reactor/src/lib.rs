@@ -36,6 +36,7 @@ mod io;
 mod listener;
 mod listeners;
 mod listening;
+mod lists;
 mod options;
 mod outbound;
 mod ready;

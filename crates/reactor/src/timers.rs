@@ -34,6 +34,27 @@ impl Timers {
         }
     }
 
+    /// Sets a slot's deadline if it is to have one and has none, and takes it away if it is to have none.
+    pub(crate) fn keep(
+        &mut self,
+        slot: u32,
+        deadline: &mut u64,
+        now: Instant,
+        patience: Option<Duration>,
+    ) {
+        match patience {
+            Some(patience) if *deadline == 0 => {
+                *deadline = self.at(now, patience);
+                self.set(slot, 0, *deadline);
+            }
+            None if *deadline != 0 => {
+                self.set(slot, *deadline, 0);
+                *deadline = 0;
+            }
+            _ => {}
+        }
+    }
+
     /// Takes out one slot whose deadline has come.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<u32> {
         let elapsed = now.saturating_duration_since(self.start).as_millis() as u64;

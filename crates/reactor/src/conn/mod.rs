@@ -14,6 +14,7 @@ use crate::control::{Cause, Closing, Notes, Opening};
 use crate::decoder::Frame;
 use crate::io::Io;
 use crate::listener::Listener;
+use crate::lists::Listed;
 use crate::options::SocketOptions;
 use crate::outbound::Outbound;
 use crate::ready::Ready;
@@ -87,11 +88,7 @@ pub(crate) struct Conn {
     phase: Phase,
     input: Input,
     pauses: Pauses,
-    /// In the list of connections to go on with in the next turn.
-    pub(crate) is_ready: bool,
-    /// In a list of connections that wait for the user to empty the ring. It may be in both: output
-    /// goes on while input waits.
-    pub(crate) is_waiting: bool,
+    pub(crate) listed: Listed,
     asked: bool,
     /// Bytes received that are no whole frame yet, or for which the ring had no room.
     rest: BytesMut,
@@ -130,8 +127,7 @@ impl Conn {
             phase: Phase::Open,
             input: Input::Flowing,
             pauses: Pauses::default(),
-            is_ready: false,
-            is_waiting: false,
+            listed: Listed::default(),
             asked: false,
             rest: BytesMut::new(),
             searched: 0,

@@ -20,6 +20,7 @@ use crate::address::Address;
 use crate::conn::Next;
 use crate::control::{Cause, Closing, Notes, Opening};
 use crate::io::Io;
+use crate::lists::Listed;
 use crate::ready::Ready;
 use held::Held;
 use millrace_ring::record::{kind, reason, trouble};
@@ -66,10 +67,7 @@ pub(crate) struct Datagrams {
     is_v6: bool,
     pub(crate) notes: Notes,
     pub(crate) ready: Ready,
-    /// In the list of those to go on with in the next turn.
-    pub(crate) is_ready: bool,
-    /// In a list of those that wait for the user to empty the ring.
-    pub(crate) is_waiting: bool,
+    pub(crate) listed: Listed,
     is_paused: bool,
     is_ending: bool,
     /// Receiving does nothing but fail: it is tried again later.
@@ -110,8 +108,7 @@ impl Datagrams {
             is_v6: local.is_ipv6(),
             notes: Notes { opening: Some(Box::new(opening)), ..Notes::default() },
             ready: Ready { readable: true, writable: true, ..Ready::default() },
-            is_ready: false,
-            is_waiting: false,
+            listed: Listed::default(),
             is_paused: false,
             is_ending: false,
             is_failing: false,

@@ -97,20 +97,6 @@ impl EventLoop {
         }
     }
 
-    /// It was in the list of those that go on in the next turn.
-    pub(super) fn unready_datagrams(&mut self, slot: u32) {
-        if let Some((_, socket)) = self.datagrams.get_mut(slot) {
-            socket.is_ready = false;
-        }
-    }
-
-    /// It was in a list of those that wait for the user to empty the ring.
-    pub(super) fn unwait_datagrams(&mut self, slot: u32) {
-        if let Some((_, socket)) = self.datagrams.get_mut(slot) {
-            socket.is_waiting = false;
-        }
-    }
-
     /// Does what the record that was taken last says.
     pub(super) fn take_for_datagrams(&mut self, slot: u32, generation: u32, kind: u32) {
         let at = slot - slots::DATAGRAMS;
@@ -162,36 +148,12 @@ impl EventLoop {
     /// Puts a socket where it has to go next.
     pub(super) fn settle_datagrams(&mut self, slot: u32, next: Next) {
         let Some((_, socket)) = self.datagrams.get_mut(slot) else { return };
-        match next {
-            Next::Wait => {}
-            Next::Again if socket.is_ready => {}
-            Next::Starve | Next::Hold(_) if socket.is_waiting => {}
-            Next::Again => {
-                socket.is_ready = true;
-                self.ready.push_back(slot);
-            }
-            Next::Starve => {
-                socket.is_waiting = true;
-                self.starved.push_back(slot);
-                self.io.is_crowded = true;
-            }
-            Next::Hold(position) => {
-                socket.is_waiting = true;
-                self.held.push_back((slot, position));
-            }
-            Next::Close(cause) => socket.close(cause, self.poll.registry()),
+        self.lists.put(slot, next, &mut socket.listed, &mut self.io);
+        if let Next::Close(cause) = next {
+            socket.close(cause, self.poll.registry());
         }
-        match socket.patience() {
-            Some(patience) if socket.deadline == 0 => {
-                socket.deadline = self.timers.at(self.io.now, patience);
-                self.timers.set(slot, 0, socket.deadline);
-            }
-            None if socket.deadline != 0 => {
-                self.timers.set(slot, socket.deadline, 0);
-                socket.deadline = 0;
-            }
-            _ => {}
-        }
+        let patience = socket.patience();
+        self.timers.keep(slot, &mut socket.deadline, self.io.now, patience);
         if socket.has_news() && !socket.notes.listed {
             socket.notes.listed = true;
             self.untold.push_back(slot);

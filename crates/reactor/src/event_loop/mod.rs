@@ -22,6 +22,7 @@ use crate::control::Cause;
 use crate::handoff::Handoff;
 use crate::io::{BATCH, Io};
 use crate::listeners::Listeners;
+use crate::lists::Lists;
 use crate::shared::{Bell, LoopHandle};
 use crate::slab::Slab;
 use crate::timers::Timers;
@@ -65,13 +66,7 @@ pub struct EventLoop {
     handle: LoopHandle,
     conns: Slab<Conn>,
     datagrams: DatagramSockets,
-    /// Connections that can go on in the next turn.
-    ready: VecDeque<u32>,
-    /// Connections that wait for the user to empty the ring.
-    starved: VecDeque<u32>,
-    /// Connections that used up their budget, and up to where the ring has to be consumed before
-    /// they have another; in the order of those positions.
-    held: VecDeque<(u32, u32)>,
+    lists: Lists,
     /// Connections with something to tell.
     untold: VecDeque<u32>,
     /// What there is to tell of no connection.
@@ -112,9 +107,7 @@ impl EventLoop {
             handle,
             conns: Slab::new(),
             datagrams: DatagramSockets::new(),
-            ready: VecDeque::new(),
-            starved: VecDeque::new(),
-            held: VecDeque::new(),
+            lists: Lists::default(),
             untold: VecDeque::new(),
             news: VecDeque::new(),
             timers: Timers::new(now),
@@ -187,18 +180,18 @@ impl EventLoop {
         self.io.now = Instant::now();
         self.io.shared.counters.turns(1);
         // The lists as they are now: who is put there during the turn has the next.
-        let (ready, starved) = (self.ready.len(), self.starved.len());
+        let (ready, starved) = (self.lists.ready.len(), self.lists.starved.len());
         for _ in 0..starved {
             // Before the others' events. Who has no chance now stays in front of who had one.
             if !self.io.has_room() {
                 break;
             }
-            if let Some(slot) = self.starved.pop_front() {
+            if let Some(slot) = self.lists.starved.pop_front() {
                 self.io.is_crowded = false;
                 self.go_on_after_waiting(slot);
             }
         }
-        self.io.is_crowded = !self.starved.is_empty();
+        self.io.is_crowded = !self.lists.starved.is_empty();
         take_events(self);
         self.io.publish();
         self.take_handoff();
@@ -208,7 +201,7 @@ impl EventLoop {
             self.go_on_with_next_ready();
         }
         while self.is_held_one_free() {
-            if let Some((slot, _)) = self.held.pop_front() {
+            if let Some((slot, _)) = self.lists.held.pop_front() {
                 self.go_on_after_waiting(slot);
             }
         }
@@ -262,11 +255,11 @@ impl EventLoop {
 
     /// Whether anybody waits for the user to consume the inbound ring.
     fn is_hungry(&self) -> bool {
-        self.wants_room() || !self.held.is_empty()
+        self.wants_room() || !self.lists.held.is_empty()
     }
 
     fn wants_room(&self) -> bool {
-        !self.starved.is_empty() || !self.untold.is_empty() || !self.news.is_empty()
+        !self.lists.starved.is_empty() || !self.untold.is_empty() || !self.news.is_empty()
     }
 
     /// Whether what is waited for is there.
@@ -275,11 +268,11 @@ impl EventLoop {
     }
 
     fn is_held_one_free(&mut self) -> bool {
-        self.held.front().is_some_and(|(_, position)| self.io.inbound.is_consumed(*position))
+        self.lists.held.front().is_some_and(|(_, position)| self.io.inbound.is_consumed(*position))
     }
 
     fn is_pending(&mut self) -> bool {
-        !self.ready.is_empty() || self.can_accept()
+        !self.lists.ready.is_empty() || self.can_accept()
     }
 
     fn next_deadline(&self) -> Option<Instant> {
