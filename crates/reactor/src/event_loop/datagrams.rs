@@ -1,7 +1,7 @@
 //! The loop's datagram sockets: their slots are numbered behind those of connections, and stand in the
 //! same lists.
 
-use super::{DATAGRAMS, EventLoop, News, SLOT_BITS, is_marked, token};
+use super::{DATAGRAMS, EventLoop, News, is_marked, slot_of, token};
 use crate::conn::Next;
 use crate::datagrams::{BoundDatagrams, Boxes, Datagrams};
 use crate::slab::Slab;
@@ -79,7 +79,7 @@ impl EventLoop {
         if !is_marked(token, DATAGRAMS) {
             return false;
         }
-        let at = (token.0 & ((1 << SLOT_BITS) - 1)) as u32;
+        let at = slot_of(token);
         if let Some((generation, socket)) = self.datagrams.slab.get_mut(at)
             && datagram_token(at, generation) == token
         {

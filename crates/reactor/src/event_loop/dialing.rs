@@ -143,7 +143,7 @@ impl EventLoop {
 
     /// An event of a half-open socket.
     pub(super) fn answered(&mut self, event: &Event) {
-        let slot = (event.token().0 & ((1 << super::SLOT_BITS) - 1)) as u32;
+        let slot = super::slot_of(event.token());
         let Some((generation, entry)) = self.dialing.entries.get_mut(slot) else { return };
         let token = Dialing::token(slot, generation);
         // Of a socket that had this slot before.

@@ -90,6 +90,11 @@ fn token(slot: u32, generation: u32) -> Token {
     Token(slot as usize | (generation as usize) << SLOT_BITS)
 }
 
+/// The slot that a token names; a slot that has moved on has another token.
+fn slot_of(token: Token) -> u32 {
+    (token.0 & ((1 << SLOT_BITS) - 1)) as u32
+}
+
 impl EventLoop {
     /// A loop that fills `inbound` and empties `outbound`, and rings `bell` for both.
     ///
@@ -320,7 +325,7 @@ impl EventLoop {
                 self.io.publish_batch();
                 continue;
             }
-            let slot = (token.0 & ((1 << SLOT_BITS) - 1)) as u32;
+            let slot = slot_of(token);
             let Some((generation, conn)) = self.conns.get_mut(slot) else { continue };
             // Of a connection that had this slot before.
             if self::token(slot, generation) != token {
