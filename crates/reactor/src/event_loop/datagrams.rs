@@ -112,22 +112,18 @@ impl EventLoop {
             return;
         }
         let Some(socket) = self.datagrams.slab.find(at, generation) else { return };
-        let mut goes_on = false;
         let mut next = Next::Wait;
         match kind {
             kind::END => next = socket.end(),
             kind::PAUSE => socket.pause(),
             kind::RESUME => {
                 socket.resume();
-                goes_on = true;
+                return self.go_on_with_datagrams(slot);
             }
             kind::ASK => socket.ask(),
             other => unreachable!("record of kind {other} for a datagram socket"),
         }
         self.settle_datagrams(slot, next);
-        if goes_on {
-            self.go_on_with_datagrams(slot);
-        }
     }
 
     /// Sends what was gathered. To be called before the ring's room is released.
