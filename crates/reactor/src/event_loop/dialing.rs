@@ -151,16 +151,17 @@ impl EventLoop {
             return;
         }
         let Some(socket) = entry.state.as_begun() else { return };
-        let failure = if says_connected(event) { None } else { socket.take_error() };
-        let failure = match failure {
-            Some(error) => Some(error),
-            None if says_connected(event) || socket.is_connected() => None,
-            None => {
-                // An event too early. Some back ends say nothing more unless they are asked again.
-                match socket.reregister(self.poll.registry(), token) {
-                    Ok(()) => return,
-                    Err(error) => Some(error),
-                }
+        let failure = if says_connected(event) {
+            None
+        } else if let Some(error) = socket.take_error() {
+            Some(error)
+        } else if socket.is_connected() {
+            None
+        } else {
+            // An event too early. Some back ends say nothing more unless they are asked again.
+            match socket.reregister(self.poll.registry(), token) {
+                Ok(()) => return,
+                Err(error) => Some(error),
             }
         };
         let Some(Entry { dial, state }) = self.dialing.remove(slot) else { return };
