@@ -10,6 +10,8 @@ use crate::handoff::{Accepted, Order};
 use crate::listener::Listener;
 use crate::socket::Socket;
 use millrace_ring::record::kind;
+use mio::Token;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,16 +19,22 @@ impl EventLoop {
     /// Takes a connection that was assigned to this loop.
     pub(super) fn adopt(&mut self, accepted: Accepted) {
         let Accepted { mut socket, peer, listener } = accepted;
-        let (slot, generation) = self.conns.next();
-        let is_out_of_slots = slot >= 1 << SLOT_BITS;
-        if is_out_of_slots
-            || socket.register(self.poll.registry(), token(slot, generation)).is_err()
-        {
+        let token = self.token_of_next();
+        if token.and_then(|token| socket.register(self.poll.registry(), token)).is_err() {
             listener.release();
             self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
             return;
         }
         self.begin(socket, listener, peer, false);
+    }
+
+    /// Of the next connection; there may be no slot for it.
+    pub(super) fn token_of_next(&self) -> io::Result<Token> {
+        let (slot, generation) = self.conns.next();
+        if slot >= 1 << SLOT_BITS {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(token(slot, generation))
     }
 
     /// A connection begins, whose socket is registered under the next slot.

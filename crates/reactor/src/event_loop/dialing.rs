@@ -228,13 +228,4 @@ impl EventLoop {
         let peer = dial.peer();
         self.begin(socket, dial.listener, peer, dial.paused);
     }
-
-    /// Of the next connection.
-    fn token_of_next(&self) -> io::Result<Token> {
-        let (slot, generation) = self.conns.next();
-        if slot >= 1 << super::SLOT_BITS {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        Ok(super::token(slot, generation))
-    }
 }
