@@ -176,7 +176,7 @@ impl EventLoop {
         }
         socket.notes.listed = false;
         let is_closed = socket.notes.closed;
-        self.untold.retain(|each| *each != slot);
+        self.unlist(slot);
         if is_closed {
             self.datagrams.slab.remove(slot - slots::DATAGRAMS);
         } else if was_opening {

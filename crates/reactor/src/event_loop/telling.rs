@@ -5,6 +5,7 @@ use super::datagrams::is_datagrams;
 use millrace_ring::record::{kind, news};
 use millrace_sys::Duplicate;
 use std::io;
+use std::mem;
 
 /// Something to tell of no connection: see `news` in the record table.
 #[derive(Debug)]
@@ -98,23 +99,27 @@ impl EventLoop {
         if !conn.notes.tell(slot, generation, &mut self.io) {
             return false;
         }
-        if conn.notes.listed {
-            conn.notes.listed = false;
-            // Told in the order of the list, but for a new connection, which is told at once.
-            if self.untold.front() == Some(&slot) {
-                self.untold.pop_front();
-            } else if self.untold.back() == Some(&slot) {
-                self.untold.pop_back();
-            } else {
-                self.untold.retain(|each| *each != slot);
-            }
+        let is_over = conn.socket.is_none() && conn.notes.closed;
+        if mem::take(&mut conn.notes.listed) {
+            self.unlist(slot);
         }
-        if conn.socket.is_none() && conn.notes.closed {
+        if is_over {
             self.free(slot);
         } else if was_opening {
             // Reading waited for it.
             self.go_on(slot);
         }
         true
+    }
+
+    /// It has told all. That is in the order of the list, but for a new connection, which is told at once.
+    pub(super) fn unlist(&mut self, slot: u32) {
+        if self.untold.front() == Some(&slot) {
+            self.untold.pop_front();
+        } else if self.untold.back() == Some(&slot) {
+            self.untold.pop_back();
+        } else {
+            self.untold.retain(|each| *each != slot);
+        }
     }
 }
