@@ -130,11 +130,9 @@ impl Datagrams {
         io: &mut Io,
         boxes: &mut Boxes,
     ) -> Next {
-        if self.socket.is_none() {
-            return Next::Wait;
-        }
+        let Some(socket) = &self.socket else { return Next::Wait };
         if std::mem::take(&mut self.ready.error)
-            && let Some(Ok(Some(error))) = self.socket.as_ref().map(|socket| socket.take_error())
+            && let Ok(Some(error)) = socket.take_error()
         {
             self.fail(&error, true);
         }

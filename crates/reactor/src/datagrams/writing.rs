@@ -23,7 +23,7 @@ struct Queued {
 /// Datagrams for which the kernel had no room, in order. The user bounds them: it sends no more than
 /// its bound before it sees that something has gone.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub(super) struct Queue {
     datagrams: VecDeque<Queued>,
     cost: usize,
 }

@@ -276,7 +276,7 @@ impl EventLoop {
         self.lists.held.front().is_some_and(|(_, position)| self.io.inbound.is_consumed(*position))
     }
 
-    fn is_pending(&mut self) -> bool {
+    fn is_pending(&self) -> bool {
         !self.lists.ready.is_empty() || self.can_accept()
     }
 
