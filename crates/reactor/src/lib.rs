@@ -44,6 +44,7 @@ mod service;
 mod shared;
 mod slab;
 mod socket;
+mod spent;
 #[cfg(test)]
 mod testing;
 mod timers;

@@ -54,14 +54,8 @@ impl Conn {
         if !self.ready.readable && self.rest.is_empty() {
             return Next::Wait;
         }
-        if let Some(position) = self.budget_end
-            && !io.inbound.is_consumed(position)
-        {
-            return Next::Hold(position);
-        }
-        self.budget_end = None;
-        if io.is_crowded {
-            return Next::Starve;
+        if let Some(next) = self.spent.keeps_from_reading(io) {
+            return next;
         }
         let start = io.inbound.position();
         let before = self.received;
@@ -75,13 +69,7 @@ impl Conn {
             io.shared.gauges.received(slot, self.received);
         }
         match next {
-            // The budget is used up. The next one begins when this one's frames are consumed, so
-            // that nobody waits for more than one of them.
-            Next::Again if io.inbound.position() != start => {
-                let position = io.inbound.position();
-                self.budget_end = Some(position);
-                Next::Hold(position)
-            }
+            Next::Again if io.inbound.position() != start => self.spent.note(io),
             Next::Wait if !self.ready.readable => self.nothing_left(),
             _ => next,
         }

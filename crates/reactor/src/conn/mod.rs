@@ -19,6 +19,7 @@ use crate::options::SocketOptions;
 use crate::outbound::Outbound;
 use crate::ready::Ready;
 use crate::socket::Socket;
+use crate::spent::Spent;
 use bytes::BytesMut;
 use millrace_ring::record::reason;
 use millrace_sys::SocketOption;
@@ -96,8 +97,7 @@ pub(crate) struct Conn {
     partial: Option<Partial>,
     /// With the server closing: how much of what the kernel held then is still to be read.
     draining: Option<usize>,
-    /// Where the ring stood when the last budget was used up: no more before that is consumed.
-    budget_end: Option<u32>,
+    spent: Spent,
     outbound: Option<Box<Outbound>>,
     /// The count of sent bytes at which `flushed` is told.
     flush_at: Option<u64>,
@@ -133,7 +133,7 @@ impl Conn {
             searched: 0,
             partial: None,
             draining: None,
-            budget_end: None,
+            spent: Spent::default(),
             outbound: None,
             flush_at: None,
             broken: None,

@@ -22,6 +22,7 @@ use crate::control::{Cause, Closing, Notes, Opening};
 use crate::io::Io;
 use crate::lists::Listed;
 use crate::ready::Ready;
+use crate::spent::Spent;
 use held::Held;
 use millrace_ring::record::{kind, reason, trouble};
 use millrace_sys::datagrams::{Inbox, Outbox};
@@ -80,8 +81,7 @@ pub(crate) struct Datagrams {
     /// What a train took of the ring when something was received last, on average: one datagram alone
     /// is a train too.
     train_cost: u32,
-    /// Where the ring stood when the last budget was used up: no more before that is consumed.
-    budget_end: Option<u32>,
+    spent: Spent,
     /// In the loop's timers, 0 if not.
     pub(crate) deadline: u64,
 }
@@ -117,7 +117,7 @@ impl Datagrams {
             troubles: Vec::new(),
             held: Held::default(),
             train_cost: 0,
-            budget_end: None,
+            spent: Spent::default(),
             deadline: 0,
         })
     }

@@ -26,14 +26,8 @@ impl Datagrams {
         if self.is_paused || self.notes.opening.is_some() || !is_more {
             return Next::Wait;
         }
-        if let Some(position) = self.budget_end
-            && !io.inbound.is_consumed(position)
-        {
-            return Next::Hold(position);
-        }
-        self.budget_end = None;
-        if io.is_crowded {
-            return Next::Starve;
+        if let Some(next) = self.spent.keeps_from_reading(io) {
+            return next;
         }
         let start = io.inbound.position();
         let next = self.read_batches(Label { slot, generation, kind: kind::DATAGRAM }, io, inbox);
@@ -44,11 +38,7 @@ impl Datagrams {
                 self.is_failing = true;
                 Next::Wait
             }
-            Next::Again => {
-                let position = io.inbound.position();
-                self.budget_end = Some(position);
-                Next::Hold(position)
-            }
+            Next::Again => self.spent.note(io),
             _ => next,
         }
     }
