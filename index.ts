@@ -1,5 +1,6 @@
 /** millrace: sockets, framing, limits and balancing on Rust event loops; handlers and codecs in TypeScript. */
 
+export type { ReconnectOptions } from './lib/backoff.js'
 export { bind } from './lib/bind.js'
 export type { BroadcastOptions } from './lib/broadcast.js'
 export type { Client, ClientState } from './lib/client.js'
@@ -8,11 +9,7 @@ export { type Codec, defineCodec, json, map } from './lib/codec.js'
 export type { Conn, ReadyState } from './lib/conn.js'
 export { connect } from './lib/connect.js'
 export type { ConnectDatagramOptions } from './lib/connect-datagrams.js'
-export type {
-  ConnectOptions,
-  ReconnectingOptions,
-  ReconnectOptions,
-} from './lib/connect-options.js'
+export type { ConnectOptions, ReconnectingOptions } from './lib/connect-options.js'
 export type {
   BindOptions,
   DatagramSocketOptions,

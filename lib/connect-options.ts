@@ -1,6 +1,7 @@
 /** What `connect` takes, checked in one place. */
 
 import { type Destination, destination, type LocalAddress, localAddress } from './address.js'
+import { type Backoff, checkBackoff, type ReconnectOptions } from './backoff.js'
 import { oneOf, whole } from './checks.js'
 import type { Client } from './client.js'
 import type { Codec } from './codec.js'
@@ -69,23 +70,6 @@ export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Data = u
   reconnect?: false | undefined
 }
 
-/** How long to wait before the next try. */
-export interface ReconnectOptions {
-  /** Milliseconds before the first try after a failure or a loss. Default 100. */
-  min?: number
-  /** Milliseconds at most. Default 30,000. */
-  max?: number
-  /** What the wait is multiplied by after each further failure in a row, 1 or more. Default 2. */
-  factor?: number
-  /** The part of a wait that is left to chance, 0 to 1, so that not all clients come at once. Default 0.5. */
-  jitter?: number
-  /**
-   * Failures in a row after which it gives up. A connection counts as one, too, if it lasted less than
-   * the wait before it (at least `min`), or than `max` if nothing was received. Default `Infinity`.
-   */
-  attempts?: number
-}
-
 /** What `connect` takes for a client that connects again. */
 export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Data = undefined>
   extends Omit<ConnectOptions<In, Out, Data>, 'reconnect'> {
@@ -101,15 +85,6 @@ export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Dat
   maxOffline?: number
   /** `client.state` has changed. */
   state?(client: Client<In, Out, Data>): void
-}
-
-/** How to wait, complete and checked. */
-export interface Backoff {
-  readonly min: number
-  readonly max: number
-  readonly factor: number
-  readonly jitter: number
-  readonly attempts: number
 }
 
 /** The options of `connect`, complete and checked. */
@@ -150,7 +125,6 @@ const NAMES: ReadonlySet<string> = new Set([
   'reconnect',
 ])
 const CLIENT_NAMES: ReadonlySet<string> = new Set([...NAMES, 'offline', 'maxOffline', 'state'])
-const BACKOFF_NAMES: ReadonlySet<string> = new Set(['min', 'max', 'factor', 'jitter', 'attempts'])
 
 /** The codec where there is none: made at the first use, and not again for each of thousands. */
 let fallback: Codec<unknown, unknown> | undefined
@@ -243,39 +217,4 @@ export function checkClient(
     // All of it is written at once when there is a connection.
     maxOffline: whole('maxOffline', options.maxOffline, most, 1, maxWriteBuffer),
   }
-}
-
-function checkBackoff(reconnect: unknown): Backoff {
-  if (reconnect !== true && (typeof reconnect !== 'object' || reconnect === null))
-    throw invalidOption('reconnect', 'true or an object', reconnect)
-  const options: ReconnectOptions = reconnect === true ? {} : reconnect
-  for (const name of Object.keys(options)) {
-    if (!BACKOFF_NAMES.has(name))
-      throw new MillraceError('ERR_INVALID_OPTION', `there is no option reconnect.${name}`)
-  }
-  const min = whole('reconnect.min', options.min, Math.min(100, options.max ?? 100), 1)
-  const { attempts = Number.POSITIVE_INFINITY } = options
-  return {
-    min,
-    max: whole('reconnect.max', options.max, Math.max(30_000, min), min),
-    factor: between('reconnect.factor', options.factor, 2, 1, 1000),
-    jitter: between('reconnect.jitter', options.jitter, 0.5, 0, 1),
-    attempts:
-      attempts === Number.POSITIVE_INFINITY
-        ? attempts
-        : whole('reconnect.attempts', attempts, 1, 1),
-  }
-}
-
-function between(
-  name: string,
-  value: unknown,
-  fallback: number,
-  least: number,
-  most: number,
-): number {
-  if (value === undefined) return fallback
-  if (typeof value !== 'number' || !(value >= least && value <= most))
-    throw invalidOption(name, `a number from ${least} to ${most}`, value)
-  return value
 }

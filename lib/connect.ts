@@ -1,6 +1,6 @@
 /** Connects to others. */
 
-import { type Client, Redialer } from './client.js'
+import type { Client } from './client.js'
 import type { Conn } from './conn.js'
 import { type ConnectDatagramOptions, connectDatagrams, isDatagram } from './connect-datagrams.js'
 import {
@@ -16,6 +16,7 @@ import type { ConnectedSocket } from './datagram-socket.js'
 import { Dialer } from './dialer.js'
 import { type Group, groupFor } from './group.js'
 import type { Handlers } from './handlers.js'
+import { Redialer } from './redialer.js'
 import { ServerHandle } from './server.js'
 
 type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<never, never, never>
