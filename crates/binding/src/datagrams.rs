@@ -1,5 +1,6 @@
 //! Datagram sockets: options in, and what their user asks of them later.
 
+use crate::datagram_entry::DatagramEntry;
 use crate::environment::{find, place};
 use crate::listen::{BindResult, socket_address};
 use millrace_reactor::{
@@ -11,12 +12,6 @@ use napi_derive::napi;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// A datagram socket of an environment: on a loop, or still to be given to one.
-pub(crate) struct DatagramEntry {
-    bound: Option<BoundDatagrams>,
-    share: Arc<DatagramShare>,
-}
 
 /// An option: `name` decides which of the others count.
 #[napi(object)]

@@ -5,6 +5,7 @@
 //! there is one call, `commit`; the rest is set-up. All unsafe code is in `raw`.
 
 mod control;
+mod datagram_entry;
 mod datagrams;
 mod dial;
 mod environment;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use crate::crowd::Crowd;
-use crate::echo::Outcome;
+use crate::outcome::Outcome;
 use crate::report::Latencies;
 use crate::window::Window;
 

@@ -6,23 +6,11 @@ use crate::closed_loop;
 use crate::crowd::{Crowd, Manner};
 use crate::fixed_rate;
 use crate::options::{Failure, Options};
+use crate::outcome::Outcome;
 use crate::pattern::Framing;
-use crate::report::{Fixed, Latencies, Object, per_second};
+use crate::report::{Fixed, Object, per_second};
 use crate::schedule::Schedule;
-use crate::window::{Measured, Window};
-
-/// What a run came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Replies in the measured time.
-    pub messages: u64,
-    /// Their latencies.
-    pub latencies: Latencies,
-    /// The measured time itself.
-    pub measured: Measured,
-    /// Messages that were due in it but never sent, because earlier ones were not answered.
-    pub backlog: u64,
-}
+use crate::window::Window;
 
 /// Runs the command and returns the number of errors.
 pub fn run(mut options: Options) -> Result<u64, Failure> {

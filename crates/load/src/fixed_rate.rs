@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::alarm::Alarm;
 use crate::closed_loop::replies;
 use crate::crowd::Crowd;
-use crate::echo::Outcome;
+use crate::outcome::Outcome;
 use crate::report::Latencies;
 use crate::schedule::Schedule;
 use crate::window::Window;

@@ -19,6 +19,7 @@ mod idle;
 mod listener;
 mod options;
 mod order;
+mod outcome;
 mod pattern;
 mod proc;
 mod report;

@@ -5,7 +5,7 @@ mod crossing;
 pub(crate) use crossing::look;
 
 use crate::control::{self, at};
-use crate::datagrams::DatagramEntry;
+use crate::datagram_entry::DatagramEntry;
 use crate::raw::{DoorbellBell, Held, PumpRef, Watch, Words};
 use millrace_reactor::{
     Bell, Bound, DialOptions, Framing, Group, GroupError, Limits, LoopEnds, LoopHandle, Service,
