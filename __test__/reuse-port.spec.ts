@@ -9,16 +9,14 @@ import { Count } from './support/counts.js'
 import { freePath } from './support/paths.js'
 import { millraceThreadsOf } from './support/proc.js'
 import { ANY, LOOPS, start } from './support/serve.js'
-
-/** Where the kernel spreads connections over the sockets of one port. */
-const IS_HERE = ['linux', 'freebsd'].includes(process.platform)
+import { CAN_SHARE } from './support/system.js'
 
 async function ask(socket: net.Socket, text: string): Promise<boolean> {
   socket.write(text)
   return (await read(socket, text.length)).toString() === text
 }
 
-if (!IS_HERE) {
+if (!CAN_SHARE) {
   test('reusePort is refused where the kernel does not spread connections', async (t) => {
     const options = { listen: ANY, loops: LOOPS, reusePort: true }
     await t.throwsAsync(serve(options), { code: 'ERR_UNSUPPORTED' })

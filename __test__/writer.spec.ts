@@ -223,7 +223,10 @@ test('a value that cannot be written is refused, and leaves no gap where other m
     (to) => to.text('secret'.repeat(1000)),
     (to) => {
       to.text('before')
-      for (const encode of refused) t.throws(() => encode(to), undefined, String(encode))
+      for (const encode of refused) {
+        const error = t.throws(() => encode(to), undefined, String(encode))
+        t.true(error instanceof TypeError || error.message === 'no number', String(encode))
+      }
       to.text('behind')
     },
   ])

@@ -133,7 +133,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
 
   async #pause(isPaused: boolean): Promise<void> {
     const { handle } = theEnvironment()
-    await this.#ask((lane, ticket) =>
+    await this.#ask('listen', (lane, ticket) =>
       pauseListener(handle, this.#group.number, lane, this.number, isPaused, ticket),
     )
   }
@@ -149,6 +149,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
       throw new MillraceError('ERR_UNSUPPORTED', `${this.address} has several sockets`)
     const { handle } = theEnvironment()
     const [answer] = await this.#ask(
+      'dup',
       (lane, ticket) => duplicateListener(handle, this.#group.number, lane, this.number, ticket),
       // Nobody will ever have it.
       ({ errno, value }) => void (errno === 0 && closeSync(value)),
@@ -156,8 +157,9 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     return (answer as Answer).value
   }
 
-  /** Asks all who accept of it. */
+  /** Asks all who accept of it; `syscall` is what the system's error is said to be of. */
   async #ask(
+    syscall: string,
     put: (lane: number, ticket: number) => void,
     late?: (answer: Answer) => void,
   ): Promise<Answer[]> {
@@ -177,7 +179,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
       const answers = await Promise.all(asked)
       for (const { errno } of answers) {
         if (errno === GONE) throw closed(this.address)
-        if (errno !== 0) throw systemError(errno, 'dup', { address: this.address })
+        if (errno !== 0) throw systemError(errno, syscall, { address: this.address })
       }
       return answers
     } finally {

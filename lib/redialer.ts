@@ -18,7 +18,7 @@ function closedSoon(): MillraceError {
   return new MillraceError('ERR_CLOSED', 'the peer closed each connection soon after it was made')
 }
 
-/** The one implementation. */
+/** The one implementation of `Client`. */
 export class Redialer implements Client<unknown, unknown, unknown>, Life {
   readonly #settings: ConnectSettings
   readonly #own: ClientSettings

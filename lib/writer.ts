@@ -14,6 +14,9 @@ const SHORT = 24
  * Numbers are big-endian; those ending in `le` are little-endian. A number out of range is cut to
  * its low bits, as typed arrays do.
  *
+ * What is no number, no bigint, no text or no bytes is refused with a `TypeError`, and none of it is
+ * sent.
+ *
  * Valid only inside the `encode` it was given to: after that every method throws `ERR_WRITER_STALE`.
  */
 export interface Writer {

@@ -67,7 +67,7 @@ pub struct EventLoop {
     conns: Slab<Conn>,
     datagrams: DatagramSockets,
     lists: Lists,
-    /// Connections with something to tell.
+    /// Connections and datagram sockets with something to tell.
     untold: VecDeque<u32>,
     /// What there is to tell of no connection.
     news: VecDeque<News>,
@@ -142,8 +142,7 @@ impl EventLoop {
         if last.pending || self.rest() {
             timeout = Some(Duration::ZERO);
         }
-        self.look(timeout);
-        self.handle.0.alarm.doorbell.rise();
+        self.wake_after(timeout);
         self.advance(Self::take_events_twice)
     }
 
@@ -167,8 +166,7 @@ impl EventLoop {
     /// # Panics
     /// If a peer of the rings broke their rules, or on a bug; the caller isolates it.
     pub fn turn(&mut self, timeout: Option<Duration>) -> Turn {
-        self.look(timeout);
-        self.handle.0.alarm.doorbell.rise();
+        self.wake_after(timeout);
         self.work()
     }
 
@@ -297,6 +295,12 @@ impl EventLoop {
             self.look(Some(Duration::ZERO));
             self.take_events();
         }
+    }
+
+    /// Sleeps until there are events, no longer than `timeout`; from here on nobody rings.
+    fn wake_after(&mut self, timeout: Option<Duration>) {
+        self.look(timeout);
+        self.handle.0.alarm.doorbell.rise();
     }
 
     /// Asks the kernel for events.
