@@ -4,9 +4,8 @@ import { Count } from './support/counts.js'
 import { blackhole, dial, peer } from './support/dial.js'
 import { gate } from './support/gate.js'
 import { start } from './support/serve.js'
+import { linux } from './support/system.js'
 import { turns } from './support/turns.js'
-
-const linux = process.platform === 'linux' ? test : test.skip
 
 test('a signal that is aborted already rejects with its reason', async (t) => {
   const to = await peer(t, 'tcp', () => t.fail('connected'))

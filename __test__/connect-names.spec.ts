@@ -10,6 +10,7 @@ import { addressesOf } from '../lib/address.js'
 import { blackhole, deadPort, dial, peer } from './support/dial.js'
 import { gate } from './support/gate.js'
 import { millraceThreadsOf } from './support/proc.js'
+import { linux } from './support/system.js'
 
 type Answer = readonly string[] | Error | Promise<never>
 
@@ -22,8 +23,6 @@ dns.lookup = (async (host: string) => {
   return answer.map((address) => ({ address, family: net.isIP(address) }))
 }) as unknown as typeof dns.lookup
 syncBuiltinESMExports()
-
-const linux = process.platform === 'linux' ? test : test.skip
 
 /** A listener on that address of this machine; its port, and how many came. */
 async function listener(host: string, port = 0): Promise<{ port: number; close(): void }> {

@@ -3,12 +3,8 @@ import { connect, type MillraceError } from 'millrace'
 import { blackhole, deadPort, dial, path, peer } from './support/dial.js'
 import { millraceThreadsOf } from './support/proc.js'
 import { LOOPS, start } from './support/serve.js'
+import { linux, serialLinux } from './support/system.js'
 import { turns } from './support/turns.js'
-
-const isLinux = process.platform === 'linux'
-const linux = isLinux ? test : test.skip
-/** Alone, since it counts the threads of the process. */
-const serialLinux = isLinux ? test.serial : test.skip
 
 test('a connection that is refused rejects as it does in Node', async (t) => {
   const port = await deadPort()
@@ -38,6 +34,7 @@ if (process.platform !== 'win32') {
   })
 }
 
+// Alone, since it counts the threads of the process.
 serialLinux('connecting ends with the timeout, and leaves no thread behind', async (t) => {
   const to = `tcp://127.0.0.1:${await blackhole(t)}`
   // Those of the listener stay; with several loops it has an acceptor.

@@ -22,11 +22,7 @@ import { freePath } from './support/paths.js'
 import { launch } from './support/process.js'
 import { random, SEED } from './support/random.js'
 import { LOOPS, start } from './support/serve.js'
-import { IS_LINUX } from './support/system.js'
-
-/** Tests of what Windows does not have. */
-const unix = process.platform === 'win32' ? test.skip : test
-const linux = IS_LINUX ? test : test.skip
+import { IS_LINUX, linux, unix } from './support/system.js'
 
 /** Leaves a socket at a path that nobody answers on, as a process that was killed does. */
 async function leaveDead(path: string): Promise<void> {

@@ -47,3 +47,15 @@ export function oneOf<T extends string>(
   if (!values.includes(value as T)) throw invalidOption(name, `one of ${values.join(', ')}`, value)
   return value as T
 }
+
+/** A number that has to be said, up to what a byte holds. */
+export function byte(name: string, value: unknown, least: number): number {
+  if (value === undefined) throw invalidOption(name, `a whole number from ${least} to 255`, value)
+  return whole(name, value, 0, least, 255)
+}
+
+/** A switch that has to be said, as the system takes it. */
+export function onOff(on: unknown): number {
+  if (on === undefined) throw invalidOption('on', 'true or false', on)
+  return Number(flag('on', on, false))
+}

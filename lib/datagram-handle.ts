@@ -1,6 +1,6 @@
 /** The one implementation of `DatagramSocket`. */
 
-import { flag, whole } from './checks.js'
+import { byte, onOff } from './checks.js'
 import { SWALLOWED } from './codec.js'
 import { isAsync, notConsumed } from './conn-reading.js'
 import { isThenable } from './conn-writing.js'
@@ -21,7 +21,7 @@ import { DatagramParking } from './datagram-parking.js'
 import { CONNECTED, type DatagramInfo, Peer, Peers } from './datagram-peer.js'
 import type { DatagramStats, MembershipOptions, Received } from './datagram-socket.js'
 import { theEnvironment } from './environment.js'
-import { invalidOption, MillraceError, toError } from './errors.js'
+import { MillraceError, toError } from './errors.js'
 import { type Deferred, deferred } from './extras.js'
 import type { Group } from './group.js'
 import type { SettingInit } from './native.js'
@@ -270,7 +270,7 @@ export class DatagramHandle implements AnySocket {
   }
 
   async setMulticastTTL(ttl: number): Promise<void> {
-    this.#setAll({ name: 'multicastTtl', value: number('ttl', ttl, 0) })
+    this.#setAll({ name: 'multicastTtl', value: byte('ttl', ttl, 0) })
   }
 
   async setMulticastLoopback(on: boolean): Promise<void> {
@@ -278,7 +278,7 @@ export class DatagramHandle implements AnySocket {
   }
 
   async setTTL(ttl: number): Promise<void> {
-    this.#setAll({ name: 'ttl', value: number('ttl', ttl, 1) })
+    this.#setAll({ name: 'ttl', value: byte('ttl', ttl, 1) })
   }
 
   async setBroadcast(on: boolean): Promise<void> {
@@ -450,16 +450,6 @@ Object.defineProperty(DatagramHandle.prototype, Symbol.for('nodejs.util.inspect.
   },
 })
 
-function number(name: string, value: unknown, least: number): number {
-  if (value === undefined) throw invalidOption(name, `a whole number from ${least} to 255`, value)
-  return whole(name, value, 0, least, 255)
-}
-
 function isClosed(): MillraceError {
   return new MillraceError('ERR_CLOSED', 'the socket is closed')
-}
-
-function onOff(on: unknown): number {
-  if (on === undefined) throw invalidOption('on', 'true or false', on)
-  return Number(flag('on', on, false))
 }
