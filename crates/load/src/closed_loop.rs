@@ -23,10 +23,7 @@ pub fn run(
 
     for (index, sent_at) in sent_at.iter_mut().enumerate() {
         *sent_at = Instant::now();
-        crowd.with(index, |connection, bench| {
-            connection.ask(connection.received() + batch);
-            connection.send(bench)
-        });
+        crowd.ask(index, |connection| connection.received() + batch);
     }
     loop {
         let now = Instant::now();

@@ -6,15 +6,17 @@ use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
 use crate::fault::Fault;
+use crate::flow::Flow;
 use crate::pattern::Pattern;
 use crate::stream::Stream;
+use crate::uring::{Done, Uring};
 use millrace_sys::SHORT_MEANS_DRAINED;
 
 /// What every connection of a run uses.
 #[derive(Debug)]
 pub struct Bench {
-    /// What is sent.
-    pub pattern: Pattern,
+    /// What is sent; for ever, as the kernel may be reading it at the very end.
+    pub pattern: &'static Pattern,
     /// Where replies are read to.
     pub scratch: Vec<u8>,
     /// Whether replies are compared with what was sent.
@@ -23,19 +25,14 @@ pub struct Bench {
     pub registry: Registry,
 }
 
-/// A connection; its positions count bytes from its first one on.
+/// A connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: Stream,
     token: Token,
-    /// Where in the pattern its stream begins.
-    start: u64,
-    /// Up to where it may send.
-    goal: u64,
-    /// Up to where the kernel took it.
-    sent: u64,
-    /// Up to where it came back.
-    received: u64,
+    flow: Flow,
+    /// Bytes that a ring has been given to send and has not told of.
+    sending: usize,
     /// Whether a refused write will be followed by an event.
     watches_writes: bool,
     /// Whether the end of the stream was sent, so that the server's is no fault.
@@ -60,10 +57,8 @@ impl Connection {
         Ok(Self {
             stream,
             token,
-            start: bench.pattern.start(index),
-            goal: bench.pattern.message_bytes(),
-            sent: 0,
-            received: 0,
+            flow: Flow::new(index, bench.pattern),
+            sending: 0,
             watches_writes: true,
             finishing: false,
         })
@@ -81,17 +76,17 @@ impl Connection {
 
     /// Bytes asked for that have not come back.
     pub fn missing(&self) -> u64 {
-        self.goal - self.received
+        self.flow.missing()
     }
 
     /// Bytes that came back.
     pub fn received(&self) -> u64 {
-        self.received
+        self.flow.received()
     }
 
     /// Allows sending up to `goal`; the end of the turn, or `send`, does it.
     pub fn ask(&mut self, goal: u64) {
-        self.goal = self.goal.max(goal);
+        self.flow.ask(goal);
     }
 
     /// Sends the end of the stream.
@@ -121,7 +116,7 @@ impl Connection {
                         _ => return Err(error.into()),
                     },
                 };
-                self.accept(&bench.scratch[..count], bench)?;
+                self.flow.accept(&bench.scratch[..count], bench.pattern, bench.check)?;
                 replied(self, count as u64);
                 if count < bench.scratch.len() && SHORT_MEANS_DRAINED && !ends {
                     break;
@@ -134,10 +129,13 @@ impl Connection {
 
     /// Writes what is asked for, as far as the kernel takes it.
     pub fn send(&mut self, bench: &Bench) -> Result<(), Fault> {
-        while self.sent < self.goal {
-            let bytes = bench.pattern.slice(self.start + self.sent, self.goal - self.sent);
+        loop {
+            let bytes = self.flow.unsent(bench.pattern);
+            if bytes.is_empty() {
+                return Ok(());
+            }
             match self.stream.write(bytes) {
-                Ok(count) => self.sent += count as u64,
+                Ok(count) => self.flow.took(count),
                 Err(error) => match error.kind() {
                     // Some systems say "not connected" of a stream that still connects.
                     ErrorKind::WouldBlock | ErrorKind::NotConnected => {
@@ -148,6 +146,48 @@ impl Connection {
                 },
             }
         }
+    }
+
+    /// Leaves reading and writing to a ring.
+    pub fn hand_over(&mut self, uring: &mut Uring, bench: &Bench) -> Result<(), Fault> {
+        bench.registry.deregister(&mut self.stream)?;
+        Ok(uring.watch(self.token.0, &self.stream)?)
+    }
+
+    /// Takes what a ring has done; `replied` hears how many bytes came back and may ask for more.
+    pub fn take(
+        &mut self,
+        done: Done,
+        uring: &mut Uring,
+        bench: &Bench,
+        replied: impl FnOnce(&mut Self, u64),
+    ) -> Result<(), Fault> {
+        match done {
+            Done::Received(reply) => {
+                let bytes = uring.bytes(&reply);
+                let count = bytes.len() as u64;
+                let accepted = self.flow.accept(bytes, bench.pattern, bench.check);
+                uring.give_back(reply);
+                accepted?;
+                replied(self, count);
+            }
+            // The ring goes on until all is sent: less is the end of the connection.
+            Done::Sent(count) if count == self.sending => self.sending = 0,
+            Done::Sent(_) | Done::Ended => return Err(Fault::Closed),
+            Done::Failed(error) => return Err(error.into()),
+        }
+        self.send_by(uring, bench)
+    }
+
+    /// Gives a ring what is asked for, one piece at a time, as two could overtake each other.
+    pub fn send_by(&mut self, uring: &mut Uring, bench: &Bench) -> Result<(), Fault> {
+        let bytes = self.flow.unsent(bench.pattern);
+        if self.sending == 0 && !bytes.is_empty() {
+            uring.send(self.token.0, &self.stream, bytes)?;
+            self.sending = bytes.len();
+            // The echo of its beginning may be told of before the send.
+            self.flow.took(bytes.len());
+        }
         Ok(())
     }
 
@@ -157,19 +197,6 @@ impl Connection {
             bench.registry.reregister(&mut self.stream, self.token, both)?;
             self.watches_writes = true;
         }
-        Ok(())
-    }
-
-    fn accept(&mut self, bytes: &[u8], bench: &Bench) -> Result<(), Fault> {
-        if bytes.len() as u64 > self.sent - self.received {
-            return Err(Fault::Surplus);
-        }
-        if bench.check
-            && let Some(offset) = bench.pattern.first_difference(self.start + self.received, bytes)
-        {
-            return Err(Fault::Mismatch { position: self.received + offset as u64 });
-        }
-        self.received += bytes.len() as u64;
         Ok(())
     }
 }

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Registry};
 
 use crate::connection::{Bench, Connection, Turn};
+use crate::engine::Engine;
 use crate::fault::{Fault, Faults};
 use crate::options::{Failure, Options};
 use crate::pattern::{Framing, Pattern};
 use crate::target::Target;
+use crate::uring::{Done, Uring};
 
 /// How many connections are opened or closed at once. Servers commonly listen with a queue of
 /// 128, and the kernel drops what exceeds it: that connection would try again a second later.
@@ -43,6 +45,8 @@ pub struct Crowd {
     poll: Poll,
     events: Events,
     bench: Bench,
+    /// What receives and sends instead of the poll.
+    uring: Option<Uring>,
     members: Vec<Option<Connection>>,
     target: Target,
     /// The number of source addresses.
@@ -65,15 +69,35 @@ impl Crowd {
             return Err(Failure::Usage(format!("--size is at most {LARGEST_MESSAGE}")));
         }
         let poll = Poll::new()?;
+        let pattern = Pattern::new(manner.framing, manner.size, manner.depth);
         let bench = Bench {
-            pattern: Pattern::new(manner.framing, manner.size, manner.depth),
+            pattern: Box::leak(Box::new(pattern)),
             scratch: vec![0; SCRATCH_BYTES],
             check: manner.check,
             registry: poll.registry().try_clone()?,
         };
         let events = Events::with_capacity(1024);
         let faults = Faults::default();
-        Ok(Self { poll, events, bench, members: Vec::new(), target, spread, open: 0, faults })
+        let (uring, members) = (None, Vec::new());
+        Ok(Self { poll, events, bench, uring, members, target, spread, open: 0, faults })
+    }
+
+    /// Goes on with `engine`, or with the best that the kernel has; which one that is. With io_uring no
+    /// connection can be opened or closed any more.
+    pub fn choose(&mut self, engine: Option<Engine>) -> io::Result<Engine> {
+        if engine == Some(Engine::Poll) {
+            return Ok(Engine::Poll);
+        }
+        let mut uring = match Uring::new() {
+            Ok(uring) => uring,
+            Err(_) if engine.is_none() => return Ok(Engine::Poll),
+            Err(error) => return Err(error),
+        };
+        for index in 0..self.members.len() {
+            self.with(index, |connection, bench| connection.hand_over(&mut uring, bench));
+        }
+        self.uring = Some(uring);
+        Ok(Engine::IoUring)
     }
 
     /// Where more can be watched; the crowd passes over events with a token it did not give.
@@ -145,26 +169,61 @@ impl Crowd {
 
     /// Hears of everything that already happened, without waiting.
     pub fn catch_up(&mut self) -> io::Result<()> {
-        loop {
-            self.turn(Some(Duration::ZERO), |_, _, _| {})?;
-            if self.events.is_empty() {
-                return Ok(());
+        while self.turn(Some(Duration::ZERO), |_, _, _| {})? > 0 {}
+        Ok(())
+    }
+
+    /// One turn of the loop; `replied` hears of the bytes that came back to a connection and may
+    /// ask it for more. How many things happened.
+    pub fn turn(
+        &mut self,
+        timeout: Option<Duration>,
+        replied: impl FnMut(usize, &mut Connection, u64),
+    ) -> io::Result<usize> {
+        match self.uring.take() {
+            None => self.turn_by_poll(timeout, replied),
+            Some(mut uring) => {
+                let happened = self.turn_by_uring(&mut uring, timeout, replied);
+                self.uring = Some(uring);
+                happened
             }
         }
     }
 
-    /// One turn of the loop; `replied` hears of the bytes that came back to a connection and may
-    /// ask it for more.
-    pub fn turn(
+    fn turn_by_uring(
+        &mut self,
+        uring: &mut Uring,
+        timeout: Option<Duration>,
+        mut replied: impl FnMut(usize, &mut Connection, u64),
+    ) -> io::Result<usize> {
+        let mut happened = 0;
+        uring.wait(timeout)?;
+        while let Some((index, done)) = uring.next()? {
+            happened += 1;
+            match done {
+                Done::Received(reply) if self.members[index].is_none() => uring.give_back(reply),
+                done => self.with(index, |connection, bench| {
+                    connection.take(done, uring, bench, |connection, count| {
+                        replied(index, connection, count);
+                    })
+                }),
+            }
+        }
+        Ok(happened)
+    }
+
+    fn turn_by_poll(
         &mut self,
         timeout: Option<Duration>,
         mut replied: impl FnMut(usize, &mut Connection, u64),
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
             other => other?,
         }
+        let mut happened = 0;
         for event in &self.events {
+            happened += 1;
             let index = event.token().0;
             let Some(place) = self.members.get_mut(index) else { continue };
             let Some(connection) = place else { continue };
@@ -183,11 +242,24 @@ impl Crowd {
                 }
             }
         }
-        Ok(())
+        Ok(happened)
+    }
+
+    /// Asks a connection for more, up to what `goal` says, and sends it.
+    pub fn ask(&mut self, index: usize, goal: impl FnOnce(&Connection) -> u64) {
+        let mut uring = self.uring.take();
+        self.with(index, |connection, bench| {
+            connection.ask(goal(connection));
+            match &mut uring {
+                None => connection.send(bench),
+                Some(uring) => connection.send_by(uring, bench),
+            }
+        });
+        self.uring = uring;
     }
 
     /// Lets `act` use a connection, if it is still open, and gives it up if that fails.
-    pub fn with(
+    fn with(
         &mut self,
         index: usize,
         act: impl FnOnce(&mut Connection, &Bench) -> Result<(), Fault>,
@@ -228,9 +300,9 @@ impl Crowd {
     ) -> io::Result<()> {
         let mut deadline = Instant::now() + PATIENCE;
         while self.members[first..].iter().flatten().any(&waits) {
-            self.turn(Some(PATIENCE), &mut replied)?;
+            let happened = self.turn(Some(PATIENCE), &mut replied)?;
             let now = Instant::now();
-            if !self.events.is_empty() {
+            if happened > 0 {
                 deadline = now + PATIENCE;
             } else if now >= deadline {
                 for (index, place) in self.members.iter_mut().enumerate().skip(first) {

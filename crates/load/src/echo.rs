@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use crate::closed_loop;
 use crate::crowd::{Crowd, Manner};
+use crate::engine::Engine;
 use crate::fixed_rate;
 use crate::options::{Failure, Options};
 use crate::outcome::Outcome;
@@ -26,14 +27,24 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
     let warmup = options.seconds("--warmup", 0.5)?;
     let rate: Option<NonZeroU64> = options.optional("--rate")?;
     let server = options.optional("--pid")?;
+    let engine: Option<Engine> = options.optional("--engine")?;
+    if rate.is_some() && engine == Some(Engine::IoUring) {
+        return Err(Failure::Usage(
+            "--engine io_uring is for a closed loop, without --rate".to_owned(),
+        ));
+    }
     let mut crowd = Crowd::from_options(&mut options, &manner)?;
     options.end()?;
 
     crowd.open(connections)?;
     let mut window = Window::new(warmup, length, server);
     let depth = manner.depth as u64;
+    let mut used = Engine::Poll;
     let outcome = match rate {
-        None => closed_loop::run(&mut crowd, connections, depth, &mut window)?,
+        None => {
+            used = crowd.choose(engine)?;
+            closed_loop::run(&mut crowd, connections, depth, &mut window)?
+        }
         Some(rate) => {
             let schedule = Schedule::new(rate.get(), connections);
             fixed_rate::run(&mut crowd, connections, depth, schedule, &mut window)?
@@ -42,7 +53,7 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
     // A server that never answers has not passed.
     let silence = u64::from(outcome.messages == 0);
     let errors = crowd.error_count() + silence;
-    println!("{}", report(&outcome, &manner, connections, rate, errors));
+    println!("{}", report(&outcome, &manner, connections, used, rate, errors));
     Ok(errors)
 }
 
@@ -50,6 +61,7 @@ fn report(
     outcome: &Outcome,
     manner: &Manner,
     connections: usize,
+    engine: Engine,
     rate: Option<NonZeroU64>,
     errors: u64,
 ) -> Object {
@@ -73,6 +85,7 @@ fn report(
         .with("size", manner.size)
         .with("depth", manner.depth)
         .with_word("framing", manner.framing.name())
+        .with_word("engine", engine.name())
         .with_optional("rate", rate)
         .with("backlog", backlog)
 }

@@ -45,16 +45,10 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
         }
     };
 
-    crowd.with(FLOOD, |connection, bench| {
-        connection.ask(message + ahead);
-        connection.send(bench)
-    });
+    crowd.ask(FLOOD, |_| message + ahead);
     while start.elapsed() < length && crowd.open_count() == 2 {
         let due = schedule.due_by(start.elapsed());
-        crowd.with(QUIET, |connection, bench| {
-            connection.ask((1 + due) * message);
-            connection.send(bench)
-        });
+        crowd.ask(QUIET, |_| (1 + due) * message);
         let next = start + schedule.due(due).min(length);
         let rest = next.saturating_duration_since(Instant::now());
         alarm.set(rest)?;

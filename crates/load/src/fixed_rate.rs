@@ -40,10 +40,7 @@ pub fn run(
         // After a long turn several of a connection's messages may be due: it is asked once.
         for ordinal in earlier.max(due.saturating_sub(connections as u64))..due {
             let index = schedule.connection(ordinal);
-            crowd.with(index, |connection, bench| {
-                connection.ask(goal(index, connection.received(), due));
-                connection.send(bench)
-            });
+            crowd.ask(index, |connection| goal(index, connection.received(), due));
         }
         let next = (window.start + schedule.due(due)).min(now + window.rest(now));
         let rest = next.saturating_duration_since(Instant::now());

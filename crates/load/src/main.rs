@@ -2,7 +2,7 @@
 //! UDP,
 //! checks every byte that comes back and prints what it measured as JSON.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod alarm;
 mod churn;
@@ -11,10 +11,12 @@ mod connection;
 mod crowd;
 mod datagrams;
 mod echo;
+mod engine;
 mod fairness;
 mod fault;
 mod fixed_rate;
 mod floor;
+mod flow;
 mod idle;
 mod listener;
 mod options;
@@ -26,6 +28,7 @@ mod report;
 mod schedule;
 mod stream;
 mod target;
+mod uring;
 mod window;
 
 use std::process::ExitCode;
@@ -38,7 +41,7 @@ usage: millrace-load COMMAND [OPTIONS]
   echo             messages per second, latency and server CPU of an echo server
     --address A [--connections 100] [--size 64] [--depth 1] [--framing raw|length]
     [--seconds 3] [--warmup 0.5] [--rate MESSAGES_PER_SECOND] [--pid PID]
-    [--check true|false] [--spread 1]
+    [--check true|false] [--spread 1] [--engine io_uring|poll]
   floor            the plainest mio echo server, the upper bound of the table
     [--address 127.0.0.1:0] [--hosts 1]
   idle             holds connections; reads `open K`, `close K`, `close all`, `quit` from stdin
@@ -54,6 +57,7 @@ usage: millrace-load COMMAND [OPTIONS]
 
 --hosts listens on so many addresses, counted up from that of A, on one port.
 A is ip:port or unix:/path. --spread binds the connections in turn to 127.0.0.1 to 127.0.0.N.
+--engine is how a closed loop receives and sends: io_uring where the kernel allows it, else poll.
 exit code: 0 all came back as sent, 1 errors, 2 wrong usage";
 
 fn main() -> ExitCode {

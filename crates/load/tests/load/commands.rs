@@ -3,24 +3,33 @@
 use crate::util::{Floor, clean};
 use serde_json::Value;
 
-const BRIEF: &str = "--connections 4 --seconds 0.2 --warmup 0.05";
+const BRIEF: &str = "--seconds 0.2 --warmup 0.05";
 
 /// Runs the echo command for a moment against a floor server and returns its report.
 #[track_caller]
 fn echo(options: &str) -> Value {
-    echo_for(&format!("{BRIEF} {options}"))
+    echo_for(4, &format!("{BRIEF} {options}"))
 }
 
-/// Runs the echo command against a floor server and returns its report, checked for sense.
+/// Runs the echo command against a floor server, with the engine that the kernel has and with that which
+/// every kernel has, and returns the report of the former, checked for sense.
 #[track_caller]
-fn echo_for(options: &str) -> Value {
+fn echo_for(connections: usize, options: &str) -> Value {
+    let polled = echo_once(connections, &format!("{options} --engine poll"));
+    assert_eq!(polled["engine"], "poll", "{polled}");
+    echo_once(connections, options)
+}
+
+#[track_caller]
+fn echo_once(connections: usize, options: &str) -> Value {
     let floor = Floor::start();
-    let arguments = format!("echo --address {} {options}", floor.address);
+    let arguments =
+        format!("echo --address {} --connections {connections} {options}", floor.address);
     let mut lines = clean(&arguments, "");
     assert_eq!(lines.len(), 1, "{lines:?}");
     let report = lines.remove(0);
     assert_eq!(report["errors"], 0, "{report}");
-    assert_eq!(report["connections"], 4, "{report}");
+    assert_eq!(report["connections"], connections, "{report}");
     for name in ["messages", "seconds", "throughput", "p50_us", "p99_us", "p999_us", "max_us"] {
         assert!(report[name].as_f64().is_some_and(|number| number > 0.0), "{name} in {report}");
     }
@@ -54,7 +63,12 @@ fn single_bytes_come_back() {
 
 #[test]
 fn messages_larger_than_any_socket_buffer_come_back() {
-    echo_for("--connections 4 --seconds 1 --size 8000001 --framing length");
+    echo_for(4, "--seconds 1 --size 8000001 --framing length");
+}
+
+#[test]
+fn many_messages_of_many_connections_come_back_at_once() {
+    echo_for(300, "--seconds 0.5 --size 20000 --depth 3");
 }
 
 #[test]
@@ -87,7 +101,8 @@ fn several_source_addresses_serve() {
 fn the_servers_cost_is_read_from_its_process() {
     let floor = Floor::start();
     let (address, pid) = (&floor.address, floor.pid());
-    let report = &clean(&format!("echo --address {address} {BRIEF} --pid {pid}"), "")[0];
+    let report =
+        &clean(&format!("echo --address {address} --connections 4 {BRIEF} --pid {pid}"), "")[0];
     assert!(report["cpu_us_per_message"].as_f64().is_some_and(|cost| cost > 0.0), "{report}");
     assert!(report["rss_kb"].as_u64().is_some_and(|size| size > 0), "{report}");
 }
@@ -148,8 +163,9 @@ fn a_unix_socket_is_an_address() {
         }
     });
     let address = format!("unix:{}", path.display());
-    let small = clean(&format!("echo --address {address} {BRIEF} --depth 4"), "");
-    let large = clean(&format!("echo --address {address} {BRIEF} --size 1000000"), "");
+    let small = clean(&format!("echo --address {address} --connections 4 {BRIEF} --depth 4"), "");
+    let large =
+        clean(&format!("echo --address {address} --connections 4 {BRIEF} --size 1000000"), "");
     let idle = clean(&format!("idle --address {address} --connections 200"), "close all\n");
     fs::remove_file(&path).expect("the socket is still there");
     assert_eq!((&small[0]["errors"], &large[0]["errors"]), (&0.into(), &0.into()));

@@ -6,9 +6,16 @@ use socket2::{Domain, Socket, Type};
 
 use crate::util::{self, lines, load};
 
-/// Runs the echo command against `address` and returns how many errors it found.
+/// Runs the echo command against `address`, with the engine that the kernel has and with that which every
+/// kernel has, and returns how many errors each found at least.
 #[track_caller]
 fn errors_of(address: &str, options: &str) -> u64 {
+    let polled = errors_once(address, &format!("{options} --engine poll"));
+    polled.min(errors_once(address, options))
+}
+
+#[track_caller]
+fn errors_once(address: &str, options: &str) -> u64 {
     let arguments = format!("echo --address {address} --connections 4 --seconds 0.2 {options}");
     let output = load(&arguments, "");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -81,6 +88,8 @@ fn a_wrong_command_line_is_explained() {
         ("echo --address somewhere", "neither ip:port nor unix:/path"),
         ("echo --address 127.0.0.1:1 --size 0", "--size '0'"),
         ("echo --address 127.0.0.1:1 --framing lines", "neither raw nor length"),
+        ("echo --address 127.0.0.1:1 --engine kqueue", "neither io_uring nor poll"),
+        ("echo --address 127.0.0.1:1 --engine io_uring --rate 5", "for a closed loop"),
         ("echo --address 127.0.0.1:1 --pid 0", "no such process"),
         ("echo --address 127.0.0.1:1 --loops 4", "'--loops' is not expected here"),
         ("echo --address 127.0.0.1:1 --spread 255", "--spread takes at most 254"),

@@ -1,0 +1,24 @@
+//! Receives and sends of many connections, given to the kernel and taken back in one system call.
+//!
+//! `linux.rs` is io_uring; elsewhere there is no such thing, and the type has no values.
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
+mod platform;
+
+use std::io;
+
+pub use platform::{Reply, Uring};
+
+/// What the kernel has done for a connection.
+#[derive(Debug)]
+pub enum Done {
+    /// Bytes came; they are to be given back.
+    Received(Reply),
+    /// So many bytes were sent.
+    Sent(usize),
+    /// The server ended the stream.
+    Ended,
+    /// Receiving or sending failed.
+    Failed(io::Error),
+}
