@@ -15,6 +15,8 @@ pub(crate) const CHUNK: u32 = 64 << 10;
 pub(crate) const BUDGET: u32 = 4 * CHUNK;
 /// Published no later than this, so that the other side can begin while the turn goes on.
 pub(crate) const BATCH: u32 = 32 << 10;
+/// The same of small records: sockets that were told of since the first of what is not published.
+const BATCH_SOCKETS: u32 = 48;
 
 #[derive(Debug)]
 pub(crate) struct Io {
@@ -29,6 +31,8 @@ pub(crate) struct Io {
     /// The largest record of data.
     pub(crate) quarter: u32,
     published_at: u32,
+    /// Sockets that were done with since then, from the first that had something to tell.
+    unpublished: u32,
     /// What records name that are not published: closed if they never are.
     duplicates: Vec<Duplicate>,
 }
@@ -44,6 +48,7 @@ impl Io {
             control_room: quarter.min(64 << 10),
             quarter,
             published_at: inbound.position(),
+            unpublished: 0,
             duplicates: Vec::new(),
             inbound,
         }
@@ -108,13 +113,16 @@ impl Io {
             // Their numbers are known from here on.
             self.duplicates.drain(..).for_each(Duplicate::give);
             self.published_at = self.inbound.position();
+            self.unpublished = 0;
             self.shared.bell.ring();
         }
     }
 
-    /// Publishes in the middle of a turn if enough has gathered.
+    /// After each socket: publishes in the middle of a turn if enough has gathered.
     pub(crate) fn publish_batch(&mut self) {
-        if self.inbound.position().wrapping_sub(self.published_at) >= BATCH {
+        let gathered = self.inbound.position().wrapping_sub(self.published_at);
+        self.unpublished += u32::from(gathered > 0);
+        if gathered >= BATCH || self.unpublished >= BATCH_SOCKETS {
             self.publish();
         }
     }
@@ -122,9 +130,45 @@ impl Io {
 
 #[cfg(test)]
 mod tests {
+    use super::{BATCH, BATCH_SOCKETS};
     use crate::testing;
     use millrace_ring::record::Label;
     use proptest::prelude::*;
+
+    const LABEL: Label = Label { slot: 0, generation: 0, kind: 2 };
+
+    #[test]
+    fn small_records_of_many_sockets_are_shown_before_the_turn_ends() {
+        let (mut io, mut consumer, _poll) = testing::io(1 << 16);
+        // Who has nothing to tell does not count, as there is nothing to show.
+        for _ in 0..BATCH_SOCKETS {
+            io.publish_batch();
+        }
+        for _ in 0..2 {
+            for _ in 1..BATCH_SOCKETS {
+                assert!(io.data(LABEL, &[], b"small"));
+                io.publish_batch();
+            }
+            assert!(consumer.next().is_none(), "too soon");
+            assert!(io.data(LABEL, &[], b"small"));
+            io.publish_batch();
+            for _ in 0..BATCH_SOCKETS {
+                assert!(consumer.next().is_some(), "not shown");
+            }
+        }
+    }
+
+    #[test]
+    fn much_of_few_sockets_is_shown_before_the_turn_ends() {
+        let (mut io, mut consumer, _poll) = testing::io(1 << 20);
+        let half = vec![0; BATCH as usize / 2];
+        assert!(io.data(LABEL, &[], &half));
+        io.publish_batch();
+        assert!(consumer.next().is_none(), "too soon");
+        assert!(io.data(LABEL, &[], &half));
+        io.publish_batch();
+        assert!(consumer.next().is_some(), "not shown");
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -136,12 +180,11 @@ mod tests {
             steps in proptest::collection::vec((0usize..1008, any::<bool>()), 1..200),
         ) {
             let (mut io, mut consumer, _poll) = testing::io(4096);
-            let label = Label { slot: 0, generation: 0, kind: 2 };
             for (length, takes) in steps {
                 if io.has_room() {
                     let largest = vec![0; io.largest() as usize];
                     let payload = if length % 3 == 0 { &largest } else { &largest[..length] };
-                    prop_assert!(io.data(label, &[], payload));
+                    prop_assert!(io.data(LABEL, &[], payload));
                 }
                 io.publish();
                 if takes {
