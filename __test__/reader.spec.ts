@@ -193,6 +193,16 @@ test('text is decoded in every encoding', async (t) => {
   t.is(await look(t, bytes, (from) => from.text(from.remaining)), bytes.toString())
 })
 
+test('bytes are Buffers like those of Node, of any length', async (t) => {
+  for (const length of [0, 1, 22]) {
+    const bytes = await look(t, BYTES, (from) => from.bytes(length))
+    t.true(Buffer.isBuffer(bytes))
+    t.is(Object.getPrototypeOf(bytes), Buffer.prototype)
+    t.deepEqual(bytes, BYTES.subarray(0, length))
+    t.is(bytes.toString('hex'), BYTES.toString('hex', 0, length))
+  }
+})
+
 test('bytes are memory of their own: kept, changed, and never overwritten', async (t) => {
   const count = 3000
   const all = tally<Buffer>(count)

@@ -226,6 +226,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === 'object' &&
     value !== null &&
+    // Messages that are bytes: to miss a property of theirs takes longer than this.
+    !ArrayBuffer.isView(value) &&
     typeof (value as PromiseLike<unknown>).then === 'function'
   )
 }

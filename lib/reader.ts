@@ -1,6 +1,9 @@
 /** Reads a frame, or the bytes received so far, in place. */
 
+// Imported: the globals are getters, which cost as much as the work.
+import { Buffer } from 'node:buffer'
 import { MillraceError } from './errors.js'
+import { viewOf } from './view.js'
 
 /** Bytes of a slab: what small `bytes()` are views into. */
 const SLAB = 64 * 1024
@@ -67,23 +70,22 @@ const NOTHING = new DataView(EMPTY.buffer, 0, 0)
 
 /** Memory that small copies are cut from. */
 class Slab {
-  #buffer: Buffer = EMPTY
+  /** All of `memory`. */
+  buffer: Buffer = EMPTY
+  memory = NOTHING.buffer
   #used = 0
 
   /** Room for `n` bytes; `at` of the result says where in `buffer`. */
   take(n: number): number {
-    if (n > this.#buffer.length - this.#used) {
-      this.#buffer = Buffer.allocUnsafeSlow(SLAB)
+    if (n > this.buffer.length - this.#used) {
+      this.buffer = Buffer.allocUnsafeSlow(SLAB)
+      this.memory = this.buffer.buffer as ArrayBuffer
       this.#used = 0
     }
     const at = this.#used
     // Aligned, so that views of wider elements over the memory are possible.
     this.#used = (at + n + 7) & ~7
     return at
-  }
-
-  get buffer(): Buffer {
-    return this.#buffer
   }
 }
 
@@ -102,7 +104,7 @@ export class FrameReader implements Reader {
   /** The part of the memory that has been copied to a slab, and where. */
   #copiedFrom = 0
   #copiedTo = 0
-  #copyBuffer: Buffer = EMPTY
+  #copyMemory = NOTHING.buffer
   #copyAt = 0
   /** The memory is the frame's own: `bytes` are views of it. */
   #isOwn = false
@@ -251,8 +253,7 @@ export class FrameReader implements Reader {
       return copy
     }
     if (at < this.#copiedFrom || at + n > this.#copiedTo) this.#copyAhead(at, n)
-    const buffer = this.#copyBuffer
-    return Buffer.from(buffer.buffer, this.#copyAt + (at - this.#copiedFrom), n)
+    return viewOf(this.#copyMemory, this.#copyAt + (at - this.#copiedFrom), n)
   }
 
   /**
@@ -262,11 +263,10 @@ export class FrameReader implements Reader {
   #copyAhead(at: number, n: number): void {
     const to = Math.max(at + n, Math.min(this.#batchEnd, at + OWN))
     const place = slab.take(to - at)
-    const buffer = slab.buffer
-    this.#memory.copy(buffer, place, at, to)
+    this.#memory.copy(slab.buffer, place, at, to)
     this.#copiedFrom = at
     this.#copiedTo = to
-    this.#copyBuffer = buffer
+    this.#copyMemory = slab.memory
     this.#copyAt = place
   }
 
