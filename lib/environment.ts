@@ -1,5 +1,6 @@
 /** What this JavaScript environment has of millrace: its loops, where connections come from, and its one pump. */
 
+// Imported: the global is a getter, and slower.
 import { performance } from 'node:perf_hooks'
 import { BURIED, CONTROL_BYTES, DEADLINE, PENDING, wordsOf } from './control.js'
 import type { Budget, Loop } from './loop.js'

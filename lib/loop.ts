@@ -1,5 +1,6 @@
 /** One event loop as JavaScript sees it: the two rings, and the connections by slot. */
 
+// Imported: the global is a getter, and slower.
 import { performance } from 'node:perf_hooks'
 import type { Connection } from './connection.js'
 import { DEAD, IN_HEAD, IN_TAIL, OUT_HEAD, OUT_TAIL, WAITS, wordsOf } from './control.js'

@@ -1,6 +1,6 @@
 /** Reads a frame, or the bytes received so far, in place. */
 
-// Imported: the globals are getters, which cost as much as the work.
+// Imported: the global is a getter, and slower.
 import { Buffer } from 'node:buffer'
 import { MillraceError } from './errors.js'
 import { viewOf } from './view.js'

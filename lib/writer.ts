@@ -1,5 +1,6 @@
 /** Writes a message, straight into a ring where there is room. */
 
+// Imported: the global is a getter, and slower.
 import { Buffer } from 'node:buffer'
 import { MillraceError } from './errors.js'
 import type { FrameReader, Reader } from './reader.js'

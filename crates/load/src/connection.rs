@@ -183,7 +183,7 @@ impl Connection {
     pub fn send_by(&mut self, uring: &mut Uring, bench: &Bench) -> Result<(), Fault> {
         let bytes = self.flow.unsent(bench.pattern);
         if self.sending == 0 && !bytes.is_empty() {
-            uring.send(self.token.0, &self.stream, bytes)?;
+            uring.send(self.token.0, bytes)?;
             self.sending = bytes.len();
             // The echo of its beginning may be told of before the send.
             self.flow.took(bytes.len());

@@ -26,12 +26,7 @@ impl Uring {
     }
 
     /// Sends `bytes`.
-    pub fn send(
-        &mut self,
-        _index: usize,
-        _stream: &Stream,
-        _bytes: &'static [u8],
-    ) -> io::Result<()> {
+    pub fn send(&mut self, _index: usize, _bytes: &'static [u8]) -> io::Result<()> {
         match *self {}
     }
 

@@ -87,7 +87,10 @@ impl Uring {
         if self.sockets.len() <= index {
             self.sockets.resize(index + 1, -1);
         }
-        self.sockets[index] = socket(stream);
+        self.sockets[index] = match stream {
+            Stream::Tcp(socket) => socket.as_raw_fd(),
+            Stream::Unix(socket) => socket.as_raw_fd(),
+        };
         self.receive(index)
     }
 
@@ -97,9 +100,9 @@ impl Uring {
     }
 
     /// Sends all of `bytes` with the next `wait`; only one such thing at a time for each `index`.
-    pub fn send(&mut self, index: usize, stream: &Stream, bytes: &'static [u8]) -> io::Result<()> {
+    pub fn send(&mut self, index: usize, bytes: &'static [u8]) -> io::Result<()> {
         let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        let request = opcode::Send::new(Fd(socket(stream)), bytes.as_ptr(), length)
+        let request = opcode::Send::new(Fd(self.sockets[index]), bytes.as_ptr(), length)
             .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL);
         self.push(&request.build().user_data(index as u64 | SEND))
     }
@@ -189,12 +192,5 @@ impl Uring {
 
     fn at(&self, buffer: u16) -> *mut u8 {
         self.memory.wrapping_add(usize::from(buffer) * BUFFER_BYTES)
-    }
-}
-
-fn socket(stream: &Stream) -> RawFd {
-    match stream {
-        Stream::Tcp(socket) => socket.as_raw_fd(),
-        Stream::Unix(socket) => socket.as_raw_fd(),
     }
 }
