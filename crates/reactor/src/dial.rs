@@ -115,7 +115,7 @@ fn connect_unix(socket: socket2::Socket, address: &SockAddr) -> io::Result<Tried
     match socket.connect(address) {
         Ok(()) => Ok(Tried::Connected(Socket::unix(millrace_sys::unix_stream(socket)?))),
         Err(error) if millrace_sys::is_begun(&error) => {
-            Ok(Tried::Begun(Socket::connecting_unix(millrace_sys::unix_stream(socket)?)))
+            Ok(Tried::Begun(Socket::unix(millrace_sys::unix_stream(socket)?).connecting()))
         }
         // Linux says so of a full backlog; the BSDs and macOS refuse.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Tried::Full(socket)),
@@ -143,11 +143,11 @@ fn connect_tcp(
         socket.bind(&SockAddr::from(local))?;
     }
     let begun = socket.connect(&SockAddr::from(address));
-    let socket = Socket::Tcp(TcpStream::from_std(socket.into()));
+    let socket = Socket::tcp(TcpStream::from_std(socket.into()));
     match begun {
         // With fast open: the first write does it.
         Ok(()) => Ok(Tried::Connected(socket)),
-        Err(error) if millrace_sys::is_begun(&error) => Ok(Tried::Begun(socket)),
+        Err(error) if millrace_sys::is_begun(&error) => Ok(Tried::Begun(socket.connecting())),
         Err(error) => Err(error),
     }
 }

@@ -64,7 +64,7 @@ impl Listening {
     pub(crate) fn accept(&self) -> io::Result<(Socket, Address)> {
         match self {
             Self::Tcp(listener) => {
-                listener.accept().map(|(stream, peer)| (Socket::Tcp(stream), peer.into()))
+                listener.accept().map(|(stream, peer)| (Socket::tcp(stream), peer.into()))
             }
             Self::Unix(listener) => {
                 // What mio's accept says of an abstract name is that there is none.

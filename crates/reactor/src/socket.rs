@@ -12,56 +12,77 @@ use std::net::Shutdown;
 /// What a connection reads from and writes to. All of it goes through mio's own types, because some
 /// of mio's back ends arm a socket again only when they have seen it block.
 #[derive(Debug)]
-pub(crate) enum Socket {
+pub(crate) struct Socket {
+    stream: Stream,
+    /// That it can be written to is asked for only while something waits to be written: of a Unix socket
+    /// the kernel says so whenever its peer has read something, and who watches the poll itself, as
+    /// Node's loop does that of an inline loop, would see every socket ready all the time.
+    watches_writes: bool,
+}
+
+#[derive(Debug)]
+enum Stream {
     Tcp(TcpStream),
-    /// The kernel says that a Unix socket can be written to whenever its peer has read something, so
-    /// that is asked for only while there is something to write.
-    Unix {
-        stream: UnixStream,
-        watches_writes: bool,
-    },
+    Unix(UnixStream),
 }
 
 /// The same for every transport.
 macro_rules! each {
     ($socket:expr, $stream:ident => $body:expr) => {
-        match $socket {
-            Socket::Tcp($stream) => $body,
-            Socket::Unix { stream: $stream, .. } => $body,
+        match $socket.stream {
+            Stream::Tcp(ref $stream) => $body,
+            Stream::Unix(ref $stream) => $body,
+        }
+    };
+    (mut $socket:expr, $stream:ident => $body:expr) => {
+        match $socket.stream {
+            Stream::Tcp(ref mut $stream) => $body,
+            Stream::Unix(ref mut $stream) => $body,
         }
     };
 }
 
 impl Socket {
+    pub(crate) fn tcp(stream: TcpStream) -> Self {
+        Self { stream: Stream::Tcp(stream), watches_writes: false }
+    }
+
     pub(crate) fn unix(stream: UnixStream) -> Self {
-        Self::Unix { stream, watches_writes: false }
+        Self { stream: Stream::Unix(stream), watches_writes: false }
     }
 
     /// One that is not connected yet: that it can be written to says that it is.
-    pub(crate) fn connecting_unix(stream: UnixStream) -> Self {
-        Self::Unix { stream, watches_writes: true }
+    pub(crate) fn connecting(self) -> Self {
+        Self { watches_writes: true, ..self }
     }
 
     pub(crate) fn is_tcp(&self) -> bool {
-        matches!(self, Self::Tcp(_))
+        matches!(self.stream, Stream::Tcp(_))
     }
 
     fn interest(&self) -> Interest {
-        match self {
-            Self::Unix { watches_writes: false, .. } => Interest::READABLE,
-            _ => Interest::READABLE | Interest::WRITABLE,
+        if self.watches_writes {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
         }
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = self.interest();
-        each!(self, stream => registry.register(stream, token, interest))
+        each!(mut self, stream => registry.register(stream, token, interest))
     }
 
-    /// Under another token, and armed anew.
+    /// Armed anew.
     pub(crate) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = self.interest();
-        each!(self, stream => registry.reregister(stream, token, interest))
+        each!(mut self, stream => registry.reregister(stream, token, interest))
+    }
+
+    /// One that was connecting, and is connected: under the token that it has from here on.
+    pub(crate) fn connected(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.watches_writes = false;
+        self.reregister(registry, token)
     }
 
     /// Says whether there is something to write that the kernel has refused.
@@ -71,13 +92,11 @@ impl Socket {
         registry: &Registry,
         token: Token,
     ) -> io::Result<()> {
-        match self {
-            Self::Unix { watches_writes, .. } if *watches_writes != watch => {
-                *watches_writes = watch;
-                self.reregister(registry, token)
-            }
-            _ => Ok(()),
+        if self.watches_writes == watch {
+            return Ok(());
         }
+        self.watches_writes = watch;
+        self.reregister(registry, token)
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) {
@@ -85,7 +104,7 @@ impl Socket {
             return;
         }
         // It closes right after; an error changes nothing.
-        let _ = each!(self, stream => registry.deregister(stream));
+        let _ = each!(mut self, stream => registry.deregister(stream));
     }
 
     /// For what has nothing to do with reading and writing.
@@ -94,9 +113,9 @@ impl Socket {
     }
 
     pub(crate) fn local_address(&self) -> Address {
-        match self {
-            Self::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Inet),
-            Self::Unix { stream, .. } => {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Inet),
+            Stream::Unix(stream) => {
                 millrace_sys::local_name(stream).map_or(Address::Unnamed, Address::Unix)
             }
         }

@@ -37,8 +37,7 @@ impl Conn {
         Next::Wait
     }
 
-    /// Hears of room for more while something waits for it, and, where that would be heard all the
-    /// time, only then.
+    /// Hears of room for more while something waits for it.
     pub(crate) fn watch_writes(&mut self, next: Next, registry: &Registry, token: Token) -> Next {
         let waits = self.outbound.is_some() && !self.ready.writable;
         match self.socket.as_mut().map(|socket| socket.watch_writes(waits, registry, token)) {

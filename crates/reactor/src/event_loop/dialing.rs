@@ -218,7 +218,7 @@ impl EventLoop {
         };
         let registry = self.poll.registry();
         let registered = if is_registered {
-            socket.reregister(registry, token)
+            socket.connected(registry, token)
         } else {
             socket.register(registry, token)
         };
