@@ -116,7 +116,7 @@ impl Group {
     /// One turn of an inline loop, without waiting; `None` if the group has threads, or the loop
     /// has panicked.
     pub fn turn(&mut self) -> Option<Turn> {
-        self.step(|event_loop| event_loop.turn(Some(Duration::ZERO)))
+        self.step(EventLoop::turn_now)
     }
 
     /// The same, without asking the kernel for events: after new records, or new room.

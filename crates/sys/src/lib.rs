@@ -53,6 +53,13 @@ pub const SHORT_MEANS_DRAINED: bool = cfg!(all(
 /// need not be told before: with epoll and kqueue, as long as nobody has a duplicate of the descriptor.
 pub const CLOSING_DEREGISTERS: bool = SHORT_MEANS_DRAINED;
 
+/// True where a socket that is read from is no event any more for who watches the descriptor of the poll
+/// that watches it: epoll looks again, kqueue does not.
+pub const READING_TAKES_BACK_EVENTS: bool = cfg!(all(
+    any(target_os = "linux", target_os = "android"),
+    not(mio_unsupported_force_poll_poll)
+));
+
 /// What to do after accepting failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AcceptError {

@@ -179,6 +179,11 @@ impl Conn {
         self.finish()
     }
 
+    /// Bytes that the kernel has given.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
     /// True while the time to flush and linger runs: nothing more is delivered, with half-open too.
     pub(crate) fn is_ending(&self) -> bool {
         self.phase != Phase::Open && self.input != Input::Flowing

@@ -2,12 +2,14 @@
 //!
 //! `accepting.rs` takes connections in, `dialing.rs` makes others, `obeying.rs` does what the user wrote to
 //! them, `settling.rs` puts them where they have to go next, `asking.rs` answers questions about them,
-//! `telling.rs` says what they have to tell, `datagrams.rs` is for sockets without connections.
+//! `telling.rs` says what they have to tell, `lone.rs` reads from one without being asked to, `datagrams.rs` is
+//! for sockets without connections.
 
 mod accepting;
 mod asking;
 mod datagrams;
 mod dialing;
+mod lone;
 mod obeying;
 mod settling;
 mod telling;
@@ -28,6 +30,7 @@ use crate::slab::Slab;
 use crate::timers::Timers;
 use datagrams::DatagramSockets;
 use dialing::Dialing;
+use lone::Lone;
 use millrace_ring::record::kind;
 use millrace_ring::{Consumer, Producer};
 use mio::{Events, Poll, Token, Waker};
@@ -74,6 +77,7 @@ pub struct EventLoop {
     timers: Timers,
     listeners: Listeners,
     dialing: Dialing,
+    lone: Lone,
 }
 
 /// Set in the tokens of sockets that are being connected, and of datagram sockets. Those of connections
@@ -118,6 +122,7 @@ impl EventLoop {
             timers: Timers::new(now),
             listeners: Listeners::default(),
             dialing: Dialing::new(now),
+            lone: Lone::new(now),
         })
     }
 
@@ -168,6 +173,15 @@ impl EventLoop {
     pub fn turn(&mut self, timeout: Option<Duration>) -> Turn {
         self.wake_after(timeout);
         self.work()
+    }
+
+    /// A turn without waiting, for a driver that saw that the poll has events.
+    ///
+    /// # Panics
+    /// If a peer of the rings broke their rules, or on a bug; the caller isolates it.
+    pub fn turn_now(&mut self) -> Turn {
+        self.handle.0.alarm.doorbell.rise();
+        self.advance(Self::take_likely_events)
     }
 
     /// Does what there is to do, without asking the kernel for events.

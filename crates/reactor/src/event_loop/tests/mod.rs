@@ -4,6 +4,8 @@ mod commands;
 mod datagrams;
 #[cfg(unix)]
 mod duplicates;
+#[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
+mod lone;
 
 use super::EventLoop;
 use crate::balance::Balance;
