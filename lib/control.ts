@@ -11,6 +11,10 @@ export const CONTROL_BYTES: number = 4 * (FIRST + EACH * MAX_LOOPS)
 export const PENDING = 0
 /** Milliseconds until an inline loop wants its turn, -1 for never. */
 export const DEADLINE = 1
+/** To Rust: 1 if we want to sleep after this `commit`. */
+export const REST = 2
+/** From Rust: 1 if `commit` found something to do. */
+export const NEWS = 3
 
 /** Where the words of a loop begin. */
 export function wordsOf(loop: number): number {

@@ -1,16 +1,12 @@
 /** What this JavaScript environment has of millrace: its loops, where connections come from, and its one pump. */
 
-// Imported: the global is a getter, and slower.
-import { performance } from 'node:perf_hooks'
-import { BURIED, CONTROL_BYTES, DEADLINE, PENDING, wordsOf } from './control.js'
-import type { Budget, Loop } from './loop.js'
-import { commit, keepAlive, openEnvironment, shutDown, turn } from './native.js'
+import { Budget } from './budget.js'
+import { BURIED, CONTROL_BYTES, DEADLINE, NEWS, PENDING, REST, wordsOf } from './control.js'
+import type { Loop } from './loop.js'
+import { keepAlive, openEnvironment, shutDown, turn } from './native.js'
 import { Questions } from './questions.js'
 import type { Source } from './source.js'
 
-/** What a pump may do before Node has its turn: timers and other sockets wait no longer. */
-const RECORDS = 4096
-const MILLISECONDS = 2
 /** How long a process that exits waits for its loops. */
 const EXIT_PATIENCE = 100
 
@@ -18,6 +14,7 @@ const EXIT_PATIENCE = 100
 export class Environment {
   readonly handle: number
   readonly control: Int32Array
+  readonly #committer: () => void
   readonly sources: Map<number, Source> = new Map()
   readonly questions: Questions = new Questions((change) => this.hold(change))
   /** Those that are there, by index. */
@@ -36,16 +33,19 @@ export class Environment {
   #inlineTimer: NodeJS.Timeout | undefined
   /** Servers, connections and questions for which the process stays alive. */
   #holds = 0
+  readonly #budget: Budget = new Budget()
   /** To be looked at once the pump is through: connections that were resumed. */
   readonly #resumed: Set<{ goOn(): void }> = new Set()
 
   constructor() {
     const control = new ArrayBuffer(CONTROL_BYTES)
     this.control = new Int32Array(control)
-    this.handle = openEnvironment(() => this.pump(), control)
+    const { number, commit } = openEnvironment(() => this.pump(), control)
+    this.handle = number
+    this.#committer = commit
     process.once('exit', () => {
       this.#present()
-      commit(this.handle, false)
+      this.#commit(0)
       shutDown(this.handle, EXIT_PATIENCE)
     })
   }
@@ -89,7 +89,8 @@ export class Environment {
   }
 
   #pump(): void {
-    const budget: Budget = { records: RECORDS, until: performance.now() + MILLISECONDS }
+    const budget = this.#budget
+    budget.begin()
     for (;;) {
       this.#refresh()
       const isLeft = this.#drain(budget)
@@ -97,11 +98,11 @@ export class Environment {
       this.#present()
       if (isLeft) {
         // We stay awake: nobody needs to ring.
-        commit(this.handle, false)
+        this.#commit(0)
         this.#pumpSoon()
         break
       }
-      if (!commit(this.handle, true)) break
+      if (!this.#commit(1)) break
     }
     this.#isCommitDue = false
     this.#scheduleInline()
@@ -148,10 +149,17 @@ export class Environment {
     for (const loop of this.loops) loop?.present()
   }
 
+  /** Shows the loops where we stand, and wants to sleep or not; whether there is something to do. */
+  #commit(rest: 0 | 1): boolean {
+    this.control[REST] = rest
+    this.#committer()
+    return this.control[NEWS] === 1
+  }
+
   /** Shows the loops what was written, now. */
   commitNow(): void {
     this.#present()
-    const news = commit(this.handle, false)
+    const news = this.#commit(0)
     // Room may have let out what waited, which then has to be shown too; and what waits on is waited
     // for by the pump.
     const isUnsettled = this.#refresh()
@@ -190,8 +198,8 @@ export class Environment {
       this.#turnSoon()
     }
     const wait = this.control[DEADLINE] as number
-    clearTimeout(this.#inlineTimer)
-    if (wait > 0) this.#inlineTimer = setTimeout(() => this.#turn(), wait).unref()
+    if (this.#inlineTimer !== undefined) clearTimeout(this.#inlineTimer)
+    this.#inlineTimer = wait > 0 ? setTimeout(() => this.#turn(), wait).unref() : undefined
   }
 
   #turnSoon(): void {

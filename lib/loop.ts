@@ -1,7 +1,6 @@
 /** One event loop as JavaScript sees it: the two rings, and the connections by slot. */
 
-// Imported: the global is a getter, and slower.
-import { performance } from 'node:perf_hooks'
+import type { Budget } from './budget.js'
 import type { Connection } from './connection.js'
 import { DEAD, IN_HEAD, IN_TAIL, OUT_HEAD, OUT_TAIL, WAITS, wordsOf } from './control.js'
 import type { DatagramLane } from './datagram-lane.js'
@@ -35,16 +34,6 @@ import {
 
 /** Shown to the loop no later than this, so that it can begin while a batch goes on. */
 const BATCH = 64 * 1024
-/** Records between two looks at the clock. */
-const CLOCK = 64
-
-/** How much a pump may still do before it lets Node have its turn. */
-export interface Budget {
-  /** Records left. */
-  records: number
-  /** When to stop, in milliseconds of `performance.now()`. */
-  until: number
-}
 
 export class Loop {
   readonly environment: Environment
@@ -85,7 +74,7 @@ export class Loop {
     this.#ints = new Int32Array(inbound)
     this.#view = new DataView(inbound)
     this.#capacity = inbound.byteLength
-    this.#reader.attach(this.#memory, this.#view, false)
+    this.#reader.attach(this.#memory, this.#view, false, this.#ints)
   }
 
   /** Bytes of each of its rings. */
@@ -138,11 +127,7 @@ export class Loop {
     let head = this.#head
     if (head !== tail) this.#reader.batch(this.#batchEnd(head, tail))
     while (head !== tail && !this.outbound.isBlocked) {
-      if (budget.records-- <= 0) return true
-      if (budget.records % CLOCK === 0 && performance.now() >= budget.until) {
-        budget.records = 0
-        return true
-      }
+      if (!budget.take()) return true
       let at = head & mask
       if (ints[at >> 2] === SKIP) {
         head = (head + this.#capacity - at) | 0

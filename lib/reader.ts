@@ -11,6 +11,8 @@ const SLAB = 64 * 1024
 const OWN = 16 * 1024
 /** Up to here a loop finds a byte faster than a call. */
 const NEAR = 64
+/** Up to here a loop copies faster, word by word, than a view is made to be copied from. */
+const FEW = 128
 
 /**
  * Reads numbers, text and bytes from the front of a frame. Valid only inside the `decode` it was
@@ -73,6 +75,7 @@ class Slab {
   /** All of `memory`. */
   buffer: Buffer = EMPTY
   memory = NOTHING.buffer
+  words = new Int32Array(this.memory)
   #used = 0
 
   /** Room for `n` bytes; `at` of the result says where in `buffer`. */
@@ -80,6 +83,7 @@ class Slab {
     if (n > this.buffer.length - this.#used) {
       this.buffer = Buffer.allocUnsafeSlow(SLAB)
       this.memory = this.buffer.buffer as ArrayBuffer
+      this.words = new Int32Array(this.memory)
       this.#used = 0
     }
     const at = this.#used
@@ -95,6 +99,11 @@ const slab = new Slab()
 export class FrameReader implements Reader {
   #memory: Buffer = EMPTY
   #view: DataView = NOTHING
+  /** What `#memory` is a view of, and from where on. */
+  #below = NOTHING.buffer
+  #from = 0
+  /** The same as words, if it begins with one and is padded to one. */
+  #words: Int32Array | undefined
   /** The next byte. */
   pos = 0
   /** Behind the last byte; -1 when it may not be used. */
@@ -109,10 +118,16 @@ export class FrameReader implements Reader {
   /** The memory is the frame's own: `bytes` are views of it. */
   #isOwn = false
 
-  /** Moves to other memory. `isOwn` says that nobody will ever use it for anything else. */
-  attach(memory: Buffer, view: DataView, isOwn: boolean): void {
+  /**
+   * Moves to other memory. `isOwn` says that nobody will ever use it for anything else; `words`, if
+   * there are, are all of it.
+   */
+  attach(memory: Buffer, view: DataView, isOwn: boolean, words?: Int32Array): void {
     this.#memory = memory
     this.#view = view
+    this.#below = memory.buffer as ArrayBuffer
+    this.#from = memory.byteOffset
+    this.#words = words
     this.#isOwn = isOwn
     this.#batchEnd = 0
     this.#copiedFrom = this.#copiedTo = 0
@@ -262,8 +277,21 @@ export class FrameReader implements Reader {
    */
   #copyAhead(at: number, n: number): void {
     const to = Math.max(at + n, Math.min(this.#batchEnd, at + OWN))
-    const place = slab.take(to - at)
-    this.#memory.copy(slab.buffer, place, at, to)
+    const words = this.#words
+    let place: number
+    if (to - at <= FEW && words !== undefined) {
+      // What stands around it in the first word and the last goes along.
+      let from = at >> 2
+      const behind = (to + 3) >> 2
+      place = slab.take((behind - from) << 2)
+      const into = slab.words
+      for (let next = place >> 2; from < behind; from++, next++) into[next] = words[from] as number
+      place += at & 3
+    } else {
+      place = slab.take(to - at)
+      // A view, and set: `copy` makes one, too, and asks the memory for its own memory first.
+      slab.buffer.set(viewOf(this.#below, this.#from + at, to - at), place)
+    }
     this.#copiedFrom = at
     this.#copiedTo = to
     this.#copyMemory = slab.memory

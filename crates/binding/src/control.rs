@@ -13,6 +13,10 @@ pub(crate) const WORDS: usize = FIRST + EACH * MAX_LOOPS;
 pub(crate) const PENDING: usize = 0;
 /// Milliseconds until an inline loop wants its turn, -1 for never.
 pub(crate) const DEADLINE: usize = 1;
+/// From JavaScript: 1 if it wants to sleep after this `commit`.
+pub(crate) const REST: usize = 2;
+/// To JavaScript: 1 if `commit` found something for it to do.
+pub(crate) const NEWS: usize = 3;
 
 /// To JavaScript: up to where the inbound ring can be read.
 pub(crate) const IN_TAIL: usize = 0;

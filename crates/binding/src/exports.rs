@@ -3,23 +3,35 @@
 use crate::dial::DialInit;
 use crate::environment::{self, Code, find, place, plain};
 use crate::listen::{BindResult, FramingInit, ListenInit, ProfileInit, socket_options};
-use crate::raw::PumpRef;
+use crate::raw::{PumpRef, committer};
 use millrace_reactor::{Balance, Bound, Service, socket_option};
 use napi::bindgen_prelude::{ArrayBuffer, Buffer, Function, Uint8Array};
 use napi::{Env, Error, JsValue, Result};
 use napi_derive::napi;
 use std::time::Duration;
 
-/// Opens the environment of this JavaScript environment: its number in all other calls. `pump` is
-/// called whenever there is something in the rings, with the control words up to date.
+/// What JavaScript has of its environment.
+#[napi(object, object_from_js = false)]
+pub struct Opened<'env> {
+    /// Its number in all other calls.
+    pub number: u32,
+    /// Takes the positions in the control words, wakes the loops that it concerns, and shows where the
+    /// rings stand now. With `REST` in the control words the pump is called again when there is
+    /// something to do, unless `NEWS` says so at once.
+    pub commit: Function<'env, (), ()>,
+}
+
+/// Opens the environment of this JavaScript environment. `pump` is called whenever there is something in
+/// the rings, with the control words up to date.
 #[napi]
-pub fn open_environment(
-    env: Env,
+pub fn open_environment<'env>(
+    env: &'env Env,
     pump: Function<'_, (), ()>,
     control: ArrayBuffer<'_>,
-) -> Result<u32> {
-    let pump = PumpRef::new(&env, pump.value().value)?;
-    environment::open(&env, pump, &control)
+) -> Result<Opened<'env>> {
+    let pump = PumpRef::new(env, pump.value().value)?;
+    let number = environment::open(env, pump, &control)?;
+    Ok(Opened { number, commit: committer(env, number)? })
 }
 
 /// A group of loops.
@@ -249,14 +261,6 @@ pub fn balances_ports() -> bool {
 #[napi]
 pub fn poll(environment: u32) -> Result<bool> {
     Ok(find(environment)?.poll())
-}
-
-/// Takes the positions in the control words, wakes the loops that it concerns, and shows where the
-/// rings stand now; true if there is something to do. With `rest` the pump is called again when
-/// there is, unless it is told so at once.
-#[napi]
-pub fn commit(environment: u32, rest: bool) -> Result<bool> {
-    find(environment)?.commit(rest)
 }
 
 /// Gives every inline loop a turn; then as `poll`.

@@ -14,6 +14,14 @@ pub(crate) fn look(handle: u32) {
     }
 }
 
+/// JavaScript calls `commit`.
+pub(crate) fn commit(handle: u32) -> Result<()> {
+    let environment = find(handle)?;
+    let news = environment.commit(environment.words.get(control::REST) == 1)?;
+    environment.words.set(control::NEWS, u32::from(news));
+    Ok(())
+}
+
 /// Node's loop saw events for an inline loop.
 pub(super) fn turn_from_uv(handle: u32, group: u32) {
     let Ok(environment) = find(handle) else { return };
@@ -56,29 +64,12 @@ impl Environment {
 
     /// Takes what JavaScript did since the last time, and wakes the loops that it concerns. With
     /// `rest` JavaScript wants to sleep: false if it should not.
-    pub(crate) fn commit(&self, rest: bool) -> Result<bool> {
-        let mut inline = Vec::new();
-        for (index, entry) in self.loops.borrow_mut().iter_mut().enumerate() {
-            let Some(entry) = entry else { continue };
-            let broken =
-                |error: millrace_ring::PositionError| Error::from_reason(error.to_string());
-            let head = self.words.get(at(index, control::IN_HEAD));
-            let tail = self.words.get(at(index, control::OUT_TAIL));
-            let consumed = entry.inbound.release(head).map_err(broken)?;
-            let written = entry.outbound.publish(tail).map_err(broken)?;
-            if self.is_inline(entry.group) {
-                if written || consumed {
-                    inline.push(entry.group);
-                }
-            } else if written {
-                entry.handle.wake();
-            } else if consumed {
-                let inbound = &entry.inbound;
-                entry.handle.wake_for_room(|| inbound.is_half_free());
+    fn commit(&self, rest: bool) -> Result<bool> {
+        let count = self.loops.borrow().len();
+        for index in 0..count {
+            if let Some(group) = self.take(index)? {
+                self.turn(group, false);
             }
-        }
-        for group in inline {
-            self.turn(group, false);
         }
         if rest {
             self.bell.doorbell.rest(false);
@@ -96,6 +87,27 @@ impl Environment {
             self.bell.doorbell.rise();
         }
         Ok(news)
+    }
+
+    /// Takes the positions of one loop, and wakes it; its group, if that is inline and has to be turned.
+    fn take(&self, index: usize) -> Result<Option<usize>> {
+        let mut loops = self.loops.borrow_mut();
+        let Some(Some(entry)) = loops.get_mut(index) else { return Ok(None) };
+        let broken = |error: millrace_ring::PositionError| Error::from_reason(error.to_string());
+        let head = self.words.get(at(index, control::IN_HEAD));
+        let tail = self.words.get(at(index, control::OUT_TAIL));
+        let consumed = entry.inbound.release(head).map_err(broken)?;
+        let written = entry.outbound.publish(tail).map_err(broken)?;
+        if self.is_inline(entry.group) {
+            return Ok((written || consumed).then_some(entry.group));
+        }
+        if written {
+            entry.handle.wake();
+        } else if consumed {
+            let inbound = &entry.inbound;
+            entry.handle.wake_for_room(|| inbound.is_half_free());
+        }
+        Ok(None)
     }
 
     pub(super) fn is_inline(&self, group: usize) -> bool {

@@ -2,7 +2,7 @@
 
 mod crossing;
 
-pub(crate) use crossing::look;
+pub(crate) use crossing::{commit, look};
 
 use crate::control::{self, at};
 use crate::datagram_entry::DatagramEntry;

@@ -180,17 +180,15 @@ impl PumpRef {
             return;
         }
         if let Ok(function) = self.function() {
-            let mut receiver = ptr::null_mut();
-            // SAFETY: the environment is live.
-            unsafe { sys::napi_get_global(self.env, &raw mut receiver) };
             let mut result = ptr::null_mut();
-            // SAFETY: both values are of the open scope. Without an async context it runs in an
-            // empty one, and promises and ticks run after it.
+            // SAFETY: the value is of the open scope. Without an async context it runs in an empty
+            // one, and promises and ticks run after it. The receiver has to be an object, and the
+            // pump does not look at it: itself is at hand.
             let status = unsafe {
                 sys::napi_make_callback(
                     self.env,
                     ptr::null_mut(),
-                    receiver,
+                    function,
                     function,
                     0,
                     ptr::null(),
