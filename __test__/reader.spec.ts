@@ -225,6 +225,19 @@ test('bytes are memory of their own: kept, changed, and never overwritten', asyn
   socket.destroy()
 })
 
+test('bytes are those that stand there, wherever they begin and however many they are', async (t) => {
+  const frame = Buffer.from(Array.from({ length: 150 }, (_, at) => at))
+  for (const from of [0, 1, 2, 3, 5, 8]) {
+    for (const length of [0, 1, 2, 3, 4, 5, 63, 64, 125, 126, 127, 128, 129]) {
+      const taken = await look(t, frame.subarray(0, from + length), (reader) => {
+        reader.skip(from)
+        return reader.bytes(length)
+      })
+      t.deepEqual(taken, frame.subarray(from, from + length))
+    }
+  }
+})
+
 test('a Reader that is kept throws ERR_READER_STALE, in message and in the next decode', async (t) => {
   for (const framing of [raw(), line()]) {
     const codes = tally<string | undefined>(2)
