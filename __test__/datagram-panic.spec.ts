@@ -1,5 +1,5 @@
 import test from 'ava'
-import { theEnvironment } from '../lib/environment.js'
+import { theEnvironment } from '../lib/runtime/environment.js'
 import { injectPanic } from '../native.cjs'
 import { bound, peer } from './support/datagrams.js'
 import { codeOf, gate } from './support/gate.js'

@@ -1,7 +1,7 @@
 import type net from 'node:net'
 import test from 'ava'
 import type { Conn, MillraceError, Server } from 'millrace'
-import { theEnvironment } from '../lib/environment.js'
+import { theEnvironment } from '../lib/runtime/environment.js'
 import { injectPanic } from '../native.cjs'
 import { closed, connect, read } from './support/client.js'
 import { Count } from './support/counts.js'

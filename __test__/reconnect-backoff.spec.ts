@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { type ClientState, connect, type MillraceError } from 'millrace'
-import { hasHeld, waitBefore } from '../lib/backoff.js'
+import { hasHeld, waitBefore } from '../lib/client/backoff.js'
 import { Count } from './support/counts.js'
 import { peer as peerOf, redial } from './support/dial.js'
 import { codeOf } from './support/gate.js'

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { type Client, connect, line, serve } from 'millrace'
-import { theEnvironment } from '../lib/environment.js'
+import { theEnvironment } from '../lib/runtime/environment.js'
 import { Count } from './support/counts.js'
 import { deadPort, redial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'

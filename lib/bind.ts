@@ -1,11 +1,11 @@
 /** Binds datagram sockets. */
 
 import { isIPv6 } from 'node:net'
-import { onAbort, unlessAborted } from './aborts.js'
-import { endpoint, resolveDatagram, type TcpAddress } from './address.js'
-import { systemError } from './close-error.js'
-import { DatagramHandle } from './datagram-handle.js'
-import { DatagramLane } from './datagram-lane.js'
+import { onAbort, unlessAborted } from './util/abort-signal.js'
+import { endpoint, resolveDatagram, type TcpAddress } from './address/address.js'
+import { systemError } from './connection/close-error.js'
+import { DatagramHandle } from './datagram/datagram-socket-impl.js'
+import { DatagramLane } from './datagram/loop-socket.js'
 import {
   type AnyHandlers,
   type BindOptions,
@@ -16,15 +16,15 @@ import {
   membership,
   needReusePort,
   outgoingInterface,
-} from './datagram-options.js'
-import type { DatagramSocket } from './datagram-socket.js'
-import { theEnvironment } from './environment.js'
+} from './datagram/options.js'
+import type { DatagramSocket } from './datagram/datagram-socket.js'
+import { theEnvironment } from './runtime/environment.js'
 import { invalidOption, MillraceError } from './errors.js'
-import { raw } from './framing.js'
-import { type Group, groupFor } from './group.js'
-import type { Loop } from './loop.js'
-import { bindDatagrams, counters, dropDatagrams, errorName, type SettingInit } from './native.js'
-import { ServerHandle } from './server.js'
+import { raw } from './codec/framing.js'
+import { type Group, groupFor } from './runtime/group.js'
+import type { Loop } from './runtime/loop.js'
+import { bindDatagrams, counters, dropDatagrams, errorName, type SettingInit } from './native/binding.js'
+import { ServerHandle } from './server/server.js'
 
 /**
  * Binds a datagram socket, and calls the handlers for what comes in.

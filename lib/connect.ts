@@ -1,8 +1,8 @@
 /** Connects to others. */
 
-import type { Client } from './client.js'
-import type { Conn } from './conn.js'
-import { type ConnectDatagramOptions, connectDatagrams, isDatagram } from './connect-datagrams.js'
+import type { Client } from './client/client.js'
+import type { Conn } from './connection/conn.js'
+import { type ConnectDatagramOptions, connectDatagrams, isDatagram } from './datagram/connect-datagrams.js'
 import {
   type ConnectOptions,
   type ConnectSettings,
@@ -10,14 +10,14 @@ import {
   checkConnect,
   type ReconnectingOptions,
   reconnects,
-} from './connect-options.js'
-import type { Connection } from './connection.js'
-import type { ConnectedSocket } from './datagram-socket.js'
-import { Dialer } from './dialer.js'
-import { type Group, groupFor } from './group.js'
-import type { Handlers } from './handlers.js'
-import { Redialer } from './redialer.js'
-import { ServerHandle } from './server.js'
+} from './client/options.js'
+import type { Connection } from './connection/conn-impl.js'
+import type { ConnectedSocket } from './datagram/datagram-socket.js'
+import { Dialer } from './client/dialer.js'
+import { type Group, groupFor } from './runtime/group.js'
+import type { Handlers } from './connection/handlers.js'
+import { Redialer } from './client/client-impl.js'
+import { ServerHandle } from './server/server.js'
 
 type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<never, never, never>
 type AnyHandlers = Handlers<unknown, unknown, unknown>

@@ -1,14 +1,14 @@
 /** Starts a server. */
 
-import { type BindAddress, resolve } from './address.js'
-import { Bound } from './bound.js'
-import { theEnvironment } from './environment.js'
-import { raw } from './framing.js'
-import { type Group, groupFor } from './group.js'
-import type { Handlers } from './handlers.js'
-import { createService, dropService } from './native.js'
-import { check, type ServeOptions, type Settings } from './options.js'
-import { type Server, ServerHandle } from './server.js'
+import { type BindAddress, resolve } from './address/address.js'
+import { Bound } from './server/bind-listener.js'
+import { theEnvironment } from './runtime/environment.js'
+import { raw } from './codec/framing.js'
+import { type Group, groupFor } from './runtime/group.js'
+import type { Handlers } from './connection/handlers.js'
+import { createService, dropService } from './native/binding.js'
+import { check, type ServeOptions, type Settings } from './server/options.js'
+import { type Server, ServerHandle } from './server/server.js'
 
 /**
  * Listens, and calls the handlers for what comes in.

@@ -1,4 +1,4 @@
-//! The words that `poll` and `commit` exchange with JavaScript: `lib/control.ts` is its twin.
+//! The words that `poll` and `commit` exchange with JavaScript: `lib/native/control-words.ts` is its twin.
 
 /// Loops that an environment can have at a time.
 pub(crate) const MAX_LOOPS: usize = 128;

@@ -1,4 +1,4 @@
-//! The functions that `lib/native.ts` imports.
+//! The functions that `lib/native/binding.ts` imports.
 
 use crate::dial::DialInit;
 use crate::environment::{self, Code, find, place, plain};

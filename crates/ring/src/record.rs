@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_typescript_constants_are_those_of_the_table() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../lib/record.ts");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../lib/native/record.ts");
         if std::env::var_os("UPDATE_RECORDS").is_some() {
             std::fs::write(path, typescript()).unwrap();
         }

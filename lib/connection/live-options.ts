@@ -1,0 +1,123 @@
+/** The options of a connection's socket, changed and read while it is open. */
+
+import { systemError } from './close-error.js'
+import { MillraceError } from '../errors.js'
+import type { Loop } from '../runtime/loop.js'
+import { getSocketOption, hasSocketOption, setSocketOptions } from '../native/binding.js'
+import type { Handle } from '../runtime/outbound.js'
+import {
+  OPTION_DSCP,
+  OPTION_KEEP_ALIVE,
+  OPTION_KEEP_COUNT,
+  OPTION_KEEP_IDLE,
+  OPTION_KEEP_INTERVAL,
+  OPTION_NO_DELAY,
+  OPTION_QUICK_ACK,
+  OPTION_RECEIVE_BUFFER,
+  OPTION_RESET,
+  OPTION_SEND_BUFFER,
+  OPTION_USER_TIMEOUT,
+} from '../native/record.js'
+import {
+  checkKind,
+  type KeepAlive,
+  SOCKET_NAMES,
+  type SocketOptions,
+  socketPairs,
+} from '../socket/socket-options.js'
+
+/** The loop has no such connection any more. */
+const GONE = -1
+
+function check(errno: number, syscall: string): void {
+  if (errno === GONE) throw new MillraceError('ERR_CLOSED', 'the connection is closed')
+  if (errno !== 0) throw systemError(errno, syscall)
+}
+
+/** Checks what is asked of a connection that is open. */
+export function changes(options: SocketOptions, isUnix: boolean): number[] {
+  if (typeof options !== 'object' || options === null) {
+    throw new MillraceError('ERR_INVALID_OPTION', 'socket options have to be an object')
+  }
+  const given = Object.keys(options).filter(
+    (name) => options[name as keyof SocketOptions] !== undefined,
+  )
+  for (const name of given) {
+    if (!(SOCKET_NAMES as readonly string[]).includes(name))
+      throw new MillraceError('ERR_INVALID_OPTION', `there is no socket option ${name}`)
+  }
+  checkKind(given, isUnix ? 'unix' : 'tcp')
+  return socketPairs(options)
+}
+
+export async function change(loop: Loop, conn: Handle, pairs: number[]): Promise<void> {
+  const { environment, index } = loop
+  const { slot, generation } = conn
+  const { errno } = await environment.questions.ask([loop], (ticket) =>
+    setSocketOptions(environment.handle, index, slot, generation, pairs, ticket),
+  )
+  check(errno, 'setsockopt')
+}
+
+/** What the kernel has. */
+export async function read(loop: Loop, conn: Handle, isUnix: boolean): Promise<SocketOptions> {
+  const { environment, index } = loop
+  const { slot, generation } = conn
+  const get = async (option: number): Promise<number> => {
+    const { errno, value } = await environment.questions.ask([loop], (ticket) =>
+      getSocketOption(environment.handle, index, slot, generation, option, ticket),
+    )
+    check(errno, 'getsockopt')
+    return value
+  }
+  const all: Record<number, number> = {}
+  const wanted = isUnix ? [OPTION_RECEIVE_BUFFER, OPTION_SEND_BUFFER] : ALL.filter(hasSocketOption)
+  await Promise.all(
+    wanted.map(async (option) => {
+      all[option] = await get(option)
+    }),
+  )
+  return named(all)
+}
+
+const ALL = [
+  OPTION_NO_DELAY,
+  OPTION_KEEP_ALIVE,
+  OPTION_KEEP_IDLE,
+  OPTION_KEEP_INTERVAL,
+  OPTION_KEEP_COUNT,
+  OPTION_RESET,
+  OPTION_RECEIVE_BUFFER,
+  OPTION_SEND_BUFFER,
+  OPTION_USER_TIMEOUT,
+  OPTION_QUICK_ACK,
+  OPTION_DSCP,
+]
+
+/** Numbers as options; what was not read is left out. */
+function named(all: Record<number, number>): SocketOptions {
+  const bit = (option: number) => (all[option] === undefined ? undefined : all[option] !== 0)
+  const milliseconds = (option: number) =>
+    all[option] === undefined ? undefined : all[option] * 1000
+  const keepAlive = given<KeepAlive>({
+    idle: milliseconds(OPTION_KEEP_IDLE),
+    interval: milliseconds(OPTION_KEEP_INTERVAL),
+    count: all[OPTION_KEEP_COUNT],
+  })
+  const resets = bit(OPTION_RESET)
+  return given<SocketOptions>({
+    noDelay: bit(OPTION_NO_DELAY),
+    keepAlive: bit(OPTION_KEEP_ALIVE) ? keepAlive : bit(OPTION_KEEP_ALIVE),
+    linger: resets ? 0 : resets,
+    receiveBuffer: all[OPTION_RECEIVE_BUFFER],
+    sendBuffer: all[OPTION_SEND_BUFFER],
+    userTimeout: all[OPTION_USER_TIMEOUT],
+    quickAck: bit(OPTION_QUICK_ACK),
+    dscp: all[OPTION_DSCP],
+  })
+}
+
+/** Without what is undefined. */
+function given<T>(all: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as T
+}

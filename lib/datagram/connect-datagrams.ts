@@ -1,0 +1,130 @@
+/** Connects datagram sockets: each has one peer. */
+
+import {
+  addressesOf,
+  type Destination,
+  destination,
+  localAddress,
+  type TcpAddress,
+} from '../address/address.js'
+import { start } from '../bind.js'
+import { whole } from '../util/checks.js'
+import type { Conn } from '../connection/conn.js'
+import { checkLoop } from '../client/options.js'
+import {
+  type AnyHandlers,
+  type BindOptions,
+  CONNECTED_NAMES,
+  checkBind,
+} from './options.js'
+import type { ConnectedSocket, DatagramHandlers } from './datagram-socket.js'
+import { invalidOption, MillraceError } from '../errors.js'
+import { raw } from '../codec/framing.js'
+import { groupFor } from '../runtime/group.js'
+import { ServerHandle } from '../server/server.js'
+
+/** What `connect` takes for a datagram socket: handlers, and the options here. */
+export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
+  extends DatagramHandlers<In, Out, ConnectedSocket<In, Out>>,
+    Pick<
+      BindOptions<In, Out>,
+      | 'codec'
+      | 'loops'
+      | 'max'
+      | 'highWaterMark'
+      | 'maxWriteBuffer'
+      | 'maxParked'
+      | 'ttl'
+      | 'receiveBuffer'
+      | 'sendBuffer'
+      | 'receiveOffload'
+      | 'dscp'
+      | 'bindToDevice'
+      | 'ringBytes'
+      | 'signal'
+    > {
+  /**
+   * The peer: `udp://host:port`. A host may be an IPv4 address, an IPv6 address in brackets, a name
+   * (its first address), or nothing (this machine).
+   */
+  to: `udp://${string}`
+  /** The loop of a connection, which has to be open. Not with `loops`. */
+  loop?: Conn<unknown, unknown, unknown>
+  /**
+   * Milliseconds until it gives up looking up the name of the peer, with `ERR_CONNECT_TIMEOUT`. An
+   * address needs no time. Default: as long as the resolver takes.
+   */
+  timeout?: number
+  /** An IP address of this machine to send from, with or without a port. Default: what the system chooses. */
+  localAddress?: string
+}
+
+type AnyOptions = ConnectDatagramOptions<never, never>
+
+/** Whether the peer that these options name is one of datagrams. */
+export function isDatagram(options: unknown): options is AnyOptions {
+  const { to } = (options ?? {}) as { to?: unknown }
+  return typeof to === 'string' && /^udp:/i.test(to)
+}
+
+/** Connects a datagram socket, which asks the peer for nothing. */
+export async function connectDatagrams(
+  options: AnyOptions,
+): Promise<ConnectedSocket<unknown, unknown>> {
+  const general = options as unknown as BindOptions<never, never>
+  const settings = checkBind(general, raw(), CONNECTED_NAMES)
+  const { signal, loops } = options
+  const timeout = whole('timeout', options.timeout, 0, 1)
+  const loop = checkLoop(options.loop)
+  if (loop !== undefined && loops !== undefined)
+    throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
+  signal?.throwIfAborted()
+  const to = destination(options.to, 'udp')
+  // Joined before anything is waited for: loops that nobody else uses any more would be gone.
+  const group = groupFor(loop ?? loops, options.ringBytes, (owner) => {
+    if (owner === loop) return loop?.group
+    return owner instanceof ServerHandle ? owner.group : undefined
+  })
+  const handlers = options as unknown as AnyHandlers
+  const place = within(timeout, peerOf(to), options.to).then((peer) => ({
+    address: localOf(options.localAddress, peer),
+    peer,
+  }))
+  const plan = { group, settings, handlers, isSpread: false, place, loop, signal }
+  return (await start(plan)) as unknown as ConnectedSocket<unknown, unknown>
+}
+
+async function peerOf(place: Destination): Promise<TcpAddress> {
+  if (place.kind !== 'name') return place as TcpAddress
+  const [first] = await addressesOf(place.host, place.port)
+  return first as TcpAddress
+}
+
+/** What the promise comes to, if it does so in time. */
+function within<T>(timeout: number, promise: Promise<T>, to: string): Promise<T> {
+  if (timeout === 0) return promise
+  return new Promise((resolve, reject) => {
+    const expire = () => {
+      const message = `not connected to ${to} within ${timeout} ms`
+      reject(new MillraceError('ERR_CONNECT_TIMEOUT', message))
+    }
+    const timer = setTimeout(expire, timeout)
+    promise.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+/** Where to bind: the address that was asked for, or any of the peer's family. */
+function localOf(local: unknown, peer: TcpAddress): TcpAddress {
+  const isV6 = peer.host.includes(':')
+  const any = { ...peer, host: isV6 ? '::' : '0.0.0.0', port: 0, scope: 0 }
+  if (local === undefined) return any
+  if (typeof local !== 'string') throw invalidOption('localAddress', 'an IP address', local)
+  const own = localAddress(local)
+  if (own.host.includes(':') !== isV6) {
+    throw new MillraceError(
+      'ERR_INVALID_ADDRESS',
+      `${peer.host} is not of the family of localAddress, ${own.host}`,
+    )
+  }
+  return { ...any, ...own }
+}

@@ -1,0 +1,3 @@
+/** The compiled half of millrace. No other file imports it. */
+
+export * from '../../native.cjs'
