@@ -1,30 +1,10 @@
 /** millrace: sockets, framing, limits and balancing on Rust event loops; handlers and codecs in TypeScript. */
 
-export type { ReconnectOptions } from './lib/client/backoff.js'
 export { bind } from './lib/bind.js'
-export type { BroadcastOptions } from './lib/server/broadcast.js'
+export type { ReconnectOptions } from './lib/client/backoff.js'
 export type { Client, ClientState } from './lib/client/client.js'
-export type { CloseOptions } from './lib/server/draining.js'
-export { type Codec, defineCodec, json, map } from './lib/codec/codec.js'
-export type { Conn, ReadyState } from './lib/connection/conn.js'
-export { connect } from './lib/connect.js'
-export type { ConnectDatagramOptions } from './lib/datagram/connect-datagrams.js'
 export type { ConnectOptions, ReconnectingOptions } from './lib/client/options.js'
-export type {
-  BindOptions,
-  DatagramSocketOptions,
-  MulticastOptions,
-} from './lib/datagram/options.js'
-export type { DatagramInfo } from './lib/datagram/datagram-info.js'
-export type {
-  ConnectedSocket,
-  DatagramHandlers,
-  DatagramSocket,
-  DatagramStats,
-  MembershipOptions,
-  Received,
-} from './lib/datagram/datagram-socket.js'
-export { type ErrorCode, MillraceError } from './lib/errors.js'
+export { type Codec, defineCodec, json, map } from './lib/codec/codec.js'
 export {
   delimiter,
   type FrameCodec,
@@ -36,13 +16,38 @@ export {
   raw,
   varint,
 } from './lib/codec/framing.js'
-export type { Handlers, Peer } from './lib/connection/handlers.js'
-export { type Listen, type ListenerSpec, type ListenSpec, listener } from './lib/server/listen-entry.js'
-export type { ListenerHandle } from './lib/server/listener.js'
-export type { Balance, ConnOptions, ServeOptions } from './lib/server/options.js'
 export type { Reader } from './lib/codec/reader.js'
-export { serve } from './lib/serve.js'
-export type { LoopStats, Server, ServerStats } from './lib/server/server.js'
-export type { KeepAlive, ListenerOptions, SocketOptions } from './lib/socket/socket-options.js'
 export { type Tested, testCodec } from './lib/codec/test-codec.js'
 export type { Writer } from './lib/codec/writer.js'
+export { connect } from './lib/connect.js'
+export type { Conn, ReadyState } from './lib/connection/conn.js'
+export type { Handlers, Peer } from './lib/connection/handlers.js'
+export type { ConnectDatagramOptions } from './lib/datagram/connect-datagrams.js'
+export type { DatagramInfo } from './lib/datagram/datagram-info.js'
+export type {
+  ConnectedSocket,
+  DatagramHandlers,
+  DatagramSocket,
+  DatagramStats,
+  MembershipOptions,
+  Received,
+} from './lib/datagram/datagram-socket.js'
+export type {
+  BindOptions,
+  DatagramSocketOptions,
+  MulticastOptions,
+} from './lib/datagram/options.js'
+export { type ErrorCode, MillraceError } from './lib/errors.js'
+export { serve } from './lib/serve.js'
+export type { BroadcastOptions } from './lib/server/broadcast.js'
+export type { CloseOptions } from './lib/server/draining.js'
+export {
+  type Listen,
+  type ListenEntry,
+  type ListenerSpec,
+  listener,
+} from './lib/server/listen-entry.js'
+export type { Listener } from './lib/server/listener.js'
+export type { Balance, ConnOptions, ServeOptions } from './lib/server/options.js'
+export type { LoopStats, Server, ServerStats } from './lib/server/server.js'
+export type { KeepAlive, ListenerOptions, SocketOptions } from './lib/socket/socket-options.js'

@@ -18,13 +18,13 @@ test('5,000 connections that are made in one go exchange 10 messages each, and n
   const handlers = {
     to,
     codec: lengthField({ bytes: 4 }),
-    data: () => ({ next: 0 }),
+    context: () => ({ next: 0 }),
     open(conn: Conn<Buffer, Uint8Array | string, { next: number }>) {
       opens.up()
       for (const body of bodies) conn.write(body)
     },
     message(conn: Conn<Buffer, Uint8Array | string, { next: number }>, body: Buffer) {
-      if (!body.equals(bodies[conn.data.next++] as Buffer)) wrong++
+      if (!body.equals(bodies[conn.context.next++] as Buffer)) wrong++
       answers.up()
     },
     close: (_conn: Conn<Buffer, Uint8Array | string, { next: number }>, error?: Error) => {
@@ -42,7 +42,7 @@ test('5,000 connections that are made in one go exchange 10 messages each, and n
   t.is(new Set(all.map((conn) => conn.local)).size, CONNECTIONS)
   await answers.reaches(CONNECTIONS * MESSAGES)
   t.is(wrong, 0)
-  t.true(all.every((conn) => conn.data.next === MESSAGES))
+  t.true(all.every((conn) => conn.context.next === MESSAGES))
   for (const conn of all) conn.end()
   await closes.reaches(CONNECTIONS)
   t.is(wrong, 0)

@@ -26,27 +26,27 @@ for (const kind of KINDS) {
       const pipe = {
         highWaterMark: 64 * 1024,
         message(conn: Conn<Buffer, Uint8Array | string, Side>, chunk: Buffer) {
-          if (conn.data.other?.write(chunk) === false) {
+          if (conn.context.other?.write(chunk) === false) {
             isHeldBack = true
             conn.pause()
           }
         },
-        drain: (conn: Conn<Buffer, Uint8Array | string, Side>) => conn.data.other?.resume(),
-        close: (conn: Conn<Buffer, Uint8Array | string, Side>) => conn.data.other?.end(),
+        drain: (conn: Conn<Buffer, Uint8Array | string, Side>) => conn.context.other?.resume(),
+        close: (conn: Conn<Buffer, Uint8Array | string, Side>) => conn.context.other?.end(),
       }
       const server = await start<Buffer, Uint8Array | string, Side>(t, {
         loops: LOOPS === 'inline' ? 'inline' : loops,
-        data: (): Side => ({ other: undefined }),
+        context: (): Side => ({ other: undefined }),
         ...pipe,
         async open(conn) {
           conn.pause()
           const other = await connect<Buffer, Uint8Array | string, Side>({
             to: backend,
             loop: conn,
-            data: (): Side => ({ other: conn }),
+            context: (): Side => ({ other: conn }),
             ...pipe,
           })
-          conn.data.other = other
+          conn.context.other = other
           // The client may have left meanwhile: its `close` had nobody to end.
           if (conn.readyState === 'closed') other.end()
           pairs.push([conn.loop, other.loop])

@@ -39,7 +39,7 @@ for (const kind of KINDS) {
     t.is(conn.readyState, 'closed')
   })
 
-  test(`a codec and data type a connection over ${kind}`, async (t) => {
+  test(`a codec and context type a connection over ${kind}`, async (t) => {
     interface Ping {
       id: number
     }
@@ -54,17 +54,17 @@ for (const kind of KINDS) {
     const conn = await dial(t, {
       to: server.addresses[0] as string,
       codec: codec(),
-      data: (who) => ({ to: who.remote, seen: 0 }),
+      context: (who) => ({ to: who.remote, seen: 0 }),
       open: (conn) => void conn.write({ id: 0 }),
       message(conn, ping) {
-        conn.data.seen++
+        conn.context.seen++
         if (ping.id < 1000) conn.write(ping)
         else last.open()
       },
     })
     await last.passed
-    t.is(conn.data.seen, 1000)
-    t.is(conn.data.to, conn.remote)
+    t.is(conn.context.seen, 1000)
+    t.is(conn.context.to, conn.remote)
   })
 
   test(`T28: what is written right after connecting over ${kind} arrives, open's words first`, async (t) => {

@@ -157,20 +157,20 @@ test('T24 streams are proxied to datagrams on the loop of each connection', asyn
   })
   const proxy = await start(t, {
     loops: LOOPS === 'inline' ? LOOPS : 2,
-    data: () => ({ socket: undefined as Promise<ConnectedSocket> | undefined }),
+    context: () => ({ socket: undefined as Promise<ConnectedSocket> | undefined }),
     open(conn) {
-      conn.data.socket = connectTo({
+      conn.context.socket = connectTo({
         to: `udp://127.0.0.1:${backend.port}`,
         loop: conn,
         message: (_, message) => void conn.write(message),
       })
     },
     async message(conn, chunk) {
-      const socket = await conn.data.socket
+      const socket = await conn.context.socket
       socket?.send(chunk)
     },
     async close(conn) {
-      await (await conn.data.socket)?.close()
+      await (await conn.context.socket)?.close()
     },
   })
   const clients = Array.from({ length: 10 }, async (_, at) => {

@@ -85,25 +85,25 @@ for (const [transport, place] of Object.entries(TRANSPORTS)) {
             listen: isShared ? { address: listen, reusePort: true } : listen,
             loops,
             ...(isShared ? {} : { balance }),
-            data: () => ({ greeted: false, chunks: 0 }),
+            context: () => ({ greeted: false, chunks: 0 }),
             open(conn) {
               opened.add(conn)
               conn.write(GREETING)
-              conn.data.greeted = true
+              conn.context.greeted = true
               return open?.(conn)
             },
             ...(message === undefined
               ? {}
               : {
                   message(conn, chunk) {
-                    conn.data.chunks++
+                    conn.context.chunks++
                     return message(conn, chunk)
                   },
                 }),
             close(conn, error) {
               t.is(error, undefined)
-              t.true(conn.data.greeted)
-              t.is(conn.data.chunks > 0, message !== undefined)
+              t.true(conn.context.greeted)
+              t.is(conn.context.chunks > 0, message !== undefined)
               t.true(opened.delete(conn), 'a close of what is not open')
               closed.up()
             },

@@ -18,7 +18,7 @@ function oops(): never {
 
 /** Where a handler throws, and what a client does to get there. */
 const THROWS: Record<string, Handlers<Buffer, Uint8Array | string, unknown>> = {
-  data: { data: oops, message() {} },
+  context: { context: oops, message() {} },
   open: { open: oops, message() {} },
   message: { message: oops },
   'an async open': { open: async () => oops(), message() {} },

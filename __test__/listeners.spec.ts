@@ -56,10 +56,10 @@ for (const { loops } of VARIANTS) {
     const counter = listener({
       address: ANY,
       codec: json<{ add: number }, { sum: number }>(line()),
-      data: () => ({ sum: 0 }),
+      context: () => ({ sum: 0 }),
       message(conn, { add }) {
-        conn.data.sum += add
-        conn.write({ sum: conn.data.sum })
+        conn.context.sum += add
+        conn.write({ sum: conn.context.sum })
       },
     })
     const server = await start(t, {
@@ -238,7 +238,7 @@ for (const { loops } of VARIANTS) {
           listener({
             address: `unix://${path}`,
             codec: lengthField({ bytes: at === 0 ? 1 : 2 }),
-            data: () => at,
+            context: () => at,
             ...echo,
           }),
         ),

@@ -25,7 +25,7 @@ const REFUSED: Record<string, readonly unknown[]> = {
   ringBytes: [...NO_NUMBERS, 0, 2048, 4095, 5000, 2 ** 31],
   signal: [null, {}, 'x', new AbortController()],
   codec: [null, 'line', {}, { framing: raw() }, { ...raw(), decode: 1 }, () => ({}), () => null],
-  data: NO_FUNCTIONS,
+  context: NO_FUNCTIONS,
   open: NO_FUNCTIONS,
   message: NO_FUNCTIONS,
   drain: NO_FUNCTIONS,

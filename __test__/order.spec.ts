@@ -4,17 +4,17 @@ import { closed, connect, read, readAll } from './support/client.js'
 import { gate, tally } from './support/gate.js'
 import { start } from './support/serve.js'
 
-test('a connection has data, open, its messages in order, and one close, last', async (t) => {
+test('a connection has context, open, its messages in order, and one close, last', async (t) => {
   const seen: string[] = []
   const ended = gate()
   const server = await start<Buffer, string, string>(t, {
     codec: line(),
-    data: () => {
-      seen.push('data')
+    context: () => {
+      seen.push('context')
       return 'mine'
     },
     open(conn) {
-      seen.push(`open ${conn.data} ${conn.readyState}`)
+      seen.push(`open ${conn.context} ${conn.readyState}`)
     },
     message(conn, text) {
       seen.push(text.toString())
@@ -30,7 +30,7 @@ test('a connection has data, open, its messages in order, and one close, last', 
   await readAll(socket)
   await ended.passed
   await server.close()
-  t.deepEqual(seen, ['data', 'open mine open', '1', '2', '3', 'close undefined closed'])
+  t.deepEqual(seen, ['context', 'open mine open', '1', '2', '3', 'close undefined closed'])
 })
 
 test('what open writes goes out before the reply to what is already there', async (t) => {

@@ -112,9 +112,9 @@ for (const way of ['end', 'destroy', 'abort', 'unref', 'ref'] as const) {
 
 for (const way of ['end', 'destroy', 'abort'] as const) {
   for (const [handler, life] of [
-    ['data', 1],
+    ['context', 1],
     ['open', 1],
-    ['data', 2],
+    ['context', 2],
     ['open', 2],
   ] as const) {
     test(`${way} in ${handler} of life ${life} closes that connection, and the client with it`, async (t) => {
@@ -135,9 +135,9 @@ for (const way of ['end', 'destroy', 'abort'] as const) {
       const connecting = client(t, {
         to: server.to,
         signal: abort.signal,
-        data() {
+        context() {
           lives++
-          if (handler === 'data') stop()
+          if (handler === 'context') stop()
           return undefined
         },
         open() {

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { connect } from 'millrace'
-import { theEnvironment } from '../lib/runtime/environment.js'
 import { injectPanic } from '../lib/native/binding.js'
+import { theEnvironment } from '../lib/runtime/environment.js'
 import { Count } from './support/counts.js'
 import { codeOf, gate } from './support/gate.js'
 import { client, peer, States } from './support/reconnect.js'

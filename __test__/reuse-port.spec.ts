@@ -188,8 +188,8 @@ if (!CAN_SHARE) {
     const own = listener({
       address: ANY,
       reusePort: true,
-      data: () => 7,
-      message: (conn, chunk) => void conn.write(`${conn.data}${chunk}`),
+      context: () => 7,
+      message: (conn, chunk) => void conn.write(`${conn.context}${chunk}`),
     })
     const server = await start(t, { loops: 2, listen: [own], message() {} })
     const socket = await connect(server.port)

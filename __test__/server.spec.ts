@@ -126,14 +126,14 @@ test('a server that is closed has no connections, no loops and nothing to iterat
   t.is(server.broadcast('nobody'), 0)
 })
 
-test('data makes what conn.data is, from the addresses of the peer', async (t) => {
+test('context makes what conn.context is, from the addresses of the peer', async (t) => {
   const seen: unknown[] = []
   const server = await start(t, {
-    data: (peer) => ({ remote: peer.remote, local: peer.local, hits: 0 }),
-    open: (conn) => seen.push({ ...conn.data }),
+    context: (peer) => ({ remote: peer.remote, local: peer.local, hits: 0 }),
+    open: (conn) => seen.push({ ...conn.context }),
     message(conn) {
-      conn.data.hits++
-      conn.write(`${conn.data.hits}`)
+      conn.context.hits++
+      conn.write(`${conn.context.hits}`)
     },
   })
   const socket = await connect(server.port)
@@ -145,11 +145,11 @@ test('data makes what conn.data is, from the addresses of the peer', async (t) =
   t.deepEqual(seen, [{ remote, local: `127.0.0.1:${server.port}`, hits: 0 }])
 })
 
-test('data that returns a promise ends the connection with ERR_DATA_ASYNC', async (t) => {
+test('context that returns a promise ends the connection with ERR_CONTEXT_ASYNC', async (t) => {
   const errors: unknown[] = []
   const ended = new Count()
   const server = await start(t, {
-    data: (async () => ({})) as unknown as () => undefined,
+    context: (async () => ({})) as unknown as () => undefined,
     open: () => t.fail(),
     message: () => t.fail(),
     close(_conn, error) {
@@ -161,5 +161,5 @@ test('data that returns a promise ends the connection with ERR_DATA_ASYNC', asyn
   socket.resume().write('x')
   await closed(socket)
   await ended.reaches(1)
-  t.deepEqual(errors, ['ERR_DATA_ASYNC'])
+  t.deepEqual(errors, ['ERR_CONTEXT_ASYNC'])
 })

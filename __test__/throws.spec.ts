@@ -28,7 +28,7 @@ function fail(): never {
 
 /** Places in which a user's code can fail; the first connection is the one that meets it. */
 const PLACES: Record<string, (isFirst: () => boolean) => Options> = {
-  'a throw in data': (isFirst) => ({ data: () => (isFirst() ? fail() : undefined) }),
+  'a throw in context': (isFirst) => ({ context: () => (isFirst() ? fail() : undefined) }),
   'a throw in open': (isFirst) => ({ open: () => (isFirst() ? fail() : undefined) }),
   'a rejection of open': (isFirst) => ({ open: async () => (isFirst() ? fail() : undefined) }),
   'a throw in message': () => ({
@@ -162,7 +162,7 @@ test('what was not thrown as an Error is one in close, with the thing as its cau
   socket.destroy()
 })
 
-test('data and decode that return promises are refused', async (t) => {
+test('context and decode that return promises are refused', async (t) => {
   const errors: (string | undefined)[] = []
   const refused = async (options: Options) => {
     const ended = gate<Error | undefined>()
@@ -176,8 +176,8 @@ test('data and decode that return promises are refused', async (t) => {
     errors.push(codeOf(await ended.passed))
     socket.destroy()
   }
-  await refused({ data: (async () => 'late') as never })
-  await refused({ data: (async () => fail()) as never })
+  await refused({ context: (async () => 'late') as never })
+  await refused({ context: (async () => fail()) as never })
   await refused({ codec: lines(async () => 'late'), message() {} })
   await refused({ codec: lines(async () => fail()), message() {} })
   await refused({
@@ -188,7 +188,7 @@ test('data and decode that return promises are refused', async (t) => {
     codec: { ...raw(), decode: (async (from: Reader) => from.skip(await 3)) as never },
     message() {},
   })
-  t.deepEqual(errors.splice(0, 2), ['ERR_DATA_ASYNC', 'ERR_DATA_ASYNC'])
+  t.deepEqual(errors.splice(0, 2), ['ERR_CONTEXT_ASYNC', 'ERR_CONTEXT_ASYNC'])
   t.deepEqual(errors, Array(4).fill('ERR_DECODE_ASYNC'))
 })
 

@@ -78,9 +78,9 @@ unix('a connection shows its path, and a peer that was not bound has none', asyn
   const shown: unknown[] = []
   await start(t, {
     listen: `unix:${path}`,
-    data: ({ remote, local }) => ({ remote, local }),
+    context: ({ remote, local }) => ({ remote, local }),
     open(conn) {
-      shown.push(conn.data, { remote: conn.remote, local: conn.local })
+      shown.push(conn.context, { remote: conn.remote, local: conn.local })
       conn.end('seen')
     },
     message() {},

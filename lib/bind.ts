@@ -1,11 +1,12 @@
 /** Binds datagram sockets. */
 
 import { isIPv6 } from 'node:net'
-import { onAbort, unlessAborted } from './util/abort-signal.js'
 import { endpoint, resolveDatagram, type TcpAddress } from './address/address.js'
+import { raw } from './codec/framing.js'
 import { systemError } from './connection/close-error.js'
-import { DatagramHandle } from './datagram/datagram-socket-impl.js'
-import { DatagramLane } from './datagram/loop-socket.js'
+import type { DatagramSocket } from './datagram/datagram-socket.js'
+import { DatagramSocketImpl } from './datagram/datagram-socket-impl.js'
+import { LoopSocket } from './datagram/loop-socket.js'
 import {
   type AnyHandlers,
   type BindOptions,
@@ -17,14 +18,19 @@ import {
   needReusePort,
   outgoingInterface,
 } from './datagram/options.js'
-import type { DatagramSocket } from './datagram/datagram-socket.js'
-import { theEnvironment } from './runtime/environment.js'
 import { invalidOption, MillraceError } from './errors.js'
-import { raw } from './codec/framing.js'
+import {
+  bindDatagrams,
+  counters,
+  dropDatagrams,
+  errorName,
+  type SettingInit,
+} from './native/binding.js'
+import { theEnvironment } from './runtime/environment.js'
 import { type Group, groupFor } from './runtime/group.js'
 import type { Loop } from './runtime/loop.js'
-import { bindDatagrams, counters, dropDatagrams, errorName, type SettingInit } from './native/binding.js'
-import { ServerHandle } from './server/server.js'
+import { ServerImpl } from './server/server.js'
+import { onAbort, unlessAborted } from './util/abort-signal.js'
 
 /**
  * Binds a datagram socket, and calls the handlers for what comes in.
@@ -42,7 +48,7 @@ export async function bind<In = Buffer, Out = Uint8Array | string>(
   if (isSpread) needReusePort()
   // Joined before anything is waited for: loops that nobody else uses any more would be gone.
   const group = groupFor(options.loops, options.ringBytes, (owner) =>
-    owner instanceof ServerHandle ? owner.group : undefined,
+    owner instanceof ServerImpl ? owner.group : undefined,
   )
   const handlers = options as unknown as AnyHandlers
   const place = resolveDatagram(options.address).then((address) => ({ address }))
@@ -80,10 +86,10 @@ interface Bound {
 }
 
 /** Binds, and gives what is bound to its loops. */
-export async function start(plan: DatagramPlan): Promise<DatagramHandle> {
+export async function start(plan: DatagramPlan): Promise<DatagramSocketImpl> {
   const { group, settings, handlers, isSpread, loop, signal } = plan
   const bound: Bound[] = []
-  let socket: DatagramHandle
+  let socket: DatagramSocketImpl
   try {
     const place = await unlessAborted(signal, plan.place)
     const alive = group.loops.filter((loop) => !loop.isDead)
@@ -94,9 +100,9 @@ export async function start(plan: DatagramPlan): Promise<DatagramHandle> {
     const max = largest(settings.max, group.ringBytes)
     const address = bindAll(loops, plan, place, max, bound)
     const { host, dualStack } = address
-    socket = new DatagramHandle(settings, handlers, group)
+    socket = new DatagramSocketImpl(settings, handlers, group)
     const lanes = bound.map(
-      ({ loop, source, number }, at) => new DatagramLane(socket, at, loop, source, number),
+      ({ loop, source, number }, at) => new LoopSocket(socket, at, loop, source, number),
     )
     const isV6 = isIPv6(host)
     const families = { v4: !isV6 || dualStack, v6: isV6 }

@@ -1,8 +1,8 @@
 /** Connects to others. */
 
 import type { Client } from './client/client.js'
-import type { Conn } from './connection/conn.js'
-import { type ConnectDatagramOptions, connectDatagrams, isDatagram } from './datagram/connect-datagrams.js'
+import { ClientImpl } from './client/client-impl.js'
+import { Dialer } from './client/dialer.js'
 import {
   type ConnectOptions,
   type ConnectSettings,
@@ -11,13 +11,17 @@ import {
   type ReconnectingOptions,
   reconnects,
 } from './client/options.js'
-import type { Connection } from './connection/conn-impl.js'
-import type { ConnectedSocket } from './datagram/datagram-socket.js'
-import { Dialer } from './client/dialer.js'
-import { type Group, groupFor } from './runtime/group.js'
+import type { Conn } from './connection/conn.js'
+import type { ConnImpl } from './connection/conn-impl.js'
 import type { Handlers } from './connection/handlers.js'
-import { Redialer } from './client/client-impl.js'
-import { ServerHandle } from './server/server.js'
+import {
+  type ConnectDatagramOptions,
+  connectDatagrams,
+  isDatagram,
+} from './datagram/connect-datagrams.js'
+import type { ConnectedSocket } from './datagram/datagram-socket.js'
+import { type Group, groupFor } from './runtime/group.js'
+import { ServerImpl } from './server/server.js'
 
 type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<never, never, never>
 type AnyHandlers = Handlers<unknown, unknown, unknown>
@@ -39,9 +43,9 @@ export function connect<In = Buffer, Out = Uint8Array | string>(
  * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`; the last error of connecting once
  *   `reconnect.attempts` have failed; the reason of `signal`
  */
-export function connect<In = Buffer, Out = Uint8Array | string, Data = undefined>(
-  options: ReconnectingOptions<In, Out, Data>,
-): Promise<Client<In, Out, Data>>
+export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
+  options: ReconnectingOptions<In, Out, Context>,
+): Promise<Client<In, Out, Context>>
 /**
  * Connects to a TCP or Unix socket.
  *
@@ -52,16 +56,16 @@ export function connect<In = Buffer, Out = Uint8Array | string, Data = undefined
  *   several addresses of a name were tried it is the error of the first, and its `cause` an
  *   `AggregateError` of all.
  */
-export function connect<In = Buffer, Out = Uint8Array | string, Data = undefined>(
-  options: ConnectOptions<In, Out, Data>,
-): Promise<Conn<In, Out, Data>>
+export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
+  options: ConnectOptions<In, Out, Context>,
+): Promise<Conn<In, Out, Context>>
 export async function connect(given: unknown): Promise<unknown> {
   if (isDatagram(given)) return connectDatagrams(given)
   const options = given as AnyOptions
   const settings = checkConnect(options)
   const handlers = options as unknown as AnyHandlers
   if (reconnects(options)) {
-    const client = new Redialer(settings, checkClient(options, settings), options, () =>
+    const client = new ClientImpl(settings, checkClient(options, settings), options, () =>
       groupOf(options, settings),
     )
     return client.start()
@@ -79,15 +83,15 @@ export async function connect(given: unknown): Promise<unknown> {
 function groupOf(options: AnyOptions, { loop }: ConnectSettings): Group {
   return groupFor(loop ?? options.loops, options.ringBytes, (owner) => {
     if (owner === loop) return loop?.group
-    return owner instanceof ServerHandle ? owner.group : undefined
+    return owner instanceof ServerImpl ? owner.group : undefined
   })
 }
 
 /** Makes one connection. */
-function once(settings: ConnectSettings, handlers: AnyHandlers, group: Group): Promise<Connection> {
+function once(settings: ConnectSettings, handlers: AnyHandlers, group: Group): Promise<ConnImpl> {
   return new Promise((resolve, reject) => {
     const life = {
-      opened(conn: Connection, thrown: Error | undefined) {
+      opened(conn: ConnImpl, thrown: Error | undefined) {
         if (thrown === undefined) resolve(conn)
         else reject(thrown)
         return true

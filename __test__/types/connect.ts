@@ -23,17 +23,17 @@ export async function connection(server: Server<Ping, string, number>): Promise<
   const conn = await connect({
     to: 'tcp://127.0.0.1:9000',
     codec: json<Ping, string>(lengthField()),
-    data: (peer) => ({ from: peer.remote }),
+    context: (peer) => ({ from: peer.remote }),
     open(conn) {
       expect<Equal<typeof conn, Conn<Ping, string, { from: string }>>>()
     },
     message(conn, ping) {
       expect<Equal<typeof ping, Ping>>()
-      conn.write(conn.data.from)
+      conn.write(conn.context.from)
     },
     close(conn, error) {
       expect<Equal<typeof error, Error | undefined>>()
-      expect<Equal<typeof conn.data, { from: string }>>()
+      expect<Equal<typeof conn.context, { from: string }>>()
     },
     timeout: 1000,
     signal: new AbortController().signal,
@@ -60,13 +60,13 @@ export async function client(): Promise<void> {
   await using client = await connect({
     to: 'tcp://127.0.0.1:9000',
     codec: json<Ping, string>(lengthField()),
-    data: () => 7,
+    context: () => 7,
     reconnect: { min: 1, max: 10, factor: 1.5, jitter: 0, attempts: 3 },
     offline: 'queue',
     maxOffline: 1024,
     message(conn, ping) {
       expect<Equal<typeof ping, Ping>>()
-      expect<Equal<typeof conn.data, number>>()
+      expect<Equal<typeof conn.context, number>>()
     },
     state(client) {
       expect<Equal<typeof client, Client<Ping, string, number>>>()

@@ -35,13 +35,13 @@ const bytes = serve({
   },
   message(conn, chunk) {
     expect<Equal<typeof chunk, Buffer>>()
-    expect<Equal<typeof conn.data, undefined>>()
+    expect<Equal<typeof conn.context, undefined>>()
     conn.write(chunk)
     conn.write('text')
     // @ts-expect-error a number is no message
     conn.write(1)
     // @ts-expect-error there is no data
-    conn.data.hits++
+    conn.context.hits++
   },
   drain(conn) {
     conn.resume()

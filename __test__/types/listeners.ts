@@ -4,9 +4,9 @@ import {
   type Conn,
   defineCodec,
   type KeepAlive,
-  type ListenerHandle,
+  type ListenEntry,
+  type Listener,
   type ListenerSpec,
-  type ListenSpec,
   lengthField,
   listener,
   type Server,
@@ -48,18 +48,18 @@ export async function beside(): Promise<void> {
       },
     ],
     codec: pings,
-    data: () => ({ hits: 0 }),
-    message: (conn, ping) => void conn.write(`${ping.id} ${conn.data.hits}`),
+    context: () => ({ hits: 0 }),
+    message: (conn, ping) => void conn.write(`${ping.id} ${conn.context.hits}`),
   })
   expect<Equal<typeof server, Server<Ping, string, { hits: number }>>>()
   const handle = await server.listen('tcp://127.0.0.1:0')
-  expect<Equal<typeof handle, ListenerHandle<Ping, string, { hits: number }>>>()
+  expect<Equal<typeof handle, Listener<Ping, string, { hits: number }>>>()
   handle.broadcast('all')
   // @ts-expect-error no Ping goes out
   handle.broadcast({ id: 1 })
   const [first] = server.listeners
   for (const conn of first ?? []) {
-    expect<Equal<typeof conn.data, unknown>>()
+    expect<Equal<typeof conn.context, unknown>>()
     // @ts-expect-error nobody knows what it takes
     conn.write('hello')
   }
@@ -77,19 +77,19 @@ export async function own(server: Server<Ping, string, number>): Promise<void> {
   const spec = listener({
     address: 'tcp://127.0.0.1:0',
     codec: words,
-    data: (peer) => ({ from: peer.remote }),
+    context: (peer) => ({ from: peer.remote }),
     message(conn, word) {
       expect<Equal<typeof word, string>>()
       expect<Equal<typeof conn, Conn<string, string, { from: string }>>>()
-      conn.write(conn.data.from)
+      conn.write(conn.context.from)
       // @ts-expect-error no Ping goes out
       conn.write({ id: 1 })
     },
   })
   expect<Equal<typeof spec, ListenerSpec<string, string, { from: string }>>>()
   const handle = await server.listen(spec)
-  expect<Equal<typeof handle, ListenerHandle<string, string, { from: string }>>>()
-  for (const conn of handle) expect<Equal<typeof conn.data, { from: string }>>()
+  expect<Equal<typeof handle, Listener<string, string, { from: string }>>>()
+  for (const conn of handle) expect<Equal<typeof conn.context, { from: string }>>()
   const chunks = listener({
     address: 'unix:///tmp/a',
     message: (conn, chunk) => void conn.write(chunk),
@@ -110,7 +110,7 @@ export async function own(server: Server<Ping, string, number>): Promise<void> {
 /** Options are typed where they are kept. */
 export async function options(
   conn: Conn,
-  spec: ListenSpec<Ping, string, undefined>,
+  spec: ListenEntry<Ping, string, undefined>,
 ): Promise<void> {
   const keepAlive: KeepAlive = { idle: 1000, interval: 1000, count: 3 }
   const socket: SocketOptions = { noDelay: true, keepAlive, linger: 0, dscp: 46 }

@@ -30,7 +30,7 @@ export async function server(): Promise<void> {
   await using server = await serve({
     listen: ['tcp://127.0.0.1:0', 'tcp://[::1]:0'],
     codec: json<Ping, string>(lengthField()),
-    data: () => ({ hits: 0 }),
+    context: () => ({ hits: 0 }),
     loops: 2,
     signal: new AbortController().signal,
   })

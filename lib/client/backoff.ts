@@ -1,7 +1,7 @@
 /** How long to wait between tries. */
 
-import { whole } from '../util/checks.js'
 import { invalidOption, MillraceError } from '../errors.js'
+import { whole } from '../util/checks.js'
 
 /** How long to wait before the next try. */
 export interface ReconnectOptions {

@@ -1,25 +1,25 @@
 /** A client that connects again: one connection after the other, and what is written between them. */
 
+import { encodeFrame } from '../codec/framing.js'
+import { FrameWriter } from '../codec/writer.js'
+import { type Deferred, deferred, Rest } from '../connection/cold-state.js'
+import type { Conn } from '../connection/conn.js'
+import type { ConnImpl } from '../connection/conn-impl.js'
+import type { Handlers } from '../connection/handlers.js'
+import { MillraceError, toError } from '../errors.js'
+import type { Group } from '../runtime/group.js'
 import { onAbort } from '../util/abort-signal.js'
 import { hasHeld, waitBefore } from './backoff.js'
 import type { Client, ClientState } from './client.js'
-import type { Conn } from '../connection/conn.js'
+import { Dialer, type DialObserver, reporter } from './dialer.js'
 import type { ClientSettings, ConnectSettings, ReconnectingOptions } from './options.js'
-import type { Connection } from '../connection/conn-impl.js'
-import { Dialer, type Life, reporter } from './dialer.js'
-import { MillraceError, toError } from '../errors.js'
-import { type Deferred, deferred, Rest } from '../connection/cold-state.js'
-import { encodeFrame } from '../codec/framing.js'
-import type { Group } from '../runtime/group.js'
-import type { Handlers } from '../connection/handlers.js'
-import { FrameWriter } from '../codec/writer.js'
 
 function closedSoon(): MillraceError {
   return new MillraceError('ERR_CLOSED', 'the peer closed each connection soon after it was made')
 }
 
 /** The one implementation of `Client`. */
-export class Redialer implements Client<unknown, unknown, unknown>, Life {
+export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserver {
   readonly #settings: ConnectSettings
   readonly #own: ClientSettings
   readonly #handlers: Handlers<unknown, unknown, unknown>
@@ -28,7 +28,7 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
   readonly #acquire: () => Group
   #group: Group | undefined
   #dialer: Dialer | undefined
-  #conn: Connection | undefined
+  #conn: ConnImpl | undefined
   #state: ClientState = 'connecting'
   /** Tries in a row that failed, or whose connection did not hold. */
   #failures = 0
@@ -127,7 +127,7 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
     reporter.run(this.#handlers, () => this.#onState?.(told))
   }
 
-  opened(conn: Connection, thrown: Error | undefined): boolean {
+  opened(conn: ConnImpl, thrown: Error | undefined): boolean {
     if (thrown !== undefined) {
       // Its end follows, and the next try.
       this.#lastError = thrown
@@ -144,7 +144,7 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
     return true
   }
 
-  #flush(conn: Connection): void {
+  #flush(conn: ConnImpl): void {
     const queue = this.#queue
     // What `open` has ended or destroyed takes nothing more.
     if (queue === undefined || conn.readyState !== 'open') return
@@ -239,8 +239,8 @@ export class Redialer implements Client<unknown, unknown, unknown>, Life {
     else conn.destroy(reason === undefined ? undefined : toError(reason))
   }
 
-  /** The connection, also while its `data` or `open` runs. */
-  get #current(): Connection | undefined {
+  /** The connection, also while its `context` or `open` runs. */
+  get #current(): ConnImpl | undefined {
     return this.#conn ?? this.#dialer?.conn
   }
 

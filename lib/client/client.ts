@@ -10,13 +10,13 @@ export type ClientState = 'connecting' | 'open' | 'waiting' | 'closed'
  *
  * @typeParam In the messages it gives
  * @typeParam Out the messages it takes
- * @typeParam Data what `data` made for each connection
+ * @typeParam Context what `context` made for each connection
  */
-export interface Client<In = Buffer, Out = Uint8Array | string, Data = undefined>
+export interface Client<In = Buffer, Out = Uint8Array | string, Context = undefined>
   extends AsyncDisposable {
   readonly state: ClientState
   /** The connection that is open. */
-  readonly conn: Conn<In, Out, Data> | undefined
+  readonly conn: Conn<In, Out, Context> | undefined
   /** Which try since a connection last held this is, or is waited for, from 1 on; 0 while there is one. */
   readonly attempt: number
   /** While `waiting`: when it tries again, in milliseconds as of `Date.now()`. */

@@ -2,15 +2,15 @@
 
 import { type LocalAddress, type StreamAddress, unixName } from '../address/address.js'
 import { nativeError, systemError } from '../connection/close-error.js'
-import { theEnvironment } from '../runtime/environment.js'
 import { MillraceError } from '../errors.js'
-import type { Group } from '../runtime/group.js'
-import { profileNumber } from './profile-cache.js'
-import type { Loop } from '../runtime/loop.js'
 import { cancelConnect, connect, type DialInit } from '../native/binding.js'
-import type { ConnSettings } from '../server/options.js'
 import { KIND_DESTROY } from '../native/record.js'
-import type { Source } from '../runtime/origin.js'
+import { theEnvironment } from '../runtime/environment.js'
+import type { Group } from '../runtime/group.js'
+import type { Loop } from '../runtime/loop.js'
+import type { Origin } from '../runtime/origin.js'
+import type { ConnSettings } from '../server/options.js'
+import { profileNumber } from './profile-cache.js'
 
 /** What all tries of one `connect` share. */
 export interface AttemptPlan {
@@ -29,18 +29,18 @@ export interface AttemptPlan {
 export interface AttemptOwner {
   /** The peer has taken it: an `OPEN` record, whose payload begins at `at`. */
   attemptOpened(
-    attempt: Attempt,
+    attempt: ConnectAttempt,
     slot: number,
     generation: number,
     view: DataView,
     at: number,
   ): void
   /** It failed, or was cancelled. */
-  attemptFailed(attempt: Attempt, error: MillraceError): void
+  attemptFailed(attempt: ConnectAttempt, error: MillraceError): void
 }
 
 /** It is answered exactly once, cancelled or not, and its loops have to stay until then. */
-export class Attempt implements Source {
+export class ConnectAttempt implements Origin {
   readonly #owner: AttemptOwner
   readonly #plan: AttemptPlan
   readonly #address: StreamAddress

@@ -1,29 +1,29 @@
 /** Makes one connection: tries the addresses that there are, and owns what comes of it. */
 
-import { onAbort } from '../util/abort-signal.js'
 import { addressesOf, type StreamAddress } from '../address/address.js'
-import { Attempt, type AttemptOwner, type AttemptPlan } from './connect-attempt.js'
-import type { ConnectSettings } from './options.js'
-import { Connection } from '../connection/conn-impl.js'
-import { theEnvironment } from '../runtime/environment.js'
-import { MillraceError, toError } from '../errors.js'
-import type { Group } from '../runtime/group.js'
+import { ConnImpl } from '../connection/conn-impl.js'
 import type { Handlers } from '../connection/handlers.js'
 import { type Owner, Profile } from '../connection/profile.js'
 import { Reporter } from '../connection/report.js'
+import { MillraceError, toError } from '../errors.js'
+import { theEnvironment } from '../runtime/environment.js'
+import type { Group } from '../runtime/group.js'
+import { onAbort } from '../util/abort-signal.js'
+import { type AttemptOwner, type AttemptPlan, ConnectAttempt } from './connect-attempt.js'
+import type { ConnectSettings } from './options.js'
 
 /** Milliseconds after which the next address is tried beside one that has not answered (RFC 8305). */
 const STAGGER = 250
 
 /** Who asked for the connection. Each is told once: `opened` and then `ended`, or `failed`. */
-export interface Life {
+export interface DialObserver {
   /**
    * It is there, and its `open` ran, which may have ended or destroyed it.
    *
-   * @param thrown what `open` or `data` threw: the connection is being destroyed
+   * @param thrown what `open` or `context` threw: the connection is being destroyed
    * @returns whether that is told to the user
    */
-  opened(conn: Connection, thrown: Error | undefined): boolean
+  opened(conn: ConnImpl, thrown: Error | undefined): boolean
   /** It is over. Called before its `close`. */
   ended(error: Error | undefined): void
   /** There is none. */
@@ -38,13 +38,13 @@ export class Dialer implements Owner, AttemptOwner {
   readonly #settings: ConnectSettings
   readonly #plan: AttemptPlan
   readonly #profile: Profile
-  readonly #life: Life
+  readonly #life: DialObserver
   #addresses: readonly StreamAddress[] = []
   #next = 0
   /** Asked for and not answered. */
-  readonly #pending: Attempt[] = []
+  readonly #pending: ConnectAttempt[] = []
   readonly #errors: MillraceError[] = []
-  #conn: Connection | undefined
+  #conn: ConnImpl | undefined
   /** It is opened, failed or given up. */
   #isSettled = false
   /** There is no connection any more. */
@@ -61,7 +61,7 @@ export class Dialer implements Owner, AttemptOwner {
     settings: ConnectSettings,
     handlers: Handlers<unknown, unknown, unknown>,
     group: Group,
-    life: Life,
+    life: DialObserver,
     isRefed = true,
   ) {
     this.#settings = settings
@@ -75,8 +75,8 @@ export class Dialer implements Owner, AttemptOwner {
     this.#plan = { group, loop, local, device, paused, conn }
   }
 
-  /** The connection, from before its `data` and `open` run until it is closed. */
-  get conn(): Connection | undefined {
+  /** The connection, from before its `context` and `open` run until it is closed. */
+  get conn(): ConnImpl | undefined {
     return this.#conn
   }
 
@@ -119,7 +119,7 @@ export class Dialer implements Owner, AttemptOwner {
     clearTimeout(this.#stagger)
     const address = this.#addresses[this.#next++]
     if (address === undefined) return
-    const attempt = new Attempt(this, this.#plan, address)
+    const attempt = new ConnectAttempt(this, this.#plan, address)
     this.#pending.push(attempt)
     if (this.#next < this.#addresses.length) {
       this.#stagger = setTimeout(() => this.#tryNext(), STAGGER)
@@ -132,11 +132,11 @@ export class Dialer implements Owner, AttemptOwner {
     }
   }
 
-  #forget(attempt: Attempt): void {
+  #forget(attempt: ConnectAttempt): void {
     this.#pending.splice(this.#pending.indexOf(attempt), 1)
   }
 
-  attemptFailed(attempt: Attempt, error: MillraceError): void {
+  attemptFailed(attempt: ConnectAttempt, error: MillraceError): void {
     this.#forget(attempt)
     if (this.#isSettled) {
       this.#leave()
@@ -162,7 +162,7 @@ export class Dialer implements Owner, AttemptOwner {
   }
 
   attemptOpened(
-    attempt: Attempt,
+    attempt: ConnectAttempt,
     slot: number,
     generation: number,
     view: DataView,
@@ -177,7 +177,7 @@ export class Dialer implements Owner, AttemptOwner {
     }
     this.#settle()
     const { loop } = attempt
-    const conn = new Connection(loop, slot, generation, this.#profile, view, at)
+    const conn = new ConnImpl(loop, slot, generation, this.#profile, view, at)
     if (this.#plan.paused) conn.beginHeld()
     this.#conn = conn
     loop.slots[slot] = conn
@@ -254,7 +254,7 @@ export class Dialer implements Owner, AttemptOwner {
 
   add(): void {}
 
-  closed(conn: Connection, error: Error | undefined): void {
+  closed(conn: ConnImpl, error: Error | undefined): void {
     this.#conn = undefined
     this.#life.ended(error)
     if (conn.profile.handlers.close !== undefined || error !== this.#thrown || error === undefined)
@@ -262,7 +262,7 @@ export class Dialer implements Owner, AttemptOwner {
     this.#over()
   }
 
-  report(error: Error, conn?: Connection): void {
+  report(error: Error, conn?: ConnImpl): void {
     reporter.report(this.#profile.handlers, error, conn)
   }
 }

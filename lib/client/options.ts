@@ -1,15 +1,17 @@
 /** What `connect` takes, checked in one place. */
 
-import { type Destination, destination, type LocalAddress, localAddress } from '../address/address.js'
-import { type Backoff, checkBackoff, type ReconnectOptions } from './backoff.js'
-import { oneOf, whole } from '../util/checks.js'
-import type { Client } from './client.js'
+import {
+  type Destination,
+  destination,
+  type LocalAddress,
+  localAddress,
+} from '../address/address.js'
 import type { Codec } from '../codec/codec.js'
-import type { Conn } from '../connection/conn.js'
-import { Connection } from '../connection/conn-impl.js'
-import { invalidOption, MillraceError } from '../errors.js'
 import { raw } from '../codec/framing.js'
+import type { Conn } from '../connection/conn.js'
+import { ConnImpl } from '../connection/conn-impl.js'
 import type { Handlers } from '../connection/handlers.js'
+import { invalidOption, MillraceError } from '../errors.js'
 import type { Loop } from '../runtime/loop.js'
 import {
   CONN_NAMES,
@@ -24,10 +26,13 @@ import {
 } from '../server/options.js'
 import type { Server } from '../server/server.js'
 import { checkKind, dialPairs, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
+import { oneOf, whole } from '../util/checks.js'
+import { type Backoff, checkBackoff, type ReconnectOptions } from './backoff.js'
+import type { Client } from './client.js'
 
 /** What `connect` takes: handlers, and the options here. */
-export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Data = undefined>
-  extends Handlers<In, Out, Data>,
+export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
+  extends Handlers<In, Out, Context>,
     ConnOptions<In, Out> {
   /**
    * Whom to connect to. `tcp://host:port`: a host may be an IPv4 address, an IPv6 address in
@@ -71,8 +76,8 @@ export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Data = u
 }
 
 /** What `connect` takes for a client that connects again. */
-export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Data = undefined>
-  extends Omit<ConnectOptions<In, Out, Data>, 'reconnect'> {
+export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
+  extends Omit<ConnectOptions<In, Out, Context>, 'reconnect'> {
   /** Connect again when connecting fails, or when a connection is lost. `true`: by the defaults. */
   reconnect: true | ReconnectOptions
   /**
@@ -84,7 +89,7 @@ export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Dat
   /** Bytes that wait for a connection, over which `client.write` throws `ERR_WRITE_BUFFER_FULL`. Default 1 MiB. */
   maxOffline?: number
   /** `client.state` has changed. */
-  state?(client: Client<In, Out, Data>): void
+  state?(client: Client<In, Out, Context>): void
 }
 
 /** The options of `connect`, complete and checked. */
@@ -187,7 +192,7 @@ function checkLocal(local: unknown, { kind }: Destination): LocalAddress | undef
 /** The loop of a connection that `loop` names. */
 export function checkLoop(conn: unknown): Loop | undefined {
   if (conn === undefined) return undefined
-  if (!(conn instanceof Connection) || conn.readyState === 'closed')
+  if (!(conn instanceof ConnImpl) || conn.readyState === 'closed')
     throw invalidOption('loop', 'an open connection', conn)
   return conn.itsLoop
 }

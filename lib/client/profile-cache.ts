@@ -1,8 +1,8 @@
 /** What dialled connections are held to, as the native half keeps it: told once, and a number from then on. */
 
-import { theEnvironment } from '../runtime/environment.js'
 import { type Framing, isFixed, toNative } from '../codec/framing.js'
 import { createProfile, dropProfiles } from '../native/binding.js'
+import { theEnvironment } from '../runtime/environment.js'
 import { type ConnSettings, profileInit } from '../server/options.js'
 
 /** As many as are kept; then all are forgotten, and told anew as they come. */

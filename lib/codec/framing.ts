@@ -1,10 +1,10 @@
 /** What the loop cuts a stream into, and the codecs of whole frames that name it. */
 
-import { checkNames } from '../util/checks.js'
-import type { Codec } from './codec.js'
 import { isThenable } from '../connection/writing.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import { checkFraming, type FramingInit } from '../native/binding.js'
+import { checkNames } from '../util/checks.js'
+import type { Codec } from './codec.js'
 import type { Reader } from './reader.js'
 import { FrameWriter, type Writer } from './writer.js'
 

@@ -1,11 +1,11 @@
 /** Drives a codec without a socket, for tests of codecs. */
 
-import { type Codec, SWALLOWED } from './codec.js'
 import { emptyMessage, isAsync, notConsumed } from '../connection/reading.js'
 import { isThenable } from '../connection/writing.js'
 import { MillraceError } from '../errors.js'
-import { toNative } from './framing.js'
 import { cutStream } from '../native/binding.js'
+import { type Codec, SWALLOWED } from './codec.js'
+import { toNative } from './framing.js'
 import { readerOver } from './reader.js'
 
 /** What a codec makes of a stream. */

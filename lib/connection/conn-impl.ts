@@ -1,25 +1,25 @@
 /** The one implementation of `Conn`: two halves, and a life. */
 
 import { formatEndpoint, readEndpoints } from '../address/address.js'
-import { closeError } from './close-error.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
+import { MillraceError } from '../errors.js'
+import { bytesReceived } from '../native/binding.js'
+import { CLOSE_RECEIVED } from '../native/record.js'
+import type { Loop } from '../runtime/loop.js'
+import type { SocketOptions } from '../socket/socket-options.js'
+import { closeError } from './close-error.js'
+import { unawaited } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
 import { CLOSED, DESTROYED, ENDED, FAILED, PULLED, UNREFED } from './flags.js'
 import { change, changes, read } from './live-options.js'
+import type { Profile } from './profile.js'
 import { Reading } from './reading.js'
 import { isThenable } from './writing.js'
-import { MillraceError } from '../errors.js'
-import { unawaited } from './cold-state.js'
-import type { Loop } from '../runtime/loop.js'
-import { bytesReceived } from '../native/binding.js'
-import type { Profile } from './profile.js'
-import { CLOSE_RECEIVED } from '../native/record.js'
-import type { SocketOptions } from '../socket/socket-options.js'
 
 /** See {@link Conn}. What it does not name is for the loop and the server. */
-export class Connection extends Reading implements Conn<unknown, unknown, unknown> {
+export class ConnImpl extends Reading implements Conn<unknown, unknown, unknown> {
   readonly id: number
-  data: unknown = undefined
+  context: unknown = undefined
   readonly #ip: number | string
   readonly #port: number
   readonly #local: string
@@ -84,25 +84,25 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
     return this.eventLoop
   }
 
-  /** The loop has it, and so have we. What `data` or `open` threw. */
+  /** The loop has it, and so have we. What `context` or `open` threw. */
   opened(): Error | undefined {
     const { profile } = this
     this.eventLoop.environment.hold(1)
     profile.owner.add(this)
     try {
       if (profile.codecOf !== undefined) this.currentCodec = profile.codecFor(this)
-      const { data } = profile.handlers
-      if (data !== undefined) {
-        const made: unknown = data(this)
+      const { context } = profile.handlers
+      if (context !== undefined) {
+        const made: unknown = context(this)
         if (isThenable(made)) {
           // Its outcome is of no interest any more.
           made.then(undefined, () => {})
           throw new MillraceError(
-            'ERR_DATA_ASYNC',
-            'data returned a promise; it has to be synchronous',
+            'ERR_CONTEXT_ASYNC',
+            'context returned a promise; it has to be synchronous',
           )
         }
-        this.data = made
+        this.context = made
       }
       const result = profile.handlers.open?.(this)
       if (isThenable(result)) this.track(result)
@@ -196,9 +196,9 @@ export class Connection extends Reading implements Conn<unknown, unknown, unknow
 }
 
 // For `console.log`: what a user would ask for.
-Object.defineProperty(Connection.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: Connection): object {
-    const { id, remote, local, readyState, data } = this
-    return { id, remote, local, readyState, data }
+Object.defineProperty(ConnImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: ConnImpl): object {
+    const { id, remote, local, readyState, context } = this
+    return { id, remote, local, readyState, context }
   },
 })

@@ -15,9 +15,9 @@ export type ReadyState = 'open' | 'ending' | 'closed'
  *
  * @typeParam In the messages it gives
  * @typeParam Out the messages it takes
- * @typeParam Data what `data` made for it
+ * @typeParam Context what `context` made for it
  */
-export interface Conn<In = Buffer, Out = Uint8Array | string, Data = undefined>
+export interface Conn<In = Buffer, Out = Uint8Array | string, Context = undefined>
   extends AsyncIterable<In>,
     AsyncDisposable {
   /** Unique in this JavaScript environment and never used again. */
@@ -28,8 +28,8 @@ export interface Conn<In = Buffer, Out = Uint8Array | string, Data = undefined>
   readonly remote: string
   /** Our address. */
   readonly local: string
-  /** Yours: what `data` made. */
-  data: Data
+  /** Yours: what `context` made. */
+  context: Context
   /**
    * The codec. With `raw` framing another one may be assigned, to go on in another protocol with the
    * next undecoded byte; any other framing is for life (`ERR_INVALID_OPTION`).

@@ -1,7 +1,7 @@
 /** What a user of a server writes: functions, all of them optional. */
 
-import type { Conn } from './conn.js'
 import type { MillraceError } from '../errors.js'
+import type { Conn } from './conn.js'
 
 /** Who connected, before there is a connection to speak of. */
 export interface Peer {
@@ -11,7 +11,7 @@ export interface Peer {
   readonly local: string
 }
 
-/** Not a promise: `data` answers at once. */
+/** Not a promise: `context` answers at once. */
 type Immediate<T> = T & (T extends PromiseLike<unknown> ? never : unknown)
 
 /**
@@ -21,28 +21,28 @@ type Immediate<T> = T & (T extends PromiseLike<unknown> ? never : unknown)
  * A throw in one of them, or a promise of theirs that rejects, destroys that one connection; its
  * `close` gets the error, or without one `error` does, or without both the process's warnings.
  */
-export interface Handlers<In, Out, Data> {
+export interface Handlers<In, Out, Context> {
   /**
-   * Makes `conn.data` for a new connection. Synchronous: a promise is refused with `ERR_DATA_ASYNC`.
+   * Makes `conn.context` for a new connection. Synchronous: a promise is refused with `ERR_CONTEXT_ASYNC`.
    *
-   * Its result types `conn.data` in all handlers; write it before them, for TypeScript infers from
+   * Its result types `conn.context` in all handlers; write it before them, for TypeScript infers from
    * top to bottom.
    */
-  data?: (peer: Peer) => Immediate<Data>
+  context?: (peer: Peer) => Immediate<Context>
   /** A connection is there. What it writes goes out first. Messages do not wait for its promise. */
-  open?(conn: Conn<In, Out, Data>): unknown
+  open?(conn: Conn<In, Out, Context>): unknown
   /**
    * A message. A promise is not awaited before the next message, but the connection stays until it
    * settles. Without this handler messages are pulled with `for await (const message of conn)`.
    */
-  message?(conn: Conn<In, Out, Data>, message: In): unknown
+  message?(conn: Conn<In, Out, Context>, message: In): unknown
   /** After `write` said `false`: there is room again. Exactly once for each such episode. */
-  drain?(conn: Conn<In, Out, Data>): unknown
+  drain?(conn: Conn<In, Out, Context>): unknown
   /**
    * The end, whatever ended it. `error` is undefined after a local `end` or a peer's FIN in good
    * order.
    */
-  close?(conn: Conn<In, Out, Data>, error?: Error): unknown
+  close?(conn: Conn<In, Out, Context>, error?: Error): unknown
   /** What belongs to no `close`: accepting failed, a loop was lost, a throw with no `close` to tell. */
-  error?(error: MillraceError | Error, conn?: Conn<In, Out, Data>): unknown
+  error?(error: MillraceError | Error, conn?: Conn<In, Out, Context>): unknown
 }

@@ -1,10 +1,7 @@
 /** The options of a connection's socket, changed and read while it is open. */
 
-import { systemError } from './close-error.js'
 import { MillraceError } from '../errors.js'
-import type { Loop } from '../runtime/loop.js'
 import { getSocketOption, hasSocketOption, setSocketOptions } from '../native/binding.js'
-import type { Handle } from '../runtime/outbound.js'
 import {
   OPTION_DSCP,
   OPTION_KEEP_ALIVE,
@@ -18,6 +15,8 @@ import {
   OPTION_SEND_BUFFER,
   OPTION_USER_TIMEOUT,
 } from '../native/record.js'
+import type { Loop } from '../runtime/loop.js'
+import type { Handle } from '../runtime/outbound.js'
 import {
   checkKind,
   type KeepAlive,
@@ -25,6 +24,7 @@ import {
   type SocketOptions,
   socketPairs,
 } from '../socket/socket-options.js'
+import { systemError } from './close-error.js'
 
 /** The loop has no such connection any more. */
 const GONE = -1

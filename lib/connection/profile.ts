@@ -2,20 +2,20 @@
 
 import { type Endpoint, formatEndpoint } from '../address/address.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
-import type { Connection } from './conn-impl.js'
-import { MillraceError } from '../errors.js'
 import type { Framing } from '../codec/framing.js'
-import type { Handlers, Peer } from './handlers.js'
+import { MillraceError } from '../errors.js'
 import type { ConnSettings } from '../server/options.js'
+import type { ConnImpl } from './conn-impl.js'
+import type { Handlers, Peer } from './handlers.js'
 
 /** Whose connections they are. */
 export interface Owner {
   /** One is there. */
-  add(conn: Connection): void
+  add(conn: ConnImpl): void
   /** One is gone: tells its `close`. */
-  closed(conn: Connection, error: Error | undefined): void
+  closed(conn: ConnImpl, error: Error | undefined): void
   /** Tells what no `close` tells. */
-  report(error: Error, conn?: Connection): void
+  report(error: Error, conn?: ConnImpl): void
 }
 
 /** What every connection reads at every message: kept flat. */

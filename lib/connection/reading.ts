@@ -1,23 +1,13 @@
 /** The reading half of a connection: delivers messages in order, or keeps them until they are pulled. */
 
-import { closeError } from './close-error.js'
 import { SWALLOWED } from '../codec/codec.js'
-import {
-  CLOSED,
-  DESTROYED,
-  DRAINING,
-  ENDED,
-  EOF,
-  HELD,
-  PAUSED,
-  PULLED,
-  PULLING,
-} from './flags.js'
-import { isThenable, Writing } from './writing.js'
-import { MillraceError } from '../errors.js'
-import { deferred, Parked, Rest } from './cold-state.js'
 import { type FrameReader, readerOver } from '../codec/reader.js'
+import { MillraceError } from '../errors.js'
 import { KIND_PAUSE, KIND_RESUME, REASON_DRAINING, REASON_NONE } from '../native/record.js'
+import { closeError } from './close-error.js'
+import { deferred, Parked, Rest } from './cold-state.js'
+import { CLOSED, DESTROYED, DRAINING, ENDED, EOF, HELD, PAUSED, PULLED, PULLING } from './flags.js'
+import { isThenable, Writing } from './writing.js'
 
 /** What a connection does with what comes in. */
 export abstract class Reading extends Writing {

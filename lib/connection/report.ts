@@ -1,17 +1,17 @@
 /** Where errors go: to `close`, to `error`, or to the process's warnings. */
 
-import { isThenable } from './writing.js'
-import type { Connection } from './conn-impl.js'
 import { toError } from '../errors.js'
-import type { Handlers } from './handlers.js'
 import { Warnings } from '../util/warnings.js'
+import type { ConnImpl } from './conn-impl.js'
+import type { Handlers } from './handlers.js'
+import { isThenable } from './writing.js'
 
 /** Tells errors that belong to no `close`. */
 export class Reporter {
   readonly #warnings = new Warnings()
 
   /** Tells the end of a connection. An error that its user's code threw does not go unseen. */
-  closed(conn: Connection, error: Error | undefined): void {
+  closed(conn: ConnImpl, error: Error | undefined): void {
     const { handlers } = conn.profile
     if (handlers.close !== undefined) {
       this.run(handlers, () => handlers.close?.(conn, error), conn)
@@ -24,7 +24,7 @@ export class Reporter {
   run(
     handlers: Handlers<unknown, unknown, unknown>,
     handler: () => unknown,
-    conn?: Connection,
+    conn?: ConnImpl,
   ): void {
     try {
       const result = handler()
@@ -36,7 +36,7 @@ export class Reporter {
   }
 
   /** Tells what no `close` tells: to `error`, or as a warning. */
-  report(handlers: Handlers<unknown, unknown, unknown>, error: Error, conn?: Connection): void {
+  report(handlers: Handlers<unknown, unknown, unknown>, error: Error, conn?: ConnImpl): void {
     if (handlers.error === undefined) {
       this.#warnings.warn(error)
       return

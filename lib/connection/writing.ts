@@ -1,13 +1,13 @@
 /** The writing half of a connection. */
 
 import type { Codec } from '../codec/codec.js'
-import { ASKED, CLOSED, DESTROYED, ENDED, FAILED } from './flags.js'
 import { MillraceError, toError } from '../errors.js'
-import { Extras } from './cold-state.js'
-import type { Loop } from '../runtime/loop.js'
 import { bytesSent } from '../native/binding.js'
-import type { Profile } from './profile.js'
 import { KIND_ASK, KIND_DESTROY, KIND_END, KIND_FLUSH } from '../native/record.js'
+import type { Loop } from '../runtime/loop.js'
+import { Extras } from './cold-state.js'
+import { ASKED, CLOSED, DESTROYED, ENDED, FAILED } from './flags.js'
+import type { Profile } from './profile.js'
 
 /** Counts of sent bytes cross as their low 32 bits. */
 const WRAP = 2 ** 32

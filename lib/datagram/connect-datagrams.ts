@@ -8,20 +8,15 @@ import {
   type TcpAddress,
 } from '../address/address.js'
 import { start } from '../bind.js'
-import { whole } from '../util/checks.js'
-import type { Conn } from '../connection/conn.js'
 import { checkLoop } from '../client/options.js'
-import {
-  type AnyHandlers,
-  type BindOptions,
-  CONNECTED_NAMES,
-  checkBind,
-} from './options.js'
-import type { ConnectedSocket, DatagramHandlers } from './datagram-socket.js'
-import { invalidOption, MillraceError } from '../errors.js'
 import { raw } from '../codec/framing.js'
+import type { Conn } from '../connection/conn.js'
+import { invalidOption, MillraceError } from '../errors.js'
 import { groupFor } from '../runtime/group.js'
-import { ServerHandle } from '../server/server.js'
+import { ServerImpl } from '../server/server.js'
+import { whole } from '../util/checks.js'
+import type { ConnectedSocket, DatagramHandlers } from './datagram-socket.js'
+import { type AnyHandlers, type BindOptions, CONNECTED_NAMES, checkBind } from './options.js'
 
 /** What `connect` takes for a datagram socket: handlers, and the options here. */
 export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
@@ -83,7 +78,7 @@ export async function connectDatagrams(
   // Joined before anything is waited for: loops that nobody else uses any more would be gone.
   const group = groupFor(loop ?? loops, options.ringBytes, (owner) => {
     if (owner === loop) return loop?.group
-    return owner instanceof ServerHandle ? owner.group : undefined
+    return owner instanceof ServerImpl ? owner.group : undefined
   })
   const handlers = options as unknown as AnyHandlers
   const place = within(timeout, peerOf(to), options.to).then((peer) => ({

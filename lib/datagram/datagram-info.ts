@@ -16,7 +16,7 @@ export interface DatagramInfo {
 }
 
 /** The one implementation: numbers, of which text is made only when somebody asks. */
-export class Peer implements DatagramInfo {
+export class DatagramInfoImpl implements DatagramInfo {
   /** The family, and the port above it. */
   readonly head: number
   /** The bytes of the address, as they stand in memory. */
@@ -64,28 +64,28 @@ export class Peer implements DatagramInfo {
 }
 
 // For `console.log`: its fields say nothing.
-Object.defineProperty(Peer.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: Peer): object {
+Object.defineProperty(DatagramInfoImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: DatagramInfoImpl): object {
     const { remote, truncated } = this
     return { remote, truncated }
   },
 })
 
 /** The other end of a connected socket: the kernel knows it. */
-export const CONNECTED: Peer = new Peer(new Int32Array(6), 0, false, -1)
+export const CONNECTED: DatagramInfoImpl = new DatagramInfoImpl(new Int32Array(6), 0, false, -1)
 
 /** Addresses that are kept parsed. */
 const KEPT = 1024
 
 /** Addresses given as text, parsed once as long as there are not too many. */
-export class Peers {
-  readonly #parsed = new Map<string, Peer>()
+export class DestinationCache {
+  readonly #parsed = new Map<string, DatagramInfoImpl>()
 
   /** @throws `ERR_INVALID_ADDRESS` */
-  parse(text: string): Peer {
+  parse(text: string): DatagramInfoImpl {
     let peer = this.#parsed.get(text)
     if (peer === undefined) {
-      peer = new Peer(endpointWords(text), 0, false, -1)
+      peer = new DatagramInfoImpl(endpointWords(text), 0, false, -1)
       if (this.#parsed.size >= KEPT) this.#parsed.clear()
       this.#parsed.set(text, peer)
     }

@@ -1,12 +1,27 @@
 /** The one implementation of `DatagramSocket`. */
 
-import { byte, onOff } from '../util/checks.js'
 import { SWALLOWED } from '../codec/codec.js'
+import { type FrameReader, readerOver } from '../codec/reader.js'
+import { type Deferred, deferred } from '../connection/cold-state.js'
 import { isAsync, notConsumed } from '../connection/reading.js'
 import { isThenable } from '../connection/writing.js'
-import type { DatagramLane } from './loop-socket.js'
-import { DatagramLanes } from './loop-sockets.js'
-import { DatagramMemberships } from './memberships.js'
+import { MillraceError, toError } from '../errors.js'
+import type { SettingInit } from '../native/binding.js'
+import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
+import { theEnvironment } from '../runtime/environment.js'
+import type { Group } from '../runtime/group.js'
+import { byte, onOff } from '../util/checks.js'
+import { Warnings } from '../util/warnings.js'
+import {
+  CONNECTED,
+  type DatagramInfo,
+  DatagramInfoImpl,
+  DestinationCache,
+} from './datagram-info.js'
+import type { DatagramStats, MembershipOptions, Received } from './datagram-socket.js'
+import type { LoopSocket } from './loop-socket.js'
+import { LoopSockets } from './loop-sockets.js'
+import { Memberships } from './memberships.js'
 import {
   type AnyHandlers,
   type AnySocket,
@@ -18,16 +33,6 @@ import {
   outgoingInterface,
 } from './options.js'
 import { DatagramParking } from './parking.js'
-import { CONNECTED, type DatagramInfo, Peer, Peers } from './datagram-info.js'
-import type { DatagramStats, MembershipOptions, Received } from './datagram-socket.js'
-import { theEnvironment } from '../runtime/environment.js'
-import { MillraceError, toError } from '../errors.js'
-import { type Deferred, deferred } from '../connection/cold-state.js'
-import type { Group } from '../runtime/group.js'
-import type { SettingInit } from '../native/binding.js'
-import { type FrameReader, readerOver } from '../codec/reader.js'
-import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
-import { Warnings } from '../util/warnings.js'
 
 /** Which addresses a socket can send to. */
 export interface Families {
@@ -35,7 +40,7 @@ export interface Families {
   readonly v6: boolean
 }
 
-export class DatagramHandle implements AnySocket {
+export class DatagramSocketImpl implements AnySocket {
   readonly settings: DatagramSettings
   /** Datagrams that `send` dropped. */
   discarded = 0
@@ -44,12 +49,12 @@ export class DatagramHandle implements AnySocket {
   remote = ''
   #isConnected = false
   #families: Families = { v4: false, v6: false }
-  #lanes = new DatagramLanes([])
+  #lanes = new LoopSockets([])
   #max = 0
-  #memberships = new DatagramMemberships(this.#lanes, [])
+  #memberships = new Memberships(this.#lanes, [])
   readonly #group: Group
   readonly #handlers: AnyHandlers
-  readonly #peers = new Peers()
+  readonly #peers = new DestinationCache()
   readonly #warnings = new Warnings()
   readonly #isPulled: boolean
   #isPaused = false
@@ -112,8 +117,8 @@ export class DatagramHandle implements AnySocket {
     return this.#lanes.choose(CONNECTED).send(CONNECTED, message, max)
   }
 
-  #peerOf(to: DatagramInfo | string | undefined): Peer {
-    if (to instanceof Peer) return to
+  #peerOf(to: DatagramInfo | string | undefined): DatagramInfoImpl {
+    if (to instanceof DatagramInfoImpl) return to
     if (typeof to === 'string') return this.#peers.parse(to)
     throw new MillraceError(
       'ERR_INVALID_ADDRESS',
@@ -167,7 +172,13 @@ export class DatagramHandle implements AnySocket {
 
   // ---- receiving ----
 
-  receive(reader: FrameReader, memory: Buffer, at: number, end: number, from: Peer): void {
+  receive(
+    reader: FrameReader,
+    memory: Buffer,
+    at: number,
+    end: number,
+    from: DatagramInfoImpl,
+  ): void {
     if (this.#isEnded) return
     const isBehind = !this.#parking.isEmpty
     if (this.#isPaused || this.#isPulled || isBehind || !this.#isBound) {
@@ -178,7 +189,7 @@ export class DatagramHandle implements AnySocket {
   }
 
   /** The datagram's message; `undefined` if it has none. */
-  #decode(reader: FrameReader, at: number, end: number, from: Peer): unknown {
+  #decode(reader: FrameReader, at: number, end: number, from: DatagramInfoImpl): unknown {
     try {
       reader.open(at, end)
       const message = this.settings.codec.decode(reader)
@@ -195,7 +206,7 @@ export class DatagramHandle implements AnySocket {
     }
   }
 
-  #deliver(reader: FrameReader, at: number, end: number, from: Peer): void {
+  #deliver(reader: FrameReader, at: number, end: number, from: DatagramInfoImpl): void {
     const message = this.#decode(reader, at, end, from)
     if (message === undefined) return
     try {
@@ -206,11 +217,11 @@ export class DatagramHandle implements AnySocket {
     }
   }
 
-  #track(promise: PromiseLike<unknown>, from?: Peer): void {
+  #track(promise: PromiseLike<unknown>, from?: DatagramInfoImpl): void {
     promise.then(undefined, (reason: unknown) => this.report(toError(reason), from))
   }
 
-  #park(bytes: Buffer, from: Peer): void {
+  #park(bytes: Buffer, from: DatagramInfoImpl): void {
     this.#parking.push(bytes, from)
     if (this.#parking.isFull) this.#hold()
     this.#wake()
@@ -306,13 +317,13 @@ export class DatagramHandle implements AnySocket {
 
   /** What it is made of, before its loops have it. */
   starts(
-    lanes: readonly DatagramLane[],
+    lanes: readonly LoopSocket[],
     families: Families,
     max: number,
     groups: readonly SettingInit[],
   ): void {
-    this.#lanes = new DatagramLanes(lanes)
-    this.#memberships = new DatagramMemberships(this.#lanes, groups)
+    this.#lanes = new LoopSockets(lanes)
+    this.#memberships = new Memberships(this.#lanes, groups)
     this.#families = families
     this.#max = max
   }
@@ -367,7 +378,7 @@ export class DatagramHandle implements AnySocket {
   }
 
   /** Tells what closes nothing: to `error`, or as a warning. */
-  report(error: Error, info?: Peer): void {
+  report(error: Error, info?: DatagramInfoImpl): void {
     const { error: handler } = this.#handlers
     if (handler === undefined) {
       this.#warnings.warn(error)
@@ -382,7 +393,7 @@ export class DatagramHandle implements AnySocket {
     }
   }
 
-  laneClosed(lane: DatagramLane, error: Error | undefined, wasAsked: boolean): void {
+  laneClosed(lane: LoopSocket, error: Error | undefined, wasAsked: boolean): void {
     if (this.#lanes.areAlive) {
       if (error !== undefined && this.#isBound) this.#goOnWithout(lane, error, wasAsked)
       return
@@ -402,7 +413,7 @@ export class DatagramHandle implements AnySocket {
   }
 
   /** A loop was lost, and the others go on. That is told to `error`, and is not why it ends one day. */
-  #goOnWithout(lane: DatagramLane, error: Error, wasAsked: boolean): void {
+  #goOnWithout(lane: LoopSocket, error: Error, wasAsked: boolean): void {
     this.report(error)
     if (this.#isEnded) return
     this.#memberships.move(lane, (error) => this.report(error))
@@ -443,8 +454,8 @@ export class DatagramHandle implements AnySocket {
 }
 
 // For `console.log`: what a user would ask for.
-Object.defineProperty(DatagramHandle.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: DatagramHandle): object {
+Object.defineProperty(DatagramSocketImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: DatagramSocketImpl): object {
     const { address, readyState } = this
     return { address, readyState }
   },

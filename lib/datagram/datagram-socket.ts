@@ -1,8 +1,8 @@
 /** A datagram socket as its user sees it. */
 
-import type { DatagramSocketOptions } from './options.js'
-import type { DatagramInfo } from './datagram-info.js'
 import type { MillraceError } from '../errors.js'
+import type { DatagramInfo } from './datagram-info.js'
+import type { DatagramSocketOptions } from './options.js'
 
 /** A message that was pulled, and who sent it. */
 export interface Received<In> {

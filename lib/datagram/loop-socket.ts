@@ -1,13 +1,10 @@
 /** What a datagram socket has on one loop: a system's socket of its own, and what waits there. */
 
 import { formatEndpoint, readEndpoints } from '../address/address.js'
+import type { FrameReader } from '../codec/reader.js'
 import { closeError, nativeError, systemError } from '../connection/close-error.js'
-import type { DatagramHandle } from './datagram-socket-impl.js'
-import type { DatagramSocketOptions } from './options.js'
-import { Peer } from './datagram-info.js'
-import { MillraceError } from '../errors.js'
 import { type Deferred, deferred } from '../connection/cold-state.js'
-import type { Loop } from '../runtime/loop.js'
+import { MillraceError } from '../errors.js'
 import {
   type DatagramCounts,
   datagramCounts,
@@ -19,8 +16,6 @@ import {
   type SettingInit,
   setDatagrams,
 } from '../native/binding.js'
-import type { Handle } from '../runtime/outbound.js'
-import type { FrameReader } from '../codec/reader.js'
 import {
   DATAGRAM_BYTES,
   DATAGRAM_FLAGS,
@@ -34,7 +29,12 @@ import {
   TROUBLE_ERRNO,
   TROUBLE_RECEIVING,
 } from '../native/record.js'
-import type { Source } from '../runtime/origin.js'
+import type { Loop } from '../runtime/loop.js'
+import type { Origin } from '../runtime/origin.js'
+import type { Handle } from '../runtime/outbound.js'
+import { DatagramInfoImpl } from './datagram-info.js'
+import type { DatagramSocketImpl } from './datagram-socket-impl.js'
+import type { DatagramSocketOptions } from './options.js'
 
 /** What a datagram that waits counts for beside its bytes: the loop counts the same. */
 const COST = 64
@@ -47,7 +47,7 @@ const OPTIONS = [
   ['dscp', OPTION_DSCP],
 ] as const
 
-export class DatagramLane implements Source, Handle {
+export class LoopSocket implements Origin, Handle {
   readonly loop: Loop
   /** By which its loop names it before it has a slot. */
   readonly source: number
@@ -56,7 +56,7 @@ export class DatagramLane implements Source, Handle {
   isOpen = false
   /** It said `false`, and has not said `drain`. */
   isAsked = false
-  readonly #socket: DatagramHandle
+  readonly #socket: DatagramSocketImpl
   readonly #index: number
   /** Its number in the native half. */
   readonly #number: number
@@ -67,7 +67,13 @@ export class DatagramLane implements Source, Handle {
   /** As they were when it closed. */
   #counts: DatagramCounts | undefined
 
-  constructor(socket: DatagramHandle, index: number, loop: Loop, source: number, number: number) {
+  constructor(
+    socket: DatagramSocketImpl,
+    index: number,
+    loop: Loop,
+    source: number,
+    number: number,
+  ) {
     this.#socket = socket
     this.#index = index
     this.loop = loop
@@ -125,7 +131,7 @@ export class DatagramLane implements Source, Handle {
 
   receive(reader: FrameReader, memory: Buffer, words: Int32Array, at: number, end: number): void {
     const isTruncated = words[(at + DATAGRAM_FLAGS) >> 2] !== 0
-    const from = new Peer(words, at >> 2, isTruncated, this.#index)
+    const from = new DatagramInfoImpl(words, at >> 2, isTruncated, this.#index)
     this.#socket.receive(reader, memory, at + DATAGRAM_BYTES, end, from)
   }
 
@@ -168,7 +174,7 @@ export class DatagramLane implements Source, Handle {
    *
    * @returns false if too much waits
    */
-  send(to: Peer, message: unknown, max: number): boolean {
+  send(to: DatagramInfoImpl, message: unknown, max: number): boolean {
     const { settings } = this.#socket
     if (this.#written - this.#done > settings.maxWriteBuffer && this.#isFull()) return false
     const length = this.loop.outbound.datagram(this, to, settings.codec, message, max)

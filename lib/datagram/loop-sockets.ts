@@ -1,15 +1,15 @@
 /** What a datagram socket has on its loops, taken together. */
 
-import type { DatagramLane } from './loop-socket.js'
-import type { DatagramSocketOptions } from './options.js'
-import type { Peer } from './datagram-info.js'
 import type { DatagramCounts, SettingInit } from '../native/binding.js'
+import type { DatagramInfoImpl } from './datagram-info.js'
+import type { LoopSocket } from './loop-socket.js'
+import type { DatagramSocketOptions } from './options.js'
 
 /** The lanes of one socket, one for each of its loops. */
-export class DatagramLanes {
-  readonly #all: readonly DatagramLane[]
+export class LoopSockets {
+  readonly #all: readonly LoopSocket[]
 
-  constructor(all: readonly DatagramLane[]) {
+  constructor(all: readonly LoopSocket[]) {
     this.#all = all
   }
 
@@ -23,16 +23,16 @@ export class DatagramLanes {
     return this.#all.some((lane) => lane.isAsked)
   }
 
-  get first(): DatagramLane | undefined {
+  get first(): LoopSocket | undefined {
     return this.#all[0]
   }
 
-  get firstOpen(): DatagramLane | undefined {
+  get firstOpen(): LoopSocket | undefined {
     return this.#all.find((lane) => lane.isOpen)
   }
 
   /** Another one than this is left. */
-  hasOther(than: DatagramLane | undefined): boolean {
+  hasOther(than: LoopSocket | undefined): boolean {
     return this.#all.some((lane) => lane !== than && lane.isAlive)
   }
 
@@ -51,16 +51,16 @@ export class DatagramLanes {
   }
 
   /** An answer goes out where the question came in; anything else by its address, always the same way. */
-  choose(peer: Peer): DatagramLane {
+  choose(peer: DatagramInfoImpl): LoopSocket {
     const lanes = this.#all
     const count = lanes.length
-    if (count === 1) return lanes[0] as DatagramLane
+    if (count === 1) return lanes[0] as LoopSocket
     const at = peer.lane >= 0 ? peer.lane : spread(peer)
     for (let step = 0; step < count; step++) {
-      const lane = lanes[(at + step) % count] as DatagramLane
+      const lane = lanes[(at + step) % count] as LoopSocket
       if (lane.isOpen) return lane
     }
-    return lanes[0] as DatagramLane
+    return lanes[0] as LoopSocket
   }
 
   /**
@@ -112,7 +112,7 @@ export class DatagramLanes {
 }
 
 /** A number of which every bit of an address has a part in the lowest ones. */
-function spread({ a, b, c, d, head }: Peer): number {
+function spread({ a, b, c, d, head }: DatagramInfoImpl): number {
   const all = a ^ b ^ c ^ d ^ head
   return Math.imul(all ^ (all >>> 16), 0x9e3779b1) >>> 16
 }

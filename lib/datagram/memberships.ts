@@ -1,19 +1,19 @@
 /** The multicast groups that a datagram socket is in. */
 
-import type { DatagramLane } from './loop-socket.js'
-import type { DatagramLanes } from './loop-sockets.js'
 import type { SettingInit } from '../native/binding.js'
+import type { LoopSocket } from './loop-socket.js'
+import type { LoopSockets } from './loop-sockets.js'
 
 /** The groups of one socket, and where it is in them. */
-export class DatagramMemberships {
+export class Memberships {
   /** By what was said when they were joined. */
   readonly #groups = new Map<string, SettingInit>()
   /** On one loop only, as each socket that has joined gets a copy. */
-  #member: DatagramLane | undefined
-  readonly #lanes: DatagramLanes
+  #member: LoopSocket | undefined
+  readonly #lanes: LoopSockets
 
   /** With the groups that were joined when its first lane was bound. */
-  constructor(lanes: DatagramLanes, groups: readonly SettingInit[]) {
+  constructor(lanes: LoopSockets, groups: readonly SettingInit[]) {
     this.#lanes = lanes
     this.#member = lanes.first
     for (const setting of groups) this.#groups.set(nameOf(setting), setting)
@@ -46,7 +46,7 @@ export class DatagramMemberships {
   }
 
   /** A loop was lost: joins its groups on another one, and tells what fails. */
-  move(lost: DatagramLane, tell: (error: Error) => void): void {
+  move(lost: LoopSocket, tell: (error: Error) => void): void {
     if (lost !== this.#member) return
     this.#member = this.#lanes.firstOpen
     for (const setting of this.#groups.values()) {

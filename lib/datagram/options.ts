@@ -3,16 +3,21 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { indexOfInterface } from '../address/address.js'
-import { flag, INT, whole } from '../util/checks.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
-import type { DatagramHandlers, DatagramSocket, MembershipOptions } from './datagram-socket.js'
-import { invalidOption, MillraceError } from '../errors.js'
 import { DEFAULT_MAX } from '../codec/framing.js'
-import { balancesPorts, hasSocketOption, hasSourcesV6, type SettingInit } from '../native/binding.js'
-import { checkNames, checkSignal, device, MAX_PARKED_FRAMES } from '../server/options.js'
+import { invalidOption, MillraceError } from '../errors.js'
+import {
+  balancesPorts,
+  hasSocketOption,
+  hasSourcesV6,
+  type SettingInit,
+} from '../native/binding.js'
 import { DATAGRAM_BYTES, HEADER, OPTION_DSCP } from '../native/record.js'
+import { checkNames, checkSignal, device, MAX_PARKED_FRAMES } from '../server/options.js'
 import type { Server } from '../server/server.js'
 import type { SocketOptions } from '../socket/socket-options.js'
+import { flag, INT, whole } from '../util/checks.js'
+import type { DatagramHandlers, DatagramSocket, MembershipOptions } from './datagram-socket.js'
 
 /** Multicast, from the start. */
 export interface MulticastOptions {

@@ -1,11 +1,11 @@
 /** Datagrams that were received and not delivered: while a socket is paused, or nobody pulls. */
 
-import type { Peer } from './datagram-info.js'
+import type { DatagramInfoImpl } from './datagram-info.js'
 
 /** A datagram that was received and not delivered. */
 export interface Parked {
   readonly bytes: Buffer
-  readonly from: Peer
+  readonly from: DatagramInfoImpl
 }
 
 /** How much may be parked. */
@@ -42,7 +42,7 @@ export class DatagramParking {
     return this.#bytes <= bytes / 2 && this.#all.length - this.#from <= datagrams / 2
   }
 
-  push(bytes: Buffer, from: Peer): void {
+  push(bytes: Buffer, from: DatagramInfoImpl): void {
     this.#all.push({ bytes, from })
     this.#bytes += bytes.length
   }

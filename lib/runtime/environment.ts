@@ -1,11 +1,19 @@
 /** What this JavaScript environment has of millrace: its loops, where connections come from, and its one pump. */
 
-import { Budget } from './budget.js'
-import { BURIED, CONTROL_BYTES, DEADLINE, NEWS, PENDING, REST, wordsOf } from '../native/control-words.js'
-import type { Loop } from './loop.js'
 import { keepAlive, openEnvironment, shutDown, turn } from '../native/binding.js'
+import {
+  BURIED,
+  CONTROL_BYTES,
+  DEADLINE,
+  NEWS,
+  PENDING,
+  REST,
+  wordsOf,
+} from '../native/control-words.js'
+import { Budget } from './budget.js'
+import type { Loop } from './loop.js'
+import type { Origin } from './origin.js'
 import { Questions } from './questions.js'
-import type { Source } from './origin.js'
 
 /** How long a process that exits waits for its loops. */
 const EXIT_PATIENCE = 100
@@ -15,7 +23,7 @@ export class Environment {
   readonly handle: number
   readonly control: Int32Array
   readonly #committer: () => void
-  readonly sources: Map<number, Source> = new Map()
+  readonly sources: Map<number, Origin> = new Map()
   readonly questions: Questions = new Questions((change) => this.hold(change))
   /** Those that are there, by index. */
   readonly loops: (Loop | undefined)[] = []

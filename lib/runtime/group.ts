@@ -1,12 +1,12 @@
 /** Loops that belong together, and who uses them. */
 
 import { nativeError } from '../connection/close-error.js'
-import { MAX_LOOPS } from '../native/control-words.js'
-import { theEnvironment } from './environment.js'
 import { invalidOption, MillraceError } from '../errors.js'
-import { Loop } from './loop.js'
 import { type GroupInfo, startGroup, stopGroup } from '../native/binding.js'
+import { MAX_LOOPS } from '../native/control-words.js'
 import { checkRingBytes, defaultLoops } from '../server/options.js'
+import { theEnvironment } from './environment.js'
+import { Loop } from './loop.js'
 
 /** A group of loops. It stops when its last user has left. */
 export class Group {

@@ -1,13 +1,17 @@
 /** One event loop as JavaScript sees it: the two rings, and the connections by slot. */
 
-import type { Budget } from './budget.js'
-import type { Connection } from '../connection/conn-impl.js'
-import { DEAD, IN_HEAD, IN_TAIL, OUT_HEAD, OUT_TAIL, WAITS, wordsOf } from '../native/control-words.js'
-import type { DatagramLane } from '../datagram/loop-socket.js'
-import type { Environment } from './environment.js'
-import type { Group } from './group.js'
-import { Outbound } from './outbound.js'
 import { FrameReader } from '../codec/reader.js'
+import type { ConnImpl } from '../connection/conn-impl.js'
+import type { LoopSocket } from '../datagram/loop-socket.js'
+import {
+  DEAD,
+  IN_HEAD,
+  IN_TAIL,
+  OUT_HEAD,
+  OUT_TAIL,
+  WAITS,
+  wordsOf,
+} from '../native/control-words.js'
 import {
   HEADER,
   KIND_ACCEPT_ERROR,
@@ -31,6 +35,10 @@ import {
   SKIP,
   SLOT_DATAGRAMS,
 } from '../native/record.js'
+import type { Budget } from './budget.js'
+import type { Environment } from './environment.js'
+import type { Group } from './group.js'
+import { Outbound } from './outbound.js'
 
 /** Shown to the loop no later than this, so that it can begin while a batch goes on. */
 const BATCH = 64 * 1024
@@ -42,9 +50,9 @@ export class Loop {
   readonly index: number
   readonly outbound: Outbound
   /** Its connections by slot. */
-  readonly slots: (Connection | undefined)[] = []
+  readonly slots: (ConnImpl | undefined)[] = []
   /** Its datagram sockets by slot, counted from the first of these. */
-  readonly sockets: (DatagramLane | undefined)[] = []
+  readonly sockets: (LoopSocket | undefined)[] = []
   /** It has panicked. */
   isDead = false
   /** Its group has stopped. */

@@ -3,7 +3,7 @@
 import type { Loop } from './loop.js'
 
 /** What a loop tells of it. */
-export interface Source {
+export interface Origin {
   /** A connection is there: an `OPEN` record, whose payload begins at `at`. */
   opens(loop: Loop, slot: number, generation: number, view: DataView, at: number): void
   /** Something of no connection: a kind of `news` of the record table. */

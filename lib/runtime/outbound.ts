@@ -1,10 +1,10 @@
 /** The way out to one loop: the ring's near end, and what waits for room in it. */
 
-import type { Peer } from '../datagram/datagram-info.js'
-import { MillraceError } from '../errors.js'
 import { type Encoder, encodeBody, type Framing, writeFrame } from '../codec/framing.js'
-import { HEADER, KIND_DESTROY, KIND_SEND, KIND_WRITE, SKIP } from '../native/record.js'
 import { FrameWriter } from '../codec/writer.js'
+import type { DatagramInfoImpl } from '../datagram/datagram-info.js'
+import { MillraceError } from '../errors.js'
+import { HEADER, KIND_DESTROY, KIND_SEND, KIND_WRITE, SKIP } from '../native/record.js'
 
 /** A connection, as far as records name it. */
 export interface Handle {
@@ -130,7 +130,13 @@ export class Outbound {
    *
    * @throws `ERR_FRAME_TOO_LARGE` over `max`
    */
-  datagram<Out>(handle: Handle, to: Peer, codec: Encoder<Out>, message: Out, max: number): number {
+  datagram<Out>(
+    handle: Handle,
+    to: DatagramInfoImpl,
+    codec: Encoder<Out>,
+    message: Out,
+    max: number,
+  ): number {
     const isInside = this.isWriting
     const writer = isInside ? new FrameWriter() : this.#writer
     const start = isInside || this.isBlocked ? undefined : this.#place(MIN_ROOM)

@@ -1,7 +1,7 @@
 /** Questions put to loops beside the rings, which an `ANSWER` record answers. */
 
-import { MillraceError } from '../errors.js'
 import { type Deferred, deferred, unawaited } from '../connection/cold-state.js'
+import { MillraceError } from '../errors.js'
 import type { Loop } from './loop.js'
 
 /** What a loop, or its acceptor, answers. */

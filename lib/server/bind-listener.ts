@@ -1,13 +1,26 @@
 /** The sockets of one entry of `listen`: bound, and then accepted from. */
 
-import { type BindAddress, formatAddress, showPath, type TcpAddress, unixName } from '../address/address.js'
+import {
+  type BindAddress,
+  formatAddress,
+  showPath,
+  type TcpAddress,
+  unixName,
+} from '../address/address.js'
 import { nativeError, systemError } from '../connection/close-error.js'
-import { theEnvironment } from '../runtime/environment.js'
 import { MillraceError } from '../errors.js'
+import {
+  type BindResult,
+  bind,
+  errorName,
+  type ListenInit,
+  listen,
+  unbind,
+} from '../native/binding.js'
+import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
-import { type BindResult, bind, errorName, type ListenInit, listen, unbind } from '../native/binding.js'
-import { type ListenSettings, profileInit } from './options.js'
 import { checkKind } from '../socket/socket-options.js'
+import { type ListenSettings, profileInit } from './options.js'
 
 /** How often a free port is sought that all sockets of one entry have free. */
 const PORT_ATTEMPTS = 16
@@ -25,7 +38,7 @@ interface Socket {
 }
 
 /** All sockets of one entry of `listen`. */
-export class Bound {
+export class BoundListener {
   readonly settings: ListenSettings
   /** The number under which loops speak of it. */
   readonly number: number

@@ -1,10 +1,10 @@
 /** One message to many connections. */
 
-import { checkNames } from '../util/checks.js'
 import type { Codec } from '../codec/codec.js'
-import type { Conn } from '../connection/conn.js'
-import type { Connection } from '../connection/conn-impl.js'
 import { encodeFrame } from '../codec/framing.js'
+import type { Conn } from '../connection/conn.js'
+import type { ConnImpl } from '../connection/conn-impl.js'
+import { checkNames } from '../util/checks.js'
 
 /** Whom a `broadcast` addresses. */
 export interface BroadcastOptions<C> {
@@ -23,8 +23,8 @@ const NAMES: ReadonlySet<string> = new Set(['group', 'except'])
  * @throws `ERR_INVALID_OPTION`: a misspelt `group` must not reach everybody
  */
 export function broadcast(
-  all: Iterable<Connection>,
-  takes: (conn: Connection) => boolean,
+  all: Iterable<ConnImpl>,
+  takes: (conn: ConnImpl) => boolean,
   message: unknown,
   options: BroadcastOptions<Conn<unknown, unknown, unknown>>,
 ): number {
@@ -33,7 +33,7 @@ export function broadcast(
   /** Encoded once for all that share a codec. */
   const encoded = new Map<Codec<unknown, unknown>, Buffer>()
   let count = 0
-  for (const conn of group as Iterable<Connection>) {
+  for (const conn of group as Iterable<ConnImpl>) {
     if (conn === except || !takes(conn) || conn.readyState !== 'open') continue
     const { codec, codecOf } = conn.profile
     if (codecOf !== undefined || conn.codec !== codec) {

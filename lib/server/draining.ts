@@ -1,9 +1,9 @@
 /** The connections of a server or a listener, counted, and how all of them come to an end. */
 
-import { checkNames, whole } from '../util/checks.js'
-import type { Connection } from '../connection/conn-impl.js'
-import { MillraceError } from '../errors.js'
 import { Wait } from '../connection/cold-state.js'
+import type { ConnImpl } from '../connection/conn-impl.js'
+import { MillraceError } from '../errors.js'
+import { checkNames, whole } from '../util/checks.js'
 
 /** What `close` takes. */
 export interface CloseOptions {
@@ -19,7 +19,7 @@ export interface Closable {
   /** As messages name it. */
   readonly what: 'server' | 'listener'
   /** All connections that are open. */
-  conns(): Iterable<Connection>
+  conns(): Iterable<ConnImpl>
   /** Accepts no more. Resolves once every connection that was accepted is told of. */
   stop(): Promise<unknown>
   /** The last `close` has run. */
@@ -27,7 +27,7 @@ export interface Closable {
 }
 
 /** It is begun once, and bounded by a time. */
-export class Closing {
+export class Draining {
   readonly #closable: Closable
   readonly #empty = new Wait()
   #count = 0
@@ -71,7 +71,7 @@ export class Closing {
     for (const conn of this.#closable.conns()) conn.destroy(this.#gaveUp)
   }
 
-  opened(conn: Connection): void {
+  opened(conn: ConnImpl): void {
     this.#count++
     // Accepted in the last sweep, and told only now.
     if (this.#gaveUp !== undefined) conn.destroy(this.#gaveUp)

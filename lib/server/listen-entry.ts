@@ -1,16 +1,16 @@
 /** What `listen` takes beside addresses: an address with options and handlers of its own. */
 
-import { invalidOption } from '../errors.js'
 import type { Handlers } from '../connection/handlers.js'
-import type { ConnOptions } from './options.js'
+import { invalidOption } from '../errors.js'
 import type { ListenerOptions } from '../socket/socket-options.js'
+import type { ConnOptions } from './options.js'
 
 /**
  * An address with what is said of its listener alone. What is left out is the server's: its codec and
  * each of its handlers too. Its messages are of the server's types; for others see {@link listener}.
  */
-export interface ListenSpec<In, Out, Data>
-  extends Handlers<In, Out, Data>,
+export interface ListenEntry<In, Out, Context>
+  extends Handlers<In, Out, Context>,
     ConnOptions<In, Out>,
     ListenerOptions {
   /** Where to listen, as `listen` has it. */
@@ -21,24 +21,24 @@ export interface ListenSpec<In, Out, Data>
 declare const made: unique symbol
 
 /** A listener with types of its own, made by {@link listener}. It may be used more than once. */
-export interface ListenerSpec<In, Out, Data> {
+export interface ListenerSpec<In, Out, Context> {
   readonly address: string
   /** Not there: it carries the types. */
-  [made](conn: { In: In; Out: Out; Data: Data }): void
+  [made](conn: { In: In; Out: Out; Context: Context }): void
 }
 
 /** One entry of `listen`. */
-export type Listen<In, Out, Data> =
+export type Listen<In, Out, Context> =
   | string
-  | ListenSpec<In, Out, Data>
+  | ListenEntry<In, Out, Context>
   | ListenerSpec<unknown, unknown, unknown>
 
 /** See {@link ListenerSpec}. */
 export class OwnSpec {
   readonly address: string
-  readonly spec: ListenSpec<unknown, unknown, unknown>
+  readonly spec: ListenEntry<unknown, unknown, unknown>
 
-  constructor(spec: ListenSpec<unknown, unknown, unknown>) {
+  constructor(spec: ListenEntry<unknown, unknown, unknown>) {
     this.address = spec.address
     // What is changed later is not meant for listeners that are there.
     this.spec = Object.freeze({ ...spec })
@@ -47,17 +47,17 @@ export class OwnSpec {
 }
 
 /**
- * A listener whose messages and `conn.data` are of types of their own, for any server's `listen`. Its
+ * A listener whose messages and `conn.context` are of types of their own, for any server's `listen`. Its
  * codec and handlers are its own altogether (without `codec` messages are chunks); all other options
  * that it leaves out are the server's. The server's `broadcast`, `get` and iteration pass its
- * connections over: they are reached by its `ListenerHandle`.
+ * connections over: they are reached by its `Listener`.
  *
  * @throws `ERR_INVALID_OPTION` if it is no object; its options are checked by the server
  */
-export function listener<In = Buffer, Out = Uint8Array | string, Data = undefined>(
-  spec: ListenSpec<In, Out, Data>,
-): ListenerSpec<In, Out, Data> {
+export function listener<In = Buffer, Out = Uint8Array | string, Context = undefined>(
+  spec: ListenEntry<In, Out, Context>,
+): ListenerSpec<In, Out, Context> {
   if (typeof spec !== 'object' || spec === null) throw invalidOption('spec', 'an object', spec)
-  const own = new OwnSpec(spec as unknown as ListenSpec<unknown, unknown, unknown>)
-  return own as unknown as ListenerSpec<In, Out, Data>
+  const own = new OwnSpec(spec as unknown as ListenEntry<unknown, unknown, unknown>)
+  return own as unknown as ListenerSpec<In, Out, Context>
 }

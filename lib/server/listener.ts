@@ -1,28 +1,28 @@
 /** A listener of a server: the sockets of one entry of `listen`, and their connections. */
 
 import { closeSync } from 'node:fs'
-import type { Bound } from './bind-listener.js'
-import { type BroadcastOptions, broadcast } from './broadcast.js'
 import { systemError } from '../connection/close-error.js'
-import { type CloseOptions, Closing } from './draining.js'
-import type { Conn } from '../connection/conn.js'
-import { Connection } from '../connection/conn-impl.js'
-import { theEnvironment } from '../runtime/environment.js'
-import { MillraceError } from '../errors.js'
 import { deferred, unawaited } from '../connection/cold-state.js'
+import type { Conn } from '../connection/conn.js'
+import { ConnImpl } from '../connection/conn-impl.js'
+import { Profile } from '../connection/profile.js'
+import { MillraceError } from '../errors.js'
+import { closeListener, duplicateListener, pauseListener } from '../native/binding.js'
+import { KIND_ACCEPT_ERROR, KIND_LISTENER_CLOSED } from '../native/record.js'
+import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import type { Loop } from '../runtime/loop.js'
-import { closeListener, duplicateListener, pauseListener } from '../native/binding.js'
-import { Profile } from '../connection/profile.js'
+import type { Origin } from '../runtime/origin.js'
 import type { Answer } from '../runtime/questions.js'
-import { KIND_ACCEPT_ERROR, KIND_LISTENER_CLOSED } from '../native/record.js'
+import type { BoundListener } from './bind-listener.js'
+import { type BroadcastOptions, broadcast } from './broadcast.js'
+import { type CloseOptions, Draining } from './draining.js'
 import type { AnyServer } from './server.js'
-import type { Source } from '../runtime/origin.js'
 
 /** A listener of a server: what one entry of `listen` came to. */
-export interface ListenerHandle<In = unknown, Out = never, Data = unknown>
+export interface Listener<In = unknown, Out = never, Context = unknown>
   extends AsyncDisposable,
-    Iterable<Conn<In, Out, Data>> {
+    Iterable<Conn<In, Out, Context>> {
   /** Where it listens: `tcp://127.0.0.1:9000`. The first of them, where it listens on several. */
   readonly address: string
   /** A host name may have several addresses; what listens on one port for several loops has one. */
@@ -30,7 +30,7 @@ export interface ListenerHandle<In = unknown, Out = never, Data = unknown>
   /** Its connections that are open. */
   readonly connections: number
   /** Writes a message to all of its connections, or to a group of them; how many those were. Throws as `server.broadcast`. */
-  broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Data>>): number
+  broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Context>>): number
   /**
    * Accepts nothing more; the kernel's backlog holds those who connect. Resolves when that is so:
    * connections accepted before may still open. Rejects with `ERR_CLOSED` once it is closed, with
@@ -62,7 +62,7 @@ export interface ListenerHandle<In = unknown, Out = never, Data = unknown>
 const GONE = -1
 
 /** The one implementation. */
-export class Listener extends Profile implements Source, ListenerHandle<unknown, unknown, unknown> {
+export class ListenerImpl extends Profile implements Origin, Listener<unknown, unknown, unknown> {
   readonly number: number
   readonly server: AnyServer
   readonly addresses: readonly string[]
@@ -75,7 +75,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
   readonly #open: Set<Loop>
   readonly #closed = deferred<void>()
   #isStopping = false
-  readonly #closing: Closing = new Closing({
+  readonly #closing: Draining = new Draining({
     what: 'listener',
     conns: () => this,
     stop: () => {
@@ -85,7 +85,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     over: () => this.forget(),
   })
 
-  constructor(server: AnyServer, group: Group, bound: Bound) {
+  constructor(server: AnyServer, group: Group, bound: BoundListener) {
     const { settings } = bound
     super(server, settings, settings.handlers)
     this.server = server
@@ -108,7 +108,7 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
     return this.#closing.count
   }
 
-  *[Symbol.iterator](): Iterator<Connection> {
+  *[Symbol.iterator](): Iterator<ConnImpl> {
     for (const loop of this.#group.loops) {
       for (const conn of loop.slots) {
         if (conn?.profile === this) yield conn
@@ -234,12 +234,12 @@ export class Listener extends Profile implements Source, ListenerHandle<unknown,
   }
 
   opens(loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
-    const conn = new Connection(loop, slot, generation, this, view, at)
+    const conn = new ConnImpl(loop, slot, generation, this, view, at)
     loop.slots[slot] = conn
     conn.opened()
   }
 
-  opened(conn: Connection): void {
+  opened(conn: ConnImpl): void {
     this.#closing.opened(conn)
   }
 

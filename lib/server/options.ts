@@ -1,14 +1,11 @@
 /** What `serve` takes, checked in one place. */
 
 import { availableParallelism } from 'node:os'
-import { checkNames, flag, oneOf, whole } from '../util/checks.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
-import { invalidOption, MillraceError } from '../errors.js'
 import { DEFAULT_MAX, toNative, validate } from '../codec/framing.js'
 import type { Handlers, Peer } from '../connection/handlers.js'
-import { type Listen, OwnSpec } from './listen-entry.js'
+import { invalidOption, MillraceError } from '../errors.js'
 import { balancesPorts, type ProfileInit } from '../native/binding.js'
-import type { Server } from './server.js'
 import {
   LISTENER_NAMES,
   type ListenerOptions,
@@ -18,6 +15,9 @@ import {
   type SocketOptions,
   socketPairs,
 } from '../socket/socket-options.js'
+import { checkNames, flag, oneOf, whole } from '../util/checks.js'
+import { type Listen, OwnSpec } from './listen-entry.js'
+import type { Server } from './server.js'
 
 export { checkNames }
 
@@ -49,12 +49,12 @@ export interface ConnOptions<In, Out> extends SocketOptions {
 }
 
 /** What `serve` takes: handlers, and the options here. */
-export interface ServeOptions<In, Out, Data>
-  extends Handlers<In, Out, Data>,
+export interface ServeOptions<In, Out, Context>
+  extends Handlers<In, Out, Context>,
     ConnOptions<In, Out>,
     ListenerOptions {
   /**
-   * Where to listen, one address or several, each alone or with options of its own (`ListenSpec`,
+   * Where to listen, one address or several, each alone or with options of its own (`ListenEntry`,
    * `listener`). `tcp://host:port`: a host may be an IPv4 address, an
    * IPv6 address in brackets, a name (all of its addresses, on one port), or nothing (all addresses
    * of this machine); port 0 takes any, and `server.addresses` tells which. `unix:///run/my.sock`: a
@@ -63,8 +63,8 @@ export interface ServeOptions<In, Out, Data>
    * and that listens already. `systemd://`: all that systemd gave; `systemd://name`: those of that name.
    */
   listen:
-    | Listen<NoInfer<In>, NoInfer<Out>, NoInfer<Data>>
-    | readonly Listen<NoInfer<In>, NoInfer<Out>, NoInfer<Data>>[]
+    | Listen<NoInfer<In>, NoInfer<Out>, NoInfer<Context>>
+    | readonly Listen<NoInfer<In>, NoInfer<Out>, NoInfer<Context>>[]
   /**
    * A number: that many event loops of its own, each with a thread, 1 to 128. `'inline'`: one loop on
    * Node's own, without a thread. Another server: its loops. Default: the loops that all of this
@@ -138,7 +138,7 @@ export const CONN_NAMES: readonly string[] = [
   'lingerTimeout',
 ]
 /** Names of handlers. */
-export const HANDLERS = ['data', 'open', 'message', 'drain', 'close', 'error'] as const
+export const HANDLERS = ['context', 'open', 'message', 'drain', 'close', 'error'] as const
 
 /** Bytes that a codec's messages need, before a connection that has them is cut off. */
 const DEFAULT_MARKS = { high: DEFAULT_MAX, most: 16 * DEFAULT_MAX }

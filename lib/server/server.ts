@@ -1,23 +1,23 @@
 /** A server: its listeners, its connections, and how it comes to an end. */
 
 import { resolve } from '../address/address.js'
-import { Bound } from './bind-listener.js'
-import { type BroadcastOptions, broadcast } from './broadcast.js'
-import { type CloseOptions, Closing } from './draining.js'
-import type { Conn } from '../connection/conn.js'
-import type { Connection } from '../connection/conn-impl.js'
-import { theEnvironment } from '../runtime/environment.js'
-import { MillraceError } from '../errors.js'
 import { unawaited } from '../connection/cold-state.js'
-import type { Group } from '../runtime/group.js'
+import type { Conn } from '../connection/conn.js'
+import type { ConnImpl } from '../connection/conn-impl.js'
 import type { Handlers } from '../connection/handlers.js'
-import type { ListenerSpec, ListenSpec } from './listen-entry.js'
-import { Listener, type ListenerHandle } from './listener.js'
-import type { Loop } from '../runtime/loop.js'
-import { counters, dropService } from '../native/binding.js'
-import type { Settings } from './options.js'
 import type { Owner } from '../connection/profile.js'
 import { Reporter } from '../connection/report.js'
+import { MillraceError } from '../errors.js'
+import { counters, dropService } from '../native/binding.js'
+import { theEnvironment } from '../runtime/environment.js'
+import type { Group } from '../runtime/group.js'
+import type { Loop } from '../runtime/loop.js'
+import { BoundListener } from './bind-listener.js'
+import { type BroadcastOptions, broadcast } from './broadcast.js'
+import { type CloseOptions, Draining } from './draining.js'
+import type { ListenEntry, ListenerSpec } from './listen-entry.js'
+import { type Listener, ListenerImpl } from './listener.js'
+import type { Settings } from './options.js'
 
 /** What an event loop has counted since it started, for all servers that use it. */
 export interface LoopStats {
@@ -48,13 +48,13 @@ export interface ServerStats {
 }
 
 /** A server that is listening, or was. */
-export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined>
+export interface Server<In = Buffer, Out = Uint8Array | string, Context = undefined>
   extends AsyncDisposable,
-    Iterable<Conn<In, Out, Data>> {
+    Iterable<Conn<In, Out, Context>> {
   /** The addresses of its listeners, in the order of `listen`: `tcp://127.0.0.1:9000`. */
   readonly addresses: readonly string[]
   /** Its listeners that are not closed or closing: one for each entry of `listen`, and what was added. */
-  readonly listeners: readonly ListenerHandle[]
+  readonly listeners: readonly Listener[]
   /** Connections that are open, of all listeners. */
   readonly connections: number
   /**
@@ -66,19 +66,19 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined
    */
   listen<OwnIn, OwnOut, OwnData>(
     spec: ListenerSpec<OwnIn, OwnOut, OwnData>,
-  ): Promise<ListenerHandle<OwnIn, OwnOut, OwnData>>
-  listen(entry: string | ListenSpec<In, Out, Data>): Promise<ListenerHandle<In, Out, Data>>
+  ): Promise<Listener<OwnIn, OwnOut, OwnData>>
+  listen(entry: string | ListenEntry<In, Out, Context>): Promise<Listener<In, Out, Context>>
   /**
    * A duplicate of the descriptor of a listener's socket, for another process: see
-   * `ListenerHandle.dup`. `address` is one of `addresses`, and can be left out if there is one listener.
+   * `Listener.dup`. `address` is one of `addresses`, and can be left out if there is one listener.
    *
    * Rejects with `ERR_INVALID_ADDRESS` if there is no such listener, or no address where there are
-   * several; else as `ListenerHandle.dup`.
+   * several; else as `Listener.dup`.
    */
   dup(address?: string): Promise<number>
   stats(): ServerStats
   /** The open connection of that `id`, but for those of a `listener` with types of its own. */
-  get(id: number): Conn<In, Out, Data> | undefined
+  get(id: number): Conn<In, Out, Context> | undefined
   /**
    * Writes a message to all connections, or to a group of them, each under its own backpressure. As
    * iteration does, it passes over those of a `listener` with types of its own.
@@ -87,7 +87,7 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined
    * @throws `ERR_INVALID_OPTION`; what `encode` or the framing throws: nothing was sent then, except
    *   where each connection has a codec of its own, to those before
    */
-  broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Data>>): number
+  broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Context>>): number
   /**
    * Accepts what is already there and stops listening; delivers what was received by then; ends each
    * connection once its handlers' promises are settled; destroys what is left after `timeout`
@@ -104,28 +104,28 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Data = undefined
 }
 
 /** A server whatever its messages are. */
-export type AnyServer = ServerHandle
+export type AnyServer = ServerImpl
 
 /** The one implementation. */
-export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
+export class ServerImpl implements Server<unknown, unknown, unknown>, Owner {
   readonly #group: Group
   readonly #service: number
   readonly #handlers: Handlers<unknown, unknown, unknown>
   /** Checks an entry of `listen` with this server's options. */
   readonly #entry: Settings['entry']
   /** Those that are not closing, in order. */
-  #listeners: readonly Listener[] = []
+  #listeners: readonly ListenerImpl[] = []
   #addresses: readonly string[] = []
   /** Those that are closing, too. */
-  readonly #all = new Set<Listener>()
+  readonly #all = new Set<ListenerImpl>()
   /** By id, from the first `get` on. */
-  #byId: Map<number, Connection> | undefined
+  #byId: Map<number, ConnImpl> | undefined
   #isRefed = true
   #isListening = false
   #isClosing = false
   #isStopped = false
   #onStopped: (() => void) | undefined
-  readonly #closing: Closing = new Closing({
+  readonly #closing: Draining = new Draining({
     what: 'server',
     conns: () => this.#conns(),
     stop: () => this.#stop(),
@@ -147,10 +147,10 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   }
 
   /** Accepts of what is bound, from now on. */
-  start(bounds: readonly Bound[]): Listener[] {
+  start(bounds: readonly BoundListener[]): ListenerImpl[] {
     // Only the first can fail, for want of a thread. Nothing is heard of them before this returns.
     for (const bound of bounds) bound.accept()
-    const started = bounds.map((bound) => new Listener(this, this.#group, bound))
+    const started = bounds.map((bound) => new ListenerImpl(this, this.#group, bound))
     for (const listener of started) {
       theEnvironment().sources.set(listener.number, listener)
       this.#all.add(listener)
@@ -160,21 +160,21 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
     return started
   }
 
-  #setListeners(listeners: Listener[]): void {
+  #setListeners(listeners: ListenerImpl[]): void {
     this.#listeners = Object.freeze(listeners)
     this.#addresses = Object.freeze(listeners.flatMap((listener) => listener.addresses))
   }
 
-  async listen(entry: unknown): Promise<ListenerHandle<unknown, unknown, unknown>> {
+  async listen(entry: unknown): Promise<Listener<unknown, unknown, unknown>> {
     this.#refuseIfClosing()
     if (this.loops.every((loop) => loop.isDead))
       throw new MillraceError('ERR_LOOP_PANIC', 'all event loops of the server are lost')
     const settings = this.#entry(entry)
     const addresses = await resolve(settings.address)
     this.#refuseIfClosing()
-    const bound = new Bound(this.#group, this.#service, settings, addresses)
+    const bound = new BoundListener(this.#group, this.#service, settings, addresses)
     try {
-      return this.start([bound])[0] as Listener
+      return this.start([bound])[0] as ListenerImpl
     } catch (error) {
       bound.giveUp()
       throw error
@@ -211,7 +211,7 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   get addresses(): readonly string[] {
     return this.#addresses
   }
-  get listeners(): readonly ListenerHandle[] {
+  get listeners(): readonly Listener[] {
     return this.#listeners
   }
   get connections(): number {
@@ -237,12 +237,12 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
     return this.#byId.get(id)
   }
 
-  *[Symbol.iterator](): Iterator<Connection> {
+  *[Symbol.iterator](): Iterator<ConnImpl> {
     for (const conn of this.#conns()) if (this.#speaks(conn)) yield conn
   }
 
   /** All of its connections, whatever their messages are. */
-  *#conns(): Generator<Connection> {
+  *#conns(): Generator<ConnImpl> {
     if (this.#isStopped) return
     for (const loop of this.loops) {
       for (const conn of loop.slots) {
@@ -252,8 +252,8 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   }
 
   /** Whether a connection's messages are of the server's types. */
-  #speaks(conn: Connection): boolean {
-    return conn.profile.owner === this && !(conn.profile as Listener).isOwn
+  #speaks(conn: ConnImpl): boolean {
+    return conn.profile.owner === this && !(conn.profile as ListenerImpl).isOwn
   }
 
   broadcast(
@@ -314,13 +314,13 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
   }
 
   /** That listener has begun to close. */
-  stopping(listener: Listener): void {
+  stopping(listener: ListenerImpl): void {
     // The addresses of a server that is closed say where it was.
     if (!this.#isClosing) this.#setListeners(this.#listeners.filter((each) => each !== listener))
   }
 
   /** That listener is closed, and so are its connections. */
-  forgot(listener: Listener): void {
+  forgot(listener: ListenerImpl): void {
     this.#all.delete(listener)
   }
 
@@ -329,21 +329,21 @@ export class ServerHandle implements Server<unknown, unknown, unknown>, Owner {
     this.#holdWhileListening()
   }
 
-  add(conn: Connection): void {
+  add(conn: ConnImpl): void {
     if (this.#speaks(conn)) this.#byId?.set(conn.id, conn)
-    ;(conn.profile as Listener).opened(conn)
+    ;(conn.profile as ListenerImpl).opened(conn)
     this.#closing.opened(conn)
   }
 
-  closed(conn: Connection, error: Error | undefined): void {
+  closed(conn: ConnImpl, error: Error | undefined): void {
     this.#byId?.delete(conn.id)
     this.#closing.left()
     this.#reporter.closed(conn, error)
-    ;(conn.profile as Listener).left()
+    ;(conn.profile as ListenerImpl).left()
   }
 
   /** Tells what no `close` tells: to `error`, or as a warning. */
-  report(error: Error, conn?: Connection, listener?: Listener): void {
+  report(error: Error, conn?: ConnImpl, listener?: ListenerImpl): void {
     const { handlers } = conn?.profile ?? listener ?? { handlers: this.#handlers }
     this.#reporter.report(handlers, error, conn)
   }

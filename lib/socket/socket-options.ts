@@ -1,6 +1,5 @@
 /** Options of sockets: their types, their checks, and the numbers that they come to. */
 
-import { flag, whole } from '../util/checks.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import { hasSocketOption } from '../native/binding.js'
 import {
@@ -19,6 +18,7 @@ import {
   OPTION_SEND_BUFFER,
   OPTION_USER_TIMEOUT,
 } from '../native/record.js'
+import { flag, whole } from '../util/checks.js'
 
 /** When a peer that is silent is probed. What is left out is the system's. */
 export interface KeepAlive {

@@ -1,4 +1,4 @@
-/** `conn.data` has the type that `data` makes: compiled by `tsconfig.test.json`, never run. */
+/** `conn.context` has the type that `context` makes: compiled by `tsconfig.test.json`, never run. */
 
 import { type Conn, json, lengthField, type ServeOptions, type Server, serve } from 'millrace'
 import { type Equal, expect } from './expect.js'
@@ -14,26 +14,26 @@ const listen = 'tcp://127.0.0.1:0'
 
 const server = serve({
   listen,
-  data: (peer) => ({ from: peer.remote, hits: 0 }),
+  context: (peer) => ({ from: peer.remote, hits: 0 }),
   open(conn) {
-    expect<Equal<typeof conn.data, Session>>()
+    expect<Equal<typeof conn.context, Session>>()
   },
   message(conn, chunk) {
     expect<Equal<typeof chunk, Buffer>>()
-    conn.data.hits++
+    conn.context.hits++
     // @ts-expect-error a number is counted
-    conn.data.hits = 'many'
+    conn.context.hits = 'many'
     // @ts-expect-error no such field
-    conn.data.misses++
+    conn.context.misses++
   },
   drain(conn) {
-    conn.data.hits++
+    conn.context.hits++
   },
   close(conn) {
-    conn.data.from.slice()
+    conn.context.from.slice()
   },
   error(_error, conn) {
-    conn?.data.hits.toFixed()
+    conn?.context.hits.toFixed()
   },
 })
 expect<Equal<typeof server, Promise<Server<Buffer, string | Uint8Array, Session>>>>()
@@ -41,9 +41,9 @@ expect<Equal<typeof server, Promise<Server<Buffer, string | Uint8Array, Session>
 serve({
   listen,
   codec: json<{ id: number }, string>(lengthField()),
-  data: () => new Map<string, number>(),
+  context: () => new Map<string, number>(),
   message(conn, { id }) {
-    conn.data.set('last', id)
+    conn.context.set('last', id)
     conn.write('ok')
     // @ts-expect-error the codec takes text
     conn.write({ id })
@@ -52,11 +52,11 @@ serve({
 
 serve({
   listen,
-  data: (): Session | undefined => undefined,
+  context: (): Session | undefined => undefined,
   message(conn) {
-    conn.data?.hits.toFixed()
+    conn.context?.hits.toFixed()
     // @ts-expect-error it may be undefined
-    conn.data.hits++
+    conn.context.hits++
   },
 })
 
@@ -64,17 +64,17 @@ serve({
 serve({
   listen,
   message(conn) {
-    expect<Equal<typeof conn.data, { hits: number }>>()
+    expect<Equal<typeof conn.context, { hits: number }>>()
   },
-  data: () => ({ hits: 0 }),
+  context: () => ({ hits: 0 }),
 })
 
 // A primitive is data too.
 serve({
   listen,
-  data: () => 1,
+  context: () => 1,
   message(conn) {
-    conn.data += 1
+    conn.context += 1
   },
 })
 
@@ -83,20 +83,20 @@ serve({
 serve({
   listen,
   // @ts-expect-error data answers at once
-  data: async () => ({ hits: 0 }),
+  context: async () => ({ hits: 0 }),
 })
 
 serve({
   listen,
   // @ts-expect-error data answers at once
-  data: (peer) => Promise.resolve(peer.remote),
+  context: (peer) => Promise.resolve(peer.remote),
 })
 
 // ---- explicit types say the same
 
 const options: ServeOptions<Buffer, string, Session> = {
   listen,
-  data: (peer) => ({ from: peer.local, hits: 0 }),
+  context: (peer) => ({ from: peer.local, hits: 0 }),
   message(conn) {
     expect<Equal<typeof conn, Conn<Buffer, string, Session>>>()
   },
@@ -114,7 +114,7 @@ class Room {
   start(): Promise<Server<Buffer, string | Uint8Array, Session>> {
     return serve({
       listen,
-      data: (peer) => ({ from: peer.remote, hits: 0 }),
+      context: (peer) => ({ from: peer.remote, hits: 0 }),
       open: (conn) => this.members.add(conn),
       message: (conn, chunk) => conn.write(chunk),
       close: (conn) => this.members.delete(conn),
