@@ -5,22 +5,24 @@ export type { ReconnectOptions } from './lib/client/backoff.js'
 export type { Client, ClientState } from './lib/client/client.js'
 export type { ConnectOptions, ReconnectingOptions } from './lib/client/options.js'
 export { type Codec, defineCodec, json, map } from './lib/codec/codec.js'
+export { encodeWith } from './lib/codec/encode.js'
+export type { Framing } from './lib/codec/framing.js'
 export {
   delimiter,
   type FrameCodec,
-  type Framing,
   fixed,
   type LengthFieldOptions,
   lengthField,
   line,
   raw,
   varint,
-} from './lib/codec/framing.js'
+} from './lib/codec/framings.js'
 export type { Reader } from './lib/codec/reader.js'
-export { type Tested, testCodec } from './lib/codec/test-codec.js'
+export { type TestCodecOptions, type Tested, testCodec } from './lib/codec/test-codec.js'
 export type { Writer } from './lib/codec/writer.js'
 export { connect } from './lib/connect.js'
 export type { Conn, ReadyState } from './lib/connection/conn.js'
+export type { ConnOptions } from './lib/connection/conn-options.js'
 export type { Handlers, Peer } from './lib/connection/handlers.js'
 export type { ConnectDatagramOptions } from './lib/datagram/connect-datagrams.js'
 export type { DatagramInfo } from './lib/datagram/datagram-info.js'
@@ -37,7 +39,12 @@ export type {
   DatagramSocketOptions,
   MulticastOptions,
 } from './lib/datagram/options.js'
-export { type ErrorCode, MillraceError } from './lib/errors.js'
+export {
+  type CodedError,
+  type ErrorCode,
+  MillraceError,
+  type SystemErrorFields,
+} from './lib/errors.js'
 export { serve } from './lib/serve.js'
 export type { BroadcastOptions } from './lib/server/broadcast.js'
 export type { CloseOptions } from './lib/server/draining.js'
@@ -48,6 +55,7 @@ export {
   listener,
 } from './lib/server/listen-entry.js'
 export type { Listener } from './lib/server/listener.js'
-export type { Balance, ConnOptions, ServeOptions } from './lib/server/options.js'
-export type { LoopStats, Server, ServerStats } from './lib/server/server.js'
+export type { Balance, ServeOptions } from './lib/server/options.js'
+export type { Server } from './lib/server/server.js'
+export type { LoopStats, ServerStats } from './lib/server/stats.js'
 export type { KeepAlive, ListenerOptions, SocketOptions } from './lib/socket/socket-options.js'

@@ -5,8 +5,8 @@ import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import test from 'ava'
 import { bind, type Conn, connect, type Server } from 'millrace'
-import { deferred } from '../lib/connection/cold-state.js'
 import { theEnvironment } from '../lib/runtime/environment.js'
+import { deferred } from '../lib/util/deferred.js'
 import { connect as connectStream } from './support/client.js'
 import { peer } from './support/datagrams.js'
 import { gate } from './support/gate.js'
@@ -72,7 +72,7 @@ for (const [name, way] of Object.entries(WAYS)) {
     answer.reject(Object.assign(new Error('not found'), { code: 'ENOTFOUND' }))
     await t.throwsAsync(made, { code: 'ENOTFOUND' })
     t.deepEqual(await millraceThreadsOf(0), [])
-    t.deepEqual([...theEnvironment().sources.keys()], [])
+    t.deepEqual([...theEnvironment().origins.keys()], [])
     t.true(descriptors() <= before)
   })
 }
@@ -95,7 +95,7 @@ for (const [name, way] of Object.entries(ABORTED)) {
       t.deepEqual(await millraceThreadsOf(0), [])
       answer.resolve('127.0.0.1')
       await answer.promise
-      t.deepEqual([...theEnvironment().sources.keys()], [])
+      t.deepEqual([...theEnvironment().origins.keys()], [])
       t.deepEqual(await millraceThreadsOf(0), [])
     },
   )
@@ -111,7 +111,7 @@ test.serial(
     t.deepEqual(await millraceThreadsOf(0), [])
     answer.resolve('127.0.0.1')
     await answer.promise
-    t.deepEqual([...theEnvironment().sources.keys()], [])
+    t.deepEqual([...theEnvironment().origins.keys()], [])
     t.deepEqual(await millraceThreadsOf(0), [])
   },
 )
@@ -123,7 +123,7 @@ test.serial('connect: a name that fails after the timeout is nobody’s error', 
   answer.reject(new Error('not found'))
   // An unhandled rejection would end the process.
   await new Promise(setImmediate)
-  t.deepEqual([...theEnvironment().sources.keys()], [])
+  t.deepEqual([...theEnvironment().origins.keys()], [])
 })
 
 test.serial('connect: who is found in time is connected', async (t) => {
@@ -148,7 +148,7 @@ test.serial('an abort between binding and the end of bind closes what was bound'
     error: () => events.push('error'),
   })
   answer.resolve('127.0.0.1')
-  while (theEnvironment().sources.size === 0) await Promise.resolve()
+  while (theEnvironment().origins.size === 0) await Promise.resolve()
   abort.abort()
   t.regex(String(await made.catch(String)), /AbortError/)
   t.deepEqual(events, [])

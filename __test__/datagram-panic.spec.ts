@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { LoopSocket } from '../lib/datagram/loop-socket.js'
 import { theEnvironment } from '../lib/runtime/environment.js'
 import { injectPanic } from '../native.cjs'
 import { bound, peer } from './support/datagrams.js'
@@ -75,20 +76,20 @@ if (process.platform === 'linux') {
     const client = await peer(t)
     const [index] = loopsWithSockets()
     const loop = theEnvironment().loops[index as number]
-    const lane = loop?.sockets.find((each) => each !== undefined)
+    const loopSocket = loop?.sockets.find((each) => each !== undefined) as LoopSocket | undefined
     // A destination that this loop sends to.
     let to = ''
     for (let host = 1; to === '' && host < 255; host++) {
       drained = gate()
       t.false(socket.send('x', `127.0.0.${host}:${client.port}`))
-      if (lane?.isAsked) to = `127.0.0.${host}:${client.port}`
+      if (loopSocket?.isAsked) to = `127.0.0.${host}:${client.port}`
       await drained.passed
     }
     drained = gate()
     drains = 0
     injectPanic(theEnvironment().handle, index as number)
     t.false(socket.send('never sent', to))
-    t.true(lane?.isAsked)
+    t.true(loopSocket?.isAsked)
     await drained.passed
     await lost.passed
     t.is(drains, 1)

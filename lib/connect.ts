@@ -1,4 +1,4 @@
-/** Connects to others. */
+/** Connects to servers. */
 
 import type { Client } from './client/client.js'
 import { ClientImpl } from './client/client-impl.js'
@@ -13,35 +13,46 @@ import {
 } from './client/options.js'
 import type { Conn } from './connection/conn.js'
 import type { ConnImpl } from './connection/conn-impl.js'
-import type { Handlers } from './connection/handlers.js'
+import type { AnyHandlers } from './connection/handlers.js'
 import {
   type ConnectDatagramOptions,
   connectDatagrams,
   isDatagram,
 } from './datagram/connect-datagrams.js'
 import type { ConnectedSocket } from './datagram/datagram-socket.js'
-import { type Group, groupFor } from './runtime/group.js'
-import { ServerImpl } from './server/server.js'
+import { joinGroup } from './runtime/choose-group.js'
+import type { Group } from './runtime/group.js'
 
 type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<never, never, never>
-type AnyHandlers = Handlers<unknown, unknown, unknown>
 
 /**
- * Makes a datagram socket that has one peer. Nothing is sent: whether anybody is there, the first
- * datagrams show.
+ * Makes a datagram socket that has one peer. Nothing is sent: only the first datagrams show whether
+ * anybody is there.
  *
- * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error
- *   (`ENOTFOUND`) or the system's (`ENETUNREACH`); the reason of `signal`
+ * @param options the peer (`to: 'udp://…'`), the codec, the handlers, and everything else
+ * @returns the socket
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error, such as
+ *   `ENOTFOUND`, or the system's, such as `ENETUNREACH`; the reason of `signal`
+ * @example
+ * ```ts
+ * const socket = await connect({ to: 'udp://127.0.0.1:9000', message: (socket, bytes) => {} })
+ * socket.send('ping')
+ * ```
  */
 export function connect<In = Buffer, Out = Uint8Array | string>(
   options: ConnectDatagramOptions<In, Out>,
 ): Promise<ConnectedSocket<In, Out>>
 /**
- * Connects, and connects again whenever that fails or the connection is lost, as `reconnect` says.
+ * Connects, and connects again whenever connecting fails or the connection is lost.
  *
- * @returns a client, once it is connected for the first time
- * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`; the last error of connecting once
+ * @param options the peer, how to `reconnect`, the codec, the handlers, and everything else
+ * @returns the client, once it is connected for the first time
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`; the last error of connecting, once
  *   `reconnect.attempts` have failed; the reason of `signal`
+ * @example
+ * ```ts
+ * const client = await connect({ to: 9000, reconnect: { attempts: 10 }, message: () => {} })
+ * ```
  */
 export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
   options: ReconnectingOptions<In, Out, Context>,
@@ -49,12 +60,21 @@ export function connect<In = Buffer, Out = Uint8Array | string, Context = undefi
 /**
  * Connects to a TCP or Unix socket.
  *
- * @returns the connection, once it is there and `open` ran (whose promise, if it returns one, is not
- *   awaited). Without a `message` handler nothing is read until a message is pulled.
- * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error
- *   (`ENOTFOUND`) or the system's (`ECONNREFUSED`); the reason of `signal`; what `open` threw. Where
- *   several addresses of a name were tried it is the error of the first, and its `cause` an
- *   `AggregateError` of all.
+ * Without a `message` handler nothing is read until a message is pulled.
+ *
+ * @param options the peer, the codec, the handlers, and everything else
+ * @returns the connection, once it is open and the handler `open` ran. A promise that `open` returns is not
+ *   awaited
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error, such as
+ *   `ENOTFOUND`, or the system's, such as `ECONNREFUSED`; the reason of `signal`; what `open` threw. If
+ *   several addresses of a name were tried, the error is that of the first one, and its `cause` is an
+ *   `AggregateError` of all
+ * @example
+ * ```ts
+ * const conn = await connect({ to: 'tcp://127.0.0.1:9000', codec: line() })
+ * conn.write('ping')
+ * for await (const reply of conn) console.log(reply.toString())
+ * ```
  */
 export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
   options: ConnectOptions<In, Out, Context>,
@@ -66,31 +86,27 @@ export async function connect(given: unknown): Promise<unknown> {
   const handlers = options as unknown as AnyHandlers
   if (reconnects(options)) {
     const client = new ClientImpl(settings, checkClient(options, settings), options, () =>
-      groupOf(options, settings),
+      joinGroup(options.loops, options.ringBytes, settings.loop),
     )
     return client.start()
   }
   settings.signal?.throwIfAborted()
-  const group = groupOf(options, settings)
+  const group = joinGroup(options.loops, options.ringBytes, settings.loop)
   try {
-    return await once(settings, handlers, group)
+    return await connectOnce(settings, handlers, group)
   } finally {
     group.leaveSoon()
   }
 }
 
-/** The loops to use, joined. */
-function groupOf(options: AnyOptions, { loop }: ConnectSettings): Group {
-  return groupFor(loop ?? options.loops, options.ringBytes, (owner) => {
-    if (owner === loop) return loop?.group
-    return owner instanceof ServerImpl ? owner.group : undefined
-  })
-}
-
 /** Makes one connection. */
-function once(settings: ConnectSettings, handlers: AnyHandlers, group: Group): Promise<ConnImpl> {
+function connectOnce(
+  settings: ConnectSettings,
+  handlers: AnyHandlers,
+  group: Group,
+): Promise<ConnImpl> {
   return new Promise((resolve, reject) => {
-    const life = {
+    const observer = {
       opened(conn: ConnImpl, thrown: Error | undefined) {
         if (thrown === undefined) resolve(conn)
         else reject(thrown)
@@ -99,6 +115,6 @@ function once(settings: ConnectSettings, handlers: AnyHandlers, group: Group): P
       ended() {},
       failed: reject,
     }
-    new Dialer(settings, handlers, group, life).start()
+    new Dialer(settings, handlers, group, observer).start()
   })
 }

@@ -23,6 +23,21 @@ export type ErrorCode =
   | 'ERR_WRITE_BUFFER_FULL'
   | 'ERR_WRITER_STALE'
 
+/**
+ * The errors that handlers get: those of millrace, of the system, and whatever the user's code threw.
+ *
+ * @example
+ * ```ts
+ * close(conn, error) {
+ *   if (error?.code === 'ECONNRESET') resets++
+ * }
+ * ```
+ */
+export interface CodedError extends Error {
+  /** One of {@link ErrorCode}, or a system error's name such as `ECONNRESET`. */
+  code?: string | undefined
+}
+
 /** What a system error tells beside its code. */
 export interface SystemErrorFields {
   /** The system's number. */

@@ -1,40 +1,47 @@
-/** Starts a server. */
+/** Starts servers. */
 
 import { type BindAddress, resolve } from './address/address.js'
-import { raw } from './codec/framing.js'
-import type { Handlers } from './connection/handlers.js'
+import { raw } from './codec/framings.js'
+import type { AnyHandlers } from './connection/handlers.js'
 import { createService, dropService } from './native/binding.js'
+import { joinGroup } from './runtime/choose-group.js'
 import { theEnvironment } from './runtime/environment.js'
-import { type Group, groupFor } from './runtime/group.js'
+import type { Group } from './runtime/group.js'
 import { BoundListener } from './server/bind-listener.js'
-import { check, type ServeOptions, type Settings } from './server/options.js'
-import { type Server, ServerImpl } from './server/server.js'
+import { checkServe, type ServeOptions, type ServeSettings } from './server/options.js'
+import type { Server } from './server/server.js'
+import { ServerImpl } from './server/server-impl.js'
 
 /**
- * Listens, and calls the handlers for what comes in.
+ * Listens, and calls the handlers for what arrives.
  *
- * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_INLINE_UNSUPPORTED`, or
- *   the system's error of binding, such as `EADDRINUSE`: then nothing is bound
+ * @typeParam In the messages received, inferred from the codec. Default `Buffer`
+ * @typeParam Out the messages sent, inferred from the codec. Default `Uint8Array | string`
+ * @typeParam Context what the handler `context` returns
+ * @param options where to listen, the codec, the handlers, and everything else
+ * @returns the server, once it listens on all addresses
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_INLINE_UNSUPPORTED`, the
+ *   reason of `signal`, or the system's error, such as `EADDRINUSE`. Nothing is bound then
+ * @example
+ * ```ts
+ * const server = await serve({
+ *   listen: 'tcp://127.0.0.1:9000',
+ *   message: (conn, chunk) => conn.write(chunk),
+ * })
+ * ```
  */
 export async function serve<In = Buffer, Out = Uint8Array | string, Context = undefined>(
   options: ServeOptions<In, Out, Context>,
 ): Promise<Server<In, Out, Context>> {
-  const settings = check(options as unknown as ServeOptions<never, never, never>, raw())
+  const settings = checkServe(options as unknown as ServeOptions<never, never, never>, raw())
   const { signal } = options
   signal?.throwIfAborted()
   const addresses = await Promise.all(settings.listen.map((each) => resolve(each.address)))
   signal?.throwIfAborted()
-  const group = groupFor(options.loops, options.ringBytes, (owner) =>
-    owner instanceof ServerImpl ? owner.group : undefined,
-  )
+  const group = joinGroup(options.loops, options.ringBytes)
   let server: ServerImpl
   try {
-    server = start(
-      group,
-      settings,
-      options as unknown as Handlers<unknown, unknown, unknown>,
-      addresses,
-    )
+    server = start(group, settings, options as unknown as AnyHandlers, addresses)
   } catch (error) {
     group.leave()
     throw error
@@ -42,30 +49,30 @@ export async function serve<In = Buffer, Out = Uint8Array | string, Context = un
   if (signal !== undefined) {
     const close = () => void server.close()
     signal.addEventListener('abort', close, { once: true })
-    server.onStopped(() => signal.removeEventListener('abort', close))
+    server.onClosed(() => signal.removeEventListener('abort', close))
   }
   return server as unknown as Server<In, Out, Context>
 }
 
 function start(
   group: Group,
-  settings: Settings,
-  handlers: Handlers<unknown, unknown, unknown>,
+  settings: ServeSettings,
+  handlers: AnyHandlers,
   addresses: BindAddress[][],
 ): ServerImpl {
   const { handle } = theEnvironment()
   const service = createService(handle, settings.balance, settings.maxConnections, settings.refuse)
-  const bounds: BoundListener[] = []
+  const bound: BoundListener[] = []
   try {
-    // All are bound before one is accepted from: of a list that fails nothing is left.
+    // All are bound before the first one accepts, so that nothing is left if one of them fails.
     for (const [at, each] of settings.listen.entries()) {
-      bounds.push(new BoundListener(group, service, each, addresses[at] as BindAddress[]))
+      bound.push(new BoundListener(group, service, each, addresses[at] as BindAddress[]))
     }
-    const server = new ServerImpl(group, service, settings.entry, handlers)
-    server.start(bounds)
+    const server = new ServerImpl(group, service, settings.checkEntry, handlers)
+    server.start(bound)
     return server
   } catch (error) {
-    for (const each of bounds) each.giveUp()
+    for (const each of bound) each.unbind()
     dropService(handle, service)
     throw error
   }

@@ -3,6 +3,7 @@
 import {
   type Client,
   type ClientState,
+  type CodedError,
   type Conn,
   type ConnectOptions,
   connect,
@@ -32,7 +33,7 @@ export async function connection(server: Server<Ping, string, number>): Promise<
       conn.write(conn.context.from)
     },
     close(conn, error) {
-      expect<Equal<typeof error, Error | undefined>>()
+      expect<Equal<typeof error, CodedError | undefined>>()
       expect<Equal<typeof conn.context, { from: string }>>()
     },
     timeout: 1000,

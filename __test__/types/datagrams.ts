@@ -4,6 +4,7 @@ import {
   type BindOptions,
   bind,
   type Client,
+  type CodedError,
   type Conn,
   type ConnectDatagramOptions,
   type ConnectedSocket,
@@ -15,7 +16,6 @@ import {
   json,
   lengthField,
   type MembershipOptions,
-  type MillraceError,
   type MulticastOptions,
   type Received,
   serve,
@@ -42,9 +42,9 @@ export async function sockets(): Promise<void> {
       socket.send('pong')
     },
     drain: (socket) => expect<Equal<typeof socket, DatagramSocket<Ping, string>>>(),
-    close: (_, error) => expect<Equal<typeof error, Error | undefined>>(),
+    close: (_, error) => expect<Equal<typeof error, CodedError | undefined>>(),
     error(error, socket, info) {
-      expect<Equal<typeof error, MillraceError | Error>>()
+      expect<Equal<typeof error, CodedError>>()
       expect<Equal<typeof socket, DatagramSocket<Ping, string>>>()
       expect<Equal<typeof info, DatagramInfo | undefined>>()
     },

@@ -2,6 +2,7 @@
 
 import {
   type Codec,
+  type CodedError,
   type Conn,
   defineCodec,
   fixed,
@@ -40,14 +41,14 @@ const bytes = serve({
     conn.write('text')
     // @ts-expect-error a number is no message
     conn.write(1)
-    // @ts-expect-error there is no data
+    // @ts-expect-error there is no context
     conn.context.hits++
   },
   drain(conn) {
     conn.resume()
   },
   close(conn, error) {
-    expect<Equal<typeof error, Error | undefined>>()
+    expect<Equal<typeof error, CodedError | undefined>>()
     expect<Equal<typeof conn.id, number>>()
   },
   error(_error, conn) {

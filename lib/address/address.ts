@@ -409,3 +409,20 @@ function bytesOfIPv6(ip: string): number[] {
 function isMappedIPv4(bytes: number[]): boolean {
   return bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255
 }
+
+/** The IP address of an endpoint; undefined for a Unix socket. */
+export function endpointAddress(ip: number | string, port: number): string | undefined {
+  if (typeof ip === 'number') return formatEndpoint(ip, 0).slice(0, -2)
+  return port === -1 || ip === '' ? undefined : ip
+}
+
+/** The port of an endpoint; undefined for a Unix socket. */
+export function endpointPort(ip: number | string, port: number): number | undefined {
+  return port === -1 || ip === '' ? undefined : port
+}
+
+/** The family of an endpoint; undefined for a Unix socket. */
+export function endpointFamily(ip: number | string, port: number): 'IPv4' | 'IPv6' | undefined {
+  if (port === -1 || ip === '') return undefined
+  return typeof ip === 'number' ? 'IPv4' : 'IPv6'
+}

@@ -1,64 +1,67 @@
-/** A client that connects again: one connection after the other, and what is written between them. */
+/** The implementation of `Client`: one connection after the other, and what is written between them. */
 
-import { encodeFrame } from '../codec/framing.js'
-import { FrameWriter } from '../codec/writer.js'
-import { type Deferred, deferred, Rest } from '../connection/cold-state.js'
+import { encodeFrame } from '../codec/encode.js'
+import { WriterImpl } from '../codec/writer-impl.js'
 import type { Conn } from '../connection/conn.js'
 import type { ConnImpl } from '../connection/conn-impl.js'
-import type { Handlers } from '../connection/handlers.js'
+import type { AnyHandlers } from '../connection/handlers.js'
+import { reportError } from '../connection/report.js'
 import { MillraceError, toError } from '../errors.js'
 import type { Group } from '../runtime/group.js'
 import { onAbort } from '../util/abort-signal.js'
+import { callHandler } from '../util/call-handler.js'
+import { type Deferred, deferred } from '../util/deferred.js'
+import { GrowingBuffer } from '../util/growing-buffer.js'
 import { hasHeld, waitBefore } from './backoff.js'
 import type { Client, ClientState } from './client.js'
 import { Dialer, type DialObserver, reporter } from './dialer.js'
 import type { ClientSettings, ConnectSettings, ReconnectingOptions } from './options.js'
 
 function closedSoon(): MillraceError {
-  return new MillraceError('ERR_CLOSED', 'the peer closed each connection soon after it was made')
+  return new MillraceError('ERR_CLOSED', 'the peer closed each connection soon after it had opened')
 }
 
-/** The one implementation of `Client`. */
+/** See {@link Client}. */
 export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserver {
   readonly #settings: ConnectSettings
-  readonly #own: ClientSettings
-  readonly #handlers: Handlers<unknown, unknown, unknown>
-  readonly #onState: ((client: Client<never, never, never>) => void) | undefined
-  /** The loops to use, joined. */
-  readonly #acquire: () => Group
+  readonly #clientSettings: ClientSettings
+  readonly #handlers: AnyHandlers
+  readonly #onState: ((client: Client) => void) | undefined
+  /** Returns the group to use, joined. */
+  readonly #acquireGroup: () => Group
   #group: Group | undefined
   #dialer: Dialer | undefined
   #conn: ConnImpl | undefined
   #state: ClientState = 'connecting'
-  /** Tries in a row that failed, or whose connection did not hold. */
+  /** The number of attempts in a row that failed, or whose connection did not last. */
   #failures = 0
-  /** When the connection came, as of `performance.now()`. */
+  /** When the connection opened, as of `performance.now()`. */
   #openedAt = 0
   #lastError: Error | undefined
   #timer: NodeJS.Timeout | undefined
   #nextAttemptAt: number | undefined
-  /** No more connections after this one. */
+  /** Whether this connection is the last one. */
   #isEnding = false
   #isRefed = true
-  /** Written without a connection. */
-  #queue: Rest | undefined
-  readonly #writer = new FrameWriter()
+  /** What was written without a connection. */
+  #queue: GrowingBuffer | undefined
+  readonly #writer = new WriterImpl()
   readonly #first: Deferred<this> = deferred<this>()
   readonly #closed: Deferred<void> = deferred<void>()
   #ignoreSignal: (() => void) | undefined
 
   constructor(
     settings: ConnectSettings,
-    own: ClientSettings,
+    clientSettings: ClientSettings,
     options: ReconnectingOptions<never, never, never>,
-    acquire: () => Group,
+    acquireGroup: () => Group,
   ) {
-    // The signal is ours: it ends more than one connection.
+    // The signal ends the client, not one connection.
     this.#settings = { ...settings, signal: undefined }
-    this.#own = own
-    this.#handlers = options as unknown as Handlers<unknown, unknown, unknown>
-    this.#onState = options.state?.bind(options)
-    this.#acquire = acquire
+    this.#clientSettings = clientSettings
+    this.#handlers = options as unknown as AnyHandlers
+    this.#onState = options.state?.bind(options) as ((client: Client) => void) | undefined
+    this.#acquireGroup = acquireGroup
     const { signal } = settings
     signal?.throwIfAborted()
     if (signal !== undefined) this.#ignoreSignal = onAbort(signal, () => this.#stop(signal.reason))
@@ -86,7 +89,7 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     return this.#closed.promise
   }
 
-  /** Connects for the first time; resolves when it is connected. */
+  /** Connects for the first time. Resolves when that has succeeded. */
   start(): Promise<this> {
     this.#dial()
     return this.#first.promise
@@ -96,45 +99,47 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     this.#nextAttemptAt = undefined
     let group: Group
     try {
-      group = this.#loops()
+      group = this.#liveGroup()
     } catch (error) {
-      // Not to be mended by waiting: a server whose loops were borrowed is closed, say.
-      this.#over(error)
+      // Waiting would not help: for instance the server whose loops were borrowed is closed.
+      this.#finish(error)
       return
     }
-    // Told before there is anything to give up: the user may end it, or let go of the process.
+    // Before there is anything to give up, since the handler may end or unref the client.
     if (this.#state !== 'connecting') this.#enter('connecting')
     if (this.#isEnding) return
     this.#dialer = new Dialer(this.#settings, this.#handlers, group, this, this.#isRefed)
     this.#dialer.start()
   }
 
-  /** Loops of which at least one lives. */
-  #loops(): Group {
-    // A loop that was named is the only one there can be.
+  /** Returns a group of which at least one loop lives. */
+  #liveGroup(): Group {
+    // If a loop was named, no other will do.
     const isNamed = this.#settings.loop !== undefined
-    if (!isNamed && this.#group?.loops.every((loop) => loop.isDead)) {
+    if (!isNamed && this.#group?.isLost) {
       this.#group.leaveSoon()
       this.#group = undefined
     }
-    this.#group ??= this.#acquire()
+    this.#group ??= this.#acquireGroup()
     return this.#group
   }
 
   #enter(state: ClientState): void {
     this.#state = state
-    const told = this as unknown as Client<never, never, never>
-    reporter.run(this.#handlers, () => this.#onState?.(told))
+    callHandler(
+      () => this.#onState?.(this),
+      (error) => reportError(reporter, this.#handlers, error),
+    )
   }
 
   opened(conn: ConnImpl, thrown: Error | undefined): boolean {
     if (thrown !== undefined) {
-      // Its end follows, and the next try.
+      // The connection ends next, and then comes the next attempt.
       this.#lastError = thrown
       return false
     }
     this.#conn = conn
-    // Its `open` ended us. It is on its way out, and its end is ours.
+    // `open` has ended the client, which is finished when this connection is closed.
     if (this.#isEnding) return true
     this.#openedAt = performance.now()
     this.#lastError = undefined
@@ -146,7 +151,7 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
 
   #flush(conn: ConnImpl): void {
     const queue = this.#queue
-    // What `open` has ended or destroyed takes nothing more.
+    // `open` may have ended or destroyed the connection.
     if (queue === undefined || conn.readyState !== 'open') return
     this.#queue = undefined
     conn.writeEncoded(queue.memory.subarray(queue.start, queue.end))
@@ -160,12 +165,12 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     }
     this.#conn = undefined
     this.#lastError = error
-    const { backoff } = this.#own
+    const { backoff } = this.#clientSettings
     const past = { received: conn.bytesRead, lasted: performance.now() - this.#openedAt }
     if (hasHeld(backoff, this.#failures, past)) this.#failures = 0
     else this.#failures++
-    if (this.#isEnding) this.#over(error)
-    else if (this.#failures >= backoff.attempts) this.#over(error ?? closedSoon())
+    if (this.#isEnding) this.#finish(error)
+    else if (this.#failures >= backoff.attempts) this.#finish(error ?? closedSoon())
     else this.#wait()
   }
 
@@ -173,13 +178,14 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     if (this.#state === 'closed') return
     this.#lastError = toError(reason)
     this.#failures++
-    if (this.#isEnding || this.#failures >= this.#own.backoff.attempts) this.#over(reason)
+    if (this.#isEnding || this.#failures >= this.#clientSettings.backoff.attempts)
+      this.#finish(reason)
     else this.#wait()
   }
 
   #wait(): void {
     if (this.#state === 'closed') return
-    const wait = waitBefore(this.#own.backoff, this.#failures, Math.random())
+    const wait = waitBefore(this.#clientSettings.backoff, this.#failures, Math.random())
     this.#nextAttemptAt = Date.now() + wait
     this.#timer = setTimeout(() => this.#dial(), wait)
     if (!this.#isRefed) this.#timer.unref()
@@ -190,15 +196,15 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     if (this.#isEnding || this.#state === 'closed') return false
     const conn = this.#conn
     if (conn?.readyState === 'open') return conn.write(message)
-    if (!this.#own.queues) return false
-    this.#keep(message)
+    if (!this.#clientSettings.queues) return false
+    this.#enqueue(message)
     return true
   }
 
-  /** Encodes a message and keeps it for the next connection. */
-  #keep(message: unknown): void {
-    // `encode` may write to this client too.
-    const writer = this.#writer.isBusy ? new FrameWriter() : this.#writer
+  /** Encodes a message, and queues it for the next connection. */
+  #enqueue(message: unknown): void {
+    // `encode` may write to this client too, and then needs another writer.
+    const writer = this.#writer.isBusy ? new WriterImpl() : this.#writer
     writer.isBusy = true
     let bytes: Buffer
     try {
@@ -206,23 +212,23 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     } finally {
       writer.isBusy = false
     }
-    const { maxOffline } = this.#own
+    const { maxOffline } = this.#clientSettings
     if (this.queued + bytes.length > maxOffline) {
       throw new MillraceError(
         'ERR_WRITE_BUFFER_FULL',
         `${this.queued + bytes.length} bytes would wait for a connection, over maxOffline (${maxOffline})`,
       )
     }
-    this.#queue ??= new Rest()
+    this.#queue ??= new GrowingBuffer()
     this.#queue.append(bytes, 0, bytes.length)
-    writer.done()
+    writer.releaseScratch()
   }
 
   end(): void {
     if (this.#isEnding || this.#state === 'closed') return
     this.#isEnding = true
     const conn = this.#current
-    if (conn === undefined) this.#over(undefined)
+    if (conn === undefined) this.#finish(undefined)
     else conn.end()
   }
 
@@ -230,22 +236,22 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     this.#stop(error)
   }
 
-  /** No connection any more, now. */
+  /** Drops the connection, and makes no other. */
   #stop(reason: unknown): void {
     if (this.#state === 'closed') return
     this.#isEnding = true
     const conn = this.#current
-    if (conn === undefined) this.#over(reason)
+    if (conn === undefined) this.#finish(reason)
     else conn.destroy(reason === undefined ? undefined : toError(reason))
   }
 
-  /** The connection, also while its `context` or `open` runs. */
+  /** The connection, even while its `context` or `open` runs. */
   get #current(): ConnImpl | undefined {
     return this.#conn ?? this.#dialer?.conn
   }
 
-  /** It is closed. */
-  #over(reason: unknown): void {
+  /** Ends the client. */
+  #finish(reason: unknown): void {
     if (this.#state === 'closed') return
     this.#isEnding = true
     clearTimeout(this.#timer)
@@ -255,7 +261,6 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     this.#group?.leaveSoon()
     this.#group = undefined
     this.#enter('closed')
-    // What is being tried is not wanted any more.
     this.#dialer?.giveUp(reason)
     this.#first.reject(reason ?? new MillraceError('ERR_CLOSED', 'the client is closed'))
     if (reason === undefined) this.#closed.resolve()
@@ -283,3 +288,11 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     await this.closed.catch(() => {})
   }
 }
+
+// What `console.log` shows: the fields that users know.
+Object.defineProperty(ClientImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: ClientImpl): object {
+    const { state, conn, attempt, queued } = this
+    return { state, conn, attempt, queued }
+  },
+})

@@ -1,53 +1,74 @@
 /** A client that connects again, as its user sees it. */
 
 import type { Conn } from '../connection/conn.js'
+import type { CodedError } from '../errors.js'
 
-/** Where a client is: trying to connect, connected, waiting before the next try, or at its end. */
+/** What a client is doing: trying to connect, connected, waiting before the next attempt, or closed. */
 export type ClientState = 'connecting' | 'open' | 'waiting' | 'closed'
 
 /**
- * A client over one connection at a time. Each connection has an `open` and a `close` of its own.
+ * A client that connects again. It has one connection at a time, and each runs its own `open` and
+ * `close`.
  *
- * @typeParam In the messages it gives
- * @typeParam Out the messages it takes
- * @typeParam Context what `context` made for each connection
+ * A plain `Client` is any client, whatever its messages are.
+ *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @typeParam Context what the handler `context` returned for each connection
+ * @example
+ * ```ts
+ * const client = await connect({
+ *   to: 'tcp://127.0.0.1:9000',
+ *   codec: json(line()),
+ *   reconnect: true,
+ *   message: (conn, reply) => console.log(reply),
+ * })
+ * client.write({ id: 1 }) // queued if there is no connection
+ * ```
  */
-export interface Client<In = Buffer, Out = Uint8Array | string, Context = undefined>
-  extends AsyncDisposable {
+// biome-ignore-start lint/suspicious/noExplicitAny: a plain `Client` has to take every client
+export interface Client<In = any, Out = any, Context = any> extends AsyncDisposable {
+  // biome-ignore-end lint/suspicious/noExplicitAny: see above
+  /** What the client is doing. */
   readonly state: ClientState
-  /** The connection that is open. */
+  /** The open connection, if there is one. */
   readonly conn: Conn<In, Out, Context> | undefined
-  /** Which try since a connection last held this is, or is waited for, from 1 on; 0 while there is one. */
+  /** The number of the current or next attempt since a connection last lasted, from 1; 0 while connected. */
   readonly attempt: number
-  /** While `waiting`: when it tries again, in milliseconds as of `Date.now()`. */
+  /** When the next attempt begins, in milliseconds as `Date.now()` counts them; only while `'waiting'`. */
   readonly nextAttemptAt: number | undefined
-  /** Why the last try failed, or the last connection ended; undefined if that was in good order. */
-  readonly lastError: Error | undefined
+  /** Why the last attempt failed or the last connection ended; undefined if it ended in good order. */
+  readonly lastError: CodedError | undefined
   /** Bytes that were written without a connection and wait for one. */
   readonly queued: number
   /**
-   * Sends a message, as `conn.write` does; without a connection see `offline`. What was written to a
-   * connection that is lost is lost with it: it is not sent again.
+   * Sends a message as `conn.write` does. Without a connection the option `offline` decides. What was
+   * written to a connection that is lost is not sent again.
    *
-   * @returns `false` if nothing was accepted (it has ended, or refuses while it has no connection), or
-   *   if it was accepted and `drain` will follow: see `conn.write`
+   * @returns `true` if you may go on writing. `false` if the message was accepted and `drain` will follow
+   *   (see `conn.write`); if the client is closed; or if there is no connection and `offline` is
+   *   `'refuse'`
    * @throws whatever `encode` throws, the framing's errors, and `ERR_WRITE_BUFFER_FULL` if more than
-   *   `maxOffline` bytes would wait for a connection: nothing of the message is kept then
+   *   `maxOffline` bytes would wait for a connection. The message is not kept then
    */
   write(message: Out): boolean
-  /** Ends the connection in good order, or the tries to have one, and connects no more. What waits for a connection is dropped. */
+  /** Ends the connection in good order, and makes no other. What waits for a connection is dropped. */
   end(): void
-  /** Drops the connection, or the tries to have one, and connects no more. */
+  /**
+   * Drops the connection, and makes no other.
+   *
+   * @param error what `close` gets, and what `closed` rejects with
+   */
   destroy(error?: Error): void
   /**
-   * Resolves once it is closed by `end` or `destroy()`; rejects with the error where it was destroyed
-   * with one, gave up, or was aborted. Nobody has to handle that.
+   * Resolves once the client is closed by `end()` or `destroy()`. Rejects if it was destroyed with an
+   * error, gave up, or was aborted. Left unawaited, a rejection does no harm.
    */
   readonly closed: Promise<void>
-  /** Keeps the process alive until it is closed; the default. */
+  /** Keeps the process alive until the client is closed, which is the default. */
   ref(): this
-  /** Lets the process end. */
+  /** Lets the process exit. */
   unref(): this
-  /** Ends it, and resolves when it is closed. */
+  /** Calls `end()`, and resolves once the client is closed. */
   [Symbol.asyncDispose](): Promise<void>
 }

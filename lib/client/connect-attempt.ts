@@ -1,33 +1,33 @@
-/** One try to connect to one address, until its loop has answered. */
+/** One attempt to connect to one address. */
 
 import { type LocalAddress, type StreamAddress, unixName } from '../address/address.js'
-import { nativeError, systemError } from '../connection/close-error.js'
+import type { ConnSettings } from '../connection/conn-options.js'
 import { MillraceError } from '../errors.js'
 import { cancelConnect, connect, type DialInit } from '../native/binding.js'
 import { KIND_DESTROY } from '../native/record.js'
+import { nativeError, systemError } from '../native/system-error.js'
 import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import type { Loop } from '../runtime/loop.js'
 import type { Origin } from '../runtime/origin.js'
-import type { ConnSettings } from '../server/options.js'
 import { profileNumber } from './profile-cache.js'
 
-/** What all tries of one `connect` share. */
+/** What all attempts of one `connect` share. */
 export interface AttemptPlan {
   readonly group: Group
-  /** The one to use, if it was named. */
+  /** The loop to use, if one was named. */
   readonly loop: Loop | undefined
   readonly local: LocalAddress | undefined
-  /** The interface to use. */
+  /** The network interface to use. */
   readonly device: string | undefined
-  readonly paused: boolean
-  /** What the connection is held to. */
+  /** Whether the loop begins without reading. */
+  readonly isPaused: boolean
   readonly conn: ConnSettings
 }
 
-/** Who waits for the answer. */
+/** Whoever waits for the answer. */
 export interface AttemptOwner {
-  /** The peer has taken it: an `OPEN` record, whose payload begins at `at`. */
+  /** The connection is open: an `OPEN` record, whose payload begins at `at`. */
   attemptOpened(
     attempt: ConnectAttempt,
     slot: number,
@@ -35,11 +35,11 @@ export interface AttemptOwner {
     view: DataView,
     at: number,
   ): void
-  /** It failed, or was cancelled. */
+  /** The attempt failed, or was cancelled. */
   attemptFailed(attempt: ConnectAttempt, error: MillraceError): void
 }
 
-/** It is answered exactly once, cancelled or not, and its loops have to stay until then. */
+/** Answered exactly once, even if it is cancelled. Its loop has to go on until then. */
 export class ConnectAttempt implements Origin {
   readonly #owner: AttemptOwner
   readonly #plan: AttemptPlan
@@ -51,13 +51,13 @@ export class ConnectAttempt implements Origin {
     this.#owner = owner
     this.#plan = plan
     this.#address = address
-    this.#number = theEnvironment().sourceNumber()
+    this.#number = theEnvironment().originNumber()
   }
 
   /**
    * Asks a loop to connect.
    *
-   * @throws `ERR_LOOP_PANIC` if there is no loop left
+   * @throws `ERR_LOOP_PANIC` if no loop is left
    */
   start(): void {
     const environment = theEnvironment()
@@ -70,17 +70,17 @@ export class ConnectAttempt implements Origin {
     }
     this.#loop = environment.loops[index]
     if (this.#loop === undefined) throw lostLoop()
-    environment.sources.set(this.#number, this)
+    environment.origins.set(this.#number, this)
   }
 
   #init(): DialInit {
-    const { local, device, paused, conn } = this.#plan
+    const { local, device, isPaused, conn } = this.#plan
     const address = this.#address
     const init: DialInit = {
       id: this.#number,
       port: 0,
       scope: 0,
-      paused,
+      paused: isPaused,
       profile: profileNumber(conn),
     }
     if (address.kind === 'unix') {
@@ -95,7 +95,7 @@ export class ConnectAttempt implements Origin {
     return init
   }
 
-  /** Gives up. The answer may be on its way. */
+  /** Cancels the attempt. Its answer may be on the way already. */
   cancel(): void {
     const { handle } = theEnvironment()
     cancelConnect(handle, this.#plan.group.number, this.#loop?.index ?? 0, this.#number)
@@ -103,34 +103,34 @@ export class ConnectAttempt implements Origin {
 
   /** The loop that connects. */
   get loop(): Loop {
-    if (this.#loop === undefined) throw new TypeError('not started')
+    if (this.#loop === undefined) throw new TypeError('the attempt was not started')
     return this.#loop
   }
 
-  /** Drops the connection that came of it, of which nobody has heard. */
+  /** Destroys the connection that the attempt made, which nobody else knows. */
   drop(slot: number, generation: number): void {
     this.loop.outbound.control(KIND_DESTROY, { slot, generation })
     this.loop.wrote()
   }
 
-  opens(_loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
+  onOpen(_loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
     this.#answered()
     this.#owner.attemptOpened(this, slot, generation, view, at)
   }
 
-  told(_kind: number, _loop: Loop, errno: number): void {
+  onNews(_kind: number, _loop: Loop, errno: number): void {
     this.#answered()
     this.#owner.attemptFailed(this, connectError(errno, this.#address))
   }
 
-  lost(loop: Loop): void {
+  onLoopLost(loop: Loop): void {
     if (loop !== this.#loop) return
     this.#answered()
     this.#owner.attemptFailed(this, lostLoop())
   }
 
   #answered(): void {
-    theEnvironment().sources.delete(this.#number)
+    theEnvironment().origins.delete(this.#number)
   }
 }
 
@@ -143,5 +143,5 @@ function connectError(errno: number, address: StreamAddress): MillraceError {
 }
 
 function lostLoop(): MillraceError {
-  return new MillraceError('ERR_LOOP_PANIC', 'the event loop that was connecting is lost')
+  return new MillraceError('ERR_LOOP_PANIC', 'the event loop that was connecting has panicked')
 }

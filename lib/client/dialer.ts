@@ -1,81 +1,82 @@
-/** Makes one connection: tries the addresses that there are, and owns what comes of it. */
+/** Makes one connection: tries the addresses of its destination, and owns the connection. */
 
 import { addressesOf, type StreamAddress } from '../address/address.js'
 import { ConnImpl } from '../connection/conn-impl.js'
-import type { Handlers } from '../connection/handlers.js'
-import { type Owner, Profile } from '../connection/profile.js'
-import { Reporter } from '../connection/report.js'
+import type { AnyHandlers } from '../connection/handlers.js'
+import { type ConnOwner, Profile } from '../connection/profile.js'
+import { reportClosed } from '../connection/report.js'
 import { MillraceError, toError } from '../errors.js'
 import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import { onAbort } from '../util/abort-signal.js'
+import { ErrorReporter } from '../util/error-reporter.js'
 import { type AttemptOwner, type AttemptPlan, ConnectAttempt } from './connect-attempt.js'
 import type { ConnectSettings } from './options.js'
 
-/** Milliseconds after which the next address is tried beside one that has not answered (RFC 8305). */
+/** Milliseconds after which the next address is tried too, if the last one has not answered (RFC 8305). */
 const STAGGER = 250
 
-/** Who asked for the connection. Each is told once: `opened` and then `ended`, or `failed`. */
+/** Whoever asked for the connection. Each dialer calls `opened` and later `ended`, or `failed`, once. */
 export interface DialObserver {
   /**
-   * It is there, and its `open` ran, which may have ended or destroyed it.
+   * The connection is open, and its `open` ran, which may have ended or destroyed it.
    *
-   * @param thrown what `open` or `context` threw: the connection is being destroyed
-   * @returns whether that is told to the user
+   * @param thrown what `context` or `open` threw: the connection is being destroyed
+   * @returns whether the user learns of `thrown` in this way
    */
   opened(conn: ConnImpl, thrown: Error | undefined): boolean
-  /** It is over. Called before its `close`. */
+  /** The connection has closed. Called before its `close` handler. */
   ended(error: Error | undefined): void
-  /** There is none. */
+  /** No connection was made. */
   failed(reason: unknown): void
 }
 
-/** One for all: its warnings are at most one a second for each code. */
-export const reporter: Reporter = new Reporter()
+/** Shared by all clients, so that many clients with the same trouble do not flood the warnings. */
+export const reporter: ErrorReporter = new ErrorReporter()
 
-/** One try to connect, and one connection. */
-export class Dialer implements Owner, AttemptOwner {
+/** Connects once, and owns the connection until it is closed. */
+export class Dialer implements ConnOwner, AttemptOwner {
   readonly #settings: ConnectSettings
   readonly #plan: AttemptPlan
   readonly #profile: Profile
-  readonly #life: DialObserver
+  readonly #observer: DialObserver
   #addresses: readonly StreamAddress[] = []
   #next = 0
-  /** Asked for and not answered. */
+  /** Attempts that were not answered yet. */
   readonly #pending: ConnectAttempt[] = []
   readonly #errors: MillraceError[] = []
   #conn: ConnImpl | undefined
-  /** It is opened, failed or given up. */
+  /** Whether a connection was made, or all hope was given up. */
   #isSettled = false
-  /** There is no connection any more. */
-  #isOver = false
+  /** Whether the connection is closed, or none was made. */
+  #isFinished = false
   #hasLeft = false
   #isRefed: boolean
   #stagger: NodeJS.Timeout | undefined
   #timeout: NodeJS.Timeout | undefined
   #ignoreSignal: (() => void) | undefined
-  /** What `open` threw, if whoever asked for the connection was told. */
+  /** What `context` or `open` threw, if the user has learnt of it already. */
   #thrown: Error | undefined
 
   constructor(
     settings: ConnectSettings,
-    handlers: Handlers<unknown, unknown, unknown>,
+    handlers: AnyHandlers,
     group: Group,
-    life: DialObserver,
+    observer: DialObserver,
     isRefed = true,
   ) {
     this.#settings = settings
     this.#profile = new Profile(this, settings.conn, handlers)
-    this.#life = life
+    this.#observer = observer
     this.#isRefed = isRefed
     const { local, device, conn } = settings
-    // Where the loop that was named is lost, any of its group will do.
+    // If the loop that was named has panicked, any other of its group will do.
     const loop = settings.loop?.isDead ? undefined : settings.loop
-    const paused = handlers.message === undefined
-    this.#plan = { group, loop, local, device, paused, conn }
+    const isPaused = handlers.message === undefined
+    this.#plan = { group, loop, local, device, isPaused, conn }
   }
 
-  /** The connection, from before its `context` and `open` run until it is closed. */
+  /** The connection, from before its `context` runs until it is closed. */
   get conn(): ConnImpl | undefined {
     return this.#conn
   }
@@ -107,14 +108,14 @@ export class Dialer implements Owner, AttemptOwner {
     )
     if (this.#addresses.length === 0) {
       const { to } = this.#settings
-      const why = `${to} has no address of the kind of localAddress, ${local?.host}`
+      const why = `${to} has no address of the family of localAddress, ${local?.host}`
       this.#fail(new MillraceError('ERR_INVALID_ADDRESS', why))
       return
     }
     this.#tryNext()
   }
 
-  /** Tries the next address, and the one after it when that takes long. */
+  /** Tries the next address, and schedules the one after it. */
   #tryNext(): void {
     clearTimeout(this.#stagger)
     const address = this.#addresses[this.#next++]
@@ -147,7 +148,7 @@ export class Dialer implements Owner, AttemptOwner {
     else if (this.#pending.length === 0) this.#fail(this.#failure())
   }
 
-  /** The error of the first address; with several, all of them are its cause. */
+  /** Returns the error of the first address. If there are several errors, its cause has all of them. */
   #failure(): MillraceError {
     const [first, ...others] = this.#errors as [MillraceError, ...MillraceError[]]
     if (others.length === 0) return first
@@ -170,7 +171,7 @@ export class Dialer implements Owner, AttemptOwner {
   ): void {
     this.#forget(attempt)
     if (this.#isSettled) {
-      // Another was first, or nobody wants it any more.
+      // Another address was quicker, or nobody wants a connection any more.
       attempt.drop(slot, generation)
       this.#leave()
       return
@@ -178,14 +179,14 @@ export class Dialer implements Owner, AttemptOwner {
     this.#settle()
     const { loop } = attempt
     const conn = new ConnImpl(loop, slot, generation, this.#profile, view, at)
-    if (this.#plan.paused) conn.beginHeld()
+    if (this.#plan.isPaused) conn.startWithoutReading()
     this.#conn = conn
-    loop.slots[slot] = conn
+    loop.conns[slot] = conn
     const isHeld = this.#isRefed
     const thrown = conn.opened()
     if (isHeld) theEnvironment().hold(-1)
     if (!this.#isRefed) conn.unref()
-    if (this.#life.opened(conn, thrown)) this.#thrown = thrown
+    if (this.#observer.opened(conn, thrown)) this.#thrown = thrown
   }
 
   #expire(): void {
@@ -200,7 +201,7 @@ export class Dialer implements Owner, AttemptOwner {
     else this.#fail(reason)
   }
 
-  /** Gives up, if there is no connection yet. */
+  /** Gives up, unless there is a connection. */
   giveUp(reason: unknown): void {
     this.#fail(reason)
   }
@@ -208,12 +209,12 @@ export class Dialer implements Owner, AttemptOwner {
   #fail(reason: unknown): void {
     if (this.#isSettled) return
     this.#settle()
-    this.#over()
+    this.#finish()
     if (this.#isRefed) theEnvironment().hold(-1)
-    this.#life.failed(reason)
+    this.#observer.failed(reason)
   }
 
-  /** It is decided: what is still being tried is not wanted any more. */
+  /** Cancels the attempts that were not answered. */
   #settle(): void {
     this.#isSettled = true
     clearTimeout(this.#timeout)
@@ -221,20 +222,20 @@ export class Dialer implements Owner, AttemptOwner {
     for (const attempt of this.#pending) attempt.cancel()
   }
 
-  #over(): void {
-    this.#isOver = true
+  #finish(): void {
+    this.#isFinished = true
     this.#ignoreSignal?.()
     this.#leave()
   }
 
-  /** Leaves the loops, once they have nothing more of ours. */
+  /** Leaves the loops once all attempts are answered. */
   #leave(): void {
-    if (!this.#isOver || this.#hasLeft || this.#pending.length > 0) return
+    if (!this.#isFinished || this.#hasLeft || this.#pending.length > 0) return
     this.#hasLeft = true
     this.#plan.group.leaveSoon()
   }
 
-  /** Whether the process stays alive for it. */
+  /** Says whether the process stays alive for the connection, or for the attempts to make one. */
   keepAlive(isRefed: boolean): void {
     if (this.#isRefed === isRefed) return
     this.#isRefed = isRefed
@@ -250,19 +251,15 @@ export class Dialer implements Owner, AttemptOwner {
     }
   }
 
-  // ---- for the connection ----
+  // ---- what the connection calls ----
 
-  add(): void {}
+  connOpened(): void {}
 
-  closed(conn: ConnImpl, error: Error | undefined): void {
+  connClosed(conn: ConnImpl, error: Error | undefined): void {
     this.#conn = undefined
-    this.#life.ended(error)
+    this.#observer.ended(error)
     if (conn.profile.handlers.close !== undefined || error !== this.#thrown || error === undefined)
-      reporter.closed(conn, error)
-    this.#over()
-  }
-
-  report(error: Error, conn?: ConnImpl): void {
-    reporter.report(this.#profile.handlers, error, conn)
+      reportClosed(reporter, conn, error)
+    this.#finish()
   }
 }

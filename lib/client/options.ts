@@ -7,26 +7,24 @@ import {
   localAddress,
 } from '../address/address.js'
 import type { Codec } from '../codec/codec.js'
-import { raw } from '../codec/framing.js'
+import { raw } from '../codec/framings.js'
 import type { Conn } from '../connection/conn.js'
 import { ConnImpl } from '../connection/conn-impl.js'
-import type { Handlers } from '../connection/handlers.js'
-import { invalidOption, MillraceError } from '../errors.js'
-import type { Loop } from '../runtime/loop.js'
 import {
   CONN_NAMES,
   type ConnOptions,
   type ConnSettings,
   checkConn,
   checkHandlers,
-  checkNames,
-  checkSignal,
-  device,
-  HANDLERS,
-} from '../server/options.js'
+} from '../connection/conn-options.js'
+import { HANDLERS, type Handlers } from '../connection/handlers.js'
+import { invalidOption, MillraceError } from '../errors.js'
+import type { Loop } from '../runtime/loop.js'
 import type { Server } from '../server/server.js'
+import { checkDevice } from '../socket/bind-to-device.js'
 import { checkKind, dialPairs, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
-import { oneOf, whole } from '../util/checks.js'
+import { checkSignal } from '../util/abort-signal.js'
+import { checkNames, oneOf, whole } from '../util/checks.js'
 import { type Backoff, checkBackoff, type ReconnectOptions } from './backoff.js'
 import type { Client } from './client.js'
 
@@ -45,9 +43,9 @@ export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Context 
    * Node's own, without a thread. A server: its loops, of which the one with the fewest connections
    * is taken. Default: the loops that all of this JavaScript environment shares.
    */
-  loops?: number | 'inline' | Server<unknown, unknown, unknown>
+  loops?: number | 'inline' | Server
   /** The loop of another connection, which has to be open. Not with `loops`. */
-  loop?: Conn<unknown, unknown, unknown>
+  loop?: Conn
   /**
    * Milliseconds that it may take to connect, the look-up of a name included; with `reconnect`, each
    * time. After that it fails with `ERR_CONNECT_TIMEOUT`. Default none: the system gives up sometime.
@@ -131,7 +129,7 @@ const NAMES: ReadonlySet<string> = new Set([
 ])
 const CLIENT_NAMES: ReadonlySet<string> = new Set([...NAMES, 'offline', 'maxOffline', 'state'])
 
-/** The codec where there is none: made at the first use, and not again for each of thousands. */
+/** The codec if there is none in the options: made once, since clients are made by the thousands. */
 let fallback: Codec<unknown, unknown> | undefined
 
 /** Whether a client is asked for, not one connection. */
@@ -166,7 +164,7 @@ export function checkConnect(
     to,
     destination: place,
     local: checkLocal(options.localAddress, place),
-    device: bindToDevice === undefined ? undefined : device(bindToDevice),
+    device: bindToDevice === undefined ? undefined : checkDevice(bindToDevice),
     timeout: whole('timeout', options.timeout, 0, 1),
     signal: options.signal,
     loop: checkLoop(loop),
@@ -194,7 +192,7 @@ export function checkLoop(conn: unknown): Loop | undefined {
   if (conn === undefined) return undefined
   if (!(conn instanceof ConnImpl) || conn.readyState === 'closed')
     throw invalidOption('loop', 'an open connection', conn)
-  return conn.itsLoop
+  return conn.eventLoop
 }
 
 /**

@@ -1,20 +1,21 @@
-/** What dialled connections are held to, as the native half keeps it: told once, and a number from then on. */
+/** Remembers which settings of connections the native half knows already, so that each is told once. */
 
-import { type Framing, isFixed, toNative } from '../codec/framing.js'
+import type { Framing } from '../codec/framing.js'
+import { isFrozenFraming, toNative } from '../codec/native-framing.js'
+import { type ConnSettings, toProfileInit } from '../connection/conn-options.js'
 import { createProfile, dropProfiles } from '../native/binding.js'
 import { theEnvironment } from '../runtime/environment.js'
-import { type ConnSettings, profileInit } from '../server/options.js'
 
-/** As many as are kept; then all are forgotten, and told anew as they come. */
+/** The most profiles that are kept. Then all are forgotten, and told again as they are needed. */
 const MOST = 256
-/** By what they say. */
+/** The numbers of profiles, by their contents. */
 const numbers = new Map<string, number>()
-/** Of framings that cannot change. */
+/** Numbers for framings that cannot change. */
 const framings = new WeakMap<Framing, number>()
 let nextFraming = 0
 
 function nameOf(framing: Framing): string {
-  if (!isFixed(framing)) return JSON.stringify(toNative(framing))
+  if (!isFrozenFraming(framing)) return JSON.stringify(toNative(framing))
   let number = framings.get(framing)
   if (number === undefined) {
     number = nextFraming++
@@ -23,7 +24,7 @@ function nameOf(framing: Framing): string {
   return `${number}`
 }
 
-/** The number of such a profile, for a `connect` that follows at once. */
+/** Returns the number of the profile with these settings, for a `connect` that follows at once. */
 export function profileNumber(settings: ConnSettings): number {
   const { highWaterMark, autoPause, allowHalfOpen, lingerTimeout, socket } = settings
   const marks = `${highWaterMark} ${autoPause} ${allowHalfOpen} ${lingerTimeout} ${socket}`
@@ -35,7 +36,7 @@ export function profileNumber(settings: ConnSettings): number {
       numbers.clear()
       dropProfiles(handle)
     }
-    number = createProfile(handle, profileInit(settings))
+    number = createProfile(handle, toProfileInit(settings))
     numbers.set(key, number)
   }
   return number

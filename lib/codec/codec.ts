@@ -1,4 +1,4 @@
-/** How frames become messages and messages frames. */
+/** How frames become messages, and messages frames. */
 
 import { invalidOption, MillraceError } from '../errors.js'
 import type { Framing } from './framing.js'
@@ -6,36 +6,50 @@ import type { Reader } from './reader.js'
 import type { Writer } from './writer.js'
 
 /**
- * A protocol: what the loop cuts the stream into, and what a piece means.
+ * A protocol: how the loop cuts the stream into frames, and what a frame means.
  *
- * @typeParam In what `decode` makes, and `message` gets
- * @typeParam Out what `conn.write` takes, and `encode` gets
+ * @typeParam In the messages that `decode` returns and the `message` handler gets
+ * @typeParam Out the messages that `conn.write` takes and `encode` gets
+ * @example
+ * ```ts
+ * const codec: Codec<number> = {
+ *   framing: fixed(4),
+ *   decode: (from) => from.u32(),
+ *   encode: (message, to) => void to.u32(message),
+ * }
+ * ```
  */
 export interface Codec<In, Out = In> {
-  /** What the loop cuts the stream into: `raw()`, `lengthField()`, … */
+  /** How the loop cuts the stream into frames: `raw()`, `lengthField()`, … */
   readonly framing: Framing
   /**
-   * Makes a message. With `raw` framing: one message, or `undefined` if it is not all here yet (the
-   * reader is put back, and the same bytes come again with more behind them). With any other: from
-   * exactly one frame, all of which has to be read (else `ERR_FRAME_NOT_CONSUMED`); `undefined`
-   * swallows it. A throw means that the stream is broken: the connection is destroyed with it.
+   * Makes a message from received bytes. Synchronous: a promise is refused with `ERR_DECODE_ASYNC`.
+   *
+   * With `raw` framing, `decode` reads one message from the front of the bytes received so far, or
+   * returns `undefined` if the message is not complete: the same bytes then come again, with more after
+   * them. A message must consume at least one byte (`ERR_FRAME_INVALID`).
+   *
+   * With any other framing, `decode` gets exactly one frame and has to read all of it (otherwise
+   * `ERR_FRAME_NOT_CONSUMED`). Returning `undefined` then swallows the frame.
+   *
+   * A throw means that the stream is broken. The connection is destroyed with what was thrown.
    */
   decode(from: Reader): In | undefined
   /**
-   * Writes a message's body; the framing writes length, end or delimiter around it. Synchronous: a
+   * Writes the body of a message; the framing writes its length or delimiter around it. Synchronous: a
    * promise is refused with `ERR_ENCODE_ASYNC`. A throw reaches the caller of `write`, and nothing is
    * sent.
    */
   encode(message: Out, to: Writer): void
 }
 
-/** What `decode` returns where `undefined` would ask for more bytes: a message that is none. */
+/** What `map` returns under `raw` framing for a swallowed message, because `undefined` asks for more bytes. */
 export const SWALLOWED: unique symbol = Symbol('millrace.swallowed')
 
 /**
- * A value as a codec.
+ * Checks that a value is a codec.
  *
- * @throws `ERR_INVALID_OPTION` if it is none
+ * @throws `ERR_INVALID_OPTION`
  */
 export function checkCodec(codec: unknown): Codec<unknown, unknown> {
   const { decode, encode } = (codec ?? {}) as Partial<Codec<unknown, unknown>>
@@ -51,9 +65,17 @@ function hasFraming(codec: unknown): boolean {
 }
 
 /**
- * A codec as it is, its types inferred from its functions.
+ * Returns a codec as it is. TypeScript infers the types of its messages from its functions.
  *
- * @throws `ERR_INVALID_OPTION` if it is none
+ * @throws `ERR_INVALID_OPTION` if `codec` lacks a framing or a function
+ * @example
+ * ```ts
+ * const codec = defineCodec({
+ *   framing: lengthField({ bytes: 2 }),
+ *   decode: (from) => ({ id: from.u32(), name: from.text(from.remaining) }),
+ *   encode: (message, to) => to.u32(message.id).text(message.name),
+ * })
+ * ```
  */
 export function defineCodec<In, Out = In>(codec: Codec<In, Out>): Codec<In, Out> {
   checkCodec(codec)
@@ -61,10 +83,16 @@ export function defineCodec<In, Out = In>(codec: Codec<In, Out>): Codec<In, Out>
 }
 
 /**
- * A codec on top of another: `decode` maps its messages, `encode` maps back. `undefined` from
- * `decode` swallows a message.
+ * Makes a codec on top of another one.
  *
+ * @param codec the codec below
+ * @param decode converts a received message. `undefined` swallows the message
+ * @param encode converts a message to be sent
  * @throws `ERR_INVALID_OPTION` without a codec and two functions
+ * @example
+ * ```ts
+ * const text = map(line(), (bytes) => bytes.toString(), (line: string) => line)
+ * ```
  */
 export function map<In, Out, NextIn, NextOut = NextIn>(
   codec: Codec<In, Out>,
@@ -74,7 +102,7 @@ export function map<In, Out, NextIn, NextOut = NextIn>(
   checkCodec(codec)
   if (typeof decode !== 'function') throw invalidOption('decode', 'a function', decode)
   if (typeof encode !== 'function') throw invalidOption('encode', 'a function', encode)
-  // With raw framing `undefined` means that the message is not all here.
+  // Under raw framing `undefined` means that the message is not complete.
   const nothing = codec.framing.kind === 'raw' ? (SWALLOWED as unknown as undefined) : undefined
   return {
     framing: codec.framing,
@@ -91,17 +119,34 @@ export function map<In, Out, NextIn, NextOut = NextIn>(
 }
 
 /**
- * JSON in the frames of another codec: `json<Ping, Pong>(lengthField())`, `json(line())`. What is no
- * JSON destroys the connection with `ERR_FRAME_INVALID`. The types are a promise of yours, not
- * checked: validate in `message`, or with {@link map}.
+ * Makes a codec of JSON messages, one in each frame of another codec. A frame that is not JSON destroys
+ * the connection with `ERR_FRAME_INVALID`.
  *
- * @throws `ERR_INVALID_OPTION` without a framing that makes frames
+ * The types are your promise, as with `JSON.parse`: nothing is checked. Validate in `message`, or with
+ * {@link map}.
+ *
+ * @typeParam In the messages received. Default `any`, as `JSON.parse` returns it
+ * @typeParam Out the messages sent. Default `In`
+ * @param codec a framing, or a codec that has one
+ * @throws `ERR_INVALID_OPTION` with `raw` framing, or without a framing
+ * @example
+ * ```ts
+ * await serve({
+ *   listen: 9000,
+ *   codec: json<{ id: number }>(line()),
+ *   message: (conn, { id }) => conn.write({ id: id + 1 }),
+ * })
+ * ```
  */
-export function json<In = unknown, Out = In>(codec: { readonly framing: Framing }): Codec<In, Out> {
+// biome-ignore lint/suspicious/noExplicitAny: typed as JSON.parse is
+export function json<In = any, Out = In>(codec: { readonly framing: Framing }): Codec<In, Out> {
   if (!hasFraming(codec)) throw invalidOption('codec', 'a codec with framing', codec)
   const { framing } = codec
   if (framing.kind === 'raw') {
-    throw new MillraceError('ERR_INVALID_OPTION', 'json needs frames: lengthField(), line(), …')
+    throw new MillraceError(
+      'ERR_INVALID_OPTION',
+      'json needs a framing that makes frames, such as lengthField() or line()',
+    )
   }
   return {
     framing,
@@ -110,12 +155,12 @@ export function json<In = unknown, Out = In>(codec: { readonly framing: Framing 
       try {
         return JSON.parse(text) as In
       } catch (cause) {
-        throw new MillraceError('ERR_FRAME_INVALID', 'a frame is no JSON', { cause })
+        throw new MillraceError('ERR_FRAME_INVALID', 'a frame is not JSON', { cause })
       }
     },
     encode(message, to) {
       const text = JSON.stringify(message)
-      if (text === undefined) throw new TypeError('a message has to be representable as JSON')
+      if (text === undefined) throw new TypeError('the message has no JSON representation')
       to.text(text)
     },
   }

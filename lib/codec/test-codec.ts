@@ -1,100 +1,110 @@
 /** Drives a codec without a socket, for tests of codecs. */
 
-import { emptyMessage, isAsync, notConsumed } from '../connection/reading.js'
-import { isThenable } from '../connection/writing.js'
-import { MillraceError } from '../errors.js'
+import { invalidOption, MillraceError, toError } from '../errors.js'
 import { cutStream } from '../native/binding.js'
-import { type Codec, SWALLOWED } from './codec.js'
-import { toNative } from './framing.js'
-import { readerOver } from './reader.js'
+import { checkNames } from '../util/checks.js'
+import { GrowingBuffer } from '../util/growing-buffer.js'
+import { type Codec, checkCodec } from './codec.js'
+import { checkUnread, decodeFrame, decodeRawStream } from './decode.js'
+import { toNative, validateFraming } from './native-framing.js'
+import { readerOver } from './reader-impl.js'
 
-/** What a codec makes of a stream. */
+/** What a codec made of a stream. */
 export interface Tested<In> {
   /** The messages, in order. */
   readonly messages: In[]
-  /** What ended it, as `close` would get it. */
+  /** What ended the stream, as `close` would get it; undefined if the stream ended in good order. */
   readonly error: Error | undefined
 }
 
+/** How {@link testCodec} cuts the stream. */
+export interface TestCodecOptions {
+  /**
+   * The offsets at which the stream is cut into separate reads, in any order; `'each'` cuts after every
+   * byte. Default none: the stream arrives in one piece.
+   */
+  splits?: readonly number[] | 'each'
+}
+
+const NAMES: ReadonlySet<string> = new Set(['splits'])
+
 /**
- * Feeds bytes to a codec as a connection would, framing and all, and ends the stream.
+ * Feeds bytes to a codec as a connection would, framing included, and then ends the stream.
  *
- * @param options.splits offsets at which the stream is cut into separate reads, in any order. A codec
- *   is right only if the messages do not depend on them; `splits: 'each'` cuts behind every byte.
+ * A codec is right only if its messages do not depend on how the stream is cut.
+ *
+ * @param codec the codec to test
+ * @param bytes what a peer sends
+ * @param options how the stream is cut
+ * @returns the messages, and the error that the connection would end with
+ * @throws `ERR_INVALID_OPTION`
+ * @example
+ * ```ts
+ * const { messages, error } = testCodec(json(line()), '{"id":1}\n', { splits: 'each' })
+ * assert.deepEqual(messages, [{ id: 1 }])
+ * assert.equal(error, undefined)
+ * ```
  */
 export function testCodec<In, Out>(
   codec: Codec<In, Out>,
   bytes: Uint8Array | string,
-  options: { splits?: readonly number[] | 'each' } = {},
+  options: TestCodecOptions = {},
 ): Tested<In> {
-  const stream = typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes)
-  const { splits = [] } = options
-  const cuts = splits === 'each' ? Array.from(stream.keys()) : [...splits].sort((a, b) => a - b)
-  const edges = [0, ...cuts.filter((cut) => cut > 0 && cut < stream.length), stream.length]
-  const chunks = edges.slice(1).map((edge, at) => stream.subarray(edges[at], edge))
-  const messages: In[] = []
+  const checked = checkCodec(codec)
+  validateFraming(checked.framing)
+  checkNames(options, NAMES, ' of testCodec')
+  const chunks = cut(bytes, options.splits ?? [])
+  const messages: unknown[] = []
+  const result = (error: Error | undefined) => ({ messages: messages as In[], error })
   try {
-    const error =
-      codec.framing.kind === 'raw'
-        ? testRaw(codec, chunks, messages)
-        : testFramed(codec, chunks, messages)
-    return { messages, error }
+    const feed = checked.framing.kind === 'raw' ? feedRaw : feedFrames
+    return result(feed(checked, chunks, messages))
   } catch (thrown) {
-    return { messages, error: thrown as Error }
+    return result(toError(thrown))
   }
+}
+
+/** Cuts a stream into the chunks that separate reads would bring. */
+function cut(bytes: Uint8Array | string, splits: readonly number[] | 'each'): Buffer[] {
+  if (typeof bytes !== 'string' && !(bytes instanceof Uint8Array)) {
+    throw invalidOption('bytes', 'a string or a Uint8Array', bytes)
+  }
+  if (splits !== 'each' && !Array.isArray(splits)) {
+    throw invalidOption('splits', "an array of offsets or 'each'", splits)
+  }
+  const stream = typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes)
+  const cuts = splits === 'each' ? Array.from(stream.keys()) : [...splits].sort((a, b) => a - b)
+  const edges = [0, ...cuts.filter((at) => at > 0 && at < stream.length), stream.length]
+  return edges.slice(1).map((edge, at) => stream.subarray(edges[at], edge))
+}
+
+type AnyCodec = Codec<unknown, unknown>
+
+function feedFrames(codec: AnyCodec, chunks: Buffer[], messages: unknown[]): Error | undefined {
+  const { framing } = codec
+  const { frames, error } = cutStream(toNative(framing), chunks)
+  for (const frame of frames) {
+    const message = decodeFrame(codec, readerOver(frame, true), 0, frame.length)
+    if (message !== undefined) messages.push(message)
+  }
+  if (error == null) return undefined
+  if (error === 'ERR_FRAME_INCOMPLETE') return incomplete()
+  const max = 'max' in framing ? ` (max is ${framing.max})` : ''
+  return new MillraceError(error, `the framing refused the stream${max}`)
+}
+
+function feedRaw(codec: AnyCodec, chunks: Buffer[], messages: unknown[]): Error | undefined {
+  const unread = new GrowingBuffer()
+  const sink = { codec, take: (message: unknown) => messages.push(message) > 0 }
+  for (const chunk of chunks) {
+    unread.append(chunk, 0, chunk.length)
+    const reader = readerOver(unread.memory, false)
+    unread.consume(decodeRawStream(sink, reader, unread.start, unread.end))
+    checkUnread(codec, unread)
+  }
+  return unread.length > 0 ? incomplete() : undefined
 }
 
 function incomplete(): MillraceError {
   return new MillraceError('ERR_FRAME_INCOMPLETE', 'the stream ended in the middle of a message')
-}
-
-function testFramed<In, Out>(
-  codec: Codec<In, Out>,
-  chunks: Buffer[],
-  messages: In[],
-): Error | undefined {
-  const { frames, error } = cutStream(toNative(codec.framing), chunks)
-  for (const frame of frames) {
-    const reader = readerOver(frame, true)
-    reader.open(0, frame.length)
-    const message = codec.decode(reader)
-    const left = reader.remaining
-    reader.close()
-    if (isThenable(message)) throw isAsync(message)
-    if (left > 0) throw notConsumed(left)
-    if (message !== undefined) messages.push(message)
-  }
-  if (error === 'ERR_FRAME_INCOMPLETE') return incomplete()
-  return error == null ? undefined : new MillraceError(error, 'the framing refused the stream')
-}
-
-function testRaw<In, Out>(
-  codec: Codec<In, Out>,
-  chunks: Buffer[],
-  messages: In[],
-): Error | undefined {
-  const max = codec.framing.kind === 'raw' ? codec.framing.max : 0
-  let rest = Buffer.alloc(0)
-  for (const chunk of chunks) {
-    rest = Buffer.concat([rest, chunk])
-    while (rest.length > 0) {
-      const reader = readerOver(rest, true)
-      reader.open(0, rest.length)
-      const message = codec.decode(reader)
-      const used = reader.pos
-      reader.close()
-      if (message === undefined) break
-      if (isThenable(message)) throw isAsync(message)
-      if (used === 0) throw emptyMessage()
-      rest = rest.subarray(used)
-      if ((message as unknown) !== SWALLOWED) messages.push(message)
-    }
-    if (rest.length > max) {
-      throw new MillraceError(
-        'ERR_FRAME_TOO_LARGE',
-        `decode left ${rest.length} bytes unread, over max (${max})`,
-      )
-    }
-  }
-  return rest.length > 0 ? incomplete() : undefined
 }

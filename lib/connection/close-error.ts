@@ -1,7 +1,6 @@
-/** Why a connection ended, as an error. */
+/** The error that a connection or datagram socket ends with. */
 
 import { MillraceError } from '../errors.js'
-import { errorName } from '../native/binding.js'
 import {
   REASON_FRAME_INCOMPLETE,
   REASON_FRAME_INVALID,
@@ -9,45 +8,33 @@ import {
   REASON_LINGER_TIMEOUT,
   REASON_SYSTEM,
 } from '../native/record.js'
+import { systemError } from '../native/system-error.js'
 
-/** The error of a record's reason; none where it ended in good order, or was destroyed from here. */
+/**
+ * Makes the error for a record's reason; undefined if the connection ended in good order, or was
+ * destroyed by us.
+ */
 export function closeError(reason: number, errno: number): MillraceError | undefined {
   switch (reason) {
     case REASON_SYSTEM:
       return systemError(errno, 'socket')
     case REASON_FRAME_TOO_LARGE:
-      return new MillraceError('ERR_FRAME_TOO_LARGE', 'a frame is over max')
+      return new MillraceError('ERR_FRAME_TOO_LARGE', 'a received frame is over max')
     case REASON_FRAME_INVALID:
-      return new MillraceError('ERR_FRAME_INVALID', 'a header that no frame can have')
+      return new MillraceError('ERR_FRAME_INVALID', 'a received frame has an impossible header')
     case REASON_FRAME_INCOMPLETE:
       return new MillraceError('ERR_FRAME_INCOMPLETE', 'the stream ended in the middle of a frame')
     case REASON_LINGER_TIMEOUT:
       return new MillraceError(
         'ERR_LINGER_TIMEOUT',
-        'the peer did not take the rest, or did not end, in time',
+        'the peer did not take the rest of the output, or did not end, within lingerTimeout',
       )
     default:
       return undefined
   }
 }
 
-/** Codes of ours and names of system errors. Node-API itself has others, such as `GenericFailure`. */
-const CODE = /^(ERR_[A-Z_]+|E[A-Z0-9]+|UNKNOWN)$/
-
-/** What a native call threw, with the code that it gave it: `ERR_INTERNAL` where it gave none. */
-export function nativeError(cause: unknown): MillraceError {
-  const { code = '', message } = cause as NodeJS.ErrnoException
-  return new MillraceError(CODE.test(code) ? code : 'ERR_INTERNAL', message, { cause })
-}
-
-/** A system call's error, with Node's names. */
-export function systemError(
-  errno: number,
-  syscall: string,
-  place: { address?: string; port?: number; count?: number } = {},
-): MillraceError {
-  const code = errorName(errno)
-  const port = place.port === undefined ? '' : `:${place.port}`
-  const where = place.address === undefined ? '' : ` ${place.address}${port}`
-  return new MillraceError(code, `${syscall} ${code}${where}`, { errno: -errno, syscall, ...place })
+/** Makes the error of a call on a connection that is closed. */
+export function connClosed(): MillraceError {
+  return new MillraceError('ERR_CLOSED', 'the connection is closed')
 }

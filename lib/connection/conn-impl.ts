@@ -1,31 +1,67 @@
-/** The one implementation of `Conn`: two halves, and a life. */
+/** The implementation of `Conn`. */
 
-import { formatEndpoint, readEndpoints } from '../address/address.js'
+import {
+  endpointAddress,
+  endpointFamily,
+  endpointPort,
+  formatEndpoint,
+  readEndpoints,
+} from '../address/address.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
+import type { RawSink } from '../codec/decode.js'
+import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
 import { CLOSE_RECEIVED } from '../native/record.js'
 import type { Loop } from '../runtime/loop.js'
+import type { LoopConn } from '../runtime/record-handlers.js'
 import type { SocketOptions } from '../socket/socket-options.js'
-import { closeError } from './close-error.js'
-import { unawaited } from './cold-state.js'
+import { unawaited } from '../util/deferred.js'
+import { isThenable } from '../util/thenable.js'
+import { closeError, connClosed } from './close-error.js'
+import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
-import { CLOSED, DESTROYED, ENDED, FAILED, PULLED, UNREFED } from './flags.js'
-import { change, changes, read } from './live-options.js'
-import type { Profile } from './profile.js'
-import { Reading } from './reading.js'
-import { isThenable } from './writing.js'
+import { inputEnded, promiseSettled } from './end-of-input.js'
+import { CLOSED, DESTROYED, ENDED, FAILED, PULLED, READING_STOPPED, UNREFED } from './flags.js'
+import { changeLiveOptions, checkLiveOptions, readLiveOptions } from './live-options.js'
+import { pause, resume } from './pausing.js'
+import type { LocalEndpoint, Profile } from './profile.js'
+import { messageIterator } from './pulling.js'
+import { addToFrame, beginFrame, deliverMessage, deliverParked, receive } from './reading.js'
+import { fail, trackPromise } from './user-code.js'
+import * as writing from './writing.js'
 
-/** See {@link Conn}. What it does not name is for the loop and the server. */
-export class ConnImpl extends Reading implements Conn<unknown, unknown, unknown> {
+/**
+ * One connection: its state, its identity and its life.
+ *
+ * What it does with input is in `reading`, `pulling`, `pausing` and `end-of-input`, and with output in
+ * `writing`: functions over this object, whose fields are therefore not private. Users see only what
+ * `Conn` declares.
+ */
+export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawSink {
   readonly id: number
   context: unknown = undefined
-  readonly #ip: number | string
-  readonly #port: number
-  readonly #local: string
-  /** Bytes received, once it is closed. */
+  readonly slot: number
+  readonly generation: number
+  readonly profile: Profile
+  readonly eventLoop: Loop
+  currentCodec: Codec<unknown, unknown>
+  /** See the file `flags`. */
+  flags = 0
+  /** Bytes that were written. */
+  written = 0
+  /** Bytes that the kernel is known to have taken. */
+  sent = 0
+  /** Promises of handlers that have not settled. */
+  pendingPromises = 0
+  cold: ColdState | undefined
+  readonly #remoteIp: number | string
+  readonly #remotePort: number
+  readonly #local: LocalEndpoint
+  /** Bytes received, once the connection is closed. */
   #received = 0
 
+  /** @param at where in `view` the payload of the `OPEN` record begins */
   constructor(
     loop: Loop,
     slot: number,
@@ -34,23 +70,51 @@ export class ConnImpl extends Reading implements Conn<unknown, unknown, unknown>
     view: DataView,
     at: number,
   ) {
-    super(loop, slot, generation, profile)
+    this.eventLoop = loop
+    this.slot = slot
+    this.generation = generation
+    this.profile = profile
+    this.currentCodec = profile.codec
     this.id = loop.environment.connId()
     const [remote, local] = readEndpoints(view, at)
-    this.#ip = remote.ip
-    this.#port = remote.port
-    this.#local = profile.localText(local)
+    this.#remoteIp = remote.ip
+    this.#remotePort = remote.port
+    this.#local = profile.shareLocal(local)
     if (profile.handlers.message === undefined) this.flags = PULLED
+  }
+
+  /** Returns the cold state, which is allocated at its first use. */
+  coldState(): ColdState {
+    this.cold ??= new ColdState()
+    return this.cold
   }
 
   get loop(): number {
     return this.eventLoop.index
   }
   get remote(): string {
-    return formatEndpoint(this.#ip, this.#port)
+    return formatEndpoint(this.#remoteIp, this.#remotePort)
+  }
+  get remoteAddress(): string | undefined {
+    return endpointAddress(this.#remoteIp, this.#remotePort)
+  }
+  get remotePort(): number | undefined {
+    return endpointPort(this.#remoteIp, this.#remotePort)
+  }
+  get remoteFamily(): 'IPv4' | 'IPv6' | undefined {
+    return endpointFamily(this.#remoteIp, this.#remotePort)
   }
   get local(): string {
-    return this.#local
+    return this.#local.text
+  }
+  get localAddress(): string | undefined {
+    return endpointAddress(this.#local.ip, this.#local.port)
+  }
+  get localPort(): number | undefined {
+    return endpointPort(this.#local.ip, this.#local.port)
+  }
+  get localFamily(): 'IPv4' | 'IPv6' | undefined {
+    return endpointFamily(this.#local.ip, this.#local.port)
   }
   get codec(): Codec<unknown, unknown> {
     return this.currentCodec
@@ -59,7 +123,7 @@ export class ConnImpl extends Reading implements Conn<unknown, unknown, unknown>
     if (this.profile.framing.kind !== 'raw' || checkCodec(codec).framing.kind !== 'raw') {
       throw new MillraceError(
         'ERR_INVALID_OPTION',
-        'only a codec with raw framing can be changed, and only for another one',
+        'a codec can be replaced only if both the old one and the new one have raw framing',
       )
     }
     this.currentCodec = codec
@@ -73,75 +137,43 @@ export class ConnImpl extends Reading implements Conn<unknown, unknown, unknown>
     const { environment, index } = this.eventLoop
     return Math.max(0, bytesReceived(environment.handle, index, this.slot, this.generation))
   }
+  get bytesWritten(): number {
+    return this.written
+  }
+  get buffered(): number {
+    return writing.buffered(this)
+  }
 
-  /** It ended for a throw of its user's code. */
+  /** Whether the connection ended because the user's code threw. */
   get isFailed(): boolean {
     return (this.flags & FAILED) !== 0
   }
 
-  /** The loop that serves it. */
-  get itsLoop(): Loop {
-    return this.eventLoop
-  }
+  // ---- what users call ----
 
-  /** The loop has it, and so have we. What `context` or `open` threw. */
-  opened(): Error | undefined {
-    const { profile } = this
-    this.eventLoop.environment.hold(1)
-    profile.owner.add(this)
-    try {
-      if (profile.codecOf !== undefined) this.currentCodec = profile.codecFor(this)
-      const { context } = profile.handlers
-      if (context !== undefined) {
-        const made: unknown = context(this)
-        if (isThenable(made)) {
-          // Its outcome is of no interest any more.
-          made.then(undefined, () => {})
-          throw new MillraceError(
-            'ERR_CONTEXT_ASYNC',
-            'context returned a promise; it has to be synchronous',
-          )
-        }
-        this.context = made
-      }
-      const result = profile.handlers.open?.(this)
-      if (isThenable(result)) this.track(result)
-      return undefined
-    } catch (thrown) {
-      return this.fail(thrown)
-    }
+  write(message: unknown): boolean {
+    return writing.write(this, message)
   }
-
-  /** The last record: payload `close` of the record table. */
-  closedByLoop(view: DataView, at: number): void {
-    const reason = view.getUint32(at, true)
-    const errno = view.getInt32(at + 4, true)
-    const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
-    const own = this.extras?.error
-    this.#closed(own ?? closeError(reason, errno), received)
+  flushed(): Promise<void> {
+    return writing.flushed(this)
   }
-
-  /** Its loop panicked. */
-  lost(): void {
-    this.#closed(
-      new MillraceError('ERR_LOOP_PANIC', 'the event loop of the connection was lost'),
-      0,
-    )
+  drained(): Promise<void> {
+    return writing.drained(this)
   }
-
-  #closed(error: Error | undefined, received: number): void {
-    if (this.flags & CLOSED) return
-    this.flags |= CLOSED | ENDED
-    this.#received = received
-    if (error !== undefined) this.more().error = error
-    // An error is not cheap, and mostly nobody waits.
-    if (this.extras?.isAwaited) {
-      this.extras.fail(error ?? new MillraceError('ERR_CLOSED', 'the connection is closed'))
-    }
-    this.wakePull()
-    if (!(this.flags & UNREFED)) this.eventLoop.environment.hold(-1)
-    this.profile.owner.closed(this, error)
-    this.extras?.closed.resolve()
+  pause(): void {
+    pause(this)
+  }
+  resume(): void {
+    resume(this)
+  }
+  end(message?: unknown): void {
+    writing.end(this, message)
+  }
+  destroy(error?: Error): void {
+    writing.destroy(this, error)
+  }
+  [Symbol.asyncIterator](): AsyncIterator<unknown> {
+    return messageIterator(this)
   }
 
   ref(): this {
@@ -163,42 +195,139 @@ export class ConnImpl extends Reading implements Conn<unknown, unknown, unknown>
   setSocketOptions(options: SocketOptions): Promise<void> {
     let pairs: number[]
     try {
-      pairs = changes(options, this.#isUnix)
+      pairs = checkLiveOptions(options, this.#isUnix)
     } catch (error) {
       return Promise.reject(error as Error)
     }
-    return this.#ask(() => change(this.eventLoop, this, pairs))
+    return this.#whileOpen(() => changeLiveOptions(this.eventLoop, this, pairs))
   }
 
   socketOptions(): Promise<SocketOptions> {
-    return this.#ask(() => read(this.eventLoop, this, this.#isUnix))
+    return this.#whileOpen(() => readLiveOptions(this.eventLoop, this, this.#isUnix))
   }
 
-  #ask<T>(question: () => Promise<T>): Promise<T> {
-    return unawaited(
-      this.flags & (CLOSED | DESTROYED)
-        ? Promise.reject(new MillraceError('ERR_CLOSED', 'the connection is closed'))
-        : question(),
-    )
+  #whileOpen<T>(question: () => Promise<T>): Promise<T> {
+    const isClosed = this.flags & (CLOSED | DESTROYED)
+    return unawaited(isClosed ? Promise.reject(connClosed()) : question())
   }
 
-  /** Only an IP address has a port, or a number for an address. */
+  /** Only an IP address has a port, or is a number. */
   get #isUnix(): boolean {
-    return typeof this.#ip === 'string' && (this.#port === -1 || this.#ip === '')
+    return typeof this.#remoteIp === 'string' && (this.#remotePort === -1 || this.#remoteIp === '')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.flags & CLOSED) return
-    const closed = this.more().closed.promise()
+    const closed = this.coldState().closed.promise()
     this.end()
     await closed
   }
+
+  // ---- what others here call ----
+
+  /** Sends bytes that are encoded already. Returns what `write` would. */
+  writeEncoded(bytes: Buffer): boolean {
+    return writing.writeEncoded(this, bytes)
+  }
+
+  /** Says that the loop was told from the start not to read. */
+  startWithoutReading(): void {
+    this.flags |= READING_STOPPED
+  }
+
+  /** One of the promises that handlers returned has settled. */
+  promiseSettled(): void {
+    promiseSettled(this)
+  }
+
+  /** Runs `context` and `open`. Returns what they threw. */
+  opened(): Error | undefined {
+    const { profile } = this
+    const { handlers } = profile
+    this.eventLoop.environment.hold(1)
+    profile.owner.connOpened(this)
+    try {
+      if (profile.codecOf !== undefined) this.currentCodec = profile.codecFor(this)
+      if (handlers.context !== undefined) this.context = makeContext(handlers.context(this))
+      const result = handlers.open?.(this)
+      if (isThenable(result)) trackPromise(this, result)
+      return undefined
+    } catch (thrown) {
+      return fail(this, thrown)
+    }
+  }
+
+  // ---- what the loop calls ----
+
+  receive(reader: ReaderImpl, memory: Buffer, at: number, end: number): void {
+    receive(this, reader, memory, at, end)
+  }
+  beginFrame(length: number): void {
+    beginFrame(this, length)
+  }
+  addToFrame(memory: Buffer, at: number, end: number): void {
+    addToFrame(this, memory, at, end)
+  }
+  inputEnded(reason: number): void {
+    inputEnded(this, reason)
+  }
+  drainedByLoop(): void {
+    writing.drainedByLoop(this)
+  }
+  flushedByLoop(): void {
+    writing.flushedByLoop(this)
+  }
+  /** Delivers a message of a raw stream. Returns whether the connection takes another one. */
+  take(message: unknown): boolean {
+    return deliverMessage(this, message)
+  }
+  deliverParked(): void {
+    deliverParked(this)
+  }
+
+  closedByLoop(view: DataView, at: number): void {
+    const reason = view.getUint32(at, true)
+    const errno = view.getInt32(at + 4, true)
+    const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
+    this.#closed(this.cold?.error ?? closeError(reason, errno), received)
+  }
+
+  lost(): void {
+    const why = 'the event loop of the connection has panicked'
+    this.#closed(new MillraceError('ERR_LOOP_PANIC', why), 0)
+  }
+
+  #closed(error: Error | undefined, received: number): void {
+    if (this.flags & CLOSED) return
+    this.flags |= CLOSED | ENDED
+    this.#received = received
+    if (error !== undefined) this.coldState().error = error
+    // Making an error is expensive, and usually nobody waits.
+    if (this.cold?.isAwaited) this.cold.rejectWaits(error ?? connClosed())
+    this.cold?.wakePull()
+    if (!(this.flags & UNREFED)) this.eventLoop.environment.hold(-1)
+    this.profile.owner.connClosed(this, error)
+    this.cold?.closed.resolve()
+  }
 }
 
-// For `console.log`: what a user would ask for.
+/** Checks what the handler `context` returned. */
+function makeContext(made: unknown): unknown {
+  if (isThenable(made)) {
+    // The promise may still reject, and nobody else will handle that.
+    made.then(undefined, () => {})
+    throw new MillraceError(
+      'ERR_CONTEXT_ASYNC',
+      'context returned a promise; it has to be synchronous',
+    )
+  }
+  return made
+}
+
+// What `console.log` shows: the fields that users know.
 Object.defineProperty(ConnImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
   value(this: ConnImpl): object {
-    const { id, remote, local, readyState, context } = this
-    return { id, remote, local, readyState, context }
+    const { id, remote, local, readyState, buffered, context } = this
+    return { id, remote, local, readyState, buffered, context }
   },
 })

@@ -3,80 +3,134 @@
 import type { Codec } from '../codec/codec.js'
 import type { SocketOptions } from '../socket/socket-options.js'
 
-/** Where a connection is in its life. */
+/**
+ * Where a connection is in its life: `'open'`; `'ending'` after `end()`, until everything is sent and
+ * the peer has ended too; `'closed'` after `destroy()` and at the end.
+ */
 export type ReadyState = 'open' | 'ending' | 'closed'
 
 /**
- * One connection.
+ * A connection.
  *
- * Without a `message` handler its messages are pulled: `for await (const message of conn)`. Leaving
- * that loop early stops reading and does not close, other than with Node's streams; it may be
- * iterated again. It ends at the peer's FIN and throws the error that ended the connection.
+ * Without a `message` handler its messages are pulled: `for await (const message of conn)`. Leaving that
+ * loop early stops reading; unlike Node's streams, it does not close the connection, which may be
+ * iterated again. The iteration finishes at the peer's FIN, and throws the error that the connection
+ * ended with.
  *
- * @typeParam In the messages it gives
- * @typeParam Out the messages it takes
- * @typeParam Context what `context` made for it
+ * A plain `Conn` is any connection, whatever its messages are.
+ *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @typeParam Context what the handler `context` returned
+ * @example
+ * ```ts
+ * const room = new Set<Conn>()
+ * await serve({
+ *   listen: 9000,
+ *   open: (conn) => void room.add(conn),
+ *   message: (conn, chunk) => void server.broadcast(chunk, { group: room, except: conn }),
+ *   close: (conn) => void room.delete(conn),
+ * })
+ * ```
  */
-export interface Conn<In = Buffer, Out = Uint8Array | string, Context = undefined>
+// biome-ignore-start lint/suspicious/noExplicitAny: a plain `Conn` has to take every connection
+export interface Conn<In = any, Out = any, Context = any>
   extends AsyncIterable<In>,
     AsyncDisposable {
-  /** Unique in this JavaScript environment and never used again. */
+  // biome-ignore-end lint/suspicious/noExplicitAny: see above
+  /** Identifies the connection. Unique in this JavaScript environment, and never used again. */
   readonly id: number
-  /** The number of the event loop that serves it. */
+  /** The number of the event loop that serves the connection. */
   readonly loop: number
-  /** The other side's address: `127.0.0.1:40312`, `[::1]:40312`. */
+  /** The other side's address: `127.0.0.1:40312`, `[::1]:40312`, `unix:/run/my.sock`. */
   readonly remote: string
-  /** Our address. */
+  /** The other side's IP address, as in `node:net`; undefined for a Unix socket. */
+  readonly remoteAddress: string | undefined
+  /** The other side's port; undefined for a Unix socket. */
+  readonly remotePort: number | undefined
+  /** The family of the other side's address; undefined for a Unix socket. */
+  readonly remoteFamily: 'IPv4' | 'IPv6' | undefined
+  /** Our address, in the form of `remote`. */
   readonly local: string
-  /** Yours: what `context` made. */
+  /** Our IP address; undefined for a Unix socket. */
+  readonly localAddress: string | undefined
+  /** Our port; undefined for a Unix socket. */
+  readonly localPort: number | undefined
+  /** The family of our address; undefined for a Unix socket. */
+  readonly localFamily: 'IPv4' | 'IPv6' | undefined
+  /** What the handler `context` returned, or whatever you assign. */
   context: Context
   /**
-   * The codec. With `raw` framing another one may be assigned, to go on in another protocol with the
-   * next undecoded byte; any other framing is for life (`ERR_INVALID_OPTION`).
+   * The codec. If its framing is `raw`, another codec with `raw` framing may be assigned, which takes over
+   * at the next undecoded byte. Any other assignment throws `ERR_INVALID_OPTION`.
    */
   codec: Codec<In, Out>
   /**
-   * Sends a message. It is encoded and copied before this returns.
+   * Sends a message. The message is encoded and copied before `write` returns.
    *
-   * @returns `false` if the connection is closed or ending (nothing was sent), or if it was accepted
-   *   and more than `highWaterMark` bytes now wait: `drain` or `close` always follows. Do not send
-   *   again.
-   * @throws whatever `encode` throws, or the framing's `ERR_FRAME_TOO_LARGE` or `ERR_FRAME_INVALID`:
-   *   nothing was sent then, and the connection goes on
+   * @returns `true` if you may go on writing. `false` if more than `highWaterMark` bytes now wait: the
+   *   message was accepted, do not send it again, and wait for `drain` or `close`, one of which always
+   *   follows. Also `false` if the connection is ending or closed: then nothing was sent
+   * @throws whatever `encode` throws, or the framing's `ERR_FRAME_TOO_LARGE` or `ERR_FRAME_INVALID`.
+   *   Nothing was sent then, and the connection goes on
+   * @example
+   * ```ts
+   * if (!conn.write(message)) await conn.drained()
+   * ```
    */
   write(message: Out): boolean
-  /** Resolves once the kernel has everything written so far; rejects with the error of the close. */
+  /**
+   * Resolves once the kernel has taken everything written so far. Rejects with the error that the
+   * connection closes with, or with `ERR_CLOSED`. Left unawaited, a rejection does no harm.
+   */
   flushed(): Promise<void>
-  /** Resolves once writing is not over the high-water mark; rejects with the error of the close. */
+  /** Resolves as soon as `write` would return `true` again. Rejects as `flushed()` does. */
   drained(): Promise<void>
-  /** Bytes written and not taken by the kernel yet. */
+  /** Bytes that were written and that the kernel has not taken yet. */
   readonly buffered: number
-  /** Bytes received, headers of frames included. */
+  /** Bytes received, with the headers of frames. */
   readonly bytesRead: number
-  /** Bytes accepted by `write`, headers of frames included. */
+  /** Bytes accepted by `write`, with the headers of frames. */
   readonly bytesWritten: number
+  /** Where the connection is in its life. */
   readonly readyState: ReadyState
-  /** No `message` after this returns, until `resume`. Its loop stops reading, and TCP stops the peer. */
+  /** Delivers no `message` from now on, until `resume()`. The loop stops reading, and TCP stops the peer. */
   pause(): void
+  /** Delivers messages again. Those that are parked come first, once the running code is finished. */
   resume(): void
-  /** Sends what is written, and `message` if given, then FIN; closes after the peer's FIN. */
+  /**
+   * Sends what is written, then FIN, and closes once the peer has sent its own FIN. Input that arrives
+   * meanwhile is dropped unless `allowHalfOpen` is set. `lingerTimeout` bounds all of it.
+   *
+   * @param message a last message to write
+   * @throws what `write` throws; then the connection goes on
+   */
   end(message?: Out): void
-  /** Drops the connection now, with what waits. `close` gets the error. */
+  /**
+   * Closes now, and drops what is not sent yet.
+   *
+   * @param error what `close` gets
+   */
   destroy(error?: Error): void
   /**
-   * Changes options of the socket. Rejects with `ERR_INVALID_OPTION` (a Unix socket has buffers only),
-   * `ERR_UNSUPPORTED`, the system's error of `setsockopt`, or `ERR_CLOSED`.
+   * Changes options of the socket. Rejects with `ERR_INVALID_OPTION` (a Unix socket has only the buffer
+   * sizes), `ERR_UNSUPPORTED`, `ERR_CLOSED`, or the system's error of `setsockopt`.
+   *
+   * @example
+   * ```ts
+   * await conn.setSocketOptions({ noDelay: false, keepAlive: { idle: 60_000 } })
+   * ```
    */
   setSocketOptions(options: SocketOptions): Promise<void>
   /**
-   * The socket's options as the kernel has them, as far as this system and this kind of socket have
-   * them. Rejects with `ERR_CLOSED`.
+   * Reads the socket's options from the kernel. Options that this system or this type of socket does not
+   * have are missing. Rejects with `ERR_CLOSED`.
    */
   socketOptions(): Promise<SocketOptions>
-  /** Keeps the process alive while it is open; the default. */
+  /** Keeps the process alive while the connection is open, which is the default. */
   ref(): this
-  /** Lets the process end while it is open. */
+  /** Lets the process exit while the connection is open. */
   unref(): this
-  /** Ends it, and resolves when it is closed. */
+  /** Calls `end()`, and resolves once the connection is closed. */
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -1,26 +1,26 @@
-/** Where a connection is, as bits of one number: most never need more. */
+/** The state of a connection as bits of one number, which is all that most connections need. */
 
-/** Nothing more can be written. */
+/** `end` was called, or everything has ended: nothing more can be written. */
 export const ENDED = 1
-/** `destroy` was called: its records are dropped up to its end. */
+/** `destroy` was called: records are dropped until the last one. */
 export const DESTROYED = 2
-/** The last word was heard. */
+/** The last record has come. */
 export const CLOSED = 4
-/** The user paused it. */
+/** The user called `pause`. */
 export const PAUSED = 8
 /** The loop was told to stop reading. */
-export const HELD = 16
-/** Nothing more comes in. */
+export const READING_STOPPED = 16
+/** No more input follows. */
 export const EOF = 32
-/** `write` said `false`, and the loop was asked to say when there is room. */
-export const ASKED = 64
-/** It does not keep the process alive. */
+/** `write` returned `false`, and the loop was asked to tell when there is room. */
+export const DRAIN_ASKED = 64
+/** The connection does not keep the process alive. */
 export const UNREFED = 128
-/** Messages are pulled, not handed to `message`. */
+/** Messages are pulled, because there is no `message` handler. */
 export const PULLED = 256
 /** The input ended because the server is closing. */
 export const DRAINING = 512
-/** It ends for a throw of its user's code, which must not go unseen. */
+/** The connection ends because the user's code threw, which must not stay unseen. */
 export const FAILED = 1024
-/** Somebody pulled a message and has not asked for the next: there may be a reply yet. */
+/** A message was pulled and the next one was not asked for yet: there may still be a reply. */
 export const PULLING = 2048

@@ -1,48 +1,74 @@
-/** What a user of a server writes: functions, all of them optional. */
+/** The handlers of a connection's life, which users write. */
 
-import type { MillraceError } from '../errors.js'
+import type { CodedError } from '../errors.js'
 import type { Conn } from './conn.js'
 
-/** Who connected, before there is a connection to speak of. */
+/** The addresses of a connection that is about to open. */
 export interface Peer {
   /** The other side's address: `127.0.0.1:40312`, `[::1]:40312`. */
   readonly remote: string
-  /** Ours. */
+  /** Our address. */
   readonly local: string
 }
 
-/** Not a promise: `context` answers at once. */
+/** A type that is not a promise. */
 type Immediate<T> = T & (T extends PromiseLike<unknown> ? never : unknown)
 
 /**
- * The handlers of a connection's life: `open`, `message` for each message in order of arrival, and
- * `close` once, last.
+ * The handlers of a connection's life: `context`, `open`, then `message` for each message in order of
+ * arrival, and `close` once, at the end. All of them are optional.
  *
- * A throw in one of them, or a promise of theirs that rejects, destroys that one connection; its
- * `close` gets the error, or without one `error` does, or without both the process's warnings.
+ * A throw in a handler, or the rejection of a promise that a handler returned, destroys that one
+ * connection. Its `close` gets the error; without `close` the handler `error` gets it, and without that
+ * it becomes a process warning. What was thrown is wrapped in an `Error` with `cause` if it is not one.
+ *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @typeParam Context what `context` returns
+ * @example
+ * ```ts
+ * const handlers: Handlers<Buffer, Uint8Array | string, undefined> = {
+ *   message: (conn, chunk) => conn.write(chunk),
+ *   close: (conn, error) => console.log(conn.remote, error?.code),
+ * }
+ * ```
  */
 export interface Handlers<In, Out, Context> {
   /**
-   * Makes `conn.context` for a new connection. Synchronous: a promise is refused with `ERR_CONTEXT_ASYNC`.
+   * Makes `conn.context` for a new connection. Synchronous: a promise is refused with
+   * `ERR_CONTEXT_ASYNC`.
    *
-   * Its result types `conn.context` in all handlers; write it before them, for TypeScript infers from
-   * top to bottom.
+   * The result types `conn.context` in all handlers. Write `context` in front of them, since TypeScript
+   * infers from top to bottom.
    */
   context?: (peer: Peer) => Immediate<Context>
-  /** A connection is there. What it writes goes out first. Messages do not wait for its promise. */
+  /**
+   * A connection is open. What this handler writes is sent first. If it returns a promise, messages do
+   * not wait for it.
+   */
   open?(conn: Conn<In, Out, Context>): unknown
   /**
-   * A message. A promise is not awaited before the next message, but the connection stays until it
-   * settles. Without this handler messages are pulled with `for await (const message of conn)`.
+   * A message has arrived. If this handler returns a promise, the next message does not wait for it, but
+   * the connection stays open until it settles. Without this handler messages are pulled with
+   * `for await (const message of conn)`.
    */
   message?(conn: Conn<In, Out, Context>, message: In): unknown
-  /** After `write` said `false`: there is room again. Exactly once for each such episode. */
+  /** There is room again after `write` returned `false`. Runs exactly once for each such episode. */
   drain?(conn: Conn<In, Out, Context>): unknown
   /**
-   * The end, whatever ended it. `error` is undefined after a local `end` or a peer's FIN in good
-   * order.
+   * The connection has closed, for whatever reason. `error` is undefined after a local `end()`, and after
+   * a peer's FIN in good order.
    */
-  close?(conn: Conn<In, Out, Context>, error?: Error): unknown
-  /** What belongs to no `close`: accepting failed, a loop was lost, a throw with no `close` to tell. */
-  error?(error: MillraceError | Error, conn?: Conn<In, Out, Context>): unknown
+  close?(conn: Conn<In, Out, Context>, error?: CodedError): unknown
+  /**
+   * An error that belongs to no `close`: accepting failed, a loop has panicked, or a handler threw and
+   * there is no `close`.
+   */
+  error?(error: CodedError, conn?: Conn<In, Out, Context>): unknown
 }
+
+/** Handlers whatever their messages are. */
+export type AnyHandlers = Handlers<unknown, unknown, unknown>
+
+/** The names of all handlers. */
+export const HANDLERS = ['context', 'open', 'message', 'drain', 'close', 'error'] as const

@@ -1,4 +1,4 @@
-/** The options of a connection's socket, changed and read while it is open. */
+/** Changes and reads the options of a connection's socket while it is open. */
 
 import { MillraceError } from '../errors.js'
 import { getSocketOption, hasSocketOption, setSocketOptions } from '../native/binding.js'
@@ -15,8 +15,9 @@ import {
   OPTION_SEND_BUFFER,
   OPTION_USER_TIMEOUT,
 } from '../native/record.js'
+import { systemError } from '../native/system-error.js'
 import type { Loop } from '../runtime/loop.js'
-import type { Handle } from '../runtime/outbound.js'
+import type { Handle } from '../runtime/record-handlers.js'
 import {
   checkKind,
   type KeepAlive,
@@ -24,18 +25,23 @@ import {
   type SocketOptions,
   socketPairs,
 } from '../socket/socket-options.js'
-import { systemError } from './close-error.js'
+import { connClosed } from './close-error.js'
 
-/** The loop has no such connection any more. */
+/** What a loop answers if it has no such connection. */
 const GONE = -1
 
 function check(errno: number, syscall: string): void {
-  if (errno === GONE) throw new MillraceError('ERR_CLOSED', 'the connection is closed')
+  if (errno === GONE) throw connClosed()
   if (errno !== 0) throw systemError(errno, syscall)
 }
 
-/** Checks what is asked of a connection that is open. */
-export function changes(options: SocketOptions, isUnix: boolean): number[] {
+/**
+ * Checks options that are to be changed.
+ *
+ * @returns the options with their numbers
+ * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
+ */
+export function checkLiveOptions(options: SocketOptions, isUnix: boolean): number[] {
   if (typeof options !== 'object' || options === null) {
     throw new MillraceError('ERR_INVALID_OPTION', 'socket options have to be an object')
   }
@@ -50,7 +56,8 @@ export function changes(options: SocketOptions, isUnix: boolean): number[] {
   return socketPairs(options)
 }
 
-export async function change(loop: Loop, conn: Handle, pairs: number[]): Promise<void> {
+/** Changes options. Rejects with `ERR_CLOSED` or the system's error. */
+export async function changeLiveOptions(loop: Loop, conn: Handle, pairs: number[]): Promise<void> {
   const { environment, index } = loop
   const { slot, generation } = conn
   const { errno } = await environment.questions.ask([loop], (ticket) =>
@@ -59,8 +66,12 @@ export async function change(loop: Loop, conn: Handle, pairs: number[]): Promise
   check(errno, 'setsockopt')
 }
 
-/** What the kernel has. */
-export async function read(loop: Loop, conn: Handle, isUnix: boolean): Promise<SocketOptions> {
+/** Reads options from the kernel. Rejects with `ERR_CLOSED` or the system's error. */
+export async function readLiveOptions(
+  loop: Loop,
+  conn: Handle,
+  isUnix: boolean,
+): Promise<SocketOptions> {
   const { environment, index } = loop
   const { slot, generation } = conn
   const get = async (option: number): Promise<number> => {
@@ -94,7 +105,7 @@ const ALL = [
   OPTION_DSCP,
 ]
 
-/** Numbers as options; what was not read is left out. */
+/** Converts numbers to options. What was not read is left out. */
 function named(all: Record<number, number>): SocketOptions {
   const bit = (option: number) => (all[option] === undefined ? undefined : all[option] !== 0)
   const milliseconds = (option: number) =>
@@ -117,7 +128,7 @@ function named(all: Record<number, number>): SocketOptions {
   })
 }
 
-/** Without what is undefined. */
+/** Returns an object without the properties that are undefined. */
 function given<T>(all: { [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as T
 }

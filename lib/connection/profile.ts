@@ -1,38 +1,47 @@
-/** What the connections of a listener, or of one `connect`, have in common. */
+/** What the connections of one listener, or of one `connect`, have in common. */
 
 import { type Endpoint, formatEndpoint } from '../address/address.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
 import type { Framing } from '../codec/framing.js'
+import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
-import type { ConnSettings } from '../server/options.js'
+import type { QueueLimit } from '../util/pending-queue.js'
 import type { ConnImpl } from './conn-impl.js'
+import type { ConnSettings } from './conn-options.js'
 import type { Handlers, Peer } from './handlers.js'
 
-/** Whose connections they are. */
-export interface Owner {
-  /** One is there. */
-  add(conn: ConnImpl): void
-  /** One is gone: tells its `close`. */
-  closed(conn: ConnImpl, error: Error | undefined): void
-  /** Tells what no `close` tells. */
-  report(error: Error, conn?: ConnImpl): void
+/** The listener or client that a connection belongs to. */
+export interface ConnOwner {
+  /** A connection has opened. Called before its handlers. */
+  connOpened(conn: ConnImpl): void
+  /** A connection has closed. Calls its `close` handler. */
+  connClosed(conn: ConnImpl, error: Error | undefined): void
 }
 
-/** What every connection reads at every message: kept flat. */
+/** A local address, as many connections share it. */
+export interface LocalEndpoint extends Endpoint {
+  readonly text: string
+}
+
+/** Kept flat, because every connection reads it at every message. */
 export class Profile {
-  readonly owner: Owner
+  readonly owner: ConnOwner
   readonly handlers: Handlers<unknown, unknown, unknown>
   readonly codec: Codec<unknown, unknown>
   readonly codecOf: ((peer: Peer) => Codec<unknown, unknown>) | undefined
   readonly framing: Framing
   readonly highWaterMark: number
   readonly maxWriteBuffer: number
-  readonly maxParked: { readonly bytes: number; readonly frames: number }
+  readonly maxParked: QueueLimit
   readonly allowHalfOpen: boolean
-  /** The last local address shown: most connections of a listener share it. */
-  #local: { endpoint: Endpoint; text: string } | undefined
+  /** The last local address: most connections of a listener have the same one. */
+  #lastLocal: LocalEndpoint | undefined
 
-  constructor(owner: Owner, settings: ConnSettings, handlers: Handlers<unknown, unknown, unknown>) {
+  constructor(
+    owner: ConnOwner,
+    settings: ConnSettings,
+    handlers: Handlers<unknown, unknown, unknown>,
+  ) {
     this.owner = owner
     this.handlers = handlers
     this.codec = settings.codec
@@ -44,44 +53,28 @@ export class Profile {
     this.allowHalfOpen = settings.allowHalfOpen
   }
 
-  /** A local address as text, made once for many connections. */
-  localText(endpoint: Endpoint): string {
-    const last = this.#local
-    if (
-      last !== undefined &&
-      last.endpoint.ip === endpoint.ip &&
-      last.endpoint.port === endpoint.port
-    ) {
-      return last.text
-    }
-    const text = formatEndpoint(endpoint.ip, endpoint.port)
-    this.#local = { endpoint, text }
-    return text
+  /** Returns a local address as an object that connections share. */
+  shareLocal({ ip, port }: Endpoint): LocalEndpoint {
+    const last = this.#lastLocal
+    if (last !== undefined && last.ip === ip && last.port === port) return last
+    const local = { ip, port, text: formatEndpoint(ip, port) }
+    this.#lastLocal = local
+    return local
   }
 
-  /** A connection's own codec, where there is a function for it. */
+  /**
+   * Makes the codec of a connection, if `codec` is a function.
+   *
+   * @throws `ERR_INVALID_OPTION`
+   */
   codecFor(peer: Peer): Codec<unknown, unknown> {
     const codec = checkCodec(this.codecOf?.(peer))
-    if (!isSame(codec.framing, this.framing)) {
+    if (!isSameFraming(codec.framing, this.framing)) {
       throw new MillraceError(
         'ERR_INVALID_OPTION',
-        'the codec of a connection has another framing than its listener',
+        'the codec of a connection has to have the framing that its function returned first',
       )
     }
     return codec
   }
-}
-
-function isSame(one: Framing, other: Framing): boolean {
-  return one === other || JSON.stringify(plain(one)) === JSON.stringify(plain(other))
-}
-
-/** Without the codec that a framing may also be. */
-function plain(framing: Framing): unknown {
-  const { kind, ...rest } = framing
-  const numbers = Object.entries(rest).filter(
-    ([, value]) => typeof value !== 'function' && typeof value !== 'object',
-  )
-  const bytes = 'bytes' in framing && typeof framing.bytes === 'object' ? [...framing.bytes] : []
-  return [kind, numbers.sort(), bytes]
 }

@@ -1,52 +1,36 @@
-/** Where errors go: to `close`, to `error`, or to the process's warnings. */
+/** Reports the ends and the errors of connections to their handlers. */
 
-import { toError } from '../errors.js'
-import { Warnings } from '../util/warnings.js'
+import { callHandler } from '../util/call-handler.js'
+import type { ErrorReporter } from '../util/error-reporter.js'
 import type { ConnImpl } from './conn-impl.js'
-import type { Handlers } from './handlers.js'
-import { isThenable } from './writing.js'
+import type { AnyHandlers } from './handlers.js'
 
-/** Tells errors that belong to no `close`. */
-export class Reporter {
-  readonly #warnings = new Warnings()
-
-  /** Tells the end of a connection. An error that its user's code threw does not go unseen. */
-  closed(conn: ConnImpl, error: Error | undefined): void {
-    const { handlers } = conn.profile
-    if (handlers.close !== undefined) {
-      this.run(handlers, () => handlers.close?.(conn, error), conn)
-    } else if (error !== undefined && conn.isFailed) {
-      this.report(handlers, error, conn)
-    }
+/**
+ * Reports the end of a connection to `close`. Without that handler an error that the user's code threw
+ * goes to `error`, since a bug must not stay unseen.
+ */
+export function reportClosed(
+  reporter: ErrorReporter,
+  conn: ConnImpl,
+  error: Error | undefined,
+): void {
+  const { handlers } = conn.profile
+  if (handlers.close !== undefined) {
+    callHandler(
+      () => handlers.close?.(conn, error),
+      (thrown) => reportError(reporter, handlers, thrown, conn),
+    )
+  } else if (error !== undefined && conn.isFailed) {
+    reportError(reporter, handlers, error, conn)
   }
+}
 
-  /** Calls a handler whose failure ends nothing, and tells that. */
-  run(
-    handlers: Handlers<unknown, unknown, unknown>,
-    handler: () => unknown,
-    conn?: ConnImpl,
-  ): void {
-    try {
-      const result = handler()
-      if (isThenable(result))
-        result.then(undefined, (reason: unknown) => this.report(handlers, toError(reason), conn))
-    } catch (thrown) {
-      this.report(handlers, toError(thrown), conn)
-    }
-  }
-
-  /** Tells what no `close` tells: to `error`, or as a warning. */
-  report(handlers: Handlers<unknown, unknown, unknown>, error: Error, conn?: ConnImpl): void {
-    if (handlers.error === undefined) {
-      this.#warnings.warn(error)
-      return
-    }
-    try {
-      const result = handlers.error(error, conn)
-      if (isThenable(result))
-        result.then(undefined, (reason: unknown) => this.#warnings.warn(toError(reason)))
-    } catch (thrown) {
-      this.#warnings.warn(toError(thrown))
-    }
-  }
+/** Reports an error that belongs to no `close`: to `error`, or as a process warning. */
+export function reportError(
+  reporter: ErrorReporter,
+  handlers: AnyHandlers,
+  error: Error,
+  conn?: ConnImpl,
+): void {
+  reporter.report(error, handlers.error && (() => handlers.error?.(error, conn)))
 }

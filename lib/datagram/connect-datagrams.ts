@@ -1,4 +1,4 @@
-/** Connects datagram sockets: each has one peer. */
+/** Connects datagram sockets, which have one peer each. */
 
 import {
   addressesOf,
@@ -7,14 +7,13 @@ import {
   localAddress,
   type TcpAddress,
 } from '../address/address.js'
-import { start } from '../bind.js'
 import { checkLoop } from '../client/options.js'
-import { raw } from '../codec/framing.js'
+import { raw } from '../codec/framings.js'
 import type { Conn } from '../connection/conn.js'
 import { invalidOption, MillraceError } from '../errors.js'
-import { groupFor } from '../runtime/group.js'
-import { ServerImpl } from '../server/server.js'
+import { joinGroup } from '../runtime/choose-group.js'
 import { whole } from '../util/checks.js'
+import { openDatagramSocket } from './bind-sockets.js'
 import type { ConnectedSocket, DatagramHandlers } from './datagram-socket.js'
 import { type AnyHandlers, type BindOptions, CONNECTED_NAMES, checkBind } from './options.js'
 
@@ -44,7 +43,7 @@ export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
    */
   to: `udp://${string}`
   /** The loop of a connection, which has to be open. Not with `loops`. */
-  loop?: Conn<unknown, unknown, unknown>
+  loop?: Conn
   /**
    * Milliseconds until it gives up looking up the name of the peer, with `ERR_CONNECT_TIMEOUT`. An
    * address needs no time. Default: as long as the resolver takes.
@@ -56,13 +55,13 @@ export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
 
 type AnyOptions = ConnectDatagramOptions<never, never>
 
-/** Whether the peer that these options name is one of datagrams. */
+/** Tells whether the options name a peer of datagrams. */
 export function isDatagram(options: unknown): options is AnyOptions {
   const { to } = (options ?? {}) as { to?: unknown }
   return typeof to === 'string' && /^udp:/i.test(to)
 }
 
-/** Connects a datagram socket, which asks the peer for nothing. */
+/** Connects a datagram socket. Nothing is sent to the peer. */
 export async function connectDatagrams(
   options: AnyOptions,
 ): Promise<ConnectedSocket<unknown, unknown>> {
@@ -75,18 +74,15 @@ export async function connectDatagrams(
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
   signal?.throwIfAborted()
   const to = destination(options.to, 'udp')
-  // Joined before anything is waited for: loops that nobody else uses any more would be gone.
-  const group = groupFor(loop ?? loops, options.ringBytes, (owner) => {
-    if (owner === loop) return loop?.group
-    return owner instanceof ServerImpl ? owner.group : undefined
-  })
+  // Joined before anything is awaited, because a group stops when its last user leaves.
+  const group = joinGroup(loops, options.ringBytes, loop)
   const handlers = options as unknown as AnyHandlers
   const place = within(timeout, peerOf(to), options.to).then((peer) => ({
     address: localOf(options.localAddress, peer),
     peer,
   }))
   const plan = { group, settings, handlers, isSpread: false, place, loop, signal }
-  return (await start(plan)) as unknown as ConnectedSocket<unknown, unknown>
+  return (await openDatagramSocket(plan)) as unknown as ConnectedSocket<unknown, unknown>
 }
 
 async function peerOf(place: Destination): Promise<TcpAddress> {
@@ -95,7 +91,7 @@ async function peerOf(place: Destination): Promise<TcpAddress> {
   return first as TcpAddress
 }
 
-/** What the promise comes to, if it does so in time. */
+/** Settles as the promise does, unless the timeout passes first. */
 function within<T>(timeout: number, promise: Promise<T>, to: string): Promise<T> {
   if (timeout === 0) return promise
   return new Promise((resolve, reject) => {
@@ -108,7 +104,7 @@ function within<T>(timeout: number, promise: Promise<T>, to: string): Promise<T>
   })
 }
 
-/** Where to bind: the address that was asked for, or any of the peer's family. */
+/** Returns where to bind: the address that was asked for, or any of the peer's family. */
 function localOf(local: unknown, peer: TcpAddress): TcpAddress {
   const isV6 = peer.host.includes(':')
   const any = { ...peer, host: isV6 ? '::' : '0.0.0.0', port: 0, scope: 0 }

@@ -1,35 +1,44 @@
-/** Who sent a datagram, or who is to get one: the words of an address as records carry them. */
+/** The address that a datagram came from or goes to. */
 
 import { endpointText, endpointWords, hostText } from '../address/address.js'
 import type { Writer } from '../codec/writer.js'
 
-/** What is known of a datagram beside its message. Give it to `send` to answer. */
+/**
+ * What is known of a datagram beside its message. Pass it to `send` to answer.
+ *
+ * @example
+ * ```ts
+ * message: (socket, question, info) => socket.send(answer(question), info)
+ * ```
+ */
 export interface DatagramInfo {
-  /** The sender's address: `127.0.0.1:40312`, `[fe80::1%2]:40312`. Made at each look. */
+  /** The sender's address and port: `127.0.0.1:40312`, `[fe80::1%2]:40312`. Formatted at each read. */
   readonly remote: string
-  /** The same without the port. */
+  /** The sender's IP address. Formatted at each read. */
   readonly address: string
+  /** The sender's port. */
   readonly port: number
+  /** The family of the sender's address. */
   readonly family: 4 | 6
-  /** It was longer than the socket's `max`, and is cut. */
+  /** Whether the datagram was longer than the socket's `max`, and was cut. */
   readonly truncated: boolean
 }
 
-/** The one implementation: numbers, of which text is made only when somebody asks. */
+/** See {@link DatagramInfo}. Holds the words of an address as records carry them, and formats them on demand. */
 export class DatagramInfoImpl implements DatagramInfo {
-  /** The family, and the port above it. */
+  /** The family in the low half, and the port in the high half. */
   readonly head: number
-  /** The bytes of the address, as they stand in memory. */
+  /** The bytes of the address, in the order of memory. */
   readonly a: number
   readonly b: number
   readonly c: number
   readonly d: number
   readonly scope: number
   readonly truncated: boolean
-  /** Which of a socket's loops received it, and sends the answer; -1 for any. */
-  readonly lane: number
+  /** The place of the loop socket that received the datagram, and sends the answer; -1 for any. */
+  readonly loopSocket: number
 
-  constructor(words: Int32Array, at: number, truncated: boolean, lane: number) {
+  constructor(words: Int32Array, at: number, truncated: boolean, loopSocket: number) {
     this.head = words[at] as number
     this.a = words[at + 1] as number
     this.b = words[at + 2] as number
@@ -37,7 +46,7 @@ export class DatagramInfoImpl implements DatagramInfo {
     this.d = words[at + 4] as number
     this.scope = words[at + 5] as number
     this.truncated = truncated
-    this.lane = lane
+    this.loopSocket = loopSocket
   }
 
   get port(): number {
@@ -63,7 +72,7 @@ export class DatagramInfoImpl implements DatagramInfo {
   }
 }
 
-// For `console.log`: its fields say nothing.
+// What `console.log` shows: the fields that users know.
 Object.defineProperty(DatagramInfoImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
   value(this: DatagramInfoImpl): object {
     const { remote, truncated } = this
@@ -71,13 +80,13 @@ Object.defineProperty(DatagramInfoImpl.prototype, Symbol.for('nodejs.util.inspec
   },
 })
 
-/** The other end of a connected socket: the kernel knows it. */
+/** Stands for the peer of a connected socket, which the kernel knows. */
 export const CONNECTED: DatagramInfoImpl = new DatagramInfoImpl(new Int32Array(6), 0, false, -1)
 
-/** Addresses that are kept parsed. */
+/** The most addresses that are kept. */
 const KEPT = 1024
 
-/** Addresses given as text, parsed once as long as there are not too many. */
+/** Remembers addresses that were given as text, so that each is parsed once. */
 export class DestinationCache {
   readonly #parsed = new Map<string, DatagramInfoImpl>()
 

@@ -1,17 +1,15 @@
-/** The one implementation of `DatagramSocket`. */
+/** The implementation of `DatagramSocket`. */
 
-import { SWALLOWED } from '../codec/codec.js'
-import { type FrameReader, readerOver } from '../codec/reader.js'
-import { type Deferred, deferred } from '../connection/cold-state.js'
-import { isAsync, notConsumed } from '../connection/reading.js'
-import { isThenable } from '../connection/writing.js'
-import { MillraceError, toError } from '../errors.js'
+import type { ReaderImpl } from '../codec/reader-impl.js'
+import { MillraceError } from '../errors.js'
 import type { SettingInit } from '../native/binding.js'
-import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
 import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
+import { callHandler } from '../util/call-handler.js'
 import { byte, onOff } from '../util/checks.js'
-import { Warnings } from '../util/warnings.js'
+import { type Deferred, deferred } from '../util/deferred.js'
+import { ErrorReporter } from '../util/error-reporter.js'
+import { PendingQueue } from '../util/pending-queue.js'
 import {
   CONNECTED,
   type DatagramInfo,
@@ -32,68 +30,75 @@ import {
   membership,
   outgoingInterface,
 } from './options.js'
-import { DatagramParking } from './parking.js'
+import type { ParkedDatagram } from './parked-datagram.js'
+import { datagramIterator, deliverParked, receive, stopReading } from './receiving.js'
 
-/** Which addresses a socket can send to. */
+/** The families of addresses that a socket can send to. */
 export interface Families {
   readonly v4: boolean
   readonly v6: boolean
 }
 
+/**
+ * One datagram socket: its state and its life.
+ *
+ * What it does with datagrams that arrive is in `receiving`: functions over this object, whose fields are
+ * therefore not private.
+ */
 export class DatagramSocketImpl implements AnySocket {
   readonly settings: DatagramSettings
+  readonly handlers: AnyHandlers
   /** Datagrams that `send` dropped. */
   discarded = 0
   address = ''
+  port = 0
   /** The peer of a connected socket. */
   remote = ''
+  loopSockets: LoopSockets = new LoopSockets([])
+  readonly isPulled: boolean
+  isPaused = false
+  /** Whether the loops were told to stop reading. */
+  isReadingStopped = false
+  /** Whether `bind` has handed the socket to its user. */
+  isBound = false
+  /** Whether nothing more is sent or delivered. */
+  isEnded = false
+  /** The error that the socket ended with. */
+  error: Error | undefined
+  readonly parked: PendingQueue<ParkedDatagram> = new PendingQueue()
+  /** Wakes a `next()` that waits for a datagram. */
+  pull: Deferred<void> | undefined
   #isConnected = false
   #families: Families = { v4: false, v6: false }
-  #lanes = new LoopSockets([])
+  /** The longest datagram that can be sent. */
   #max = 0
-  #memberships = new Memberships(this.#lanes, [])
-  readonly #group: Group
-  readonly #handlers: AnyHandlers
-  readonly #peers = new DestinationCache()
-  readonly #warnings = new Warnings()
-  readonly #isPulled: boolean
-  #isPaused = false
-  /** The loops were told to stop reading. */
-  #isHeld = false
-  /** `bind` has given it to its user. */
-  #isBound = false
-  #isEnded = false
+  #memberships = new Memberships(this.loopSockets, [])
+  readonly #destinations = new DestinationCache()
+  readonly #reporter = new ErrorReporter()
+  /** Whether the loops have closed it. */
   #isClosed = false
   #isRefed = true
-  #error: Error | undefined
-  readonly #parking: DatagramParking
-  /** Somebody pulls and waits. */
-  #pull: Deferred<void> | undefined
-  /** Its loops have closed it, and its group is left. */
   readonly #closed: Deferred<void> = deferred()
-  readonly #over: Promise<void>
+  readonly #groupLeft: Promise<void>
 
   constructor(settings: DatagramSettings, handlers: AnyHandlers, group: Group) {
     this.settings = settings
-    this.#handlers = handlers
-    this.#group = group
-    this.#parking = new DatagramParking(settings.maxParked)
-    this.#isPulled = handlers.message === undefined
-    // Not while a loop's records are taken: leaving may end that loop.
-    this.#over = this.#closed.promise.then(() => group.leave())
+    this.handlers = handlers
+    this.isPulled = handlers.message === undefined
+    // Later, because leaving may stop the loop whose records are being processed.
+    this.#groupLeft = this.#closed.promise.then(() => group.leave())
   }
 
-  get group(): Group | undefined {
-    return this.#isEnded ? undefined : this.#group
-  }
   get readyState(): 'open' | 'closed' {
-    return this.#isEnded ? 'closed' : 'open'
+    return this.isEnded ? 'closed' : 'open'
   }
+
+  // ---- sending ----
 
   send(message: unknown, to?: DatagramInfo | string): boolean {
-    if (this.#isEnded) return false
+    if (this.isEnded) return false
     if (this.#isConnected) return this.#sendToPeer(message, to)
-    const peer = this.#peerOf(to)
+    const peer = this.#destination(to)
     const { family } = peer
     if (!(family === 4 ? this.#families.v4 : this.#families.v6)) {
       throw new MillraceError(
@@ -102,178 +107,82 @@ export class DatagramSocketImpl implements AnySocket {
       )
     }
     const max = family === 4 && this.#max > LONGEST_IPV4 ? LONGEST_IPV4 : this.#max
-    return this.#lanes.choose(peer).send(peer, message, max)
+    return this.loopSockets.choose(peer).send(peer, message, max)
   }
 
-  /** On a connected socket. */
+  /** Sends on a connected socket. */
   #sendToPeer(message: unknown, to: DatagramInfo | string | undefined): boolean {
     if (to !== undefined) {
       throw new MillraceError(
         'ERR_INVALID_ADDRESS',
-        `a connected socket sends to its peer alone, ${this.remote}`,
+        `a connected socket sends only to its peer, ${this.remote}`,
       )
     }
     const max = this.#families.v6 ? this.#max : Math.min(this.#max, LONGEST_IPV4)
-    return this.#lanes.choose(CONNECTED).send(CONNECTED, message, max)
+    return this.loopSockets.choose(CONNECTED).send(CONNECTED, message, max)
   }
 
-  #peerOf(to: DatagramInfo | string | undefined): DatagramInfoImpl {
+  #destination(to: DatagramInfo | string | undefined): DatagramInfoImpl {
     if (to instanceof DatagramInfoImpl) return to
-    if (typeof to === 'string') return this.#peers.parse(to)
+    if (typeof to === 'string') return this.#destinations.parse(to)
     throw new MillraceError(
       'ERR_INVALID_ADDRESS',
-      "where to send is 'ip:port' or the info of a datagram",
+      "the destination has to be 'ip:port' or the info of a datagram",
     )
   }
 
   stats(): DatagramStats {
-    return { ...this.#lanes.counts(), discarded: this.discarded }
-  }
-
-  pause(): void {
-    if (this.#isPaused || this.#isEnded) return
-    this.#isPaused = true
-    this.#hold()
-  }
-
-  resume(): void {
-    if (!this.#isPaused) return
-    this.#isPaused = false
-    if (!this.#isEnded) theEnvironment().resume(this)
-  }
-
-  /** After `resume`: delivers what is parked, then lets the loops read on. */
-  goOn(): void {
-    if (this.#isPulled) {
-      this.#wake()
-    } else {
-      while (!this.#isPaused && !this.#isEnded) {
-        const parked = this.#parking.shift()
-        if (parked === undefined) break
-        const { bytes, from } = parked
-        this.#deliver(readerOver(bytes, true), 0, bytes.length, from)
-      }
-    }
-    this.#releaseIfRoom()
-  }
-
-  #hold(): void {
-    if (this.#isHeld) return
-    this.#isHeld = true
-    this.#lanes.tell(KIND_PAUSE)
-  }
-
-  #releaseIfRoom(): void {
-    if (!this.#isHeld || this.#isPaused || this.#isEnded) return
-    if (!this.#parking.hasRoom) return
-    this.#isHeld = false
-    this.#lanes.tell(KIND_RESUME)
+    return { ...this.loopSockets.counts(), discarded: this.discarded }
   }
 
   // ---- receiving ----
 
+  pause(): void {
+    if (this.isPaused || this.isEnded) return
+    this.isPaused = true
+    stopReading(this)
+  }
+
+  resume(): void {
+    if (!this.isPaused) return
+    this.isPaused = false
+    if (!this.isEnded) theEnvironment().pump.resume(this)
+  }
+
+  deliverParked(): void {
+    deliverParked(this)
+  }
+
   receive(
-    reader: FrameReader,
+    reader: ReaderImpl,
     memory: Buffer,
     at: number,
     end: number,
     from: DatagramInfoImpl,
   ): void {
-    if (this.#isEnded) return
-    const isBehind = !this.#parking.isEmpty
-    if (this.#isPaused || this.#isPulled || isBehind || !this.#isBound) {
-      this.#park(Buffer.from(memory.subarray(at, end)), from)
-    } else {
-      this.#deliver(reader, at, end, from)
-    }
-  }
-
-  /** The datagram's message; `undefined` if it has none. */
-  #decode(reader: FrameReader, at: number, end: number, from: DatagramInfoImpl): unknown {
-    try {
-      reader.open(at, end)
-      const message = this.settings.codec.decode(reader)
-      const left = reader.end - reader.pos
-      reader.close()
-      if (isThenable(message)) throw isAsync(message)
-      if (left !== 0) throw notConsumed(left)
-      return message === SWALLOWED ? undefined : message
-    } catch (thrown) {
-      reader.close()
-      // One bad datagram is nobody else's concern.
-      this.report(toError(thrown), from)
-      return undefined
-    }
-  }
-
-  #deliver(reader: FrameReader, at: number, end: number, from: DatagramInfoImpl): void {
-    const message = this.#decode(reader, at, end, from)
-    if (message === undefined) return
-    try {
-      const result = this.#handlers.message?.(this, message, from)
-      if (isThenable(result)) this.#track(result, from)
-    } catch (thrown) {
-      this.report(toError(thrown), from)
-    }
-  }
-
-  #track(promise: PromiseLike<unknown>, from?: DatagramInfoImpl): void {
-    promise.then(undefined, (reason: unknown) => this.report(toError(reason), from))
-  }
-
-  #park(bytes: Buffer, from: DatagramInfoImpl): void {
-    this.#parking.push(bytes, from)
-    if (this.#parking.isFull) this.#hold()
-    this.#wake()
+    receive(this, reader, memory, at, end, from)
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Received<unknown>> {
-    if (!this.#isPulled) {
-      throw new TypeError('a socket with a message handler cannot be iterated')
-    }
-    return {
-      next: () => this.#next(),
-      return: async () => ({ done: true, value: undefined }),
-    }
+    return datagramIterator(this)
   }
 
-  async #next(): Promise<IteratorResult<Received<unknown>, undefined>> {
-    for (;;) {
-      while (!this.#isPaused && !this.#isEnded) {
-        const parked = this.#parking.shift()
-        if (parked === undefined) break
-        const { bytes, from: info } = parked
-        const message = this.#decode(readerOver(bytes, true), 0, bytes.length, info)
-        if (message !== undefined) {
-          this.#releaseIfRoom()
-          return { done: false, value: { message, info } }
-        }
-      }
-      this.#releaseIfRoom()
-      if (this.#isEnded) {
-        if (this.#error !== undefined) throw this.#error
-        return { done: true, value: undefined }
-      }
-      this.#pull ??= deferred<void>()
-      await this.#pull.promise
-    }
-  }
-
-  #wake(): void {
-    this.#pull?.resolve()
-    this.#pull = undefined
+  /** Lets a `next()` that waits look again. */
+  wakePull(): void {
+    this.pull?.resolve()
+    this.pull = undefined
   }
 
   // ---- options ----
 
   async joinMulticast(group: string, options?: MembershipOptions): Promise<void> {
     const setting = membership('join', group, options)
-    if (this.#isEnded || !this.#memberships.join(setting)) throw isClosed()
+    if (this.isEnded || !this.#memberships.join(setting)) throw isClosed()
   }
 
   async leaveMulticast(group: string, options?: MembershipOptions): Promise<void> {
     const setting = membership('leave', group, options)
-    if (this.#isEnded || !this.#memberships.leave(setting)) throw isClosed()
+    if (this.isEnded || !this.#memberships.leave(setting)) throw isClosed()
   }
 
   async setMulticastInterface(name: string | number): Promise<void> {
@@ -298,142 +207,141 @@ export class DatagramSocketImpl implements AnySocket {
 
   async setSocketOptions(options: DatagramSocketOptions): Promise<void> {
     const settings = changes(options)
-    if (this.#isEnded) throw isClosed()
+    if (this.isEnded) throw isClosed()
     for (const setting of settings) this.#setAll(setting)
   }
 
   async socketOptions(): Promise<DatagramSocketOptions> {
-    const options = this.#isEnded ? undefined : this.#lanes.options()
+    const options = this.isEnded ? undefined : this.loopSockets.options()
     if (options === undefined) throw isClosed()
     return options
   }
 
   /** Sets an option on each loop that is left. */
   #setAll(setting: SettingInit): void {
-    if (this.#isEnded || !this.#lanes.set(setting)) throw isClosed()
+    if (this.isEnded || !this.loopSockets.set(setting)) throw isClosed()
   }
 
   // ---- its life ----
 
-  /** What it is made of, before its loops have it. */
-  starts(
-    lanes: readonly LoopSocket[],
+  /**
+   * Says what the socket is made of, before its loops have it.
+   *
+   * @param max the longest datagram
+   * @param groups the multicast groups that were joined
+   */
+  setUp(
+    loopSockets: readonly LoopSocket[],
     families: Families,
     max: number,
     groups: readonly SettingInit[],
   ): void {
-    this.#lanes = new LoopSockets(lanes)
-    this.#memberships = new Memberships(this.#lanes, groups)
+    this.loopSockets = new LoopSockets(loopSockets)
+    this.#memberships = new Memberships(this.loopSockets, groups)
     this.#families = families
     this.#max = max
   }
 
-  /** It has one peer: its loop knows our end of that. */
-  connects(remote: string): void {
+  /** Says that the socket has one peer. */
+  setPeer(remote: string): void {
     this.#isConnected = true
     this.remote = remote
   }
 
-  /** Where the system has bound it. */
+  /** Says where the system has bound the socket. */
   boundTo(local: string): void {
     if (this.#isConnected) this.address = `udp://${local}`
   }
 
-  /** Gives it to its loops; rejects if one of them cannot have it, and then nothing is left. */
-  async opens(signal: AbortSignal | undefined): Promise<void> {
-    // Before the first await: what its loops tell is not missed.
-    const opened = this.#lanes.open()
-    // Held until its user has it, so that the process does not end before.
+  /** Hands the socket to its loops. Rejects if one of them cannot have it, and then nothing is left. */
+  async open(signal: AbortSignal | undefined): Promise<void> {
+    // Before the first `await`, so that no record is missed.
+    const opened = this.loopSockets.open()
+    // Until the user has the socket, so that the process does not exit before.
     theEnvironment().hold(1)
     const results = await Promise.allSettled(opened)
     const failed = results.find((result) => result.status === 'rejected')
     if (failed === undefined && !this.#isClosed && !signal?.aborted) {
-      this.#isBound = true
-      // What came in before is parked.
-      theEnvironment().resume(this)
+      this.isBound = true
+      // What arrived before is parked.
+      theEnvironment().pump.resume(this)
       return
     }
     await this.close()
     theEnvironment().hold(-1)
-    throw failed?.reason ?? this.#error ?? signal?.reason
+    throw failed?.reason ?? this.error ?? signal?.reason
   }
 
-  /** Resolves when it is closed and has left its loops. */
-  get over(): Promise<void> {
-    return this.#over
+  /** Resolves when the socket is closed and has left its loops. */
+  get finished(): Promise<void> {
+    return this.#groupLeft
   }
 
+  /** There is room on a loop again. */
   drained(): void {
-    if (this.#isEnded || this.#lanes.areAsked) return
-    this.#call(() => this.#handlers.drain?.(this))
+    if (this.isEnded || this.loopSockets.areAsked) return
+    callHandler(
+      () => this.handlers.drain?.(this),
+      (error) => this.report(error),
+    )
   }
 
-  #call(handler: () => unknown): void {
-    try {
-      const result = handler()
-      if (isThenable(result)) this.#track(result)
-    } catch (thrown) {
-      this.report(toError(thrown))
-    }
-  }
-
-  /** Tells what closes nothing: to `error`, or as a warning. */
+  /** Reports an error that does not close the socket: to `error`, or as a process warning. */
   report(error: Error, info?: DatagramInfoImpl): void {
-    const { error: handler } = this.#handlers
-    if (handler === undefined) {
-      this.#warnings.warn(error)
-      return
-    }
-    const warn = (thrown: unknown) => this.#warnings.warn(toError(thrown))
-    try {
-      const result = handler(error, this, info)
-      if (isThenable(result)) result.then(undefined, warn)
-    } catch (thrown) {
-      warn(thrown)
-    }
+    const { handlers } = this
+    this.#reporter.report(error, handlers.error && (() => handlers.error?.(error, this, info)))
   }
 
-  laneClosed(lane: LoopSocket, error: Error | undefined, wasAsked: boolean): void {
-    if (this.#lanes.areAlive) {
-      if (error !== undefined && this.#isBound) this.#goOnWithout(lane, error, wasAsked)
+  /** One of the loop sockets has closed. */
+  loopSocketClosed(closed: LoopSocket, error: Error | undefined, wasAsked: boolean): void {
+    if (this.loopSockets.areAlive) {
+      if (error !== undefined && this.isBound) this.#goOnWithout(closed, error, wasAsked)
       return
     }
     if (this.#isClosed) return
-    this.#error = error
+    this.error = error
     this.#isClosed = true
-    const wasBound = this.#isBound
+    const wasBound = this.isBound
     this.#end()
-    if (wasBound) {
-      if (this.#isRefed) theEnvironment().hold(-1)
-      const { close } = this.#handlers
-      if (close !== undefined) this.#call(() => close.call(this.#handlers, this, this.#error))
-      else if (this.#error !== undefined) this.report(this.#error)
-    }
+    if (wasBound) this.#reportClosed()
     this.#closed.resolve()
   }
 
-  /** A loop was lost, and the others go on. That is told to `error`, and is not why it ends one day. */
-  #goOnWithout(lane: LoopSocket, error: Error, wasAsked: boolean): void {
+  #reportClosed(): void {
+    if (this.#isRefed) theEnvironment().hold(-1)
+    const { handlers, error } = this
+    if (handlers.close !== undefined) {
+      callHandler(
+        () => handlers.close?.(this, error),
+        (thrown) => this.report(thrown),
+      )
+    } else if (error !== undefined) {
+      this.report(error)
+    }
+  }
+
+  /** Goes on with the other loops. The error is reported to `error`, since it does not close the socket. */
+  #goOnWithout(lost: LoopSocket, error: Error, wasAsked: boolean): void {
     this.report(error)
-    if (this.#isEnded) return
-    this.#memberships.move(lane, (error) => this.report(error))
-    // What waited there is gone: there is room.
+    if (this.isEnded) return
+    this.#memberships.move(lost, (error) => this.report(error))
+    // What waited on that loop is gone, so there is room.
     if (wasAsked) this.drained()
   }
 
-  /** Nothing more is received or sent. */
+  /** Neither receives nor sends any more. */
   #end(): void {
-    this.#isEnded = true
-    this.#parking.clear()
-    this.#wake()
+    this.isEnded = true
+    this.parked.clear()
+    this.wakePull()
   }
 
   close(): Promise<void> {
-    if (!this.#isEnded) {
+    if (!this.isEnded) {
       this.#end()
-      this.#lanes.end()
+      this.loopSockets.end()
     }
-    return this.#over
+    return this.#groupLeft
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -453,11 +361,11 @@ export class DatagramSocketImpl implements AnySocket {
   }
 }
 
-// For `console.log`: what a user would ask for.
+// What `console.log` shows: the fields that users know.
 Object.defineProperty(DatagramSocketImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
   value(this: DatagramSocketImpl): object {
-    const { address, readyState } = this
-    return { address, readyState }
+    const { address, remote, readyState } = this
+    return remote === '' ? { address, readyState } : { address, remote, readyState }
   },
 })
 

@@ -1,6 +1,6 @@
 /** A datagram socket as its user sees it. */
 
-import type { MillraceError } from '../errors.js'
+import type { CodedError } from '../errors.js'
 import type { DatagramInfo } from './datagram-info.js'
 import type { DatagramSocketOptions } from './options.js'
 
@@ -51,13 +51,13 @@ export interface DatagramHandlers<In, Out, Socket = DatagramSocket<In, Out>> {
   /** After `send` said `false`: there is room again. Exactly once for each such episode. */
   drain?(socket: Socket): unknown
   /** The end, whatever ended it. `error` is undefined after `close()`. */
-  close?(socket: Socket, error?: Error): unknown
+  close?(socket: Socket, error?: CodedError): unknown
   /**
    * What went wrong, and did not close the socket: the system's error of sending (`EMSGSIZE`,
    * `ENETUNREACH`, …), a datagram that `decode` refused, a throw in a handler. `info` says whose
    * datagram it was, where it was one.
    */
-  error?(error: MillraceError | Error, socket: Socket, info?: DatagramInfo): unknown
+  error?(error: CodedError, socket: Socket, info?: DatagramInfo): unknown
 }
 
 /**
@@ -69,11 +69,15 @@ export interface DatagramHandlers<In, Out, Socket = DatagramSocket<In, Out>> {
  * @typeParam In the messages it gives
  * @typeParam Out the messages it takes
  */
-export interface DatagramSocket<In = Buffer, Out = Uint8Array | string>
+// biome-ignore-start lint/suspicious/noExplicitAny: a plain `DatagramSocket` has to take every one
+export interface DatagramSocket<In = any, Out = any>
   extends AsyncIterable<Received<In>>,
     AsyncDisposable {
+  // biome-ignore-end lint/suspicious/noExplicitAny: see above
   /** Where it is bound: `udp://127.0.0.1:9000`. */
   readonly address: string
+  /** The port that it is bound to. */
+  readonly port: number
   readonly readyState: 'open' | 'closed'
   /**
    * Sends a message in one datagram. It is encoded and copied before this returns.
@@ -137,7 +141,8 @@ export interface DatagramSocket<In = Buffer, Out = Uint8Array | string>
  * A datagram socket with one peer, as `connect` makes it: it sends to that one alone, the kernel drops
  * what comes from others, and `error` is told `ECONNREFUSED` where nobody is at the peer's port.
  */
-export interface ConnectedSocket<In = Buffer, Out = Uint8Array | string>
+// biome-ignore-start lint/suspicious/noExplicitAny: a plain `ConnectedSocket` has to take every one
+export interface ConnectedSocket<In = any, Out = any>
   extends Omit<
     DatagramSocket<In, Out>,
     | 'send'
@@ -149,6 +154,7 @@ export interface ConnectedSocket<In = Buffer, Out = Uint8Array | string>
     | 'ref'
     | 'unref'
   > {
+  // biome-ignore-end lint/suspicious/noExplicitAny: see above
   /** The peer: `127.0.0.1:9000`. */
   readonly remote: string
   /** Sends a message in one datagram, as {@link DatagramSocket.send}. */

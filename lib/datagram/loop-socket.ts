@@ -1,9 +1,8 @@
-/** What a datagram socket has on one loop: a system's socket of its own, and what waits there. */
+/** The part of a datagram socket that is on one loop: a kernel's socket, and the count of what waits there. */
 
 import { formatEndpoint, readEndpoints } from '../address/address.js'
-import type { FrameReader } from '../codec/reader.js'
-import { closeError, nativeError, systemError } from '../connection/close-error.js'
-import { type Deferred, deferred } from '../connection/cold-state.js'
+import type { ReaderImpl } from '../codec/reader-impl.js'
+import { closeError } from '../connection/close-error.js'
 import { MillraceError } from '../errors.js'
 import {
   type DatagramCounts,
@@ -29,16 +28,18 @@ import {
   TROUBLE_ERRNO,
   TROUBLE_RECEIVING,
 } from '../native/record.js'
+import { nativeError, systemError } from '../native/system-error.js'
 import type { Loop } from '../runtime/loop.js'
 import type { Origin } from '../runtime/origin.js'
-import type { Handle } from '../runtime/outbound.js'
+import type { LoopDatagrams } from '../runtime/record-handlers.js'
+import { type Deferred, deferred } from '../util/deferred.js'
 import { DatagramInfoImpl } from './datagram-info.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
 import type { DatagramSocketOptions } from './options.js'
 
-/** What a datagram that waits counts for beside its bytes: the loop counts the same. */
+/** Bytes that each waiting datagram counts for beside its own. The loop counts the same. */
 const COST = 64
-/** The loop has no such socket any more. */
+/** What the native half returns if the loop has no such socket. */
 const GONE = -1
 const LOST = { errno: GONE, value: 0 } as const
 const OPTIONS = [
@@ -47,43 +48,45 @@ const OPTIONS = [
   ['dscp', OPTION_DSCP],
 ] as const
 
-export class LoopSocket implements Origin, Handle {
+/** See the file header. */
+export class LoopSocket implements Origin, LoopDatagrams {
   readonly loop: Loop
-  /** By which its loop names it before it has a slot. */
-  readonly source: number
+  /** Names the socket in records, until it has a slot. */
+  readonly origin: number
   slot = -1
   generation = -1
   isOpen = false
-  /** It said `false`, and has not said `drain`. */
+  /** Whether `send` returned `false` here and `drain` did not follow yet. */
   isAsked = false
   readonly #socket: DatagramSocketImpl
+  /** Its place among the socket's loops. */
   readonly #index: number
-  /** Its number in the native half. */
+  /** Names the socket in calls of the native half. */
   readonly #number: number
   readonly #opened: Deferred<void> = deferred()
-  /** Bytes given to the loop, and the cost of each datagram; and how much of that is done with. */
+  /** Bytes given to the loop, with the cost of each datagram; and how much of that the kernel has taken. */
   #written = 0
   #done = 0
-  /** As they were when it closed. */
+  /** The counts at its end. */
   #counts: DatagramCounts | undefined
 
   constructor(
     socket: DatagramSocketImpl,
     index: number,
     loop: Loop,
-    source: number,
+    origin: number,
     number: number,
   ) {
     this.#socket = socket
     this.#index = index
     this.loop = loop
-    this.source = source
+    this.origin = origin
     this.#number = number
   }
 
-  /** Gives it to its loop; resolves once that has it. */
+  /** Hands the socket to its loop. Resolves once the loop has it. */
   open(): Promise<void> {
-    this.loop.environment.sources.set(this.source, this)
+    this.loop.environment.origins.set(this.origin, this)
     try {
       openDatagrams(this.#handle, this.loop.index, this.#number)
     } catch (error) {
@@ -92,7 +95,7 @@ export class LoopSocket implements Origin, Handle {
     return this.#opened.promise
   }
 
-  /** Open, or about to be. */
+  /** Whether it is open, or about to be. */
   get isAlive(): boolean {
     return this.#counts === undefined
   }
@@ -101,9 +104,9 @@ export class LoopSocket implements Origin, Handle {
     return this.loop.environment.handle
   }
 
-  // ---- what its loop tells ----
+  // ---- what its loop calls ----
 
-  opens(loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
+  onOpen(loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
     const [, local] = readEndpoints(view, at)
     this.#socket.boundTo(formatEndpoint(local.ip, local.port))
     this.slot = slot
@@ -113,15 +116,18 @@ export class LoopSocket implements Origin, Handle {
     this.#opened.resolve()
   }
 
-  /** Its loop cannot have it. */
-  told(_kind: number, _loop: Loop, errno: number): void {
+  /** The loop cannot take the socket. */
+  onNews(_kind: number, _loop: Loop, errno: number): void {
     this.#closed(systemError(errno, 'bind'))
   }
 
-  lost(loop: Loop): void {
+  onLoopLost(loop: Loop): void {
     if (loop !== this.loop) return
     this.#closed(
-      new MillraceError('ERR_LOOP_PANIC', `event loop ${loop.index} was lost with its sockets`),
+      new MillraceError(
+        'ERR_LOOP_PANIC',
+        `event loop ${loop.index} has panicked, and its sockets are lost`,
+      ),
     )
   }
 
@@ -129,13 +135,13 @@ export class LoopSocket implements Origin, Handle {
     this.#closed(closeError(reason, 0))
   }
 
-  receive(reader: FrameReader, memory: Buffer, words: Int32Array, at: number, end: number): void {
+  receive(reader: ReaderImpl, memory: Buffer, words: Int32Array, at: number, end: number): void {
     const isTruncated = words[(at + DATAGRAM_FLAGS) >> 2] !== 0
     const from = new DatagramInfoImpl(words, at >> 2, isTruncated, this.#index)
     this.#socket.receive(reader, memory, at + DATAGRAM_BYTES, end, from)
   }
 
-  troubled(words: Int32Array, at: number): void {
+  failedByLoop(words: Int32Array, at: number): void {
     const errno = words[(at + TROUBLE_ERRNO) >> 2] as number
     const isReceiving = words[(at + TROUBLE_RECEIVING) >> 2] !== 0
     const count = (words[(at + TROUBLE_COUNT) >> 2] as number) >>> 0
@@ -144,7 +150,7 @@ export class LoopSocket implements Origin, Handle {
 
   drainedByLoop(): void {
     if (!this.isAsked || !this.isOpen) return
-    // What was sent after the question is not in the answer.
+    // The answer does not cover what was sent after the question.
     if (this.#waiting() > this.#socket.settings.highWaterMark / 2) {
       this.control(KIND_ASK)
       return
@@ -156,36 +162,36 @@ export class LoopSocket implements Origin, Handle {
   #closed(error: Error | undefined): void {
     if (this.#counts !== undefined) return
     this.isOpen = false
-    // Who waits for it to drain waits for the other loops now.
+    // Whoever waits for `drain` waits for the other loops now.
     const wasAsked = this.isAsked
     this.isAsked = false
     this.#counts = datagramCounts(this.#handle, this.#number)
     dropDatagrams(this.#handle, this.#number)
-    this.loop.environment.sources.delete(this.source)
+    this.loop.environment.origins.delete(this.origin)
     if (error === undefined) this.#opened.resolve()
     else this.#opened.reject(error)
-    this.#socket.laneClosed(this, error, wasAsked)
+    this.#socket.loopSocketClosed(this, error, wasAsked)
   }
 
-  // ---- what its socket asks ----
+  // ---- what its socket calls ----
 
   /**
    * Sends a message.
    *
-   * @returns false if too much waits
+   * @returns false if too many bytes wait
    */
   send(to: DatagramInfoImpl, message: unknown, max: number): boolean {
     const { settings } = this.#socket
     if (this.#written - this.#done > settings.maxWriteBuffer && this.#isFull()) return false
     const length = this.loop.outbound.datagram(this, to, settings.codec, message, max)
-    // Not in one expression: `encode` may send too.
+    // In a statement of its own, because `encode` may send too.
     this.#written += length + COST
     this.loop.wrote()
     if (this.#written - this.#done <= settings.highWaterMark && !this.isAsked) return true
     return this.#isUnderMark()
   }
 
-  /** No room for more, by what the kernel has really taken: the datagram is dropped. */
+  /** Tells whether the datagram has to be dropped, by what the kernel has really taken. */
   #isFull(): boolean {
     if (this.#waiting() <= this.#socket.settings.maxWriteBuffer) return false
     this.#socket.discarded++
@@ -200,17 +206,19 @@ export class LoopSocket implements Origin, Handle {
     return false
   }
 
-  /** What waits, brought up to date. */
+  /** Returns how many bytes wait, by what the kernel has really taken. */
   #waiting(): number {
     this.#done = datagramsDone(this.#handle, this.#number)
     return this.#written - this.#done
   }
 
+  /** Sends a record without a payload. */
   control(kind: number): void {
     this.loop.outbound.control(kind, this)
     this.loop.wrote()
   }
 
+  /** Sends what was sent before, and closes. */
   end(): void {
     if (this.isOpen) this.control(KIND_END)
   }
@@ -218,7 +226,7 @@ export class LoopSocket implements Origin, Handle {
   /**
    * Sets an option.
    *
-   * @returns false if its loop has it no more
+   * @returns false if the loop has no such socket any more
    * @throws the system's error
    */
   set(setting: SettingInit): boolean {
@@ -228,8 +236,9 @@ export class LoopSocket implements Origin, Handle {
   }
 
   /**
-   * What the kernel has; nothing if its loop has it no more.
+   * Reads options from the kernel.
    *
+   * @returns undefined if the loop has no such socket any more
    * @throws the system's error
    */
   options(): DatagramSocketOptions | undefined {

@@ -1,11 +1,11 @@
-/** What a datagram socket has on its loops, taken together. */
+/** All parts of a datagram socket, taken together: one on each of its loops. */
 
 import type { DatagramCounts, SettingInit } from '../native/binding.js'
 import type { DatagramInfoImpl } from './datagram-info.js'
 import type { LoopSocket } from './loop-socket.js'
 import type { DatagramSocketOptions } from './options.js'
 
-/** The lanes of one socket, one for each of its loops. */
+/** The loop sockets of one datagram socket. */
 export class LoopSockets {
   readonly #all: readonly LoopSocket[]
 
@@ -13,14 +13,14 @@ export class LoopSockets {
     this.#all = all
   }
 
-  /** One of them is open, or about to be. */
+  /** Whether one of them is open, or about to be. */
   get areAlive(): boolean {
-    return this.#all.some((lane) => lane.isAlive)
+    return this.#all.some((socket) => socket.isAlive)
   }
 
-  /** One of them said `false`, and has not said `drain`. */
+  /** Whether `send` returned `false` on one of them and `drain` did not follow yet. */
   get areAsked(): boolean {
-    return this.#all.some((lane) => lane.isAsked)
+    return this.#all.some((socket) => socket.isAsked)
   }
 
   get first(): LoopSocket | undefined {
@@ -28,65 +28,69 @@ export class LoopSockets {
   }
 
   get firstOpen(): LoopSocket | undefined {
-    return this.#all.find((lane) => lane.isOpen)
+    return this.#all.find((socket) => socket.isOpen)
   }
 
-  /** Another one than this is left. */
+  /** Tells whether another one is left. */
   hasOther(than: LoopSocket | undefined): boolean {
-    return this.#all.some((lane) => lane !== than && lane.isAlive)
+    return this.#all.some((socket) => socket !== than && socket.isAlive)
   }
 
-  /** Gives each to its loop. */
+  /** Hands each to its loop. */
   open(): Promise<void>[] {
-    return this.#all.map((lane) => lane.open())
+    return this.#all.map((socket) => socket.open())
   }
 
   end(): void {
-    for (const lane of this.#all) lane.end()
+    for (const socket of this.#all) socket.end()
   }
 
-  /** Tells the loops of all that are open. */
-  tell(kind: number): void {
-    for (const lane of this.#all) if (lane.isOpen) lane.control(kind)
+  /** Sends a record without a payload to each loop. */
+  control(kind: number): void {
+    for (const socket of this.#all) if (socket.isOpen) socket.control(kind)
   }
 
-  /** An answer goes out where the question came in; anything else by its address, always the same way. */
+  /**
+   * Chooses the loop socket to send from. An answer goes out where the question came in. Everything else
+   * is spread by address, so that the datagrams of one peer stay in order.
+   */
   choose(peer: DatagramInfoImpl): LoopSocket {
-    const lanes = this.#all
-    const count = lanes.length
-    if (count === 1) return lanes[0] as LoopSocket
-    const at = peer.lane >= 0 ? peer.lane : spread(peer)
+    const all = this.#all
+    const count = all.length
+    if (count === 1) return all[0] as LoopSocket
+    const at = peer.loopSocket >= 0 ? peer.loopSocket : hash(peer)
     for (let step = 0; step < count; step++) {
-      const lane = lanes[(at + step) % count] as LoopSocket
-      if (lane.isOpen) return lane
+      const socket = all[(at + step) % count] as LoopSocket
+      if (socket.isOpen) return socket
     }
-    return lanes[0] as LoopSocket
+    return all[0] as LoopSocket
   }
 
   /**
    * Sets an option on each loop that is left.
    *
-   * @returns false if none is
+   * @returns false if none is left
    * @throws the system's error
    */
   set(setting: SettingInit): boolean {
-    return this.#all.filter((lane) => lane.set(setting)).length > 0
+    return this.#all.filter((socket) => socket.set(setting)).length > 0
   }
 
   /**
-   * What the kernel has, of the first that is left; nothing if none is.
+   * Reads options of the first socket that is left.
    *
+   * @returns undefined if none is left
    * @throws the system's error
    */
   options(): DatagramSocketOptions | undefined {
-    for (const lane of this.#all) {
-      const options = lane.options()
+    for (const socket of this.#all) {
+      const options = socket.options()
       if (options !== undefined) return options
     }
     return undefined
   }
 
-  /** The sums of their counts. */
+  /** Adds up their counts. */
   counts(): DatagramCounts {
     const sum = {
       received: 0,
@@ -97,8 +101,8 @@ export class LoopSockets {
       truncated: 0,
       errors: 0,
     }
-    for (const lane of this.#all) {
-      const counts = lane.counts()
+    for (const socket of this.#all) {
+      const counts = socket.counts()
       sum.received += counts.received
       sum.sent += counts.sent
       sum.bytesRead += counts.bytesRead
@@ -111,8 +115,8 @@ export class LoopSockets {
   }
 }
 
-/** A number of which every bit of an address has a part in the lowest ones. */
-function spread({ a, b, c, d, head }: DatagramInfoImpl): number {
+/** Hashes an address, so that all of its bits count in the lowest bits of the result. */
+function hash({ a, b, c, d, head }: DatagramInfoImpl): number {
   const all = a ^ b ^ c ^ d ^ head
   return Math.imul(all ^ (all >>> 16), 0x9e3779b1) >>> 16
 }

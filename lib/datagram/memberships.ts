@@ -4,18 +4,18 @@ import type { SettingInit } from '../native/binding.js'
 import type { LoopSocket } from './loop-socket.js'
 import type { LoopSockets } from './loop-sockets.js'
 
-/** The groups of one socket, and where it is in them. */
+/** The groups that a socket has joined, and the loop socket that has joined them. */
 export class Memberships {
-  /** By what was said when they were joined. */
+  /** The groups, by the options that they were joined with. */
   readonly #groups = new Map<string, SettingInit>()
-  /** On one loop only, as each socket that has joined gets a copy. */
+  /** Only one loop socket joins, because each one that has joined gets a copy. */
   #member: LoopSocket | undefined
-  readonly #lanes: LoopSockets
+  readonly #sockets: LoopSockets
 
-  /** With the groups that were joined when its first lane was bound. */
-  constructor(lanes: LoopSockets, groups: readonly SettingInit[]) {
-    this.#lanes = lanes
-    this.#member = lanes.first
+  /** @param groups the groups that the first loop socket joined when it was bound */
+  constructor(sockets: LoopSockets, groups: readonly SettingInit[]) {
+    this.#sockets = sockets
+    this.#member = sockets.first
     for (const setting of groups) this.#groups.set(nameOf(setting), setting)
   }
 
@@ -31,7 +31,7 @@ export class Memberships {
     return true
   }
 
-  /** Leaves a group that was joined so; as `join`. */
+  /** Leaves a group that was joined with the same options. Returns and throws as `join` does. */
   leave(setting: SettingInit): boolean {
     if (!this.#set(setting)) return false
     this.#groups.delete(nameOf(setting))
@@ -40,27 +40,27 @@ export class Memberships {
 
   #set(setting: SettingInit): boolean {
     const member = this.#member
-    const isMovable = this.#lanes.hasOther(member)
-    // If its loop is lost just now, the groups as they are after this move to another one.
+    const isMovable = this.#sockets.hasOther(member)
+    // If the loop panics just now, the groups move to another loop, with this change.
     return member?.set(setting) || isMovable
   }
 
-  /** A loop was lost: joins its groups on another one, and tells what fails. */
-  move(lost: LoopSocket, tell: (error: Error) => void): void {
+  /** Joins the groups on another loop, because the loop of `lost` has panicked. Reports what fails. */
+  move(lost: LoopSocket, report: (error: Error) => void): void {
     if (lost !== this.#member) return
-    this.#member = this.#lanes.firstOpen
+    this.#member = this.#sockets.firstOpen
     for (const setting of this.#groups.values()) {
       try {
-        // A loop that cannot is lost too, and will say so.
+        // A loop that does not have its socket any more has panicked too, and will say so.
         this.#member?.set(setting)
       } catch (error) {
-        tell(error as Error)
+        report(error as Error)
       }
     }
   }
 }
 
-/** Tells memberships apart. */
+/** Returns a name that tells memberships apart. */
 function nameOf({ value, group, interface: own, source }: SettingInit): string {
   return JSON.stringify([group, value, own, source])
 }

@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os'
 import { indexOfInterface } from '../address/address.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
 import { DEFAULT_MAX } from '../codec/framing.js'
+import { MAX_PARKED_ITEMS } from '../connection/conn-options.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import {
   balancesPorts,
@@ -13,10 +14,12 @@ import {
   type SettingInit,
 } from '../native/binding.js'
 import { DATAGRAM_BYTES, HEADER, OPTION_DSCP } from '../native/record.js'
-import { checkNames, checkSignal, device, MAX_PARKED_FRAMES } from '../server/options.js'
 import type { Server } from '../server/server.js'
+import { checkDevice } from '../socket/bind-to-device.js'
 import type { SocketOptions } from '../socket/socket-options.js'
-import { flag, INT, whole } from '../util/checks.js'
+import { checkSignal } from '../util/abort-signal.js'
+import { checkNames, flag, INT, whole } from '../util/checks.js'
+import type { QueueLimit } from '../util/pending-queue.js'
 import type { DatagramHandlers, DatagramSocket, MembershipOptions } from './datagram-socket.js'
 
 /** Multicast, from the start. */
@@ -51,7 +54,7 @@ export interface BindOptions<In, Out> extends DatagramHandlers<In, Out> {
    * server: its loops. Default: the loops that all of this JavaScript environment shares, one of which
    * gets the socket.
    */
-  loops?: number | 'inline' | Server<unknown, unknown, unknown>
+  loops?: number | 'inline' | Server
   /**
    * A socket for each of the loops, on one port, among which the kernel spreads the peers; other
    * processes of this user may share the port too. Linux and FreeBSD. Default: with `loops` of 2 or
@@ -105,7 +108,7 @@ export interface DatagramSettings {
   readonly max: number
   readonly highWaterMark: number
   readonly maxWriteBuffer: number
-  readonly maxParked: { readonly bytes: number; readonly datagrams: number }
+  readonly maxParked: QueueLimit
   readonly reusePort: boolean | undefined
   readonly reuseAddress: boolean
   readonly receiveOffload: boolean
@@ -199,14 +202,14 @@ export function checkBind(
     ),
     maxParked: {
       bytes: whole('maxParked', options.maxParked, DEFAULT_MAX, 1),
-      datagrams: MAX_PARKED_FRAMES,
+      items: MAX_PARKED_ITEMS,
     },
     reusePort: options.reusePort === undefined ? undefined : checkReusePort(options.reusePort),
     reuseAddress: flag('reuseAddress', options.reuseAddress, false),
     receiveOffload: flag('receiveOffload', options.receiveOffload, true),
     ipv6Only:
       options.ipv6Only === undefined ? undefined : flag('ipv6Only', options.ipv6Only, false),
-    device: options.bindToDevice === undefined ? undefined : device(options.bindToDevice),
+    device: options.bindToDevice === undefined ? undefined : checkDevice(options.bindToDevice),
     settings: systemSettings(options),
     multicast,
   }

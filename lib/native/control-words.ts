@@ -1,37 +1,37 @@
-/** The words exchanged with `poll` and `commit`: the twin of crates/binding/src/control.rs. */
+/** The words that `poll` and `commit` exchange with Rust: the twin of crates/binding/src/control.rs. */
 
-/** Loops that an environment can have at a time. */
+/** The most loops that an environment can have at a time. */
 export const MAX_LOOPS = 128
 const FIRST = 4
 const EACH = 8
-/** Bytes in all. */
+/** Bytes of all words. */
 export const CONTROL_BYTES: number = 4 * (FIRST + EACH * MAX_LOOPS)
 
-/** 1 if an inline loop can go on at once. */
+/** From Rust: 1 if an inline loop can go on at once. */
 export const PENDING = 0
-/** Milliseconds until an inline loop wants its turn, -1 for never. */
+/** From Rust: milliseconds until an inline loop wants its turn, -1 for never. */
 export const DEADLINE = 1
 /** To Rust: 1 if we want to sleep after this `commit`. */
 export const REST = 2
 /** From Rust: 1 if `commit` found something to do. */
 export const NEWS = 3
 
-/** Where the words of a loop begin. */
+/** Returns where the words of a loop begin. */
 export function wordsOf(loop: number): number {
   return FIRST + EACH * loop
 }
 
-/** From Rust: up to where the inbound ring can be read. */
+/** From Rust: up to here the inbound ring can be read. */
 export const IN_TAIL = 0
-/** To Rust: up to where it has been read. */
+/** To Rust: up to here the inbound ring has been read. */
 export const IN_HEAD = 1
-/** To Rust: up to where the outbound ring is written. */
+/** To Rust: up to here the outbound ring is written. */
 export const OUT_TAIL = 2
-/** From Rust: up to where the loop has taken it. */
+/** From Rust: up to here the loop has taken the outbound ring. */
 export const OUT_HEAD = 3
 /** From Rust: 1 once the loop has panicked. */
 export const DEAD = 4
-/** To Rust: 1 while we wait for room in the outbound ring, and take no records. */
+/** To Rust: 1 while records are queued for room in the outbound ring, and none are taken. */
 export const WAITS = 5
 /** To Rust: 1 once we know that the loop is dead. */
 export const BURIED = 6

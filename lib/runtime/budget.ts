@@ -1,36 +1,36 @@
-/** How much a pump does before Node has its turn: its timers and other sockets wait no longer. */
+/** Decides when a pump stops, so that Node's timers and other sockets do not wait for long. */
 
-// Imported: the global is a getter, and slower.
+// Imported, because the global is a getter, which is slower.
 import { performance } from 'node:perf_hooks'
 
-/** Records at the most. */
+/** Records that one pump takes at most. */
 const RECORDS = 4096
-/** Milliseconds at the most. */
-const PATIENCE = 2
+/** Milliseconds that one pump takes at most. */
+const MILLISECONDS = 2
 /** Records between two looks at the clock. */
 const CLOCK = 64
 
-/** Counts the records of one pump, and the time from the second on. */
+/** Counts the records of one pump, and from the second record on the time. */
 export class Budget {
   #left = 0
-  #until = 0
+  #deadline = 0
 
-  /** A pump begins. */
+  /** Begins a pump. */
   begin(): void {
     this.#left = RECORDS
   }
 
   /**
-   * Whether one more record may be taken. The first always may: most pumps of a server that is not
-   * busy have no other, and never ask for the time.
+   * Tells whether one more record may be taken. The first one always may: most pumps of a server that
+   * is not busy take no other, and never read the clock.
    */
   take(): boolean {
     const left = this.#left
     if (left === 0) return false
     this.#left = left - 1
     if (left === RECORDS - 1) {
-      this.#until = performance.now() + PATIENCE
-    } else if (left % CLOCK === 0 && left !== RECORDS && performance.now() >= this.#until) {
+      this.#deadline = performance.now() + MILLISECONDS
+    } else if (left % CLOCK === 0 && left !== RECORDS && performance.now() >= this.#deadline) {
       this.#left = 0
       return false
     }

@@ -1,8 +1,6 @@
-/** One event loop as JavaScript sees it: the two rings, and the connections by slot. */
+/** One event loop as JavaScript sees it: its two rings, and its connections and sockets by slot. */
 
-import { FrameReader } from '../codec/reader.js'
-import type { ConnImpl } from '../connection/conn-impl.js'
-import type { LoopSocket } from '../datagram/loop-socket.js'
+import { ReaderImpl } from '../codec/reader-impl.js'
 import {
   DEAD,
   IN_HEAD,
@@ -39,31 +37,34 @@ import type { Budget } from './budget.js'
 import type { Environment } from './environment.js'
 import type { Group } from './group.js'
 import { Outbound } from './outbound.js'
+import type { LoopConn, LoopDatagrams } from './record-handlers.js'
 
-/** Shown to the loop no later than this, so that it can begin while a batch goes on. */
+/** Once this many bytes are written the loop is shown them, so that it can begin before a batch ends. */
 const BATCH = 64 * 1024
 
+/** An event loop of this JavaScript environment. */
 export class Loop {
   readonly environment: Environment
   readonly group: Group
-  /** Its number in the environment. */
+  /** Its number in the environment, which users see as `conn.loop`. */
   readonly index: number
   readonly outbound: Outbound
   /** Its connections by slot. */
-  readonly slots: (ConnImpl | undefined)[] = []
-  /** Its datagram sockets by slot, counted from the first of these. */
-  readonly sockets: (LoopSocket | undefined)[] = []
-  /** It has panicked. */
+  readonly conns: (LoopConn | undefined)[] = []
+  /** Its datagram sockets by slot, counted from `SLOT_DATAGRAMS`. */
+  readonly sockets: (LoopDatagrams | undefined)[] = []
+  /** Whether the loop has panicked. */
   isDead = false
-  /** Its group has stopped. */
+  /** Whether its group has stopped. */
   isStopped = false
+  /** Where its control words begin. */
   readonly #words: number
   readonly #memory: Buffer
   readonly #ints: Int32Array
   readonly #view: DataView
   readonly #capacity: number
-  readonly #reader = new FrameReader()
-  /** Everything before it is done with. */
+  readonly #reader = new ReaderImpl()
+  /** Up to here the inbound ring has been read. */
   #head = 0
 
   constructor(
@@ -85,26 +86,26 @@ export class Loop {
     this.#reader.attach(this.#memory, this.#view, false, this.#ints)
   }
 
-  /** Bytes of each of its rings. */
+  /** The size of each of its rings in bytes. */
   get ringBytes(): number {
     return this.#capacity
   }
 
-  /** Writes our positions for `commit`. */
+  /** Writes our positions into the control words, for `commit`. */
   present(): void {
     const { control } = this.environment
     control[this.#words + IN_HEAD] = this.#head
     control[this.#words + WAITS] = this.outbound.isBlocked ? 1 : 0
-    // A commit inside `encode`, for another loop: the record that it may be growing stays ours.
+    // Inside `encode` the ring's last record may still grow, so the loop must not see it yet.
     if (this.outbound.isWriting) return
     control[this.#words + OUT_TAIL] = this.outbound.tail
     this.outbound.shown()
   }
 
   /**
-   * Reads the loop's positions after `poll` or `commit`.
+   * Reads the loop's positions from the control words, after `poll` or `commit`.
    *
-   * @returns whether there is reason to commit again: something went out that waited, or still waits
+   * @returns whether another commit is needed: queued records have gone out, or still wait for room
    */
   refresh(): boolean {
     const { control } = this.environment
@@ -114,17 +115,17 @@ export class Loop {
     return this.outbound.tail !== tail || this.outbound.isBlocked
   }
 
-  /** A write grew the ring: shows it to the loop if there is much of it. */
+  /** Schedules a commit after a write, or commits at once if much was written. */
   wrote(): void {
     const { outbound } = this
-    // Not inside `encode`, whose message is not complete.
-    if (outbound.unshown >= BATCH && !outbound.isWriting) this.environment.commitNow()
-    else this.environment.commitSoon()
+    // Inside `encode` the message is not complete yet.
+    if (outbound.unshown >= BATCH && !outbound.isWriting) this.environment.pump.commitNow()
+    else this.environment.pump.commitSoon()
   }
 
   /**
-   * Takes the records that there are, within the budget. Stops early while something waits for room
-   * on the way out: the loop then stops reading, and TCP holds the peers back.
+   * Processes the records in the inbound ring until the budget is used up. Stops early while output is
+   * queued for room: the loop then stops reading, and TCP holds the peers back.
    *
    * @returns whether records are left because the budget is used up
    */
@@ -153,7 +154,7 @@ export class Loop {
     return false
   }
 
-  /** Up to where records stand without a gap from `head` on. */
+  /** Returns up to where the ring holds records without a gap from `head` on. */
   #batchEnd(head: number, tail: number): number {
     const at = head & (this.#capacity - 1)
     return Math.min(at + ((tail - head) >>> 0), this.#capacity)
@@ -177,10 +178,10 @@ export class Loop {
       return
     }
     if (slot >= SLOT_DATAGRAMS) {
-      this.#forSocket(kind, slot - SLOT_DATAGRAMS, generation, at, length)
+      this.#socketRecord(kind, slot - SLOT_DATAGRAMS, generation, at, length)
       return
     }
-    const conn = this.slots[slot]
+    const conn = this.conns[slot]
     if (conn === undefined || conn.generation !== generation) return
     switch (kind) {
       case KIND_DATA:
@@ -203,39 +204,39 @@ export class Loop {
         conn.flushedByLoop()
         return
       case KIND_CLOSE:
-        this.slots[slot] = undefined
+        this.conns[slot] = undefined
         conn.closedByLoop(this.#view, at)
     }
   }
 
-  #forSocket(kind: number, slot: number, generation: number, at: number, length: number): void {
-    const lane = this.sockets[slot]
-    if (lane === undefined || lane.generation !== generation) return
+  #socketRecord(kind: number, slot: number, generation: number, at: number, length: number): void {
+    const socket = this.sockets[slot]
+    if (socket === undefined || socket.generation !== generation) return
     switch (kind) {
       case KIND_DATAGRAM:
-        lane.receive(this.#reader, this.#memory, this.#ints, at, at + length)
+        socket.receive(this.#reader, this.#memory, this.#ints, at, at + length)
         return
       case KIND_TROUBLE:
-        lane.troubled(this.#ints, at)
+        socket.failedByLoop(this.#ints, at)
         return
       case KIND_DRAIN:
-        lane.drainedByLoop()
+        socket.drainedByLoop()
         return
       case KIND_CLOSE:
         this.sockets[slot] = undefined
-        lane.closedByLoop(this.#view.getUint32(at, true))
+        socket.closedByLoop(this.#view.getUint32(at, true))
     }
   }
 
   #open(slot: number, generation: number, at: number): void {
     const number = (this.#ints[(at + OPEN_LISTENER) >> 2] as number) >>> 0
-    this.environment.sources.get(number)?.opens(this, slot, generation, this.#view, at)
+    this.environment.origins.get(number)?.onOpen(this, slot, generation, this.#view, at)
   }
 
   #news(kind: number, at: number): void {
     const number = (this.#ints[(at + NEWS_NUMBER) >> 2] as number) >>> 0
     const errno = this.#ints[(at + NEWS_ERRNO) >> 2] as number
-    this.environment.sources.get(number)?.told(kind, this, errno)
+    this.environment.origins.get(number)?.onNews(kind, this, errno)
   }
 
   #answer(at: number): void {
@@ -245,10 +246,10 @@ export class Loop {
     this.environment.questions.answered(ticket, { errno, value })
   }
 
-  /** The loop is lost: so are its connections. */
+  /** Closes the connections of the loop, which has panicked. */
   bury(): void {
-    for (const conn of [...this.slots]) conn?.lost()
-    this.slots.length = 0
+    for (const conn of [...this.conns]) conn?.lost()
+    this.conns.length = 0
     this.sockets.length = 0
   }
 }

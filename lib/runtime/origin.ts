@@ -1,13 +1,16 @@
-/** Where connections come from, as loops name it by number: a listener, or a `connect`. */
+/** What a loop opens connections and sockets for. */
 
 import type { Loop } from './loop.js'
 
-/** What a loop tells of it. */
+/**
+ * A listener, a connection attempt or a datagram socket. Records that concern no connection name it by
+ * its number in the environment.
+ */
 export interface Origin {
-  /** A connection is there: an `OPEN` record, whose payload begins at `at`. */
-  opens(loop: Loop, slot: number, generation: number, view: DataView, at: number): void
-  /** Something of no connection: a kind of `news` of the record table. */
-  told(kind: number, loop: Loop, errno: number): void
-  /** That loop is lost. */
-  lost(loop: Loop): void
+  /** A connection or socket is open: an `OPEN` record, whose payload begins at `at`. */
+  onOpen(loop: Loop, slot: number, generation: number, view: DataView, at: number): void
+  /** A record with a payload of the kind `news`: see the record table. */
+  onNews(kind: number, loop: Loop, errno: number): void
+  /** A loop has panicked. */
+  onLoopLost(loop: Loop): void
 }

@@ -1,7 +1,7 @@
-/** Questions put to loops beside the rings, which an `ANSWER` record answers. */
+/** Questions that are put to loops outside the rings, and answered by `ANSWER` records. */
 
-import { type Deferred, deferred, unawaited } from '../connection/cold-state.js'
 import { MillraceError } from '../errors.js'
+import { type Deferred, deferred, unawaited } from '../util/deferred.js'
 import type { Loop } from './loop.js'
 
 /** What a loop, or its acceptor, answers. */
@@ -12,32 +12,33 @@ export interface Answer {
 }
 
 interface Question {
-  /** Those who may have to answer it, of which the first that lives does. */
+  /** The loops that may answer. The first one that lives does. */
   loops: readonly Loop[]
   readonly answer: Deferred<Answer>
-  /** Takes an answer that comes after the question was rejected. */
+  /** Takes an answer that comes after the rejection. */
   readonly late: ((answer: Answer) => void) | undefined
   isRejected: boolean
 }
 
-/** The questions of an environment that wait for their answers. */
+/** The questions of an environment that were not answered yet. */
 export class Questions {
   readonly #open = new Map<number, Question>()
   readonly #hold: (change: 1 | -1) => void
   #next = 0
 
-  /** @param hold keeps the process alive for one more question, or one less */
+  /** @param hold keeps the process alive for one question more, or one less */
   constructor(hold: (change: 1 | -1) => void) {
     this.#hold = hold
   }
 
   /**
-   * Puts a question with a ticket, which its answer has to carry.
+   * Asks a question.
    *
-   * @param loops those who may answer; the first that lives does
-   * @param late takes an answer that comes after the rejection: what it stands for may have to be closed
-   * @returns the answer; rejects with `ERR_LOOP_PANIC` if the loop that would answer is lost, before or
-   *   meanwhile, and with `ERR_CLOSED` if it stops
+   * @param loops the loops that may answer; the first one that lives does
+   * @param put asks the native half, with a ticket that the answer will carry
+   * @param late takes an answer that comes after the rejection, since its value may have to be closed
+   * @returns the answer; rejects with `ERR_LOOP_PANIC` if the loop that would answer panics, and with
+   *   `ERR_CLOSED` if it stops
    */
   ask(
     loops: readonly Loop[],
@@ -46,7 +47,6 @@ export class Questions {
   ): Promise<Answer> {
     const alive = loops.filter((loop) => !loop.isDead && !loop.isStopped)
     if (alive.length === 0) {
-      // Nobody would ever answer.
       const isLost = loops.some((loop) => loop.isDead)
       return unawaited(Promise.reject(isLost ? lost() : stopped()))
     }
@@ -71,12 +71,12 @@ export class Questions {
     question.answer.resolve(answer)
   }
 
-  /** That loop panicked. */
+  /** Rejects what only a loop that has panicked could answer. */
   lost(loop: Loop): void {
     this.#without(loop, lost)
   }
 
-  /** That loop has stopped. */
+  /** Rejects what only a loop that has stopped could answer. */
   stopped(loop: Loop): void {
     this.#without(loop, stopped)
   }
@@ -86,7 +86,7 @@ export class Questions {
       const { loops, answer } = question
       if (!loops.includes(loop)) continue
       question.loops = loops.filter((each) => each !== loop)
-      // An answer may have been lost with the first, or another brings it yet.
+      // The answer may be lost with the first loop, or another loop may still bring it.
       if (loops[0] === loop && !question.isRejected) {
         question.isRejected = true
         this.#hold(-1)
@@ -98,7 +98,7 @@ export class Questions {
 }
 
 function lost(): MillraceError {
-  return new MillraceError('ERR_LOOP_PANIC', 'the event loop that was asked was lost')
+  return new MillraceError('ERR_LOOP_PANIC', 'the event loop that was asked has panicked')
 }
 
 function stopped(): MillraceError {

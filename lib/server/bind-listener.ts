@@ -1,4 +1,4 @@
-/** The sockets of one entry of `listen`: bound, and then accepted from. */
+/** Binds the sockets of one entry of `listen`. */
 
 import {
   type BindAddress,
@@ -7,7 +7,7 @@ import {
   type TcpAddress,
   unixName,
 } from '../address/address.js'
-import { nativeError, systemError } from '../connection/close-error.js'
+import { toProfileInit } from '../connection/conn-options.js'
 import { MillraceError } from '../errors.js'
 import {
   type BindResult,
@@ -17,36 +17,38 @@ import {
   listen,
   unbind,
 } from '../native/binding.js'
+import { nativeError, systemError } from '../native/system-error.js'
 import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import { checkKind } from '../socket/socket-options.js'
-import { type ListenSettings, profileInit } from './options.js'
+import type { ListenSettings } from './options.js'
 
-/** How often a free port is sought that all sockets of one entry have free. */
+/** How often to try for a port that is free for all sockets of one entry. */
 const PORT_ATTEMPTS = 16
-/** The place of whoever accepts for a group. */
-const GROUP = -1
+/** Stands for the acceptor of a group, among the places of its loops. */
+const GROUP_ACCEPTOR = -1
 
 /** A socket that is bound. */
 interface Socket {
-  /** As the native half knows it. */
+  /** Names the socket in calls of the native half. */
   readonly number: number
-  /** The loop that accepts of it, by its place in the group; -1 for whoever accepts for the group. */
-  readonly lane: number
-  readonly port: number
+  /** Who accepts from the socket: the place of a loop in the group, or -1 for the group's acceptor. */
+  readonly acceptor: number
+  /** Undefined for a Unix socket. */
+  readonly port: number | undefined
   readonly address: string
 }
 
-/** All sockets of one entry of `listen`. */
+/** The sockets of one entry of `listen`: bound, and then accepted from. */
 export class BoundListener {
   readonly settings: ListenSettings
-  /** The number under which loops speak of it. */
+  /** Names the listener in records. */
   readonly number: number
   readonly #group: Group
   readonly #sockets: readonly Socket[]
 
   /**
-   * Binds all of them, or none.
+   * Binds all sockets, or none.
    *
    * @throws `ERR_INVALID_ADDRESS`, `ERR_INVALID_OPTION`, or the system's error
    */
@@ -57,42 +59,53 @@ export class BoundListener {
     addresses: readonly BindAddress[],
   ) {
     this.settings = settings
-    this.number = theEnvironment().sourceNumber()
+    this.number = theEnvironment().originNumber()
     this.#group = group
     this.#sockets = new Binder(group, service, settings, this.number).all(addresses)
   }
 
-  /** Each address once, in the order in which they were bound. */
+  /** Each address once, in the order in which the addresses were bound. */
   get addresses(): string[] {
     return [...new Set(this.#sockets.map((socket) => socket.address))]
   }
 
-  /** Who accepts of it: places of loops in the group, or -1. */
-  get lanes(): number[] {
-    return [...new Set(this.#sockets.map((socket) => socket.lane))]
+  /** The port of the first address; undefined for a Unix socket. */
+  get port(): number | undefined {
+    return this.#sockets[0]?.port
   }
 
-  get sockets(): number {
+  /** Who accepts: places of loops in the group, or -1 for the group's acceptor. */
+  get acceptors(): number[] {
+    return [...new Set(this.#sockets.map((socket) => socket.acceptor))]
+  }
+
+  get socketCount(): number {
     return this.#sockets.length
   }
 
-  /** Begins to accept. */
+  /**
+   * Begins to accept.
+   *
+   * @throws the system's error
+   */
   accept(): void {
     const { handle } = theEnvironment()
     try {
-      for (const { number, lane } of this.#sockets) listen(handle, this.#group.number, lane, number)
+      for (const { number, acceptor } of this.#sockets) {
+        listen(handle, this.#group.number, acceptor, number)
+      }
     } catch (error) {
       throw nativeError(error)
     }
   }
 
-  /** Closes what is not accepted from. */
-  giveUp(): void {
-    giveUp(this.#sockets)
+  /** Closes the sockets, if `accept` was not called. */
+  unbind(): void {
+    unbindAll(this.#sockets)
   }
 }
 
-function giveUp(sockets: readonly Socket[]): void {
+function unbindAll(sockets: readonly Socket[]): void {
   for (const { number } of sockets) unbind(theEnvironment().handle, number)
 }
 
@@ -110,7 +123,7 @@ class Binder {
     this.#listener = listener
   }
 
-  /** All addresses of an entry, on one port. */
+  /** Binds all addresses, on one port. */
   all(addresses: readonly BindAddress[]): Socket[] {
     const wanted = addresses.map((address) => this.#apply(address))
     for (let attempt = 1; ; attempt++) {
@@ -119,8 +132,8 @@ class Binder {
         for (const address of wanted) this.#on(address, sockets)
         return sockets
       } catch (error) {
-        giveUp(sockets)
-        // The port that one was given may be taken on another.
+        unbindAll(sockets)
+        // The port that the first socket was given may be taken for another one.
         const [first] = wanted
         const isAny = first?.kind === 'tcp' && first.port === 0 && sockets.length > 0
         if (!isAny || (error as MillraceError).code !== 'EADDRINUSE' || attempt === PORT_ATTEMPTS)
@@ -129,14 +142,17 @@ class Binder {
     }
   }
 
-  /** An address with what the options say of it. */
+  /** Applies the options to an address. */
   #apply(address: BindAddress): BindAddress {
     const { named, ipv6Only } = this.#settings
     checkKind(named, address.kind)
     if (address.kind !== 'tcp' || ipv6Only === undefined) return address
     if (!address.host.includes(':')) {
       if (!named.has('ipv6Only')) return address
-      throw new MillraceError('ERR_INVALID_OPTION', `ipv6Only is said of ${address.host}`)
+      throw new MillraceError(
+        'ERR_INVALID_OPTION',
+        `ipv6Only cannot be set for ${address.host}, which is not an IPv6 address`,
+      )
     }
     const { fallback, ...rest } = address
     const isDual = !ipv6Only
@@ -147,21 +163,21 @@ class Binder {
     }
   }
 
-  /** Binds an address: once, or with `reusePort` once for each loop that lives. */
+  /** Binds an address: once, or with `reusePort` once for each loop. */
   #on(address: BindAddress, sockets: Socket[]): void {
     if (address.kind === 'unix') sockets.push(this.#unix(address.path))
     else if (address.kind === 'inherited') sockets.push(this.#inherit(address))
     else {
-      for (const lane of this.#lanes()) {
+      for (const acceptor of this.#acceptors()) {
         const port = sockets[0]?.port ?? address.port
-        sockets.push(this.#tcp({ ...address, port }, lane))
+        sockets.push(this.#tcp({ ...address, port }, acceptor))
       }
     }
   }
 
-  #lanes(): number[] {
-    if (!this.#settings.reusePort) return [GROUP]
-    return this.#group.loops.flatMap((loop, lane) => (loop.isDead ? [] : [lane]))
+  #acceptors(): number[] {
+    if (!this.#settings.reusePort) return [GROUP_ACCEPTOR]
+    return this.#group.loops.flatMap((loop, place) => (loop.isDead ? [] : [place]))
   }
 
   #bind(place: Partial<ListenInit>): BindResult {
@@ -173,7 +189,7 @@ class Binder {
       dualStack: false,
       reusePort,
       backlog,
-      profile: profileInit(this.#settings),
+      profile: toProfileInit(this.#settings),
       ...(device === undefined ? {} : { device }),
       ...place,
     }
@@ -189,10 +205,15 @@ class Binder {
     const place = { path: unixName(path), ...(mode === undefined ? {} : { mode }) }
     const { errno, number } = this.#bind(place)
     if (errno !== 0) throw systemError(errno, 'listen', { address: path })
-    return { number, lane: GROUP, port: 0, address: formatAddress({ kind: 'unix', path }) }
+    return {
+      number,
+      acceptor: GROUP_ACCEPTOR,
+      port: undefined,
+      address: formatAddress({ kind: 'unix', path }),
+    }
   }
 
-  #tcp(address: TcpAddress, lane: number): Socket {
+  #tcp(address: TcpAddress, acceptor: number): Socket {
     let used = address
     const attempt = () =>
       this.#bind({
@@ -215,9 +236,9 @@ class Binder {
       throw systemError(errno, 'listen', { address: host, port: address.port })
     }
     const { host, scope } = used
-    // With its zone, as `local` shows it: without, a link-local address is nobody's.
+    // With its zone, as `conn.local` shows it: a link-local address means nothing without.
     const shown = scope === 0 ? host : `${host}%${scope}`
-    return { number, lane, port, address: formatAddress({ kind: 'tcp', host: shown, port }) }
+    return { number, acceptor, port, address: formatAddress({ kind: 'tcp', host: shown, port }) }
   }
 
   #inherit({ descriptor, asked }: { descriptor: number; asked: string }): Socket {
@@ -228,10 +249,10 @@ class Binder {
       case '':
         break
       case 'EEXIST':
-        throw invalid('is listened on already')
+        throw invalid('is a socket that a listener of ours has already')
       case 'EINVAL':
       case 'ENOTSOCK':
-        throw invalid('is no listening stream socket')
+        throw invalid('is not a listening stream socket')
       default:
         throw systemError(errno, 'listen', { address: asked })
     }
@@ -239,11 +260,17 @@ class Binder {
       host === undefined
         ? formatAddress({ kind: 'unix', path: showPath(path ?? Buffer.alloc(0)) })
         : formatAddress({ kind: 'tcp', host, port })
-    const socket = { number, lane: GROUP, port, address }
+    const isUnix = host === undefined
+    const socket = {
+      number,
+      acceptor: GROUP_ACCEPTOR,
+      port: isUnix ? undefined : port,
+      address,
+    }
     try {
-      checkKind(this.#settings.named, host === undefined ? 'unix' : 'tcp')
+      checkKind(this.#settings.named, isUnix ? 'unix' : 'tcp')
     } catch (error) {
-      giveUp([socket])
+      unbindAll([socket])
       throw error
     }
     return socket

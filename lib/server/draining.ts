@@ -1,50 +1,53 @@
-/** The connections of a server or a listener, counted, and how all of them come to an end. */
+/** Counts the connections of a server or a listener, and ends all of them when it closes. */
 
-import { Wait } from '../connection/cold-state.js'
 import type { ConnImpl } from '../connection/conn-impl.js'
 import { MillraceError } from '../errors.js'
 import { checkNames, whole } from '../util/checks.js'
+import { SharedWait } from '../util/deferred.js'
 
-/** What `close` takes. */
+/** What the `close` of a server or a listener takes. */
 export interface CloseOptions {
-  /** Milliseconds after which what is still open is destroyed. Default 30,000. */
+  /**
+   * Milliseconds after which connections that are still open are destroyed with `ERR_CLOSE_TIMEOUT`.
+   * Default 30,000.
+   */
   timeout?: number
 }
 
 const NAMES: ReadonlySet<string> = new Set(['timeout'])
 const TIMEOUT = 30_000
 
-/** What has connections, and can be closed. */
-export interface Closable {
-  /** As messages name it. */
+/** A server or a listener, as its draining needs it. */
+export interface Drainable {
+  /** What error messages call it. */
   readonly what: 'server' | 'listener'
   /** All connections that are open. */
   conns(): Iterable<ConnImpl>
-  /** Accepts no more. Resolves once every connection that was accepted is told of. */
+  /** Stops accepting. Resolves once every connection that was accepted has opened. */
   stop(): Promise<unknown>
-  /** The last `close` has run. */
-  over(): void
+  /** The last `close` handler has run. */
+  finished(): void
 }
 
-/** It is begun once, and bounded by a time. */
+/** The end of a server or a listener: begun at most once, and bounded in time. */
 export class Draining {
-  readonly #closable: Closable
-  readonly #empty = new Wait()
+  readonly #drainable: Drainable
+  readonly #empty = new SharedWait()
   #count = 0
   #promise: Promise<void> | undefined
-  /** The time to close is over. */
-  #gaveUp: MillraceError | undefined
+  /** Set once the timeout has passed. */
+  #timedOut: MillraceError | undefined
 
-  constructor(closable: Closable) {
-    this.#closable = closable
+  constructor(drainable: Drainable) {
+    this.#drainable = drainable
   }
 
-  /** Connections that are open. */
+  /** The number of open connections. */
   get count(): number {
     return this.#count
   }
 
-  /** Those who ask later share the promise. Rejects with `ERR_INVALID_OPTION`. */
+  /** Closes. Later calls share the first one's promise. Rejects with `ERR_INVALID_OPTION`. */
   close(options: CloseOptions): Promise<void> {
     try {
       checkNames(options, NAMES, ' of close')
@@ -57,28 +60,29 @@ export class Draining {
   }
 
   async #close(timeout: number): Promise<void> {
-    const timer = setTimeout(() => this.#giveUp(timeout), timeout)
-    // A connection ends when its loop has said that its input is through, and its promises settle.
-    await this.#closable.stop()
+    const timer = setTimeout(() => this.#expire(timeout), timeout)
+    // Stopping ends the input of each connection, which then ends once its handlers' promises settle.
+    await this.#drainable.stop()
     if (this.#count > 0) await this.#empty.promise()
     clearTimeout(timer)
-    this.#closable.over()
+    this.#drainable.finished()
   }
 
-  #giveUp(timeout: number): void {
-    const why = `still open ${timeout} ms after its ${this.#closable.what} began to close`
-    this.#gaveUp = new MillraceError('ERR_CLOSE_TIMEOUT', why)
-    for (const conn of this.#closable.conns()) conn.destroy(this.#gaveUp)
+  #expire(timeout: number): void {
+    const why = `the connection was still open ${timeout} ms after its ${this.#drainable.what} began to close`
+    this.#timedOut = new MillraceError('ERR_CLOSE_TIMEOUT', why)
+    for (const conn of this.#drainable.conns()) conn.destroy(this.#timedOut)
   }
 
-  opened(conn: ConnImpl): void {
+  /** Counts a connection that has opened. */
+  connOpened(conn: ConnImpl): void {
     this.#count++
-    // Accepted in the last sweep, and told only now.
-    if (this.#gaveUp !== undefined) conn.destroy(this.#gaveUp)
+    // It was accepted before the server stopped, and opens only now.
+    if (this.#timedOut !== undefined) conn.destroy(this.#timedOut)
   }
 
-  /** One is gone. */
-  left(): void {
+  /** Counts a connection that has closed. */
+  connClosed(): void {
     if (--this.#count === 0) this.#empty.resolve()
   }
 }

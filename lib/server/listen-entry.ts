@@ -1,9 +1,9 @@
 /** What `listen` takes beside addresses: an address with options and handlers of its own. */
 
+import type { ConnOptions } from '../connection/conn-options.js'
 import type { Handlers } from '../connection/handlers.js'
 import { invalidOption } from '../errors.js'
 import type { ListenerOptions } from '../socket/socket-options.js'
-import type { ConnOptions } from './options.js'
 
 /**
  * An address with what is said of its listener alone. What is left out is the server's: its codec and

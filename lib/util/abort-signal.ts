@@ -1,15 +1,21 @@
-/** Many who listen for the abort of one signal: one listener of Node's, however many they are. */
+/** Listens for the abort of signals. */
 
-const waiting = new WeakMap<AbortSignal, Set<() => void>>()
+import { invalidOption } from '../errors.js'
 
-/** Calls back when the signal aborts; returns what takes that back. */
+/**
+ * The callbacks of each signal. However many listen, Node sees one listener, and so does not warn of
+ * a leak.
+ */
+const callbacks = new WeakMap<AbortSignal, Set<() => void>>()
+
+/** Calls back when the signal aborts. The function returned takes that back. */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  const all = waiting.get(signal) ?? listen(signal)
+  const all = callbacks.get(signal) ?? listen(signal)
   all.add(callback)
   return () => void all.delete(callback)
 }
 
-/** What the promise comes to, or the signal's reason as soon as it aborts. */
+/** Settles as the promise does, or rejects with the signal's reason as soon as the signal aborts. */
 export function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
@@ -21,7 +27,7 @@ export function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promi
 
 function listen(signal: AbortSignal): Set<() => void> {
   const all = new Set<() => void>()
-  waiting.set(signal, all)
+  callbacks.set(signal, all)
   signal.addEventListener(
     'abort',
     () => {
@@ -31,4 +37,15 @@ function listen(signal: AbortSignal): Set<() => void> {
     { once: true },
   )
   return all
+}
+
+/**
+ * Checks the option `signal`.
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalidOption('signal', 'an AbortSignal', signal)
+  }
 }

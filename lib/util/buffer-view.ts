@@ -1,20 +1,20 @@
-/** Views of memory as Buffers, made for every message: without a copy, and without a needless look. */
+/** Makes Buffers that are views of memory: one for each message, so without copies or needless checks. */
 
 import { Buffer } from 'node:buffer'
 
-type Make = new (memory: ArrayBuffer, at: number, length: number) => Buffer
+type BufferClass = new (memory: ArrayBuffer, at: number, length: number) => Buffer
 
 /**
- * The class of Node's own whose objects Buffers are, as `subarray` finds it. `Buffer.from` looks first
- * at what it was given, which takes longer than the view.
+ * The class that `subarray` makes Buffers with. `Buffer.from` first examines its arguments, which takes
+ * longer than making the view.
  */
-const Species = (Buffer as unknown as { readonly [Symbol.species]: Make })[Symbol.species]
+const Species = (Buffer as unknown as { readonly [Symbol.species]: BufferClass })[Symbol.species]
 
-/** A runtime may have another class there, or none but `Buffer`, which must not be called with `new`. */
+/** Other runtimes may have another class there, or `Buffer` itself, which must not be called with `new`. */
 function makesBuffers(Class: unknown): boolean {
   if (typeof Class !== 'function' || Class === Buffer) return false
   try {
-    const view = new (Class as Make)(new ArrayBuffer(8), 2, 3)
+    const view = new (Class as BufferClass)(new ArrayBuffer(8), 2, 3)
     const { byteOffset, length } = view
     return Object.getPrototypeOf(view) === Buffer.prototype && byteOffset === 2 && length === 3
   } catch {
@@ -22,7 +22,7 @@ function makesBuffers(Class: unknown): boolean {
   }
 }
 
-/** `length` bytes of `memory` from `at` on; the caller knows that they are there. */
+/** Views `length` bytes of `memory` from `at` on. The caller has checked that the bytes are there. */
 export const viewOf: (memory: ArrayBuffer, at: number, length: number) => Buffer = makesBuffers(
   Species,
 )

@@ -1,0 +1,119 @@
+/** Runs a codec's `decode` over received bytes: the one place that pushed, pulled and tested messages share. */
+
+import { MillraceError } from '../errors.js'
+import type { GrowingBuffer } from '../util/growing-buffer.js'
+import { isThenable } from '../util/thenable.js'
+import { type Codec, SWALLOWED } from './codec.js'
+import type { ReaderImpl } from './reader-impl.js'
+
+/** The half of a codec that reading needs. */
+export type Decoder = Pick<Codec<unknown, unknown>, 'framing' | 'decode'>
+
+/**
+ * Decodes exactly one frame.
+ *
+ * @returns the message; `undefined` if `decode` swallowed the frame
+ * @throws `ERR_FRAME_NOT_CONSUMED`, `ERR_DECODE_ASYNC`, or whatever `decode` throws
+ */
+export function decodeFrame(
+  codec: Decoder,
+  reader: ReaderImpl,
+  start: number,
+  end: number,
+): unknown {
+  let message: unknown
+  let left: number
+  try {
+    reader.open(start, end)
+    message = codec.decode(reader)
+    left = reader.end - reader.pos
+  } finally {
+    reader.close()
+  }
+  if (isThenable(message)) throw isAsync(message)
+  if (left !== 0) {
+    throw new MillraceError('ERR_FRAME_NOT_CONSUMED', `decode left ${left} bytes of a frame unread`)
+  }
+  return message === SWALLOWED ? undefined : message
+}
+
+/**
+ * Decodes one message from the front of a raw stream. `reader.stoppedAt` then says where the message
+ * ends.
+ *
+ * @returns the message, {@link SWALLOWED}, or `undefined` if the message is not complete yet
+ * @throws `ERR_FRAME_INVALID`, `ERR_DECODE_ASYNC`, or whatever `decode` throws
+ */
+export function decodeRaw(codec: Decoder, reader: ReaderImpl, start: number, end: number): unknown {
+  let message: unknown
+  try {
+    reader.open(start, end)
+    message = codec.decode(reader)
+  } finally {
+    reader.close()
+  }
+  if (message === undefined) return undefined
+  if (isThenable(message)) throw isAsync(message)
+  if (reader.stoppedAt === start) {
+    throw new MillraceError('ERR_FRAME_INVALID', 'decode made a message of no bytes')
+  }
+  return message
+}
+
+/** Takes the messages of a raw stream. */
+export interface RawSink {
+  /** May change from one message to the next. */
+  readonly codec: Decoder
+  /**
+   * Takes a message.
+   *
+   * @returns whether the next one may follow at once
+   */
+  take(message: unknown): boolean
+}
+
+/**
+ * Decodes messages from a raw stream until one is incomplete or the sink wants no more.
+ *
+ * @returns where decoding stopped
+ * @throws as {@link decodeRaw}
+ */
+export function decodeRawStream(
+  sink: RawSink,
+  reader: ReaderImpl,
+  start: number,
+  end: number,
+): number {
+  let at = start
+  while (at < end) {
+    const message = decodeRaw(sink.codec, reader, at, end)
+    if (message === undefined) return at
+    at = reader.stoppedAt
+    if (message !== SWALLOWED && !sink.take(message)) return at
+  }
+  return at
+}
+
+/**
+ * Checks how much `decode` has left unread of a raw stream.
+ *
+ * @throws `ERR_FRAME_TOO_LARGE` if that is over the framing's `max`
+ */
+export function checkUnread({ framing }: Decoder, unread: GrowingBuffer): void {
+  const max = framing.kind === 'raw' ? framing.max : 0
+  if (unread.length > max) {
+    throw new MillraceError(
+      'ERR_FRAME_TOO_LARGE',
+      `decode left ${unread.length} bytes unread, over max (${max})`,
+    )
+  }
+}
+
+function isAsync(message: PromiseLike<unknown>): MillraceError {
+  // The promise may still reject, and nobody else will handle that.
+  message.then(undefined, () => {})
+  return new MillraceError(
+    'ERR_DECODE_ASYNC',
+    'decode returned a promise; it has to be synchronous',
+  )
+}

@@ -1,0 +1,69 @@
+/** Framings as the loops take them, and the check that the loops accept them. */
+
+import { MillraceError } from '../errors.js'
+import { checkFraming, type FramingInit } from '../native/binding.js'
+import { whole } from '../util/checks.js'
+import type { Framing } from './framing.js'
+
+/** Framings that were checked and frozen, so that nobody can have changed them since. */
+const frozen = new WeakSet<Framing>()
+
+/** What `toNative` made of framings that are frozen. */
+const natives = new WeakMap<Framing, FramingInit>()
+
+/**
+ * Checks a framing, which the user may have written by hand.
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function validateFraming(framing: Framing): void {
+  if (frozen.has(framing)) return
+  if (framing.kind !== 'fixed') {
+    whole('max', framing.max ?? Number.NaN, 0, 1)
+  }
+  let problem: string | null
+  try {
+    problem = checkFraming(toNative(framing))
+  } catch (thrown) {
+    problem = (thrown as Error).message
+  }
+  if (problem !== null) throw new MillraceError('ERR_INVALID_OPTION', problem)
+}
+
+/**
+ * Checks and freezes a framing, so that it need not be checked again.
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function freezeFraming<F extends Framing>(framing: F): F {
+  validateFraming(framing)
+  frozen.add(framing)
+  return Object.freeze(framing)
+}
+
+/** Tells whether a framing was made by one of the functions here, and so cannot change. */
+export function isFrozenFraming(framing: Framing): boolean {
+  return frozen.has(framing)
+}
+
+/** Converts a framing to the form that the loops take. */
+export function toNative(framing: Framing): FramingInit {
+  const known = natives.get(framing)
+  if (known !== undefined) return known
+  const made = makeNative(framing)
+  if (frozen.has(framing)) natives.set(framing, made)
+  return made
+}
+
+function makeNative(framing: Framing): FramingInit {
+  switch (framing.kind) {
+    case 'delimiter':
+      return { kind: framing.kind, max: framing.max, delimiter: framing.bytes }
+    case 'lengthField': {
+      const { kind, bytes, offset, adjust, strip, endian, max } = framing
+      return { kind, bytes, offset, adjust, strip, little: endian === 'little', max }
+    }
+    default:
+      return { ...framing, kind: framing.kind }
+  }
+}

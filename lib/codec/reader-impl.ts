@@ -1,0 +1,256 @@
+/** The implementation of `Reader`: reads a frame, or the bytes received so far, in place. */
+
+// Imported, because the global is a getter, which is slower.
+import { Buffer } from 'node:buffer'
+import { MillraceError } from '../errors.js'
+import { viewOf } from '../util/buffer-view.js'
+import type { Reader } from './reader.js'
+import { slab } from './slab.js'
+
+/** Larger pieces get memory of their own, so that keeping one keeps nothing else. */
+const OWN = 16 * 1024
+/** Up to this many bytes a loop finds a byte faster than a call. */
+const NEAR = 64
+/** Up to this many bytes copying word by word takes less time than making a view to copy from. */
+const FEW = 128
+
+/** `toString('latin1')` without its checks, which cost as much as a short string, where Node has it. */
+const latin1: (this: Buffer, from: number, to: number) => string =
+  (Buffer.prototype as { latin1Slice?: (from: number, to: number) => string }).latin1Slice ??
+  function (this: Buffer, from, to) {
+    return this.toString('latin1', from, to)
+  }
+
+const EMPTY = Buffer.alloc(0)
+const NOTHING = new DataView(EMPTY.buffer, 0, 0)
+
+/** See {@link Reader}. Each loop moves one over its inbound ring; others read ordinary memory. */
+export class ReaderImpl implements Reader {
+  #memory: Buffer = EMPTY
+  #view: DataView = NOTHING
+  /** The memory that `#memory` is a view of, and where the view begins in it. */
+  #below = NOTHING.buffer
+  #from = 0
+  /** The memory as words, if it begins and ends at the boundary of one. */
+  #words: Int32Array | undefined
+  /** The next byte. */
+  pos = 0
+  /** Behind the last byte of the frame; -1 while the reader may not be used. */
+  end = -1
+  /** Where the reader stood when it was last closed. */
+  stoppedAt = 0
+  /** Up to here one copy may take data along: see `#copyAhead`. */
+  #batchEnd = 0
+  /** The part of the memory that was copied to a slab, and where in the slab it is. */
+  #copiedFrom = 0
+  #copiedTo = 0
+  #copyMemory = NOTHING.buffer
+  #copyAt = 0
+  /** Whether the memory belongs to the frame alone, so that `bytes` may return views of it. */
+  #isOwn = false
+
+  /**
+   * Moves to other memory.
+   *
+   * @param isOwn nobody will ever use the memory for anything else
+   * @param words the whole memory as words, if it begins and ends at the boundary of one
+   */
+  attach(memory: Buffer, view: DataView, isOwn: boolean, words?: Int32Array): void {
+    this.#memory = memory
+    this.#view = view
+    this.#below = memory.buffer as ArrayBuffer
+    this.#from = memory.byteOffset
+    this.#words = words
+    this.#isOwn = isOwn
+    this.#batchEnd = 0
+    this.#copiedFrom = this.#copiedTo = 0
+  }
+
+  /** Says that the memory holds data up to `end`, all of which this reader will be moved over. */
+  batch(end: number): void {
+    this.#batchEnd = end
+    this.#copiedFrom = this.#copiedTo = 0
+  }
+
+  /** Begins a frame. */
+  open(start: number, end: number): void {
+    this.pos = start
+    this.end = end
+  }
+
+  /** Ends the frame: from here on every method throws. */
+  close(): void {
+    this.stoppedAt = this.pos
+    this.pos = 0
+    this.end = -1
+  }
+
+  #fail(): never {
+    if (this.end === -1) {
+      throw new MillraceError(
+        'ERR_READER_STALE',
+        'a Reader is valid only inside the decode it was given to',
+      )
+    }
+    throw new MillraceError('ERR_FRAME_INVALID', 'read past the end of the frame')
+  }
+
+  /** Takes the next `n` bytes and returns where they begin. */
+  #take(n: number): number {
+    const at = this.pos
+    const next = at + n
+    // `next > end` is not enough: `n` may be negative, NaN or a fraction.
+    if (n >>> 0 !== n || next > this.end) this.#fail()
+    this.pos = next
+    return at
+  }
+
+  get remaining(): number {
+    if (this.end === -1) this.#fail()
+    return this.end - this.pos
+  }
+
+  u8(): number {
+    return this.#memory[this.#take(1)] as number
+  }
+  i8(): number {
+    return this.#view.getInt8(this.#take(1))
+  }
+  u16(): number {
+    return this.#view.getUint16(this.#take(2))
+  }
+  u16le(): number {
+    return this.#view.getUint16(this.#take(2), true)
+  }
+  i16(): number {
+    return this.#view.getInt16(this.#take(2))
+  }
+  i16le(): number {
+    return this.#view.getInt16(this.#take(2), true)
+  }
+  u32(): number {
+    return this.#view.getUint32(this.#take(4))
+  }
+  u32le(): number {
+    return this.#view.getUint32(this.#take(4), true)
+  }
+  i32(): number {
+    return this.#view.getInt32(this.#take(4))
+  }
+  i32le(): number {
+    return this.#view.getInt32(this.#take(4), true)
+  }
+  u64(): bigint {
+    return this.#view.getBigUint64(this.#take(8))
+  }
+  u64le(): bigint {
+    return this.#view.getBigUint64(this.#take(8), true)
+  }
+  i64(): bigint {
+    return this.#view.getBigInt64(this.#take(8))
+  }
+  i64le(): bigint {
+    return this.#view.getBigInt64(this.#take(8), true)
+  }
+  f32(): number {
+    return this.#view.getFloat32(this.#take(4))
+  }
+  f32le(): number {
+    return this.#view.getFloat32(this.#take(4), true)
+  }
+  f64(): number {
+    return this.#view.getFloat64(this.#take(8))
+  }
+  f64le(): number {
+    return this.#view.getFloat64(this.#take(8), true)
+  }
+
+  peek(at = 0): number {
+    const place = this.pos + at
+    if (at >>> 0 !== at || place >= this.end) this.#fail()
+    return this.#memory[place] as number
+  }
+
+  indexOf(needle: number | Uint8Array, from = 0): number {
+    if (from >>> 0 !== from || from > this.remaining) this.#fail()
+    const start = this.pos + from
+    if (typeof needle === 'number' && this.end - start <= NEAR) {
+      for (let at = start; at < this.end; at++) {
+        if (this.#memory[at] === needle) return at - this.pos
+      }
+      return -1
+    }
+    // The memory goes on after the frame, where the search must not go.
+    const found = this.#memory.subarray(start, this.end).indexOf(needle)
+    return found === -1 ? -1 : found + from
+  }
+
+  startsWith(bytes: Uint8Array): boolean {
+    if (bytes.length > this.remaining) return false
+    for (let at = 0; at < bytes.length; at++) {
+      if (this.#memory[this.pos + at] !== bytes[at]) return false
+    }
+    return true
+  }
+
+  bytes(n: number): Buffer {
+    const at = this.#take(n)
+    if (this.#isOwn) return this.#memory.subarray(at, at + n)
+    if (n > OWN) {
+      const copy = Buffer.allocUnsafeSlow(n)
+      this.#memory.copy(copy, 0, at, at + n)
+      return copy
+    }
+    if (at < this.#copiedFrom || at + n > this.#copiedTo) this.#copyAhead(at, n)
+    return viewOf(this.#copyMemory, this.#copyAt + (at - this.#copiedFrom), n)
+  }
+
+  /**
+   * Copies the bytes together with what follows them in the same batch. The next `bytes()` then only
+   * makes a view, which costs a third of a copy of its own.
+   */
+  #copyAhead(at: number, n: number): void {
+    const to = Math.max(at + n, Math.min(this.#batchEnd, at + OWN))
+    const words = this.#words
+    let place: number
+    if (to - at <= FEW && words !== undefined) {
+      // The other bytes of the first and the last word are copied along.
+      let from = at >> 2
+      const behind = (to + 3) >> 2
+      place = slab.take((behind - from) << 2)
+      const into = slab.words
+      for (let next = place >> 2; from < behind; from++, next++) into[next] = words[from] as number
+      place += at & 3
+    } else {
+      place = slab.take(to - at)
+      // `set` with a view: `copy` makes a view too, but looks up the memory's own memory first.
+      slab.buffer.set(viewOf(this.#below, this.#from + at, to - at), place)
+    }
+    this.#copiedFrom = at
+    this.#copiedTo = to
+    this.#copyMemory = slab.memory
+    this.#copyAt = place
+  }
+
+  text(n: number, encoding: BufferEncoding = 'utf8'): string {
+    const at = this.#take(n)
+    if (encoding === 'latin1') return latin1.call(this.#memory, at, at + n)
+    return this.#memory.toString(encoding, at, at + n)
+  }
+
+  skip(n: number): void {
+    this.#take(n)
+  }
+
+  /** Takes the next `n` bytes for `Writer.copy`: the memory, and where in it they begin. */
+  lend(n: number): { memory: Buffer; at: number } {
+    return { at: this.#take(n), memory: this.#memory }
+  }
+}
+
+/** Makes a reader over memory that is not a ring. */
+export function readerOver(memory: Buffer, isOwn: boolean): ReaderImpl {
+  const reader = new ReaderImpl()
+  reader.attach(memory, new DataView(memory.buffer, memory.byteOffset, memory.length), isOwn)
+  return reader
+}

@@ -1,0 +1,18 @@
+/** Compares framings. */
+
+import type { Framing } from './framing.js'
+
+/** Tells whether two framings cut a stream in the same way. */
+export function isSameFraming(one: Framing, other: Framing): boolean {
+  return one === other || JSON.stringify(plain(one)) === JSON.stringify(plain(other))
+}
+
+/** Returns the values of a framing without the codec that it may also be. */
+function plain(framing: Framing): unknown {
+  const { kind, ...rest } = framing
+  const numbers = Object.entries(rest).filter(
+    ([, value]) => typeof value !== 'function' && typeof value !== 'object',
+  )
+  const bytes = 'bytes' in framing && typeof framing.bytes === 'object' ? [...framing.bytes] : []
+  return [kind, numbers.sort(), bytes]
+}

@@ -1,0 +1,283 @@
+/** The implementation of `Writer`: writes a message, straight into a ring where there is room. */
+
+// Imported, because the global is a getter, which is slower.
+import { Buffer } from 'node:buffer'
+import { MillraceError } from '../errors.js'
+import type { Reader } from './reader.js'
+import type { ReaderImpl } from './reader-impl.js'
+import type { Writer } from './writer.js'
+
+/** The first size of the scratch buffer, and the largest that is kept for the next message. */
+const SCRATCH = 64 * 1024
+/** Up to this many bytes a loop is faster than a call. */
+const SHORT = 24
+
+/** The limit of a writer that may not be used: below every position. (A small integer, as all others.) */
+const CLOSED = -1
+
+const EMPTY = Buffer.alloc(0)
+const NOTHING = new DataView(EMPTY.buffer, 0, 0)
+
+/** See {@link Writer}. The methods that `Writer` does not have are for framings and rings. */
+export class WriterImpl implements Writer {
+  memory: Buffer = EMPTY
+  #view: DataView = NOTHING
+  /** Where the message starts. */
+  start = 0
+  /** Where the next byte goes. */
+  pos = 0
+  #limit = CLOSED
+  /** Where `encode` started: after the header that the framing writes. */
+  body = 0
+  /** Whether it writes into a ring, not into the scratch buffer. */
+  inPlace = false
+  /** Whether an `encode` is writing with it: a write inside that `encode` needs another writer. */
+  isBusy = false
+  #scratch: Buffer = EMPTY
+  #scratchView: DataView = NOTHING
+
+  /** Goes to a ring: writes between `start` and `limit` from now on. */
+  place(memory: Buffer, view: DataView, start: number, limit: number): void {
+    // Usually it was in that ring before.
+    if (this.memory !== memory) {
+      this.memory = memory
+      this.#view = view
+    }
+    this.start = this.pos = this.body = start
+    this.#limit = limit
+    this.inPlace = true
+  }
+
+  /** Goes to the scratch buffer. */
+  toScratch(): void {
+    if (this.#scratch.length === 0) this.#grow(SCRATCH)
+    this.memory = this.#scratch
+    this.#view = this.#scratchView
+    this.start = this.pos = this.body = 0
+    this.#limit = this.#scratch.length
+    this.inPlace = false
+  }
+
+  #grow(size: number): void {
+    this.#scratch = Buffer.allocUnsafeSlow(size)
+    this.#scratchView = new DataView(this.#scratch.buffer, 0, size)
+  }
+
+  /** Ends the message: from now on every method throws. */
+  close(): void {
+    this.#limit = CLOSED
+  }
+
+  /** Says that the message was copied from the scratch buffer. An outsize scratch buffer is dropped. */
+  releaseScratch(): void {
+    if (!this.inPlace && this.#scratch.length > SCRATCH) {
+      this.#scratch = EMPTY
+      this.memory = EMPTY
+    }
+  }
+
+  get length(): number {
+    return this.pos - this.body
+  }
+
+  /** Takes the place of the next `n` bytes. */
+  #take(n: number): number {
+    if (this.pos + n > this.#limit) this.#extend(n)
+    const at = this.pos
+    this.pos = at + n
+    return at
+  }
+
+  /** Finds room for `n` more bytes: in the scratch buffer, or in a larger one. */
+  #extend(n: number): void {
+    if (this.#limit === CLOSED) {
+      throw new MillraceError(
+        'ERR_WRITER_STALE',
+        'a Writer is valid only inside the encode it was given to',
+      )
+    }
+    const { memory, start, pos, body } = this
+    const used = pos - start
+    if (this.inPlace ? used + n > this.#scratch.length : true) {
+      this.#grow(Math.max(SCRATCH, 2 * (used + n)))
+    }
+    memory.copy(this.#scratch, 0, start, pos)
+    this.toScratch()
+    this.pos = used
+    this.body = body - start
+  }
+
+  /** Reserves `n` bytes at the front of the message, for the framing. */
+  reserve(n: number): void {
+    this.#take(n)
+    this.body = this.pos
+  }
+
+  /** Writes a number of `width` bytes into the header that was reserved. */
+  patch(value: number, width: number, little: boolean): void {
+    if (width === 4) {
+      this.#view.setUint32(this.start, value, little)
+      return
+    }
+    let rest = value
+    for (let at = 0; at < width; at++) {
+      this.memory[little ? this.start + at : this.start + width - 1 - at] = rest % 256
+      rest = Math.floor(rest / 256)
+    }
+  }
+
+  /** Moves the body `n` bytes back, for a header that is wider than what was reserved. */
+  shift(n: number): void {
+    this.#take(n)
+    this.memory.copyWithin(this.body + n, this.body, this.pos - n)
+    this.body += n
+  }
+
+  u8(value: number): this {
+    // Converted first, here and below: a value that throws must not leave a gap with old bytes in it.
+    const number = +value
+    // Taken before `memory` is read: taking may switch to other memory.
+    const at = this.#take(1)
+    this.memory[at] = number
+    return this
+  }
+  i8(value: number): this {
+    return this.u8(value)
+  }
+  u16(value: number): this {
+    const number = +value
+    const at = this.#take(2)
+    this.#view.setUint16(at, number)
+    return this
+  }
+  u16le(value: number): this {
+    const number = +value
+    const at = this.#take(2)
+    this.#view.setUint16(at, number, true)
+    return this
+  }
+  i16(value: number): this {
+    return this.u16(value)
+  }
+  i16le(value: number): this {
+    return this.u16le(value)
+  }
+  u32(value: number): this {
+    const number = +value
+    const at = this.#take(4)
+    this.#view.setUint32(at, number)
+    return this
+  }
+  u32le(value: number): this {
+    const number = +value
+    const at = this.#take(4)
+    this.#view.setUint32(at, number, true)
+    return this
+  }
+  i32(value: number): this {
+    return this.u32(value)
+  }
+  i32le(value: number): this {
+    return this.u32le(value)
+  }
+  u64(value: bigint): this {
+    if (typeof value !== 'bigint') throw notBigint(value)
+    const at = this.#take(8)
+    this.#view.setBigUint64(at, value)
+    return this
+  }
+  u64le(value: bigint): this {
+    if (typeof value !== 'bigint') throw notBigint(value)
+    const at = this.#take(8)
+    this.#view.setBigUint64(at, value, true)
+    return this
+  }
+  i64(value: bigint): this {
+    return this.u64(value)
+  }
+  i64le(value: bigint): this {
+    return this.u64le(value)
+  }
+  f32(value: number): this {
+    const number = +value
+    const at = this.#take(4)
+    this.#view.setFloat32(at, number)
+    return this
+  }
+  f32le(value: number): this {
+    const number = +value
+    const at = this.#take(4)
+    this.#view.setFloat32(at, number, true)
+    return this
+  }
+  f64(value: number): this {
+    const number = +value
+    const at = this.#take(8)
+    this.#view.setFloat64(at, number)
+    return this
+  }
+  f64le(value: number): this {
+    const number = +value
+    const at = this.#take(8)
+    this.#view.setFloat64(at, number, true)
+    return this
+  }
+
+  bytes(bytes: Uint8Array): this {
+    // The `length` of anything else may not be a number, which would break the position.
+    if (!(bytes instanceof Uint8Array)) throw new TypeError('bytes have to be a Uint8Array')
+    const n = bytes.length
+    const at = this.#take(n)
+    const memory = this.memory
+    if (n <= SHORT) {
+      for (let i = 0; i < n; i++) memory[at + i] = bytes[i] as number
+    } else {
+      memory.set(bytes, at)
+    }
+    return this
+  }
+
+  text(text: string, encoding: BufferEncoding = 'utf8'): this {
+    if (typeof text !== 'string') throw new TypeError('text has to be a string')
+    const length = text.length
+    if (length <= SHORT && (encoding === 'utf8' || encoding === 'latin1')) {
+      const at = this.#take(length)
+      if (this.#short(text, at)) return this
+      this.pos = at
+    }
+    const n = Buffer.byteLength(text, encoding)
+    const at = this.#take(n)
+    // An unknown encoding throws: then nothing is taken.
+    this.pos = at
+    // Improper hex or base64 becomes fewer bytes. What follows them is old memory, so it is not taken.
+    this.pos = at + this.memory.write(text, at, n, encoding)
+    return this
+  }
+
+  /** Writes ASCII text without a call. Returns false if the text is not ASCII. */
+  #short(text: string, at: number): boolean {
+    const memory = this.memory
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i)
+      if (code > 0x7f) return false
+      memory[at + i] = code
+    }
+    return true
+  }
+
+  copy(reader: Reader, n: number): this {
+    const { memory, at } = (reader as ReaderImpl).lend(n)
+    const to = this.#take(n)
+    if (n <= SHORT) {
+      const target = this.memory
+      for (let i = 0; i < n; i++) target[to + i] = memory[at + i] as number
+    } else {
+      memory.copy(this.memory, to, at, at + n)
+    }
+    return this
+  }
+}
+
+function notBigint(value: unknown): TypeError {
+  return new TypeError(`expected a bigint, not ${typeof value}`)
+}

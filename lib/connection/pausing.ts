@@ -1,0 +1,46 @@
+/** Stops and resumes the reading of a connection. */
+
+import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
+import type { ConnImpl } from './conn-impl.js'
+import { CLOSED, DESTROYED, ENDED, EOF, PAUSED, READING_STOPPED } from './flags.js'
+import { sendControl } from './send-control.js'
+
+/** See `Conn.pause`. */
+export function pause(conn: ConnImpl): void {
+  if (conn.flags & (PAUSED | DESTROYED | CLOSED)) return
+  conn.flags |= PAUSED
+  stopReading(conn)
+}
+
+/** See `Conn.resume`. */
+export function resume(conn: ConnImpl): void {
+  if (!(conn.flags & PAUSED)) return
+  conn.flags &= ~PAUSED
+  if (conn.flags & (DESTROYED | CLOSED)) return
+  conn.eventLoop.environment.pump.resume(conn)
+}
+
+/** Tells the loop to stop reading. */
+export function stopReading(conn: ConnImpl): void {
+  if (conn.flags & (READING_STOPPED | EOF | DESTROYED | CLOSED)) return
+  conn.flags |= READING_STOPPED
+  sendControl(conn, KIND_PAUSE)
+}
+
+/** Tells the loop to read on. */
+export function resumeReading(conn: ConnImpl): void {
+  if (!(conn.flags & READING_STOPPED)) return
+  conn.flags &= ~READING_STOPPED
+  if (!(conn.flags & (DESTROYED | CLOSED))) sendControl(conn, KIND_RESUME)
+}
+
+/** Tells whether a message may be delivered now. */
+export function takesMessages(conn: ConnImpl): boolean {
+  return !(conn.flags & PAUSED) && takesInput(conn)
+}
+
+/** Tells whether received input is still wanted. */
+export function takesInput(conn: ConnImpl): boolean {
+  const { flags } = conn
+  return !(flags & (DESTROYED | CLOSED) || (flags & ENDED && !conn.profile.allowHalfOpen))
+}

@@ -1,0 +1,100 @@
+/** Hands out messages one at a time, for connections without a `message` handler. */
+
+import { SWALLOWED } from '../codec/codec.js'
+import { checkUnread, decodeFrame, decodeRaw } from '../codec/decode.js'
+import { readerOver } from '../codec/reader-impl.js'
+import { deferred } from '../util/deferred.js'
+import { GrowingBuffer } from '../util/growing-buffer.js'
+import type { PendingQueue } from '../util/pending-queue.js'
+import type { ConnImpl } from './conn-impl.js'
+import { settleInput } from './end-of-input.js'
+import { CLOSED, DESTROYED, ENDED, EOF, PAUSED, PULLED, PULLING } from './flags.js'
+import { resumeReading } from './pausing.js'
+import { fail } from './user-code.js'
+
+/** See `Conn`'s iteration. */
+export function messageIterator(conn: ConnImpl): AsyncIterator<unknown> {
+  if (!(conn.flags & PULLED)) {
+    throw new TypeError('a connection with a message handler cannot be iterated')
+  }
+  return {
+    next: () => next(conn),
+    return: async () => {
+      stopPulling(conn)
+      return { done: true, value: undefined }
+    },
+  }
+}
+
+/** Says that nobody works on a pulled message any more. */
+function stopPulling(conn: ConnImpl): void {
+  conn.flags &= ~PULLING
+  settleInput(conn)
+}
+
+async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>> {
+  for (;;) {
+    const message = pullMessage(conn)
+    if (message !== undefined) {
+      conn.flags |= PULLING
+      return { done: false, value: message }
+    }
+    stopPulling(conn)
+    if (conn.flags & (EOF | ENDED | DESTROYED | CLOSED)) {
+      const error = conn.cold?.error
+      if (error !== undefined) throw error
+      return { done: true, value: undefined }
+    }
+    const cold = conn.coldState()
+    cold.pull ??= deferred<void>()
+    await cold.pull.promise
+  }
+}
+
+/** Returns the next message of what was received, if it is complete. */
+function pullMessage(conn: ConnImpl): unknown {
+  const parked = conn.cold?.parked
+  if (parked === undefined) {
+    if (!(conn.flags & PAUSED)) resumeReading(conn)
+    return undefined
+  }
+  try {
+    return conn.profile.framing.kind === 'raw' ? pullRaw(conn, parked) : pullFrame(conn, parked)
+  } catch (thrown) {
+    fail(conn, thrown)
+    return undefined
+  } finally {
+    if (parked.isLow(conn.profile.maxParked) && !(conn.flags & PAUSED)) resumeReading(conn)
+  }
+}
+
+function pullFrame(conn: ConnImpl, parked: PendingQueue<Buffer>): unknown {
+  for (let piece = parked.shift(); piece !== undefined; piece = parked.shift()) {
+    const message = decodeFrame(conn.currentCodec, readerOver(piece, true), 0, piece.length)
+    if (message !== undefined) return message
+  }
+  return undefined
+}
+
+function pullRaw(conn: ConnImpl, parked: PendingQueue<Buffer>): unknown {
+  const cold = conn.coldState()
+  cold.unread ??= new GrowingBuffer()
+  const { unread } = cold
+  for (;;) {
+    while (cold.isUnreadFresh && unread.length > 0) {
+      const reader = readerOver(unread.memory, false)
+      const message = decodeRaw(conn.currentCodec, reader, unread.start, unread.end)
+      if (message === undefined) {
+        cold.isUnreadFresh = false
+        checkUnread(conn.currentCodec, unread)
+        break
+      }
+      unread.consume(reader.stoppedAt)
+      if (message !== SWALLOWED) return message
+    }
+    const piece = parked.shift()
+    if (piece === undefined) return undefined
+    unread.append(piece, 0, piece.length)
+    cold.isUnreadFresh = true
+  }
+}

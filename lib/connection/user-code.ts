@@ -1,0 +1,44 @@
+/** Calls the handlers of a connection. What they throw destroys that connection. */
+
+import { MillraceError, toError } from '../errors.js'
+import { isThenable } from '../util/thenable.js'
+import type { ConnImpl } from './conn-impl.js'
+import { FAILED } from './flags.js'
+
+/** Calls a handler, and tracks its promise. */
+export function callConnHandler(conn: ConnImpl, handler: () => unknown): void {
+  try {
+    const result = handler()
+    if (isThenable(result)) trackPromise(conn, result)
+  } catch (thrown) {
+    fail(conn, thrown)
+  }
+}
+
+/** Tracks a handler's promise: the connection stays until it settles, and its rejection destroys. */
+export function trackPromise(conn: ConnImpl, promise: PromiseLike<unknown>): void {
+  conn.pendingPromises++
+  // Wrapped, because a thenable that is not a promise may call back twice, or throw.
+  Promise.resolve(promise).then(
+    () => conn.promiseSettled(),
+    (reason: unknown) => {
+      fail(conn, reason)
+      conn.promiseSettled()
+    },
+  )
+}
+
+/** Destroys a connection because the user's code threw. */
+export function fail(conn: ConnImpl, thrown: unknown): Error {
+  const error = toError(thrown)
+  if (!isPeersFault(error)) conn.flags |= FAILED
+  conn.destroy(error)
+  return error
+}
+
+/** Tells whether a peer can cause the error. It is then not a bug of the user's, and worth no warning. */
+function isPeersFault(error: Error): boolean {
+  if (!(error instanceof MillraceError)) return false
+  const { code } = error
+  return code === 'ERR_FRAME_INVALID' || code === 'ERR_FRAME_TOO_LARGE'
+}

@@ -1,0 +1,128 @@
+/** Delivers received datagrams, or parks them while the socket is paused or pulled. */
+
+import { decodeFrame } from '../codec/decode.js'
+import { type ReaderImpl, readerOver } from '../codec/reader-impl.js'
+import { toError } from '../errors.js'
+import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
+import { callHandler } from '../util/call-handler.js'
+import { deferred } from '../util/deferred.js'
+import type { DatagramInfoImpl } from './datagram-info.js'
+import type { Received } from './datagram-socket.js'
+import type { DatagramSocketImpl } from './datagram-socket-impl.js'
+import { ParkedDatagram } from './parked-datagram.js'
+
+/** A datagram has arrived: the bytes of `memory` from `at` to `end`. */
+export function receive(
+  socket: DatagramSocketImpl,
+  reader: ReaderImpl,
+  memory: Buffer,
+  at: number,
+  end: number,
+  from: DatagramInfoImpl,
+): void {
+  if (socket.isEnded) return
+  const { parked, isPaused, isPulled, isBound } = socket
+  if (isPaused || isPulled || parked.count > 0 || !isBound) {
+    parked.push(new ParkedDatagram(Buffer.from(memory.subarray(at, end)), from))
+    if (parked.isFull(socket.settings.maxParked)) stopReading(socket)
+    socket.wakePull()
+  } else {
+    deliver(socket, reader, at, end, from)
+  }
+}
+
+/** After `resume`: delivers what is parked, then lets the loops read on. */
+export function deliverParked(socket: DatagramSocketImpl): void {
+  if (socket.isPulled) {
+    socket.wakePull()
+  } else {
+    while (!socket.isPaused && !socket.isEnded) {
+      const next = socket.parked.shift()
+      if (next === undefined) break
+      deliver(socket, readerOver(next.bytes, true), 0, next.length, next.from)
+    }
+  }
+  resumeReadingIfLow(socket)
+}
+
+function deliver(
+  socket: DatagramSocketImpl,
+  reader: ReaderImpl,
+  at: number,
+  end: number,
+  from: DatagramInfoImpl,
+): void {
+  const message = decode(socket, reader, at, end, from)
+  if (message === undefined) return
+  callHandler(
+    () => socket.handlers.message?.(socket, message, from),
+    (error) => socket.report(error, from),
+  )
+}
+
+/** Decodes a datagram. Returns `undefined` if there is no message, or if `decode` refused the datagram. */
+function decode(
+  socket: DatagramSocketImpl,
+  reader: ReaderImpl,
+  at: number,
+  end: number,
+  from: DatagramInfoImpl,
+): unknown {
+  try {
+    return decodeFrame(socket.settings.codec, reader, at, end)
+  } catch (thrown) {
+    // The next datagram may be somebody else's, so the socket goes on.
+    socket.report(toError(thrown), from)
+    return undefined
+  }
+}
+
+/** Tells the loops to stop reading. */
+export function stopReading(socket: DatagramSocketImpl): void {
+  if (socket.isReadingStopped) return
+  socket.isReadingStopped = true
+  socket.loopSockets.control(KIND_PAUSE)
+}
+
+/** Tells the loops to read on, if there is room for more. */
+function resumeReadingIfLow(socket: DatagramSocketImpl): void {
+  if (!socket.isReadingStopped || socket.isPaused || socket.isEnded) return
+  if (!socket.parked.isLow(socket.settings.maxParked)) return
+  socket.isReadingStopped = false
+  socket.loopSockets.control(KIND_RESUME)
+}
+
+/** See `DatagramSocket`'s iteration. */
+export function datagramIterator(socket: DatagramSocketImpl): AsyncIterator<Received<unknown>> {
+  if (!socket.isPulled) {
+    throw new TypeError('a socket with a message handler cannot be iterated')
+  }
+  return {
+    next: () => next(socket),
+    return: async () => ({ done: true, value: undefined }),
+  }
+}
+
+async function next(
+  socket: DatagramSocketImpl,
+): Promise<IteratorResult<Received<unknown>, undefined>> {
+  for (;;) {
+    while (!socket.isPaused && !socket.isEnded) {
+      const parked = socket.parked.shift()
+      if (parked === undefined) break
+      const { bytes, from: info } = parked
+      const message = decode(socket, readerOver(bytes, true), 0, bytes.length, info)
+      if (message !== undefined) {
+        resumeReadingIfLow(socket)
+        return { done: false, value: { message, info } }
+      }
+    }
+    resumeReadingIfLow(socket)
+    if (socket.isEnded) {
+      if (socket.error !== undefined) throw socket.error
+      return { done: true, value: undefined }
+    }
+    socket.pull ??= deferred<void>()
+    await socket.pull.promise
+  }
+}

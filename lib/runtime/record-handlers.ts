@@ -1,0 +1,42 @@
+/** What a loop calls for the records of its connections and datagram sockets. */
+
+import type { ReaderImpl } from '../codec/reader-impl.js'
+
+/** Names a connection or a datagram socket in records. */
+export interface Handle {
+  readonly slot: number
+  /** Tells apart those that had the same slot one after the other. */
+  readonly generation: number
+}
+
+/** A connection, as its loop sees it. */
+export interface LoopConn extends Handle {
+  /** One frame, or a chunk of a raw stream: the bytes of `memory` from `at` to `end`. */
+  receive(reader: ReaderImpl, memory: Buffer, at: number, end: number): void
+  /** A large frame begins, which comes in parts. */
+  beginFrame(length: number): void
+  /** The next part of that frame. */
+  addToFrame(memory: Buffer, at: number, end: number): void
+  /** No more input follows. */
+  inputEnded(reason: number): void
+  /** The loop answers that output has drained. */
+  drainedByLoop(): void
+  /** The loop answers that output is flushed. */
+  flushedByLoop(): void
+  /** The connection is closed: a payload of the kind `close` at `at`. */
+  closedByLoop(view: DataView, at: number): void
+  /** The loop has panicked. */
+  lost(): void
+}
+
+/** A datagram socket, as its loop sees it. */
+export interface LoopDatagrams extends Handle {
+  /** A datagram: its header begins at `at`, and its bytes end at `end`. */
+  receive(reader: ReaderImpl, memory: Buffer, words: Int32Array, at: number, end: number): void
+  /** A system call has failed: a payload of the kind `trouble` at `at`. */
+  failedByLoop(words: Int32Array, at: number): void
+  /** The loop answers that output has drained. */
+  drainedByLoop(): void
+  /** The socket is closed. */
+  closedByLoop(reason: number): void
+}

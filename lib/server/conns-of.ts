@@ -1,0 +1,14 @@
+/** Visits connections. */
+
+import type { ConnImpl } from '../connection/conn-impl.js'
+import type { Loop } from '../runtime/loop.js'
+
+/** Visits the connections that some loops have, whoever they belong to. */
+export function* connsOf(loops: readonly Loop[]): Generator<ConnImpl> {
+  for (const loop of loops) {
+    for (const conn of loop.conns) {
+      // Loops know connections by what they call of them, but all of them are made here.
+      if (conn !== undefined) yield conn as ConnImpl
+    }
+  }
+}

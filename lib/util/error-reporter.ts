@@ -1,0 +1,32 @@
+/** Reports errors that end no connection: to the user's `error` handler, or as process warnings. */
+
+import { callHandler } from './call-handler.js'
+
+/** Milliseconds between two warnings with the same code. */
+const WARNING_INTERVAL = 1000
+
+/** Reports the errors of one server, client or datagram socket. */
+export class ErrorReporter {
+  readonly #lastWarnings = new Map<string, number>()
+
+  /**
+   * Reports an error. Without a handler the error becomes a process warning, and so does whatever the
+   * handler itself throws.
+   *
+   * @param handler calls the user's `error` handler
+   */
+  report(error: Error, handler: (() => unknown) | undefined): void {
+    if (handler === undefined) this.#warn(error)
+    else callHandler(handler, (thrown) => this.#warn(thrown))
+  }
+
+  /** Emits a warning, at most one a second for each code. */
+  #warn(error: Error): void {
+    const code = (error as NodeJS.ErrnoException).code ?? error.name
+    const now = performance.now()
+    const last = this.#lastWarnings.get(code)
+    if (last !== undefined && now - last < WARNING_INTERVAL) return
+    this.#lastWarnings.set(code, now)
+    process.emitWarning(error)
+  }
+}
