@@ -25,7 +25,9 @@ import {
   HANDLERS,
 } from '../server/options.js'
 import type { Server } from '../server/server.js'
-import { checkKind, dialPairs, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
+import { dialPairs } from '../socket/option-pairs.js'
+import { checkKind } from '../socket/socket-kinds.js'
+import { SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import { oneOf, whole } from '../util/checks.js'
 import { type Backoff, checkBackoff, type ReconnectOptions } from './backoff.js'
 import type { Client } from './client.js'

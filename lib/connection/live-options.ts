@@ -17,13 +17,9 @@ import {
 } from '../native/record.js'
 import type { Loop } from '../runtime/loop.js'
 import type { Handle } from '../runtime/outbound.js'
-import {
-  checkKind,
-  type KeepAlive,
-  SOCKET_NAMES,
-  type SocketOptions,
-  socketPairs,
-} from '../socket/socket-options.js'
+import { socketPairs } from '../socket/option-pairs.js'
+import { checkKind } from '../socket/socket-kinds.js'
+import { type KeepAlive, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import { systemError } from './close-error.js'
 
 /** The loop has no such connection any more. */

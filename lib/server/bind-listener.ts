@@ -19,7 +19,7 @@ import {
 } from '../native/binding.js'
 import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
-import { checkKind } from '../socket/socket-options.js'
+import { checkKind } from '../socket/socket-kinds.js'
 import { type ListenSettings, profileInit } from './options.js'
 
 /** How often a free port is sought that all sockets of one entry have free. */

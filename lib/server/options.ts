@@ -6,14 +6,12 @@ import { DEFAULT_MAX, toNative, validate } from '../codec/framing.js'
 import type { Handlers, Peer } from '../connection/handlers.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import { balancesPorts, type ProfileInit } from '../native/binding.js'
+import { listenerPairs, type OptionPairs, socketPairs } from '../socket/option-pairs.js'
 import {
   LISTENER_NAMES,
   type ListenerOptions,
-  listenerPairs,
-  type OptionPairs,
   SOCKET_NAMES,
   type SocketOptions,
-  socketPairs,
 } from '../socket/socket-options.js'
 import { checkNames, flag, oneOf, whole } from '../util/checks.js'
 import { type Listen, OwnSpec } from './listen-entry.js'
