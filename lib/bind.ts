@@ -1,7 +1,10 @@
 /** Binds datagram sockets. */
 
 import { isIPv6 } from 'node:net'
-import { endpoint, resolveDatagram, type TcpAddress } from './address/address.js'
+import { formatHostPort } from './address/format.js'
+import { parseAddress } from './address/parse-address.js'
+import { resolveDatagram } from './address/resolve.js'
+import type { TcpAddress } from './address/socket-address.js'
 import { raw } from './codec/framing.js'
 import { systemError } from './connection/close-error.js'
 import type { DatagramSocket } from './datagram/datagram-socket.js'
@@ -44,6 +47,7 @@ export async function bind<In = Buffer, Out = Uint8Array | string>(
   const settings = checkBind(options as unknown as BindOptions<never, never>, raw())
   const { signal } = options
   signal?.throwIfAborted()
+  const wanted = parseAddress(options.address, 'bind')
   const isSpread = settings.reusePort ?? (typeof options.loops === 'number' && options.loops > 1)
   if (isSpread) needReusePort()
   // Joined before anything is waited for: loops that nobody else uses any more would be gone.
@@ -51,7 +55,7 @@ export async function bind<In = Buffer, Out = Uint8Array | string>(
     owner instanceof ServerImpl ? owner.group : undefined,
   )
   const handlers = options as unknown as AnyHandlers
-  const place = resolveDatagram(options.address).then((address) => ({ address }))
+  const place = resolveDatagram(wanted).then((address) => ({ address }))
   const socket = await start({ group, settings, handlers, isSpread, place, signal })
   return socket as unknown as DatagramSocket<In, Out>
 }
@@ -120,7 +124,7 @@ export async function start(plan: DatagramPlan): Promise<DatagramSocketImpl> {
 }
 
 function show({ host, port, scope }: TcpAddress): string {
-  return endpoint(scope === 0 ? host : `${host}%${scope}`, port)
+  return formatHostPort(scope === 0 ? host : `${host}%${scope}`, port)
 }
 
 /** The loop with the fewest connections and sockets. */

@@ -1,6 +1,8 @@
 /** One try to connect to one address, until its loop has answered. */
 
-import { type LocalAddress, type StreamAddress, unixName } from '../address/address.js'
+import type { LocalAddress } from '../address/local-address.js'
+import type { StreamAddress } from '../address/socket-address.js'
+import { unixName } from '../address/unix-path.js'
 import { nativeError, systemError } from '../connection/close-error.js'
 import { MillraceError } from '../errors.js'
 import { cancelConnect, connect, type DialInit } from '../native/binding.js'

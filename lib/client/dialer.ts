@@ -1,6 +1,7 @@
 /** Makes one connection: tries the addresses that there are, and owns what comes of it. */
 
-import { addressesOf, type StreamAddress } from '../address/address.js'
+import { addressesOf } from '../address/resolve.js'
+import type { StreamAddress } from '../address/socket-address.js'
 import { ConnImpl } from '../connection/conn-impl.js'
 import type { Handlers } from '../connection/handlers.js'
 import { type Owner, Profile } from '../connection/profile.js'

@@ -1,6 +1,6 @@
 /** The one implementation of `Conn`: two halves, and a life. */
 
-import { formatEndpoint, readEndpoints } from '../address/address.js'
+import { formatEndpoint, readEndpoints } from '../address/endpoint.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'

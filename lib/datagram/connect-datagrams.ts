@@ -1,12 +1,9 @@
 /** Connects datagram sockets: each has one peer. */
 
-import {
-  addressesOf,
-  type Destination,
-  destination,
-  localAddress,
-  type TcpAddress,
-} from '../address/address.js'
+import { localAddress } from '../address/local-address.js'
+import { parseAddress } from '../address/parse-address.js'
+import { addressesOf, destination } from '../address/resolve.js'
+import type { Destination, TcpAddress } from '../address/socket-address.js'
 import { start } from '../bind.js'
 import { checkLoop } from '../client/options.js'
 import { raw } from '../codec/framing.js'
@@ -74,7 +71,7 @@ export async function connectDatagrams(
   if (loop !== undefined && loops !== undefined)
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
   signal?.throwIfAborted()
-  const to = destination(options.to, 'udp')
+  const to = destination(parseAddress(options.to, 'connect'))
   // Joined before anything is waited for: loops that nobody else uses any more would be gone.
   const group = groupFor(loop ?? loops, options.ringBytes, (owner) => {
     if (owner === loop) return loop?.group

@@ -1,6 +1,6 @@
 /** Who sent a datagram, or who is to get one: the words of an address as records carry them. */
 
-import { endpointText, endpointWords, hostText } from '../address/address.js'
+import { endpointText, endpointWords, hostText } from '../address/endpoint.js'
 import type { Writer } from '../codec/writer.js'
 
 /** What is known of a datagram beside its message. Give it to `send` to answer. */

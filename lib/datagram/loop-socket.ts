@@ -1,6 +1,6 @@
 /** What a datagram socket has on one loop: a system's socket of its own, and what waits there. */
 
-import { formatEndpoint, readEndpoints } from '../address/address.js'
+import { formatEndpoint, readEndpoints } from '../address/endpoint.js'
 import type { FrameReader } from '../codec/reader.js'
 import { closeError, nativeError, systemError } from '../connection/close-error.js'
 import { type Deferred, deferred } from '../connection/cold-state.js'

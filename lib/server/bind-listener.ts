@@ -1,12 +1,8 @@
 /** The sockets of one entry of `listen`: bound, and then accepted from. */
 
-import {
-  type BindAddress,
-  formatAddress,
-  showPath,
-  type TcpAddress,
-  unixName,
-} from '../address/address.js'
+import { formatAddress } from '../address/format.js'
+import type { BindAddress, TcpAddress } from '../address/socket-address.js'
+import { showPath, unixName } from '../address/unix-path.js'
 import { nativeError, systemError } from '../connection/close-error.js'
 import { MillraceError } from '../errors.js'
 import {

@@ -1,6 +1,8 @@
 /** What `serve` takes, checked in one place. */
 
 import { availableParallelism } from 'node:os'
+import { isFields } from '../address/format.js'
+import { type ParsedAddress, parseAddress } from '../address/parse-address.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
 import { DEFAULT_MAX, toNative, validate } from '../codec/framing.js'
 import type { Handlers, Peer } from '../connection/handlers.js'
@@ -14,7 +16,7 @@ import {
   type SocketOptions,
 } from '../socket/socket-options.js'
 import { checkNames, flag, oneOf, whole } from '../util/checks.js'
-import { type Listen, OwnSpec } from './listen-entry.js'
+import { type Listen, OwnSpec, placeOf } from './listen-entry.js'
 import type { Server } from './server.js'
 
 export { checkNames }
@@ -52,13 +54,14 @@ export interface ServeOptions<In, Out, Context>
     ConnOptions<In, Out>,
     ListenerOptions {
   /**
-   * Where to listen, one address or several, each alone or with options of its own (`ListenEntry`,
-   * `listener`). `tcp://host:port`: a host may be an IPv4 address, an
-   * IPv6 address in brackets, a name (all of its addresses, on one port), or nothing (all addresses
-   * of this machine); port 0 takes any, and `server.addresses` tells which. `unix:///run/my.sock`: a
-   * Unix socket, whose path is taken over only from a socket that nobody answers on, and removed at
-   * the end; `unix://@name` is an abstract name (Linux). `fd://3`: a socket that this process was given
-   * and that listens already. `systemd://`: all that systemd gave; `systemd://name`: those of that name.
+   * Where to listen, one address or several: a port on all addresses of this machine (`9000`), a host
+   * and a port (`{ host: '127.0.0.1', port: 9000 }`), a Unix socket (`{ path: '/run/my.sock' }`), or a URL
+   * (`tcp://127.0.0.1:9000`, `unix:///run/my.sock`, `fd://3`, `systemd://web`); see {@link Address}.
+   * Options and handlers of one listener stand beside its address (`ListenEntry`, `listener`).
+   *
+   * Port 0 lets the system choose; `server.port` shows the port. All addresses of a name get the same
+   * port. The path of a Unix socket is reused only if no process listens on it any more, and removed when
+   * the listener closes.
    */
   listen:
     | Listen<NoInfer<In>, NoInfer<Out>, NoInfer<Context>>
@@ -97,7 +100,7 @@ export interface ConnSettings {
 
 /** One entry of `listen` with all that holds for it, complete and checked. */
 export interface ListenSettings extends ConnSettings {
-  readonly address: string
+  readonly address: ParsedAddress
   readonly handlers: Handlers<unknown, unknown, unknown>
   /** Its messages are of other types than the server's. */
   readonly isOwn: boolean
@@ -148,7 +151,15 @@ const INHERITED: readonly string[] = [
 ]
 
 /** Every name that a spec knows. */
-const SPEC_NAMES: ReadonlySet<string> = new Set([...HANDLERS, ...INHERITED, 'codec', 'address'])
+const SPEC_NAMES: ReadonlySet<string> = new Set([
+  ...HANDLERS,
+  ...INHERITED,
+  'codec',
+  'address',
+  'host',
+  'port',
+  'path',
+])
 
 /** Every name that `serve` knows. */
 const NAMES: ReadonlySet<string> = new Set([
@@ -175,13 +186,14 @@ type AnyOptions = ServeOptions<never, never, never>
 export function check(options: AnyOptions, fallback: Codec<unknown, unknown>): Settings {
   checkNames(options, NAMES)
   const { listen } = options as { listen: unknown }
-  const isOne = typeof listen === 'string' || (isObject(listen) && 'address' in listen)
+  const isObject = typeof listen === 'object' && listen !== null && !Array.isArray(listen)
+  const isOne = typeof listen === 'string' || typeof listen === 'number' || isObject
   if (!isOne && (!Array.isArray(listen) || listen.length === 0)) {
     throw invalidOption('listen', 'an address or several', listen)
   }
   checkSignal(options.signal)
   // Its own options are checked where no listener has them, too.
-  const server = listenSettings(options, '', { fallback, isOwn: false, named: NONE })
+  const server = listenSettings(options, { fallback, isOwn: false, named: NONE })
   const entry = (each: unknown) => checkEntry(each, options, server, fallback)
   return {
     listen: (isOne ? [listen] : (listen as unknown[])).map(entry),
@@ -194,23 +206,17 @@ export function check(options: AnyOptions, fallback: Codec<unknown, unknown>): S
 
 const NONE: ReadonlySet<string> = new Set()
 
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
-}
-
 /** One entry of `listen`: an address, a spec, or what `listener` made. */
 function checkEntry(
   entry: unknown,
   options: AnyOptions,
-  server: ListenSettings,
+  server: SharedSettings,
   fallback: Codec<unknown, unknown>,
 ): ListenSettings {
   const isOwn = entry instanceof OwnSpec
-  const spec = (isOwn ? entry.spec : entry) as Record<string, unknown>
-  if (!isObject(spec) || typeof spec.address !== 'string') {
-    // What is no address is refused where addresses are read.
-    return { ...server, address: entry as string }
-  }
+  const spec: unknown = isOwn ? entry.spec : entry
+  if (!isFields(spec)) return { ...server, address: parseAddress(spec, 'listen') }
+  const address = parseAddress(placeOf(spec), 'listen')
   checkNames(spec, SPEC_NAMES, ' of a listener')
   const given = Object.entries(spec).filter(([, value]) => value !== undefined)
   const names: readonly string[] = isOwn ? INHERITED : [...INHERITED, ...HANDLERS, 'codec']
@@ -225,17 +231,19 @@ function checkEntry(
     Object.assign(merged, { error: (thrown: Error) => error(thrown) })
   }
   const named = new Set(given.map(([name]) => name).filter((name) => SOCKET.has(name)))
-  return listenSettings(merged, spec.address, { fallback, isOwn, named })
+  return { ...listenSettings(merged, { fallback, isOwn, named }), address }
 }
 
 /** Names that not every kind of socket has. */
 const SOCKET: ReadonlySet<string> = new Set([...SOCKET_NAMES, ...LISTENER_NAMES])
 
+/** What an entry has beside its address. */
+type SharedSettings = Omit<ListenSettings, 'address'>
+
 function listenSettings(
   options: AnyOptions,
-  address: string,
   how: { fallback: Codec<unknown, unknown>; isOwn: boolean; named: ReadonlySet<string> },
-): ListenSettings {
+): SharedSettings {
   checkHandlers(options)
   const settings = checkConn(options, how.fallback, true)
   const { mode, ipv6Only, bindToDevice } = options
@@ -247,7 +255,6 @@ function listenSettings(
   return {
     ...settings,
     socket: [...settings.socket, ...listenerPairs(options)],
-    address,
     handlers: options as unknown as Handlers<unknown, unknown, unknown>,
     isOwn: how.isOwn,
     backlog: whole('backlog', options.backlog, 4096, 1),

@@ -1,6 +1,6 @@
 /** A server: its listeners, its connections, and how it comes to an end. */
 
-import { resolve } from '../address/address.js'
+import { resolve } from '../address/resolve.js'
 import { unawaited } from '../connection/cold-state.js'
 import type { Conn } from '../connection/conn.js'
 import type { ConnImpl } from '../connection/conn-impl.js'
@@ -67,7 +67,9 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Context = undefi
   listen<OwnIn, OwnOut, OwnData>(
     spec: ListenerSpec<OwnIn, OwnOut, OwnData>,
   ): Promise<Listener<OwnIn, OwnOut, OwnData>>
-  listen(entry: string | ListenEntry<In, Out, Context>): Promise<Listener<In, Out, Context>>
+  listen(
+    entry: string | number | ListenEntry<In, Out, Context>,
+  ): Promise<Listener<In, Out, Context>>
   /**
    * A duplicate of the descriptor of a listener's socket, for another process: see
    * `Listener.dup`. `address` is one of `addresses`, and can be left out if there is one listener.
