@@ -1,5 +1,6 @@
 /** The one implementation of `DatagramSocket`. */
 
+import { portOf } from '../address/format.js'
 import { SWALLOWED } from '../codec/codec.js'
 import { type FrameReader, readerOver } from '../codec/reader.js'
 import { type Deferred, deferred } from '../connection/cold-state.js'
@@ -85,6 +86,9 @@ export class DatagramSocketImpl implements AnySocket {
 
   get group(): Group | undefined {
     return this.#isEnded ? undefined : this.#group
+  }
+  get port(): number {
+    return portOf(this.address) ?? 0
   }
   get readyState(): 'open' | 'closed' {
     return this.#isEnded ? 'closed' : 'open'

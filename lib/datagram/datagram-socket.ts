@@ -74,6 +74,8 @@ export interface DatagramSocket<In = Buffer, Out = Uint8Array | string>
     AsyncDisposable {
   /** Where it is bound: `udp://127.0.0.1:9000`. */
   readonly address: string
+  /** The port of `address`. */
+  readonly port: number
   readonly readyState: 'open' | 'closed'
   /**
    * Sends a message in one datagram. It is encoded and copied before this returns.

@@ -1,6 +1,7 @@
 /** A listener of a server: the sockets of one entry of `listen`, and their connections. */
 
 import { closeSync } from 'node:fs'
+import { portOf } from '../address/format.js'
 import { systemError } from '../connection/close-error.js'
 import { deferred, unawaited } from '../connection/cold-state.js'
 import type { Conn } from '../connection/conn.js'
@@ -27,6 +28,8 @@ export interface Listener<In = unknown, Out = never, Context = unknown>
   readonly address: string
   /** A host name may have several addresses; what listens on one port for several loops has one. */
   readonly addresses: readonly string[]
+  /** The port of `address`; `undefined` for a Unix socket. */
+  readonly port: number | undefined
   /** Its connections that are open. */
   readonly connections: number
   /** Writes a message to all of its connections, or to a group of them; how many those were. Throws as `server.broadcast`. */
@@ -102,6 +105,10 @@ export class ListenerImpl extends Profile implements Origin, Listener<unknown, u
 
   get address(): string {
     return this.addresses[0] as string
+  }
+
+  get port(): number | undefined {
+    return portOf(this.addresses[0])
   }
 
   get connections(): number {

@@ -1,5 +1,6 @@
 /** A server: its listeners, its connections, and how it comes to an end. */
 
+import { portOf } from '../address/format.js'
 import { resolve } from '../address/resolve.js'
 import { unawaited } from '../connection/cold-state.js'
 import type { Conn } from '../connection/conn.js'
@@ -53,6 +54,8 @@ export interface Server<In = Buffer, Out = Uint8Array | string, Context = undefi
     Iterable<Conn<In, Out, Context>> {
   /** The addresses of its listeners, in the order of `listen`: `tcp://127.0.0.1:9000`. */
   readonly addresses: readonly string[]
+  /** The port of the first of its addresses; `undefined` if that is a Unix socket. */
+  readonly port: number | undefined
   /** Its listeners that are not closed or closing: one for each entry of `listen`, and what was added. */
   readonly listeners: readonly Listener[]
   /** Connections that are open, of all listeners. */
@@ -212,6 +215,9 @@ export class ServerImpl implements Server<unknown, unknown, unknown>, Owner {
   }
   get addresses(): readonly string[] {
     return this.#addresses
+  }
+  get port(): number | undefined {
+    return portOf(this.#addresses[0])
   }
   get listeners(): readonly Listener[] {
     return this.#listeners
