@@ -325,6 +325,8 @@ const REFUSED_OBJECTS: [address: object, message: string][] = [
   [{}, '{} has neither a port nor a path: write a port such as 9000'],
   [{ prot: 80 }, '{ prot: 80 } has the unknown field prot: write { port: 9000 }'],
   [{ port: 80, prot: 1 }, 'has the unknown field prot: write { port: 80 }'],
+  [{ port: 80, message() {} }, '{ port: 80, message: a function } has the unknown field message'],
+  [{ port: {} }, '{ port: {…} } has a port that is not a number: write { port: 9000 }'],
   [{ hostname: 'a', port: 80 }, 'has the unknown field hostname: write { host: "a", port: 80 }'],
   [
     { address: '::1', family: 'IPv6', port: 80 },

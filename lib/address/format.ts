@@ -30,14 +30,18 @@ export function showAddress(address: unknown): string {
 
 /** Shows any value as in code: `"text"`, `9000`, `{ host: "::1", port: 9000 }`. */
 export function showValue(value: unknown): string {
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'function') return 'a function'
-  if (typeof value === 'bigint') return `${value}n`
-  if (!isFields(value)) return shown(value)
+  if (!isFields(value)) return showPlain(value)
   const fields = Object.entries(value)
     .filter(([, each]) => each !== undefined)
-    .map(([name, each]) => `${name}: ${shown(each)}`)
+    .map(([name, each]) => `${name}: ${isFields(each) ? '{…}' : showPlain(each)}`)
   return fields.length === 0 ? '{}' : `{ ${fields.join(', ')} }`
+}
+
+function showPlain(value: unknown): string {
+  if (Array.isArray(value)) return 'an array'
+  // The text of a function is its source.
+  if (typeof value === 'function') return 'a function'
+  return typeof value === 'bigint' ? `${value}n` : shown(value)
 }
 
 /** Whether a value is an object whose fields may make an address. */
