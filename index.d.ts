@@ -1,4 +1,5 @@
 /** millrace: sockets, framing, limits and balancing on Rust event loops; handlers and codecs in TypeScript. */
+export type { Address } from './lib/address/address.js';
 export { bind } from './lib/bind.js';
 export type { ReconnectOptions } from './lib/client/backoff.js';
 export type { Client, ClientState } from './lib/client/client.js';

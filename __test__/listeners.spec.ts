@@ -366,7 +366,8 @@ test('what a listener is told is checked as what the server is told', async (t) 
     [{ codec: {} }, 'ERR_INVALID_OPTION'],
     [{ address: 'tcp://' }, 'ERR_INVALID_ADDRESS'],
     [{ address: undefined }, 'ERR_INVALID_ADDRESS'],
-    [{ address: 1 }, 'ERR_INVALID_ADDRESS'],
+    [{ address: true }, 'ERR_INVALID_ADDRESS'],
+    [{ address: null }, 'ERR_INVALID_ADDRESS'],
   ]
   for (const [options, code] of refused) {
     const spec = { address: ANY, ...options } as never

@@ -9,7 +9,7 @@ const NO_FUNCTIONS = ['x', null, 1, {}, []]
 
 /** Values that each option refuses. */
 const REFUSED: Record<string, readonly unknown[]> = {
-  listen: [undefined, null, 9000, {}, []],
+  listen: [undefined, null, true, []],
   loops: [0, -1, 1.5, 129, Number.NaN, '1', 'Inline', null, true, {}, []],
   balance: ['random', '', null, 1, {}],
   backlog: [...NO_NUMBERS, 0, 2 ** 31],

@@ -55,9 +55,10 @@ if (!CAN_SHARE) {
         message: (conn, chunk) => void conn.write(chunk),
       })
       const plain = await server.listen({ address: ANY, reusePort: false })
+      const { port } = server
       const [shared] = server.listeners
       await shared?.pause()
-      const waiting = await Promise.all(Array.from({ length: 30 }, () => connect(server.port)))
+      const waiting = await Promise.all(Array.from({ length: 30 }, () => connect(port)))
       const other = await connectTo(plain.address)
       for (let round = 0; round < 20; round++) t.true(await ask(other, 'hello'))
       t.is(opened.value, 1)
@@ -67,12 +68,12 @@ if (!CAN_SHARE) {
       const closing = shared?.close()
       for (const socket of waiting) await closed(socket.resume())
       await closing
-      await t.throwsAsync(connect(server.port), { code: 'ECONNREFUSED' })
+      await t.throwsAsync(connect(port), { code: 'ECONNREFUSED' })
       t.true(await ask(other, 'still'))
       // And the port can be had again, in either way.
-      await (await server.listen(`tcp://127.0.0.1:${server.port}`)).close()
+      await (await server.listen(`tcp://127.0.0.1:${port}`)).close()
       await t.notThrowsAsync(
-        server.listen({ address: `tcp://127.0.0.1:${server.port}`, reusePort: false }),
+        server.listen({ address: `tcp://127.0.0.1:${port}`, reusePort: false }),
       )
     })
 

@@ -38,7 +38,7 @@ test('the declarations that are published infer, accept and refuse what the type
   await mkdir(join(target, 'lib'), { recursive: true })
   for (const file of ['package.json', 'index.d.ts', 'native.d.cts'])
     await cp(join(ROOT, file), join(target, file))
-  for (const file of await readdir(join(ROOT, 'lib'))) {
+  for (const file of await readdir(join(ROOT, 'lib'), { recursive: true })) {
     if (file.endsWith('.d.ts')) await cp(join(ROOT, 'lib', file), join(target, 'lib', file))
   }
   await cp(TESTS, join(project, 'tests'), { recursive: true })

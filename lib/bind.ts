@@ -1,6 +1,7 @@
 /** Binds datagram sockets. */
 
-import { resolveDatagram } from './address/address.js'
+import { parseAddress } from './address/parse-address.js'
+import { resolveDatagram } from './address/resolve.js'
 import { raw } from './codec/framings.js'
 import { openDatagramSocket } from './datagram/bind-sockets.js'
 import type { DatagramSocket } from './datagram/datagram-socket.js'
@@ -30,12 +31,13 @@ export async function bind<In = Buffer, Out = Uint8Array | string>(
   const settings = checkBind(options as unknown as BindOptions<never, never>, raw())
   const { signal } = options
   signal?.throwIfAborted()
+  const wanted = parseAddress(options.address, 'bind')
   const isSpread = settings.reusePort ?? (typeof options.loops === 'number' && options.loops > 1)
   if (isSpread) needReusePort()
   // Joined before anything is awaited, because a group stops when its last user leaves.
   const group = joinGroup(options.loops, options.ringBytes)
   const handlers = options as unknown as AnyHandlers
-  const place = resolveDatagram(options.address).then((address) => ({ address }))
+  const place = resolveDatagram(wanted).then((address) => ({ address }))
   const socket = await openDatagramSocket({ group, settings, handlers, isSpread, place, signal })
   return socket as unknown as DatagramSocket<In, Out>
 }

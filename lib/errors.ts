@@ -1,6 +1,6 @@
-/** The one class of errors, each with a code that has a heading in docs/errors.md. */
+/** The class of all errors that millrace makes, and their codes, each explained in docs/errors.md. */
 
-/** Codes that millrace gives itself. System errors keep Node's names, such as `ECONNRESET`. */
+/** The codes of millrace's own errors. System errors have the codes of Node, such as `ECONNRESET`. */
 export type ErrorCode =
   | 'ERR_CLOSED'
   | 'ERR_CLOSE_TIMEOUT'
@@ -38,26 +38,36 @@ export interface CodedError extends Error {
   code?: string | undefined
 }
 
-/** What a system error tells beside its code. */
+/** The fields that a system error has beside its code. */
 export interface SystemErrorFields {
-  /** The system's number. */
+  /** The system's error number, negative as in Node. */
   errno?: number
-  /** The call that failed. */
+  /** The system call that failed, such as `listen`. */
   syscall?: string
-  /** The address it concerned. */
+  /** The IP address, the path or the name that the call was about. */
   address?: string
-  /** The port it concerned. */
+  /** The port that the call was about. */
   port?: number
-  /** On a datagram socket, where many of a kind are told as one: how many calls failed. */
+  /** How many calls failed, if a datagram socket reports several equal errors as one. */
   count?: number
 }
 
-/** Every error that millrace makes. Look at `code`, not at the message. */
+/**
+ * Is the class of every error that millrace makes. Compare `code`: messages may change.
+ *
+ * @example
+ * try {
+ *   await serve({ listen: 80 })
+ * } catch (error) {
+ *   if (error instanceof MillraceError && error.code === 'EACCES') console.error('port 80 needs root')
+ *   else throw error
+ * }
+ */
 export class MillraceError extends Error implements SystemErrorFields {
   override readonly name = 'MillraceError'
-  /** One of {@link ErrorCode}, or a system error's name such as `EADDRINUSE`. */
+  /** One of {@link ErrorCode}, or the name of a system error such as `EADDRINUSE`. */
   readonly code: ErrorCode | (string & {})
-  // Declared only: a field that is not given is not there.
+  // `declare` keeps a field that is not given from being set to undefined.
   declare readonly errno?: number
   declare readonly syscall?: string
   declare readonly address?: string
@@ -79,7 +89,7 @@ export class MillraceError extends Error implements SystemErrorFields {
   }
 }
 
-/** An error for an option of the wrong type or out of range. */
+/** Makes the error for an option of the wrong type, or out of range. */
 export function invalidOption(name: string, expected: string, value: unknown): MillraceError {
   return new MillraceError(
     'ERR_INVALID_OPTION',
@@ -87,13 +97,13 @@ export function invalidOption(name: string, expected: string, value: unknown): M
   )
 }
 
-/** Whatever was thrown, as an Error. */
+/** Turns anything that was thrown into an Error, with the thrown value as its `cause`. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(shown(thrown, String), { cause: thrown })
 }
 
-/** Any value as text. Some objects refuse to be text, and would throw. */
-function shown(value: unknown, text: (text: string) => string = JSON.stringify): string {
+/** Shows any value as text, even an object whose `toString` throws. */
+export function shown(value: unknown, text: (text: string) => string = JSON.stringify): string {
   if (typeof value === 'string') return text(value)
   try {
     return String(value)

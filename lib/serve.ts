@@ -1,6 +1,7 @@
 /** Starts servers. */
 
-import { type BindAddress, resolve } from './address/address.js'
+import { resolve } from './address/resolve.js'
+import type { BindAddress } from './address/socket-address.js'
 import { raw } from './codec/framings.js'
 import type { AnyHandlers } from './connection/handlers.js'
 import { createService, dropService } from './native/binding.js'

@@ -3,20 +3,22 @@
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import type { ExecutionContext } from 'ava'
-import { type BindOptions, bind, type DatagramSocket } from 'millrace'
+import { type Address, type BindOptions, bind, type DatagramSocket } from 'millrace'
 import { LOOPS, RING_BYTES } from './serve.js'
 
 /** The largest datagram of sockets on the rings of this run. */
 export const LARGEST: number = Math.min(65_507, RING_BYTES / 4 - 48)
 
 /** The parts of `BindOptions` that a spec need not name. */
-type Optional<In, Out> = Omit<BindOptions<In, Out>, 'address'> & { address?: string }
+type Optional<In, Out> = Omit<BindOptions<In, Out>, 'address'> & {
+  address?: Address
+}
 
 /** A socket on a loopback port, closed when the test ends. */
 export async function bound<In = Buffer, Out = Uint8Array | string>(
   t: ExecutionContext,
   options: Optional<In, Out> = {},
-): Promise<DatagramSocket<In, Out> & { port: number }> {
+): Promise<DatagramSocket<In, Out>> {
   // `undefined` that is written asks for the shared loops.
   const loops = 'loops' in options ? options.loops : LOOPS
   const isOwn = typeof loops === 'number' || loops === 'inline'
@@ -27,7 +29,7 @@ export async function bound<In = Buffer, Out = Uint8Array | string>(
     ...options,
   } as BindOptions<In, Out>)
   t.teardown(() => socket.close())
-  return Object.assign(socket, { port: portOf(socket.address) })
+  return socket
 }
 
 export function portOf(address: string): number {

@@ -37,6 +37,5 @@ export async function start<In = Buffer, Out = Uint8Array | string, Data = undef
     ...options,
   } as ServeOptions<In, Out, Data>)
   t.teardown(() => server.close({ timeout: 0 }))
-  const port = Number(server.addresses[0]?.split(':').pop())
-  return Object.assign(server, { port })
+  return server as typeof server & { port: number }
 }

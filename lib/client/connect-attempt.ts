@@ -1,6 +1,8 @@
 /** One attempt to connect to one address. */
 
-import { type LocalAddress, type StreamAddress, unixName } from '../address/address.js'
+import type { LocalAddress } from '../address/local-address.js'
+import type { StreamAddress } from '../address/socket-address.js'
+import { unixName } from '../address/unix-path.js'
 import type { ConnSettings } from '../connection/conn-options.js'
 import { MillraceError } from '../errors.js'
 import { cancelConnect, connect, type DialInit } from '../native/binding.js'

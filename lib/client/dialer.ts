@@ -1,6 +1,7 @@
 /** Makes one connection: tries the addresses of its destination, and owns the connection. */
 
-import { addressesOf, type StreamAddress } from '../address/address.js'
+import { addressesOf } from '../address/resolve.js'
+import type { StreamAddress } from '../address/socket-address.js'
 import { ConnImpl } from '../connection/conn-impl.js'
 import type { AnyHandlers } from '../connection/handlers.js'
 import { type ConnOwner, Profile } from '../connection/profile.js'

@@ -1,11 +1,11 @@
 /** What `connect` takes, checked in one place. */
 
-import {
-  type Destination,
-  destination,
-  type LocalAddress,
-  localAddress,
-} from '../address/address.js'
+import type { Address } from '../address/address.js'
+import { showAddress } from '../address/format.js'
+import { type LocalAddress, localAddress } from '../address/local-address.js'
+import { parseAddress } from '../address/parse-address.js'
+import { destination } from '../address/resolve.js'
+import type { Destination } from '../address/socket-address.js'
 import type { Codec } from '../codec/codec.js'
 import { raw } from '../codec/framings.js'
 import type { Conn } from '../connection/conn.js'
@@ -22,7 +22,9 @@ import { invalidOption, MillraceError } from '../errors.js'
 import type { Loop } from '../runtime/loop.js'
 import type { Server } from '../server/server.js'
 import { checkDevice } from '../socket/bind-to-device.js'
-import { checkKind, dialPairs, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
+import { dialPairs } from '../socket/option-pairs.js'
+import { checkKind } from '../socket/socket-kinds.js'
+import { SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import { checkSignal } from '../util/abort-signal.js'
 import { checkNames, oneOf, whole } from '../util/checks.js'
 import { type Backoff, checkBackoff, type ReconnectOptions } from './backoff.js'
@@ -33,11 +35,12 @@ export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Context 
   extends Handlers<In, Out, Context>,
     ConnOptions<In, Out> {
   /**
-   * Whom to connect to. `tcp://host:port`: a host may be an IPv4 address, an IPv6 address in
-   * brackets, a name (all of its addresses are tried), or nothing (this machine).
-   * `unix:///run/my.sock`: a Unix socket; `unix://@name` has an abstract name (Linux).
+   * What to connect to: a port of this machine (`9000`), a host and a port
+   * (`{ host: 'example.org', port: 9000 }`), a Unix socket (`{ path: '/run/my.sock' }`), or a URL
+   * (`tcp://127.0.0.1:9000`, `unix:///run/my.sock`); see {@link Address}. All addresses of a name are
+   * tried.
    */
-  to: string
+  to: Address
   /**
    * A number: that many event loops of its own, each with a thread, 1 to 128. `'inline'`: one loop on
    * Node's own, without a thread. A server: its loops, of which the one with the fewest connections
@@ -93,7 +96,7 @@ export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Con
 /** The options of `connect`, complete and checked. */
 export interface ConnectSettings {
   readonly conn: ConnSettings
-  /** As it was given. */
+  /** `to` as its user wrote it, for error messages. */
   readonly to: string
   readonly destination: Destination
   readonly local: LocalAddress | undefined
@@ -154,14 +157,14 @@ export function checkConnect(
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
   fallback ??= raw()
   const settings = checkConn(options, fallback, false, dialPairs(options.fastOpen))
-  const place = destination(to)
+  const place = destination(parseAddress(to, 'connect'))
   // TCP has all of them.
   if (place.kind === 'unix') checkKind(namedOf(options), 'unix')
   // One object in the other: V8 makes a dictionary of what is spread into one of so many fields, which
   // costs a connection 3 KB.
   return {
     conn: settings,
-    to,
+    to: showAddress(to),
     destination: place,
     local: checkLocal(options.localAddress, place),
     device: bindToDevice === undefined ? undefined : checkDevice(bindToDevice),

@@ -6,7 +6,7 @@ import {
   endpointPort,
   formatEndpoint,
   readEndpoints,
-} from '../address/address.js'
+} from '../address/endpoint.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
 import type { RawSink } from '../codec/decode.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'

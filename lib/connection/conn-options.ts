@@ -5,12 +5,8 @@ import { DEFAULT_MAX } from '../codec/framing.js'
 import { toNative, validateFraming } from '../codec/native-framing.js'
 import { invalidOption } from '../errors.js'
 import type { ProfileInit } from '../native/binding.js'
-import {
-  type OptionPairs,
-  SOCKET_NAMES,
-  type SocketOptions,
-  socketPairs,
-} from '../socket/socket-options.js'
+import { type OptionPairs, socketPairs } from '../socket/option-pairs.js'
+import { SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import { flag, whole } from '../util/checks.js'
 import type { QueueLimit } from '../util/pending-queue.js'
 import { HANDLERS, type Handlers, type Peer } from './handlers.js'

@@ -18,13 +18,9 @@ import {
 import { systemError } from '../native/system-error.js'
 import type { Loop } from '../runtime/loop.js'
 import type { Handle } from '../runtime/record-handlers.js'
-import {
-  checkKind,
-  type KeepAlive,
-  SOCKET_NAMES,
-  type SocketOptions,
-  socketPairs,
-} from '../socket/socket-options.js'
+import { socketPairs } from '../socket/option-pairs.js'
+import { checkKind } from '../socket/socket-kinds.js'
+import { type KeepAlive, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import { connClosed } from './close-error.js'
 
 /** What a loop answers if it has no such connection. */

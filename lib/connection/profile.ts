@@ -1,6 +1,6 @@
 /** What the connections of one listener, or of one `connect`, have in common. */
 
-import { type Endpoint, formatEndpoint } from '../address/address.js'
+import { type Endpoint, formatEndpoint } from '../address/endpoint.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
 import type { Framing } from '../codec/framing.js'
 import { isSameFraming } from '../codec/same-framing.js'

@@ -1,7 +1,8 @@
 /** Binds the sockets of a datagram socket, and hands them to their loops. */
 
 import { isIPv6 } from 'node:net'
-import { endpoint, type TcpAddress } from '../address/address.js'
+import { formatHostPort } from '../address/format.js'
+import type { TcpAddress } from '../address/socket-address.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import {
   bindDatagrams,
@@ -80,7 +81,6 @@ export async function openDatagramSocket(plan: DatagramPlan): Promise<DatagramSo
     const families = { v4: !isV6 || dualStack, v6: isV6 }
     socket.setUp(loopSockets, families, max, memberships(settings.multicast))
     socket.address = `udp://${format(address)}`
-    socket.port = address.port
     if (place.peer !== undefined) socket.setPeer(format(place.peer))
   } catch (error) {
     for (const each of bound) dropDatagrams(theEnvironment().handle, each.number)
@@ -93,7 +93,7 @@ export async function openDatagramSocket(plan: DatagramPlan): Promise<DatagramSo
 }
 
 function format({ host, port, scope }: TcpAddress): string {
-  return endpoint(scope === 0 ? host : `${host}%${scope}`, port)
+  return formatHostPort(scope === 0 ? host : `${host}%${scope}`, port)
 }
 
 /** Returns the loop with the fewest connections and sockets. */

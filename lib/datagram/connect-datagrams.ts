@@ -1,12 +1,9 @@
 /** Connects datagram sockets, which have one peer each. */
 
-import {
-  addressesOf,
-  type Destination,
-  destination,
-  localAddress,
-  type TcpAddress,
-} from '../address/address.js'
+import { localAddress } from '../address/local-address.js'
+import { parseAddress } from '../address/parse-address.js'
+import { addressesOf, destination } from '../address/resolve.js'
+import type { Destination, TcpAddress } from '../address/socket-address.js'
 import { checkLoop } from '../client/options.js'
 import { raw } from '../codec/framings.js'
 import type { Conn } from '../connection/conn.js'
@@ -73,7 +70,7 @@ export async function connectDatagrams(
   if (loop !== undefined && loops !== undefined)
     throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
   signal?.throwIfAborted()
-  const to = destination(options.to, 'udp')
+  const to = destination(parseAddress(options.to, 'connect'))
   // Joined before anything is awaited, because a group stops when its last user leaves.
   const group = joinGroup(loops, options.ringBytes, loop)
   const handlers = options as unknown as AnyHandlers

@@ -1,6 +1,6 @@
 /** The address that a datagram came from or goes to. */
 
-import { endpointText, endpointWords, hostText } from '../address/address.js'
+import { endpointText, endpointWords, hostText } from '../address/endpoint.js'
 import type { Writer } from '../codec/writer.js'
 
 /**

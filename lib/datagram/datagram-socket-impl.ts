@@ -1,5 +1,6 @@
 /** The implementation of `DatagramSocket`. */
 
+import { portOf } from '../address/format.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import type { SettingInit } from '../native/binding.js'
@@ -51,7 +52,6 @@ export class DatagramSocketImpl implements AnySocket {
   /** Datagrams that `send` dropped. */
   discarded = 0
   address = ''
-  port = 0
   /** The peer of a connected socket. */
   remote = ''
   loopSockets: LoopSockets = new LoopSockets([])
@@ -89,6 +89,9 @@ export class DatagramSocketImpl implements AnySocket {
     this.#groupLeft = this.#closed.promise.then(() => group.leave())
   }
 
+  get port(): number {
+    return portOf(this.address) ?? 0
+  }
   get readyState(): 'open' | 'closed' {
     return this.isEnded ? 'closed' : 'open'
   }

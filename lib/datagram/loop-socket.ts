@@ -1,6 +1,6 @@
 /** The part of a datagram socket that is on one loop: a kernel's socket, and the count of what waits there. */
 
-import { formatEndpoint, readEndpoints } from '../address/address.js'
+import { formatEndpoint, readEndpoints } from '../address/endpoint.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
 import { closeError } from '../connection/close-error.js'
 import { MillraceError } from '../errors.js'

@@ -2,7 +2,8 @@
 
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { indexOfInterface } from '../address/address.js'
+import type { Address } from '../address/address.js'
+import { indexOfInterface } from '../address/interfaces.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
 import { DEFAULT_MAX } from '../codec/framing.js'
 import { MAX_PARKED_ITEMS } from '../connection/conn-options.js'
@@ -37,11 +38,11 @@ export interface MulticastOptions {
 /** What `bind` takes: handlers, and the options here. */
 export interface BindOptions<In, Out> extends DatagramHandlers<In, Out> {
   /**
-   * Where to bind: `udp://host:port`. A host may be an IPv4 address, an IPv6 address in brackets, a
-   * name (its first address), or nothing (all addresses of this machine); port 0 takes any, and
-   * `socket.address` tells which.
+   * Where to bind: a UDP port on all addresses of this machine (`9000`), a host and a port
+   * (`{ host: '127.0.0.1', port: 9000 }`), or a URL (`udp://127.0.0.1:9000`); see {@link Address}. A
+   * name means its first address. Port 0 lets the system choose; `socket.port` shows the port.
    */
-  address: string
+  address: Address
   /**
    * How datagrams become messages and back. Framings have no part in it: `decode` gets exactly one
    * datagram, all of which has to be read (`undefined` then swallows it), and what `encode` writes is

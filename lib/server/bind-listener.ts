@@ -1,12 +1,8 @@
 /** Binds the sockets of one entry of `listen`. */
 
-import {
-  type BindAddress,
-  formatAddress,
-  showPath,
-  type TcpAddress,
-  unixName,
-} from '../address/address.js'
+import { formatAddress } from '../address/format.js'
+import type { BindAddress, TcpAddress } from '../address/socket-address.js'
+import { showPath, unixName } from '../address/unix-path.js'
 import { toProfileInit } from '../connection/conn-options.js'
 import { MillraceError } from '../errors.js'
 import {
@@ -20,7 +16,7 @@ import {
 import { nativeError, systemError } from '../native/system-error.js'
 import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
-import { checkKind } from '../socket/socket-options.js'
+import { checkKind } from '../socket/socket-kinds.js'
 import type { ListenSettings } from './options.js'
 
 /** How often to try for a port that is free for all sockets of one entry. */
@@ -67,11 +63,6 @@ export class BoundListener {
   /** Each address once, in the order in which the addresses were bound. */
   get addresses(): string[] {
     return [...new Set(this.#sockets.map((socket) => socket.address))]
-  }
-
-  /** The port of the first address; undefined for a Unix socket. */
-  get port(): number | undefined {
-    return this.#sockets[0]?.port
   }
 
   /** Who accepts: places of loops in the group, or -1 for the group's acceptor. */

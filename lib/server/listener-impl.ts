@@ -2,6 +2,7 @@
 
 import { closeSync } from 'node:fs'
 import type { Conn } from '../connection/conn.js'
+import { portOf } from '../address/format.js'
 import { ConnImpl } from '../connection/conn-impl.js'
 import { type ConnOwner, Profile } from '../connection/profile.js'
 import { MillraceError } from '../errors.js'
@@ -48,7 +49,6 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
   readonly server: ListenerServer
   readonly profile: Profile
   readonly addresses: readonly string[]
-  readonly port: number | undefined
   /** Whether its messages are of other types than its server's. */
   readonly hasOwnTypes: boolean
   readonly #group: Group
@@ -75,7 +75,6 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
     this.profile = new Profile(this, settings, settings.handlers)
     this.number = bound.number
     this.addresses = Object.freeze(bound.addresses)
-    this.port = bound.port
     this.hasOwnTypes = settings.hasOwnTypes
     this.#group = group
     this.#acceptors = bound.acceptors
@@ -87,6 +86,10 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
 
   get address(): string {
     return this.addresses[0] as string
+  }
+
+  get port(): number | undefined {
+    return portOf(this.addresses[0])
   }
 
   get connections(): number {

@@ -25,6 +25,8 @@ export interface Listener<In = any, Out = any, Context = any>
   readonly address: string
   /** All of its addresses. A host name may have several; the sockets of `reusePort` share one. */
   readonly addresses: readonly string[]
+  /** The port of `address`; undefined for a Unix socket. */
+  readonly port: number | undefined
   /** The number of its open connections. */
   readonly connections: number
   /**

@@ -1,5 +1,7 @@
 /** What `serve` takes, checked in one place. */
 
+import { isFields } from '../address/format.js'
+import { type ParsedAddress, parseAddress } from '../address/parse-address.js'
 import type { Codec } from '../codec/codec.js'
 import {
   CONN_NAMES,
@@ -12,15 +14,11 @@ import { type AnyHandlers, HANDLERS, type Handlers } from '../connection/handler
 import { invalidOption, MillraceError } from '../errors.js'
 import { balancesPorts } from '../native/binding.js'
 import { checkDevice } from '../socket/bind-to-device.js'
-import {
-  LISTENER_NAMES,
-  type ListenerOptions,
-  listenerPairs,
-  SOCKET_NAMES,
-} from '../socket/socket-options.js'
+import { listenerPairs } from '../socket/option-pairs.js'
+import { LISTENER_NAMES, type ListenerOptions, SOCKET_NAMES } from '../socket/socket-options.js'
 import { checkSignal } from '../util/abort-signal.js'
 import { checkNames, flag, oneOf, whole } from '../util/checks.js'
-import { type Listen, OwnSpec } from './listen-entry.js'
+import { type Listen, OwnSpec, placeOf } from './listen-entry.js'
 import type { Server } from './server.js'
 
 /** How new connections are spread over loops. */
@@ -32,13 +30,14 @@ export interface ServeOptions<In, Out, Context>
     ConnOptions<In, Out>,
     ListenerOptions {
   /**
-   * Where to listen, one address or several, each alone or with options of its own (`ListenEntry`,
-   * `listener`). `tcp://host:port`: a host may be an IPv4 address, an
-   * IPv6 address in brackets, a name (all of its addresses, on one port), or nothing (all addresses
-   * of this machine); port 0 takes any, and `server.addresses` tells which. `unix:///run/my.sock`: a
-   * Unix socket, whose path is taken over only from a socket that nobody answers on, and removed at
-   * the end; `unix://@name` is an abstract name (Linux). `fd://3`: a socket that this process was given
-   * and that listens already. `systemd://`: all that systemd gave; `systemd://name`: those of that name.
+   * Where to listen, one address or several: a port on all addresses of this machine (`9000`), a host
+   * and a port (`{ host: '127.0.0.1', port: 9000 }`), a Unix socket (`{ path: '/run/my.sock' }`), or a URL
+   * (`tcp://127.0.0.1:9000`, `unix:///run/my.sock`, `fd://3`, `systemd://web`); see {@link Address}.
+   * Options and handlers of one listener stand beside its address (`ListenEntry`, `listener`).
+   *
+   * Port 0 lets the system choose; `server.port` shows the port. All addresses of a name get the same
+   * port. The path of a Unix socket is reused only if no process listens on it any more, and removed when
+   * the listener closes.
    */
   listen:
     | Listen<NoInfer<In>, NoInfer<Out>, NoInfer<Context>>
@@ -63,7 +62,7 @@ export interface ServeOptions<In, Out, Context>
 
 /** One entry of `listen` with all that holds for it, complete and checked. */
 export interface ListenSettings extends ConnSettings {
-  readonly address: string
+  readonly address: ParsedAddress
   readonly handlers: AnyHandlers
   /** Its messages are of other types than the server's. */
   readonly hasOwnTypes: boolean
@@ -94,7 +93,15 @@ const INHERITED: readonly string[] = [
 ]
 
 /** Every name that a spec knows. */
-const SPEC_NAMES: ReadonlySet<string> = new Set([...HANDLERS, ...INHERITED, 'codec', 'address'])
+const SPEC_NAMES: ReadonlySet<string> = new Set([
+  ...HANDLERS,
+  ...INHERITED,
+  'codec',
+  'address',
+  'host',
+  'port',
+  'path',
+])
 
 /** Every name that `serve` knows. */
 const NAMES: ReadonlySet<string> = new Set([
@@ -121,13 +128,14 @@ type AnyOptions = ServeOptions<never, never, never>
 export function checkServe(options: AnyOptions, fallback: Codec<unknown, unknown>): ServeSettings {
   checkNames(options, NAMES)
   const { listen } = options as { listen: unknown }
-  const isOne = typeof listen === 'string' || (isObject(listen) && 'address' in listen)
+  const isObject = typeof listen === 'object' && listen !== null && !Array.isArray(listen)
+  const isOne = typeof listen === 'string' || typeof listen === 'number' || isObject
   if (!isOne && (!Array.isArray(listen) || listen.length === 0)) {
     throw invalidOption('listen', 'an address or several', listen)
   }
   checkSignal(options.signal)
   // Its own options are checked where no listener has them, too.
-  const server = listenSettings(options, '', { fallback, hasOwnTypes: false, named: NONE })
+  const server = listenSettings(options, { fallback, hasOwnTypes: false, named: NONE })
   const entry = (each: unknown) => checkEntry(each, options, server, fallback)
   return {
     listen: (isOne ? [listen] : (listen as unknown[])).map(entry),
@@ -140,23 +148,17 @@ export function checkServe(options: AnyOptions, fallback: Codec<unknown, unknown
 
 const NONE: ReadonlySet<string> = new Set()
 
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
-}
-
 /** One entry of `listen`: an address, a spec, or what `listener` made. */
 function checkEntry(
   entry: unknown,
   options: AnyOptions,
-  server: ListenSettings,
+  server: SharedSettings,
   fallback: Codec<unknown, unknown>,
 ): ListenSettings {
   const hasOwnTypes = entry instanceof OwnSpec
-  const spec = (hasOwnTypes ? entry.spec : entry) as Record<string, unknown>
-  if (!isObject(spec) || typeof spec.address !== 'string') {
-    // What is no address is refused where addresses are read.
-    return { ...server, address: entry as string }
-  }
+  const spec: unknown = hasOwnTypes ? entry.spec : entry
+  if (!isFields(spec)) return { ...server, address: parseAddress(spec, 'listen') }
+  const address = parseAddress(placeOf(spec), 'listen')
   checkNames(spec, SPEC_NAMES, ' of a listener')
   const given = Object.entries(spec).filter(([, value]) => value !== undefined)
   const names: readonly string[] = hasOwnTypes ? INHERITED : [...INHERITED, ...HANDLERS, 'codec']
@@ -171,17 +173,19 @@ function checkEntry(
     Object.assign(merged, { error: (thrown: Error) => error(thrown) })
   }
   const named = new Set(given.map(([name]) => name).filter((name) => SOCKET.has(name)))
-  return listenSettings(merged, spec.address, { fallback, hasOwnTypes, named })
+  return { ...listenSettings(merged, { fallback, hasOwnTypes, named }), address }
 }
 
 /** Names that not every kind of socket has. */
 const SOCKET: ReadonlySet<string> = new Set([...SOCKET_NAMES, ...LISTENER_NAMES])
 
+/** What an entry has beside its address. */
+type SharedSettings = Omit<ListenSettings, 'address'>
+
 function listenSettings(
   options: AnyOptions,
-  address: string,
   how: { fallback: Codec<unknown, unknown>; hasOwnTypes: boolean; named: ReadonlySet<string> },
-): ListenSettings {
+): SharedSettings {
   checkHandlers(options)
   const settings = checkConn(options, how.fallback, true)
   const { mode, ipv6Only, bindToDevice } = options
@@ -193,7 +197,6 @@ function listenSettings(
   return {
     ...settings,
     socket: [...settings.socket, ...listenerPairs(options)],
-    address,
     handlers: options as unknown as AnyHandlers,
     hasOwnTypes: how.hasOwnTypes,
     backlog: whole('backlog', options.backlog, 4096, 1),

@@ -1,6 +1,7 @@
 /** The implementation of `Server`: its listeners, its connections, and its end. */
 
-import { resolve } from '../address/address.js'
+import { portOf } from '../address/format.js'
+import { resolve } from '../address/resolve.js'
 import type { Conn } from '../connection/conn.js'
 import type { ConnImpl } from '../connection/conn-impl.js'
 import type { AnyHandlers } from '../connection/handlers.js'
@@ -124,6 +125,9 @@ export class ServerImpl implements Server<unknown, unknown, unknown>, ListenerSe
 
   get addresses(): readonly string[] {
     return this.#addresses
+  }
+  get port(): number | undefined {
+    return portOf(this.#addresses[0])
   }
   get listeners(): readonly Listener[] {
     return this.#listeners

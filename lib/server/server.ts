@@ -31,6 +31,8 @@ export interface Server<In = any, Out = any, Context = any>
   // biome-ignore-end lint/suspicious/noExplicitAny: see above
   /** The addresses of its listeners, in the order of `listen`: `tcp://127.0.0.1:9000`. */
   readonly addresses: readonly string[]
+  /** The port of the first of its addresses; undefined if that is a Unix socket. */
+  readonly port: number | undefined
   /** Its listeners that are not closed or closing: one for each entry of `listen`, then what was added. */
   readonly listeners: readonly Listener[]
   /** The number of open connections, of all listeners. */
@@ -50,7 +52,7 @@ export interface Server<In = any, Out = any, Context = any>
   listen<OwnIn, OwnOut, OwnContext>(
     spec: ListenerSpec<OwnIn, OwnOut, OwnContext>,
   ): Promise<Listener<OwnIn, OwnOut, OwnContext>>
-  listen(entry: string | ListenEntry<In, Out, Context>): Promise<Listener<In, Out, Context>>
+  listen(entry: string | number | ListenEntry<In, Out, Context>): Promise<Listener<In, Out, Context>>
   /**
    * Duplicates the descriptor of a listener's socket, for another process: see `Listener.dup`.
    *

@@ -1,11 +1,15 @@
-/** Checks of single options. */
+/** Checks of single options; each throws `ERR_INVALID_OPTION`. */
 
 import { invalidOption, MillraceError } from '../errors.js'
 
-/** The largest of most numbers: they cross as 32-bit integers. */
+/** The largest number of most options, because they reach the native half as 32-bit integers. */
 export const INT = 0x7fffffff
 
-/** Refuses options that there are not. */
+/**
+ * Refuses options with an unknown name.
+ *
+ * @param whose ends the message, such as `' of a listener'`
+ */
 export function checkNames(options: unknown, names: ReadonlySet<string>, whose = ''): void {
   if (typeof options !== 'object' || options === null) {
     throw invalidOption('options', 'an object', options)
@@ -16,7 +20,7 @@ export function checkNames(options: unknown, names: ReadonlySet<string>, whose =
   }
 }
 
-/** A whole number, or what stands for none. */
+/** Checks a whole number from `least` to `most`; `fallback` if it is undefined. */
 export function whole(
   name: string,
   value: unknown,
@@ -31,13 +35,14 @@ export function whole(
   return value as number
 }
 
+/** Checks a boolean; `fallback` if it is undefined. */
 export function flag(name: string, value: unknown, fallback: boolean): boolean {
   if (value === undefined) return fallback
   if (typeof value !== 'boolean') throw invalidOption(name, 'true or false', value)
   return value
 }
 
-/** One of some words, the first of which stands for none. */
+/** Checks one of some words; the first of them if it is undefined. */
 export function oneOf<T extends string>(
   name: string,
   value: unknown,
@@ -48,13 +53,13 @@ export function oneOf<T extends string>(
   return value as T
 }
 
-/** A number that has to be said, up to what a byte holds. */
+/** Checks a required whole number from `least` to 255. */
 export function byte(name: string, value: unknown, least: number): number {
   if (value === undefined) throw invalidOption(name, `a whole number from ${least} to 255`, value)
   return whole(name, value, 0, least, 255)
 }
 
-/** A switch that has to be said, as the system takes it. */
+/** Checks a required boolean; 1 or 0, as system calls take it. */
 export function onOff(on: unknown): number {
   if (on === undefined) throw invalidOption('on', 'true or false', on)
   return Number(flag('on', on, false))
