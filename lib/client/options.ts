@@ -8,8 +8,8 @@ import { destination } from '../address/resolve.js'
 import type { Destination } from '../address/socket-address.js'
 import type { Codec } from '../codec/codec.js'
 import { raw } from '../codec/framings.js'
+import { checkLoop } from '../connection/check-loop.js'
 import type { Conn } from '../connection/conn.js'
-import { ConnImpl } from '../connection/conn-impl.js'
 import {
   CONN_NAMES,
   type ConnOptions,
@@ -188,14 +188,6 @@ function checkLocal(local: unknown, { kind }: Destination): LocalAddress | undef
   if (kind === 'unix')
     throw new MillraceError('ERR_INVALID_OPTION', 'localAddress is for tcp, not for Unix sockets')
   return localAddress(local)
-}
-
-/** The loop of a connection that `loop` names. */
-export function checkLoop(conn: unknown): Loop | undefined {
-  if (conn === undefined) return undefined
-  if (!(conn instanceof ConnImpl) || conn.readyState === 'closed')
-    throw invalidOption('loop', 'an open connection', conn)
-  return conn.eventLoop
 }
 
 /**

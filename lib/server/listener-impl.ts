@@ -1,8 +1,8 @@
 /** The implementation of `Listener`: the sockets of one entry of `listen`, and their connections. */
 
 import { closeSync } from 'node:fs'
-import type { Conn } from '../connection/conn.js'
 import { portOf } from '../address/format.js'
+import type { Conn } from '../connection/conn.js'
 import { ConnImpl } from '../connection/conn-impl.js'
 import { type ConnOwner, Profile } from '../connection/profile.js'
 import { MillraceError } from '../errors.js'

@@ -52,7 +52,9 @@ export interface Server<In = any, Out = any, Context = any>
   listen<OwnIn, OwnOut, OwnContext>(
     spec: ListenerSpec<OwnIn, OwnOut, OwnContext>,
   ): Promise<Listener<OwnIn, OwnOut, OwnContext>>
-  listen(entry: string | number | ListenEntry<In, Out, Context>): Promise<Listener<In, Out, Context>>
+  listen(
+    entry: string | number | ListenEntry<In, Out, Context>,
+  ): Promise<Listener<In, Out, Context>>
   /**
    * Duplicates the descriptor of a listener's socket, for another process: see `Listener.dup`.
    *
