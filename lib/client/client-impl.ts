@@ -12,6 +12,7 @@ import { onAbort } from '../util/abort-signal.js'
 import { callHandler } from '../util/call-handler.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
+import { showAs } from '../util/inspect.js'
 import { hasHeld, waitBefore } from './backoff.js'
 import type { Client, ClientState } from './client.js'
 import { Dialer, type DialObserver, reporter } from './dialer.js'
@@ -289,10 +290,9 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
   }
 }
 
-// What `console.log` shows: the fields that users know.
-Object.defineProperty(ClientImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: ClientImpl): object {
-    const { state, conn, attempt, queued } = this
-    return { state, conn, attempt, queued }
-  },
-})
+showAs(ClientImpl, 'Client', ({ state, conn, attempt, queued }) => ({
+  state,
+  conn,
+  attempt,
+  queued,
+}))

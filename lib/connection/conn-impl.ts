@@ -17,6 +17,7 @@ import type { Loop } from '../runtime/loop.js'
 import type { LoopConn } from '../runtime/record-handlers.js'
 import type { SocketOptions } from '../socket/socket-options.js'
 import { unawaited } from '../util/deferred.js'
+import { showAs } from '../util/inspect.js'
 import { isThenable } from '../util/thenable.js'
 import { closeError, connClosed } from './close-error.js'
 import { ColdState } from './cold-state.js'
@@ -324,10 +325,11 @@ function makeContext(made: unknown): unknown {
   return made
 }
 
-// What `console.log` shows: the fields that users know.
-Object.defineProperty(ConnImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: ConnImpl): object {
-    const { id, remote, local, readyState, buffered, context } = this
-    return { id, remote, local, readyState, buffered, context }
-  },
-})
+showAs(ConnImpl, 'Conn', ({ id, remote, local, readyState, buffered, context }) => ({
+  id,
+  remote,
+  local,
+  readyState,
+  buffered,
+  context,
+}))

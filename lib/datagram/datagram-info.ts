@@ -2,6 +2,7 @@
 
 import { endpointText, endpointWords, hostText } from '../address/endpoint.js'
 import type { Writer } from '../codec/writer.js'
+import { showAs } from '../util/inspect.js'
 
 /**
  * What is known of a datagram beside its message. Pass it to `send` to answer.
@@ -72,13 +73,7 @@ export class DatagramInfoImpl implements DatagramInfo {
   }
 }
 
-// What `console.log` shows: the fields that users know.
-Object.defineProperty(DatagramInfoImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: DatagramInfoImpl): object {
-    const { remote, truncated } = this
-    return { remote, truncated }
-  },
-})
+showAs(DatagramInfoImpl, 'DatagramInfo', ({ remote, truncated }) => ({ remote, truncated }))
 
 /** Stands for the peer of a connected socket, which the kernel knows. */
 export const CONNECTED: DatagramInfoImpl = new DatagramInfoImpl(new Int32Array(6), 0, false, -1)

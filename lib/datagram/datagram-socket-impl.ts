@@ -10,6 +10,7 @@ import { callHandler } from '../util/call-handler.js'
 import { byte, onOff } from '../util/checks.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import { ErrorReporter } from '../util/error-reporter.js'
+import { showAs } from '../util/inspect.js'
 import { PendingQueue } from '../util/pending-queue.js'
 import {
   CONNECTED,
@@ -364,13 +365,9 @@ export class DatagramSocketImpl implements AnySocket {
   }
 }
 
-// What `console.log` shows: the fields that users know.
-Object.defineProperty(DatagramSocketImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: DatagramSocketImpl): object {
-    const { address, remote, readyState } = this
-    return remote === '' ? { address, readyState } : { address, remote, readyState }
-  },
-})
+showAs(DatagramSocketImpl, 'DatagramSocket', ({ address, remote, readyState }) =>
+  remote === '' ? { address, readyState } : { address, remote, readyState },
+)
 
 function isClosed(): MillraceError {
   return new MillraceError('ERR_CLOSED', 'the socket is closed')

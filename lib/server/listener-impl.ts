@@ -15,6 +15,7 @@ import type { Loop } from '../runtime/loop.js'
 import type { Origin } from '../runtime/origin.js'
 import type { Answer } from '../runtime/questions.js'
 import { deferred, unawaited } from '../util/deferred.js'
+import { showAs } from '../util/inspect.js'
 import type { BoundListener } from './bind-listener.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
 import { connsOf } from './conns-of.js'
@@ -268,10 +269,4 @@ function notListening(address: string): MillraceError {
   return new MillraceError('ERR_CLOSED', `nobody listens on ${address} any more`)
 }
 
-// What `console.log` shows: the fields that users know.
-Object.defineProperty(ListenerImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: ListenerImpl): object {
-    const { addresses, connections } = this
-    return { addresses, connections }
-  },
-})
+showAs(ListenerImpl, 'Listener', ({ addresses, connections }) => ({ addresses, connections }))

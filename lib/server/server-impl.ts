@@ -14,6 +14,7 @@ import type { Group } from '../runtime/group.js'
 import type { Loop } from '../runtime/loop.js'
 import { unawaited } from '../util/deferred.js'
 import { ErrorReporter } from '../util/error-reporter.js'
+import { showAs } from '../util/inspect.js'
 import { BoundListener } from './bind-listener.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
 import { connsOf } from './conns-of.js'
@@ -267,10 +268,4 @@ export class ServerImpl implements Server<unknown, unknown, unknown>, ListenerSe
   }
 }
 
-// What `console.log` shows: the fields that users know.
-Object.defineProperty(ServerImpl.prototype, Symbol.for('nodejs.util.inspect.custom'), {
-  value(this: ServerImpl): object {
-    const { addresses, connections } = this
-    return { addresses, connections }
-  },
-})
+showAs(ServerImpl, 'Server', ({ addresses, connections }) => ({ addresses, connections }))
