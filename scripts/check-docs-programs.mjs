@@ -4,10 +4,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { typescriptArguments } from './typescript.mjs'
+import { fileURLToPath } from 'node:url'
 
 const PRINTS = /\/\/ prints: (.*?)\s*$/
 const AT_ONCE = 2
+const START = fileURLToPath(new URL('start.mjs', import.meta.url))
 
 /** Runs them in `directory`, where they find the package; what is wrong with them. */
 export async function runPrograms(directory, blocks) {
@@ -31,7 +32,7 @@ async function run(directory, { page, line, lines, seconds }) {
   // Nothing on a page may depend on a port that is free.
   const source = lines.map(({ text }) => text.replace(/\b90\d\d\b/g, '0')).join('\n')
   await writeFile(file, source)
-  const child = spawn(process.execPath, [...typescriptArguments(), file], {
+  const child = spawn(process.execPath, [START, file], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: seconds * 1000,

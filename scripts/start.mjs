@@ -1,17 +1,12 @@
-// Runs a TypeScript program: `npm start` runs the echo example with it.
+// Runs a TypeScript program: with Node's own type stripping from 22.18 on, with the development loader on
+// older versions. `npm start` runs the echo example with it.
 //
 //   node scripts/start.mjs examples/redis/main.ts
 
-import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
-import { typescriptArguments } from './typescript.mjs'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
-const child = spawn(process.execPath, [...typescriptArguments(), ...process.argv.slice(2)], {
-  stdio: 'inherit',
-})
-// A terminal sends Ctrl-C to both processes; anything else sends signals to this one only.
-process.on('SIGINT', () => {})
-process.on('SIGTERM', () => child.kill('SIGTERM'))
-child.once('exit', (code, signal) => {
-  process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
-})
+const [program] = process.argv.slice(2)
+if (program === undefined) throw new Error('which program? node scripts/start.mjs <file.ts>')
+if (!process.features.typescript) await import('@oxc-node/core/register')
+await import(pathToFileURL(resolve(program)).href)

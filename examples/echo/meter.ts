@@ -1,18 +1,15 @@
-// @ts-check
-/** A line that tells once a second what a server is doing. */
+/** Prints once a second how many connections and messages a server has. */
 
-/** @import { ServerStats } from 'millrace' */
+import type { ServerStats } from 'millrace'
 
-/** On a terminal the line is rewritten in place; elsewhere it is printed when it changes. */
+/** On a terminal the line is rewritten in place; elsewhere a line is printed when it changes. */
 export class Meter {
-  /** Counted up by whoever handles messages. */
+  /** The server's `message` handler adds one for each message. */
   messages = 0
   #shown = ''
-  /** @type {NodeJS.Timeout | undefined} */
-  #timer
+  #timer: NodeJS.Timeout | undefined
 
-  /** @param {{ stats(): ServerStats }} server */
-  start(server) {
+  start(server: { stats(): ServerStats }): void {
     let before = this.messages
     let then = performance.now()
     this.#timer = setInterval(() => {
@@ -25,12 +22,11 @@ export class Meter {
     }, 1000)
   }
 
-  stop() {
+  stop(): void {
     clearInterval(this.#timer)
   }
 
-  /** @param {string} text */
-  #show(text) {
+  #show(text: string): void {
     const { stdout } = process
     if (stdout.isTTY) stdout.write(`\r${text.padEnd(this.#shown.length)}`)
     else if (text !== this.#shown) stdout.write(`${text}\n`)

@@ -1,20 +1,15 @@
-// @ts-check
-/** What a server answers, and how RESP2 writes it. */
+/** The replies of a server, and how RESP2 encodes them. */
 
-/** @import { Writer } from 'millrace' */
-
-/**
- * Any bytes: short ones as text with a character for each byte (latin1), which takes less memory
- * than a Buffer and is a key of a Map as it is.
- *
- * @typedef {string | Buffer} Bytes
- */
+import type { Writer } from 'millrace'
 
 /**
- * Bytes are a bulk string, `null` is the one that is not there, numbers are integers.
- *
- * @typedef {Bytes | null | number | bigint | Status | ReplyError | Reply[]} Reply
+ * Any bytes. Short ones are text with one character for each byte (latin1): text takes less memory than
+ * a Buffer, and can be the key of a Map.
  */
+export type Bytes = string | Buffer
+
+/** Bytes are sent as a bulk string, `null` as the null bulk string, numbers as integers. */
+export type Reply = Bytes | null | number | bigint | Status | ReplyError | Reply[]
 
 const CRLF = 0x0d0a
 const DOLLAR = 36
@@ -23,41 +18,35 @@ const COLON = 58
 const ZERO = 48
 const NULL = Buffer.from('$-1\r\n')
 
-/** A word that says how it went: `OK`. Encoded once. */
+/** A short word such as `OK`, encoded once. */
 export class Status {
-  /** @param {string} text */
-  constructor(text) {
+  readonly encoded: Buffer
+
+  constructor(text: string) {
     this.encoded = Buffer.from(`+${text}\r\n`, 'latin1')
   }
 }
 
-export const OK = new Status('OK')
-export const PONG = new Status('PONG')
+export const OK: Status = new Status('OK')
+export const PONG: Status = new Status('PONG')
 
-/** What a command throws to be answered with: a code in capitals and a text. */
+/** An error reply: a code in capitals and a text. Commands throw it. */
 export class ReplyError extends Error {
-  /** @param {string} text */
-  constructor(text) {
+  readonly encoded: Buffer
+
+  constructor(text: string) {
     super(text)
     const line = text.replace(/[\r\n]+$/, '').replace(/[\r\n]/g, ' ')
     this.encoded = Buffer.from(`-${line}\r\n`, 'latin1')
   }
 }
 
-/**
- * Bytes as text, as keys and options are.
- *
- * @param {Bytes | undefined} bytes
- */
-export function text(bytes = '') {
+/** Bytes as text, for keys and options. */
+export function text(bytes: Bytes | undefined = ''): string {
   return typeof bytes === 'string' ? bytes : bytes.toString('latin1')
 }
 
-/**
- * @param {Reply} reply
- * @param {Writer} to
- */
-export function encodeReply(reply, to) {
+export function encodeReply(reply: Reply, to: Writer): void {
   if (typeof reply === 'string') {
     writeLength(DOLLAR, reply.length, to)
     to.text(reply, 'latin1').u16(CRLF)
@@ -76,12 +65,7 @@ export function encodeReply(reply, to) {
   }
 }
 
-/**
- * @param {number} mark
- * @param {number} length
- * @param {Writer} to
- */
-function writeLength(mark, length, to) {
+function writeLength(mark: number, length: number, to: Writer): void {
   to.u8(mark)
   if (length < 10) to.u8(ZERO + length)
   else to.text(String(length), 'latin1')

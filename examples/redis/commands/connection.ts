@@ -1,17 +1,12 @@
-// @ts-check
-/** What concerns the connection that asks. */
+/** Commands for the connection that sends them. */
 
-import { subcommands, wrongArity } from '../command.js'
-import { integer } from '../integer.js'
-import { OK, PONG, ReplyError, text } from '../reply.js'
-import { VERSION } from '../version.js'
+import { type Command, subcommands, wrongArity } from '../command-table.ts'
+import { integer } from '../integer.ts'
+import { type Bytes, OK, PONG, type Reply, ReplyError, text } from '../reply.ts'
+import type { Session } from '../session.ts'
+import { VERSION } from '../version.ts'
 
-/** @import { Command } from '../command.js' */
-/** @import { Bytes, Reply } from '../reply.js' */
-/** @import { Session } from '../session.js' */
-
-/** @type {Record<string, Command>} */
-export const connection = {
+export const connection: Record<string, Command> = {
   ping: {
     arity: -1,
     run(request) {
@@ -19,14 +14,14 @@ export const connection = {
       return request[1] ?? PONG
     },
   },
-  echo: { arity: 2, run: (request) => /** @type {Bytes} */ (request[1]) },
+  echo: { arity: 2, run: (request) => request[1] as Bytes },
 
   select: {
     arity: 2,
     run(request, session) {
-      const store = session.instance.stores[Number(integer(request[1]))]
-      if (store === undefined) throw new ReplyError('ERR DB index is out of range')
-      session.store = store
+      const database = session.shared.databases[Number(integer(request[1]))]
+      if (database === undefined) throw new ReplyError('ERR DB index is out of range')
+      session.database = database
       return OK
     },
   },
@@ -34,7 +29,7 @@ export const connection = {
   quit: {
     arity: -1,
     run(_, session) {
-      session.isEnding = true
+      session.hasQuit = true
       return OK
     },
   },
@@ -51,7 +46,7 @@ export const connection = {
           return OK
         },
       },
-      // The client's library and its version: nobody asks for them.
+      // The name and version of the client's library: accepted and not stored.
       setinfo: { arity: 4, run: () => OK },
     }),
   },
@@ -72,26 +67,20 @@ export const connection = {
   },
 }
 
-/** @param {Bytes | undefined} name */
-function clientName(name) {
+function clientName(name: Bytes | undefined): string {
   const chosen = text(name)
   if (/^[!-~]*$/.test(chosen)) return chosen
   throw new ReplyError('ERR Client names cannot contain spaces, newlines or special characters.')
 }
 
-/** @param {Bytes | undefined} version */
-function checkVersion(version) {
+function checkVersion(version: Bytes | undefined): void {
   if (!/^-?\d{1,18}$/.test(text(version))) {
     throw new ReplyError('ERR Protocol version is not an integer or out of range')
   }
   if (text(version) !== '2') throw new ReplyError('NOPROTO unsupported protocol version')
 }
 
-/**
- * @param {Session} session
- * @returns {Reply}
- */
-function describe({ id }) {
-  const what = ['server', 'redis', 'version', VERSION, 'mode', 'standalone', 'role', 'master']
-  return [...what, 'proto', 2, 'id', id, 'modules', []]
+function describe({ id }: Session): Reply {
+  const server = ['server', 'redis', 'version', VERSION, 'mode', 'standalone', 'role', 'master']
+  return [...server, 'proto', 2, 'id', id, 'modules', []]
 }

@@ -1,22 +1,18 @@
-// @ts-check
-/** Lengths in RESP: digits and CRLF, read in place. */
+/** Reads lengths in RESP: digits and CRLF. */
 
-import { ProtocolError } from './protocol-error.js'
-
-/** @import { Reader } from 'millrace' */
+import type { Reader } from 'millrace'
+import { ProtocolError } from './protocol-error.ts'
 
 const CR = 13
 const MINUS = 45
 const ZERO = 48
 
 /**
- * A number and its CRLF; `undefined` if they are not all here.
+ * Reads a number and the CRLF after it; `undefined` if they are incomplete.
  *
- * @param {Reader} from
- * @param {number} max
- * @param {string} problem what is wrong if it is no number, or over `max`
+ * @param problem the text of the `ProtocolError` if this is not a number, or the number is over `max`
  */
-export function readLength(from, max, problem) {
+export function readLength(from: Reader, max: number, problem: string): number | undefined {
   let value = 0
   let digits = 0
   let sign = 1
