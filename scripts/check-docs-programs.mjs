@@ -56,8 +56,7 @@ async function run(directory, { page, line, lines, seconds }) {
 function difference(expected, printed) {
   const left = [...printed]
   const missing = expected.filter((pattern) => {
-    const parts = pattern.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-    const matches = new RegExp(`^${parts.join('.*')}$`)
+    const matches = matcher(pattern)
     const at = left.findIndex((each) => matches.test(each))
     if (at !== -1) left.splice(at, 1)
     return at === -1
@@ -68,4 +67,13 @@ function difference(expected, printed) {
     ...missing.map((each) => `  missing: ${each}`),
     ...left.map((each) => `  printed: ${each}`),
   ].join('\n')
+}
+
+/** `…` stands for any text, and a port that became 0 for any number. */
+function matcher(pattern) {
+  const parts = pattern.split(/(…|\b90\d\d\b)/).map((part) => {
+    if (part === '…') return '.*'
+    return /^90\d\d$/.test(part) ? '\\d+' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  })
+  return new RegExp(`^${parts.join('')}$`)
 }

@@ -31,7 +31,8 @@
 //   await server.close()
 //   -->
 //
-// Ports 9000 to 9099 become 0 in the copy that runs: ask `server.port` for the real one.
+// Ports 9000 to 9099 become 0 in the copy that runs: ask `server.port` for the real one. In `prints` they
+// stand for any port.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
