@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 
-test('every code has a heading in docs/errors.md, and every heading a code', (t) => {
+test('every error code has a heading in docs/errors.md, and every heading is a code', (t) => {
   const source = readFileSync(new URL('../lib/errors.ts', import.meta.url), 'utf8')
   const [union = ''] = source.split('type ErrorCode =')[1]?.split('\n\n') ?? []
   const codes = [...union.matchAll(/'(ERR_\w+)'/g)].map((match) => match[1])

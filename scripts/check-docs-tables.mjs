@@ -3,15 +3,17 @@
 /** Where each table is, and the type whose names it has to list: no more, no fewer. */
 const TABLES = [
   { page: 'docs/options.md', column: 'serve', type: 'ServeOptions<any, any, any>' },
+  { page: 'docs/options.md', column: 'entry', type: 'ListenEntry<any, any, any>' },
   { page: 'docs/options.md', column: 'connect', type: 'AllConnectOptions' },
   { page: 'docs/options.md', column: 'bind', type: 'BindOptions<any, any>' },
   { page: 'docs/reader-and-writer.md', column: 'Reader', type: 'Reader' },
   { page: 'docs/reader-and-writer.md', column: 'Writer', type: 'Writer' },
 ]
 
-const IMPORTS = `import type { BindOptions, ConnectDatagramOptions, ReconnectingOptions, Reader, ServeOptions, Writer } from 'millrace'
+const IMPORTS = `import type { BindOptions, ConnectDatagramOptions, ListenEntry, ReconnectingOptions, Reader, ServeOptions, Writer } from 'millrace'
 type AllConnectOptions = ReconnectingOptions<any, any, any> & ConnectDatagramOptions<any, any>
-type Is<T extends true> = T`
+type Names<T> = T extends unknown ? Extract<keyof T, string> : never
+type Listed<Name extends All, All> = Name`
 
 /** A module for each table, which compiles if the table is complete and names nothing else. */
 export function tableModules(pages) {
@@ -22,10 +24,10 @@ export function tableModules(pages) {
     const lines = IMPORTS.split('\n').map((text) => ({ text, line: 1 }))
     const add = (text, line) => lines.push({ text, line })
     for (const { name, line } of rows) {
-      add(`export type _${line}_${name} = (${type})['${name}']`, line)
+      add(`export type _${line}_${name} = Listed<'${name}', Names<${type}>>`, line)
     }
     const names = rows.map(({ name }) => `'${name}'`).join(' | ') || 'never'
-    const missing = `Exclude<Extract<keyof (${type}), string>, ${names}>`
+    const missing = `Exclude<Names<${type}>, ${names}>`
     add(`export const missing: [${missing}] extends [never] ? true : ${missing} = true`, 1)
     return {
       page: name,
