@@ -77,8 +77,11 @@ export async function readPage(root, name) {
     if (UNCHECKED.test(language))
       problem(start + 1, `nothing checks a block of ${language}: use ts`)
     if (language === 'ts') {
-      const [, runs, seconds] = /^(run)?(?: (\d+)s)?$/.exec(words.join(' ')) ?? []
-      if (words.length > 0 && runs === undefined) problem(start + 1, `unknown: ${words.join(' ')}`)
+      const [, how, seconds] = /^(run|compiled)(?: (\d+)s)?$/.exec(words.join(' ')) ?? []
+      if (words.length > 0 && how === undefined) problem(start + 1, `unknown: ${words.join(' ')}`)
+      // What needs no context is a program.
+      if (words.length === 0 && before === undefined)
+        problem(start + 1, 'a whole program has to run')
       const code = lines.slice(start + 1, at).map((each, index) => ({
         text: each.slice(0, indent.length).trim() === '' ? each.slice(indent.length) : each,
         line: start + 2 + index,
@@ -87,7 +90,7 @@ export async function readPage(root, name) {
         page: name,
         line: start + 1,
         end: at,
-        runs: runs !== undefined,
+        runs: how === 'run',
         seconds: Number(seconds ?? SECONDS),
         lines: [...(before?.code ?? []), ...code],
       })

@@ -11,9 +11,10 @@
 //
 // How to write a block:
 //
-//   ```ts              A fragment. It is compiled and never run.
+//   ```ts              A fragment, with a `with` comment above it. It is compiled and never run.
 //   ```ts run          A whole program. It is run, too, and has to end by itself within 20 seconds.
 //   ```ts run 2s       The same, with a time of its own.
+//   ```ts compiled     A whole program that cannot run everywhere. It is compiled and never run.
 //
 // What a fragment uses without declaring it comes from a comment just above the block, which no reader
 // of the page sees:
