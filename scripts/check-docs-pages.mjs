@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 const FENCE = /^(\s*(?:[-*] +)?)(`{3,})\s*([^`]*)$/
 const COMMENT = /^\s*<!-- (with|then):(.*)$/
+const MODE = /^(run|compiled)(?: (\d+)s)?$/
 const UNCHECKED = /^(js|javascript|mjs|cjs|jsx|typescript|mts|cts|tsx)$/
 const SECONDS = 20
 
@@ -23,81 +24,118 @@ export async function pageNames(root) {
 }
 
 /**
- * A page: its prose, its TypeScript blocks and what is wrong with its form. A block has `lines`, each with
- * its text and its number on the page: those that readers see, and those of the comments around them.
+ * A page: its prose, its TypeScript blocks and what is wrong with its form. Each line of prose and of a
+ * block has its text and its number on the page. A block's lines include those of the comments around it.
  */
 export async function readPage(root, name) {
-  const text = await readFile(join(root, name), 'utf8')
-  const lines = text.split('\n')
-  const page = { name, lines, prose: [], blocks: [], problems: [] }
-  const problem = (line, text) => page.problems.push({ page: name, line, text })
-  let before
-  for (let at = 0; at < lines.length; at++) {
-    const [, kind, first] = COMMENT.exec(lines[at]) ?? []
-    if (kind !== undefined) {
-      const start = at
-      const code = []
-      // On one line, or on several up to the end of the comment.
-      let rest = first
-      while (!rest.includes('-->') && at + 1 < lines.length) {
-        code.push({ text: rest, line: at + 1 })
-        rest = lines[++at]
-      }
-      if (!rest.includes('-->')) problem(start + 1, 'this comment has no end')
-      code.push({ text: rest.replace(/-->.*/, ''), line: at + 1 })
-      if (kind === 'with') {
-        before = { code, line: start + 1 }
-      } else {
-        const last = page.blocks.at(-1)
-        if (
-          last === undefined ||
-          lines.slice(last.end + 1, start).some((each) => each.trim() !== '')
-        )
-          problem(start + 1, 'nothing but a TypeScript block may come before `then`')
-        else last.lines.push(...code)
-      }
-      continue
-    }
-    const [, indent, ticks, info] = FENCE.exec(lines[at]) ?? []
-    if (ticks === undefined) {
-      page.prose.push({ text: lines[at], line: at + 1 })
-      if (before !== undefined && lines[at].trim() !== '') {
-        problem(before.line, 'nothing but a TypeScript block may come after `with`')
-        before = undefined
-      }
-      continue
-    }
-    const start = at
-    while (++at < lines.length && !new RegExp(`^\\s*${ticks}\\s*$`).test(lines[at]));
-    if (at === lines.length) {
-      problem(start + 1, 'this block has no end')
-      break
-    }
-    const [language = '', ...words] = info.trim().split(/\s+/)
-    if (UNCHECKED.test(language))
-      problem(start + 1, `nothing checks a block of ${language}: use ts`)
-    if (language === 'ts') {
-      const [, how, seconds] = /^(run|compiled)(?: (\d+)s)?$/.exec(words.join(' ')) ?? []
-      if (words.length > 0 && how === undefined) problem(start + 1, `unknown: ${words.join(' ')}`)
-      // What needs no context is a program.
-      if (words.length === 0 && before === undefined)
-        problem(start + 1, 'a whole program has to run')
-      const code = lines.slice(start + 1, at).map((each, index) => ({
-        text: each.slice(0, indent.length).trim() === '' ? each.slice(indent.length) : each,
-        line: start + 2 + index,
-      }))
-      page.blocks.push({
-        page: name,
-        line: start + 1,
-        end: at,
-        runs: how === 'run',
-        seconds: Number(seconds ?? SECONDS),
-        lines: [...(before?.code ?? []), ...code],
-      })
-    } else if (before !== undefined) {
-      problem(before.line, 'nothing but a TypeScript block may come after `with`')
-    }
-    before = undefined
-  }
+  const page = new PageReader(name, await readFile(join(root, name), 'utf8'))
+  page.read()
   return page
+}
+
+class PageReader {
+  prose = []
+  blocks = []
+  problems = []
+  /** The line that is read next, counted from 0. */
+  #at = 0
+  /** The code of a `with` comment, until its block comes. */
+  #context
+
+  constructor(name, text) {
+    this.name = name
+    this.lines = text.split('\n')
+  }
+
+  read() {
+    while (this.#at < this.lines.length) {
+      const text = this.lines[this.#at]
+      const [, kind, first] = COMMENT.exec(text) ?? []
+      const [, indent, ticks, info] = FENCE.exec(text) ?? []
+      if (kind !== undefined) this.#readComment(kind, first)
+      else if (ticks !== undefined) this.#readBlock(indent, ticks, info.trim())
+      else this.#readProse(text)
+    }
+    this.#expectNoContext()
+  }
+
+  #problem(line, text) {
+    this.problems.push({ page: this.name, line, text })
+  }
+
+  #readProse(text) {
+    if (text.trim() !== '') this.#expectNoContext()
+    this.prose.push({ text, line: ++this.#at })
+  }
+
+  /** A `with` comment that was read belongs to the next block, and to nothing else. */
+  #expectNoContext() {
+    if (this.#context === undefined) return
+    this.#problem(this.#context[0].line, 'nothing but a TypeScript block may come after `with`')
+    this.#context = undefined
+  }
+
+  /** A comment is on one line, or ends with a line of its own. */
+  #readComment(kind, first) {
+    const start = this.#at + 1
+    const code = []
+    let text = first
+    while (text !== undefined && !text.includes('-->')) {
+      code.push({ text, line: this.#at + 1 })
+      text = this.lines[++this.#at]
+    }
+    if (text === undefined) this.#problem(start, 'this comment has no end')
+    else code.push({ text: text.replace(/-->.*/, ''), line: ++this.#at })
+    this.#expectNoContext()
+    if (kind === 'with') this.#context = code
+    else this.#addAfter(code)
+  }
+
+  /** Adds the code of a `then` comment to the block above. */
+  #addAfter(code) {
+    const [{ line }] = code
+    const block = this.blocks.at(-1)
+    const between = this.lines.slice(block?.end ?? 0, line - 1)
+    if (block === undefined || between.some((each) => each.trim() !== ''))
+      this.#problem(line, 'nothing but a TypeScript block may come before `then`')
+    else block.lines.push(...code)
+  }
+
+  #readBlock(indent, ticks, info) {
+    const line = this.#at + 1
+    const code = []
+    const end = new RegExp(`^\\s*${ticks}\\s*$`)
+    for (this.#at++; !end.test(this.lines[this.#at] ?? ticks); this.#at++) {
+      const text = this.lines[this.#at]
+      const isIndented = text.slice(0, indent.length).trim() === ''
+      code.push({ text: isIndented ? text.slice(indent.length) : text, line: this.#at + 1 })
+    }
+    if (++this.#at > this.lines.length) {
+      this.#problem(line, 'this block has no end')
+      return
+    }
+    const [language, ...mode] = info.split(/\s+/)
+    if (UNCHECKED.test(language))
+      this.#problem(line, `nothing checks a block of ${language}: use ts`)
+    if (language === 'ts') this.#addBlock(line, mode.join(' '), code)
+    else this.#expectNoContext()
+  }
+
+  #addBlock(line, mode, code) {
+    const [, how, seconds = SECONDS] = MODE.exec(mode) ?? []
+    if (mode !== '' && how === undefined) this.#problem(line, `unknown: ${mode}`)
+    // What needs no context is a program.
+    if (mode === '' && this.#context === undefined)
+      this.#problem(line, 'a whole program has to run')
+    this.blocks.push({
+      page: this.name,
+      line,
+      /** The number of its last line. */
+      end: this.#at,
+      runs: how === 'run',
+      seconds: Number(seconds),
+      lines: [...(this.#context ?? []), ...code],
+    })
+    this.#context = undefined
+  }
 }
