@@ -56,6 +56,8 @@ async function generate(from) {
     excludeExternals: true,
     disableSources: true,
     sort: ['kind', 'alphabetical'],
+    // Only wraps the result of `context`, to refuse promises.
+    intentionallyNotExported: ['Immediate'],
     validation: { notExported: true, invalidLink: true, notDocumented: isStrict },
     treatWarningsAsErrors: isStrict,
     treatValidationWarningsAsErrors: isStrict,
@@ -69,9 +71,18 @@ async function generate(from) {
   return errorCount === 0 && !(isStrict && warningCount > 0)
 }
 
-/** Fields of object types without a name: what they belong to has the docstring. */
+/** Fields of object types without a name, which need no docstring: what has the type has one. */
 function fieldsOfLiterals(project) {
   const all = project.getReflectionsByKind(ReflectionKind.Property)
-  const fields = all.filter(({ parent }) => parent?.kindOf(ReflectionKind.TypeLiteral))
-  return fields.filter((field) => !field.hasComment()).map((field) => field.getFullName())
+  const fields = all.filter((field) => {
+    const isOfLiteral = field.parent?.kindOf(ReflectionKind.TypeLiteral)
+    // typedoc never asks parameters for docstrings.
+    return isOfLiteral && !field.hasComment() && !isInParameter(field)
+  })
+  return [...new Set(fields.map((field) => field.getFriendlyFullName()))]
+}
+
+function isInParameter({ parent }) {
+  if (parent === undefined) return false
+  return parent.kindOf(ReflectionKind.Parameter) || isInParameter(parent)
 }
