@@ -1,12 +1,12 @@
-/** The echo example: `node examples/echo/main.js`, which `npm start` runs. */
+/** The echo example, which `npm start` runs. */
 
 import { once } from 'node:events'
 import test from 'ava'
 import { connect, read, readAll } from './support/client.js'
 import { run, runListening } from './support/example.js'
 
-test('the echo example tells how to talk to it, and gives lines back', async (t) => {
-  const example = await runListening(t, 'echo/main.js')
+test('the echo example says how to try it, and sends lines back', async (t) => {
+  const example = await runListening(t, 'echo/main.ts')
   t.regex(await example.line(), new RegExp(`nc 127\\.0\\.0\\.1 ${example.port}`))
   const socket = await connect(example.port)
   socket.write('hello\nfrom telnet\r\nha')
@@ -17,11 +17,11 @@ test('the echo example tells how to talk to it, and gives lines back', async (t)
   t.is((await readAll(socket)).length, 0)
 })
 
-test('the echo example tells its connections and messages, when they change', async (t) => {
-  const example = await runListening(t, 'echo/main.js')
+test('the echo example prints its connections and messages when they change', async (t) => {
+  const example = await runListening(t, 'echo/main.ts')
   await example.line()
   const socket = await connect(example.port)
-  // One line goes to and fro all the while.
+  // One line goes back and forth until the test ends.
   socket.on('data', (bytes) => socket.write(bytes))
   socket.write('line\n')
   for (let isBusy = false; !isBusy; ) {
@@ -34,8 +34,8 @@ test('the echo example tells its connections and messages, when they change', as
   }
 })
 
-test('Ctrl-C answers what was sent before it, and ends with 0', async (t) => {
-  const example = await runListening(t, 'echo/main.js')
+test('after Ctrl-C the example answers what it has received, and exits with 0', async (t) => {
+  const example = await runListening(t, 'echo/main.ts')
   const socket = await connect(example.port)
   const lines = Array.from({ length: 5000 }, (_, at) => `line ${at}\n`).join('')
   socket.write('first\n')
@@ -46,37 +46,37 @@ test('Ctrl-C answers what was sent before it, and ends with 0', async (t) => {
   t.deepEqual(await example.ended, { code: 0, signal: null, stderr: '' })
 })
 
-test('a second Ctrl-C ends at once what a client holds up', async (t) => {
-  const example = await runListening(t, 'echo/main.js')
+test('a second Ctrl-C ends the example although a client keeps its connection open', async (t) => {
+  const example = await runListening(t, 'echo/main.ts')
   const socket = await connect(example.port, { allowHalfOpen: true })
   socket.write('first\n')
   await read(socket, 6)
   example.kill('SIGINT')
-  // It never ends its side: the server waits for it.
+  // The client never ends its side, so the server waits.
   await once(socket.resume(), 'end')
   for (let line = ''; !line.startsWith('closing; connections: 1;'); ) line = await example.line()
-  // Those that come close behind the first are the same key press.
+  // Signals that follow the first one closely count as the same key press.
   const again = setInterval(() => example.kill('SIGINT'), 50)
   t.teardown(() => clearInterval(again))
   const { code, signal } = await example.ended
   t.true(code === 130 || signal === 'SIGINT', `${code} ${signal}`)
 })
 
-test('the echo example tells of a port that is taken', async (t) => {
-  const { port } = await runListening(t, 'echo/main.js')
-  const { ended } = run(t, 'echo/main.js', { PORT: String(port) })
+test('the echo example says that its port is taken', async (t) => {
+  const { port } = await runListening(t, 'echo/main.ts')
+  const { ended } = run(t, 'echo/main.ts', { PORT: String(port) })
   const stderr = `port ${port} is taken: choose another with PORT=..., or PORT=0 for any\n`
   t.deepEqual(await ended, { code: 1, signal: null, stderr })
 })
 
-test('settings that cannot be are told', async (t) => {
-  const port = run(t, 'echo/main.js', { PORT: 'http' })
+test('invalid settings are reported', async (t) => {
+  const port = run(t, 'echo/main.ts', { PORT: 'http' })
   t.deepEqual(await port.ended, {
     code: 1,
     signal: null,
     stderr: 'PORT has to be a whole number from 0 to 65535, not http\n',
   })
-  const loops = run(t, 'echo/main.js', { PORT: '0', LOOPS: '0' })
+  const loops = run(t, 'echo/main.ts', { PORT: '0', LOOPS: '0' })
   t.deepEqual(await loops.ended, {
     code: 1,
     signal: null,

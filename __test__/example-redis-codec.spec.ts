@@ -1,14 +1,14 @@
 /** The codec of the Redis example. */
 
 import test from 'ava'
-import { testCodec } from 'millrace'
-import { ProtocolError } from '../examples/redis/protocol-error.js'
-import { OK, type Reply, ReplyError } from '../examples/redis/reply.js'
-import { MAX_BULK, MAX_TEXT, resp } from '../examples/redis/resp.js'
+import { encodeWith, testCodec } from 'millrace'
+import { ProtocolError } from '../examples/redis/protocol-error.ts'
+import { OK, type Reply, ReplyError } from '../examples/redis/reply.ts'
+import { MAX_ARGUMENT, MAX_TEXT, resp } from '../examples/redis/resp.ts'
 import { random } from './support/random.js'
 import { redis, replyTo } from './support/redis.js'
 
-/** A request as RESP has it. */
+/** A request in RESP. */
 function array(...words: (string | Buffer)[]): Buffer {
   const parts = words.map((word) => {
     const bytes = Buffer.from(word as string, 'latin1')
@@ -17,13 +17,13 @@ function array(...words: (string | Buffer)[]): Buffer {
   return Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...parts])
 }
 
-/** The messages of a stream, and what its end was. */
+/** The messages of a stream, and the error that ended it. */
 function decoded(stream: Buffer, splits: readonly number[] | 'each' = []): unknown[] {
   const { messages, error } = testCodec(resp(), stream, { splits })
   return error === undefined ? messages : [...messages, error.message]
 }
 
-/** All bytes that there are. */
+/** Every byte once. */
 const EVERY_BYTE = String.fromCharCode(...Array(256).keys())
 
 const REQUESTS = [
@@ -67,11 +67,11 @@ test('a long argument is a Buffer, a short one text', (t) => {
   t.deepEqual(decoded(array('ECHO', long, short), [9, 700, 20_000]), [['ECHO', long, short]])
 })
 
-test('a request that comes in pieces is not read from its start again', (t) => {
+test('an incomplete request is not read again from its start', (t) => {
   const words = Array.from({ length: 2000 }, (_, at) => `word ${at}`)
   const stream = array(...words)
   const codec = resp()
-  // The bytes that `decode` passes over tell how often it began anew.
+  // The number of bytes read shows whether `decode` started again.
   let passed = 0
   const counting = {
     framing: codec.framing,
@@ -92,7 +92,7 @@ test('a request that comes in pieces is not read from its start again', (t) => {
   t.true(passed < 2 * stream.length, `${passed} bytes for ${stream.length}`)
 })
 
-/** What is no RESP, and what Redis 7.0.15 answers before it closes. */
+/** Streams that are not RESP, and what Redis 7.0.15 answers before it closes the connection. */
 const BROKEN: [stream: string, replies: string][] = [
   ['*abc\r\n', '-ERR Protocol error: invalid multibulk length\r\n'],
   ['*1x\r\n', '-ERR Protocol error: invalid multibulk length\r\n'],
@@ -136,12 +136,12 @@ const BROKEN: [stream: string, replies: string][] = [
   ['*1\r\n\xff\r\n', "-ERR Protocol error: expected '$', got '\xff'\r\n"],
 ]
 
-test('what is no RESP is answered and the connection closed', async (t) => {
+test('a stream that is not RESP is answered with an error, and the connection closed', async (t) => {
   const port = await redis(t)
   for (const [stream, replies] of BROKEN) t.is(await replyTo(port, stream), replies, stream)
 })
 
-test('a line without an end is too big at 64 KiB', async (t) => {
+test('a line may have 64 KiB before its end', async (t) => {
   const port = await redis(t)
   const problem = '-ERR Protocol error: too big inline request\r\n'
   t.is(await replyTo(port, 'x'.repeat(64 * 1024 + 1)), problem)
@@ -154,10 +154,10 @@ test('lengths have limits', (t) => {
   const problem = (stream: string) =>
     (testCodec(resp(), stream).messages[0] as ProtocolError).message
   t.is(problem('*1048577\r\n'), 'ERR Protocol error: invalid multibulk length')
-  t.is(problem(`*1\r\n$${MAX_BULK + 1}\r\n`), 'ERR Protocol error: invalid bulk length')
+  t.is(problem(`*1\r\n$${MAX_ARGUMENT + 1}\r\n`), 'ERR Protocol error: invalid bulk length')
   const cut = ['the stream ended in the middle of a message']
   t.deepEqual(decoded(Buffer.from('*1048576\r\n')), cut)
-  t.deepEqual(decoded(Buffer.from(`*1\r\n$${MAX_BULK}\r\n`)), cut)
+  t.deepEqual(decoded(Buffer.from(`*1\r\n$${MAX_ARGUMENT}\r\n`)), cut)
 })
 
 test('a broken stream gives its error once, however it is cut', (t) => {
@@ -188,20 +188,8 @@ const REPLIES: [Reply, string][] = [
   ],
 ]
 
-test('replies of all kinds are written as RESP has them', (t) => {
+test('replies of all kinds are encoded in RESP', (t) => {
   for (const [reply, expected] of REPLIES) {
-    const written: string[] = []
-    const to = {
-      u8: (byte: number) => to.push(Buffer.from([byte])),
-      u16: (value: number) => to.push(Buffer.from([value >> 8, value & 255])),
-      bytes: (bytes: Buffer) => to.push(bytes),
-      text: (text: string) => to.push(Buffer.from(text, 'latin1')),
-      push(bytes: Buffer) {
-        written.push(bytes.toString('latin1'))
-        return to
-      },
-    }
-    resp().encode(reply, to as never)
-    t.is(written.join(''), expected)
+    t.is(encodeWith(resp(), reply).toString('latin1'), expected)
   }
 })

@@ -1,8 +1,8 @@
-/** What the Redis example refuses, and what it tells of connections, reply by reply. */
+/** What the Redis example refuses, and its commands for connections, reply by reply. */
 
 import { answers } from './support/redis.js'
 
-answers('what is no command is refused', [
+answers('unknown commands are refused', [
   ['FOO', "-ERR unknown command 'FOO', with args beginning with: \r\n"],
   ['foo bar baz', "-ERR unknown command 'foo', with args beginning with: 'bar' 'baz' \r\n"],
   ['"a b" "c\\r\\nd"', "-ERR unknown command 'a b', with args beginning with: 'c  d' \r\n"],

@@ -2,7 +2,7 @@
 
 import { answers } from './support/redis.js'
 
-answers('keys end and are told how long they stay', [
+answers('keys expire, and TTL says when', [
   ['TTL none', ':-2\r\n'],
   ['PTTL none', ':-2\r\n'],
   ['SET k v', '+OK\r\n'],
@@ -67,7 +67,7 @@ answers('keys end and are told how long they stay', [
   ['TTL k', ':2300\r\n'],
 ])
 
-answers('databases are apart', [
+answers('databases are separate', [
   ['SET k zero', '+OK\r\n'],
   ['SELECT 1', '+OK\r\n'],
   ['GET k', '$-1\r\n'],

@@ -40,7 +40,7 @@ answers('a string is set, got and counted', [
   ['DBSIZE x', "-ERR wrong number of arguments for 'dbsize' command\r\n"],
 ])
 
-answers('SET minds its options', [
+answers('SET respects its options', [
   ['SET k 1 NX', '+OK\r\n'],
   ['SET k 2 NX', '$-1\r\n'],
   ['GET k', '$1\r\n1\r\n'],
@@ -89,7 +89,7 @@ answers('SET minds its options', [
   ['SET k 3 GET GET', '$1\r\n3\r\n'],
 ])
 
-answers('several strings at once', [
+answers('several strings are set and read at once', [
   ['MSET a 1 b 2 c 3', '+OK\r\n'],
   ['MGET a b none c', '*4\r\n$1\r\n1\r\n$1\r\n2\r\n$-1\r\n$1\r\n3\r\n'],
   ['MGET', "-ERR wrong number of arguments for 'mget' command\r\n"],

@@ -1,15 +1,15 @@
-/** The Redis example as a client library sees it: `node examples/redis/main.js`, and ioredis. */
+/** The Redis example, used through a client library: ioredis. */
 
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
-import { startRedis } from '../examples/redis/server.js'
+import { startRedis } from '../examples/redis/server.ts'
 import { connect, read, readAll } from './support/client.js'
 import { run, runListening } from './support/example.js'
 import { LOOPS } from './support/serve.js'
 
-/** A client, disconnected when the test ends; an error of its connection fails what waits for it. */
+/** A client that is disconnected when the test ends. If its connection fails, its commands reject. */
 function client(t: ExecutionContext, { port }: { port: number }): Redis {
   const redis = new Redis(port, '127.0.0.1', { retryStrategy: null, connectionName: 'spec' })
   redis.on('error', () => {})
@@ -17,8 +17,8 @@ function client(t: ExecutionContext, { port }: { port: number }): Redis {
   return redis
 }
 
-test('a client connects, tells its name and asks about the server', async (t) => {
-  const redis = client(t, await runListening(t, 'redis/main.js'))
+test('a client connects, sets its name and asks about the server', async (t) => {
+  const redis = client(t, await runListening(t, 'redis/main.ts'))
   t.is(await redis.ping(), 'PONG')
   t.is(await redis.client('GETNAME'), 'spec')
   t.true(Number(await redis.client('ID')) > 0)
@@ -37,7 +37,7 @@ test('a client connects, tells its name and asks about the server', async (t) =>
 })
 
 test('pipelines of 1,000 commands are answered in order', async (t) => {
-  const redis = client(t, await runListening(t, 'redis/main.js'))
+  const redis = client(t, await runListening(t, 'redis/main.ts'))
   for (let round = 0; round < 5; round++) {
     const pipeline = redis.pipeline()
     for (let at = 0; at < 250; at++) {
@@ -56,7 +56,7 @@ test('pipelines of 1,000 commands are answered in order', async (t) => {
 })
 
 test('keys and values are any bytes, up to 64 MiB', async (t) => {
-  const redis = client(t, await runListening(t, 'redis/main.js'))
+  const redis = client(t, await runListening(t, 'redis/main.ts'))
   const every = Buffer.from([...Array(256).keys()])
   t.is(await redis.set(every, every), 'OK')
   t.deepEqual(await redis.getBuffer(every), every)
@@ -77,7 +77,7 @@ test('keys and values are any bytes, up to 64 MiB', async (t) => {
 })
 
 test('clients that count together lose nothing', async (t) => {
-  const example = await runListening(t, 'redis/main.js')
+  const example = await runListening(t, 'redis/main.ts')
   const clients = Array.from({ length: 20 }, () => client(t, example))
   const each = async (redis: Redis) => {
     for (let round = 0; round < 10; round++) {
@@ -88,8 +88,8 @@ test('clients that count together lose nothing', async (t) => {
   t.is(await clients[0]?.get('count'), '10000')
 })
 
-test('a key with a deadline ends by itself', async (t) => {
-  const redis = client(t, await runListening(t, 'redis/main.js'))
+test('a key expires by itself', async (t) => {
+  const redis = client(t, await runListening(t, 'redis/main.ts'))
   await redis.set('short', 'v', 'PX', 1)
   await redis.set('long', 'v', 'PX', 1_000_000)
   while ((await redis.get('short')) !== null);
@@ -102,8 +102,8 @@ test('a key with a deadline ends by itself', async (t) => {
   t.is(await redis.get('long'), null)
 })
 
-test('keys that ended are dropped though nobody asks for them', async (t) => {
-  const redis = client(t, await runListening(t, 'redis/main.js'))
+test('expired keys are removed although no client asks for them', async (t) => {
+  const redis = client(t, await runListening(t, 'redis/main.ts'))
   const pipeline = redis.pipeline().set('stays', 'v')
   for (let at = 0; at < 1000; at++) pipeline.set(`key:${at}`, 'v', 'PX', 1)
   await pipeline.exec()
@@ -112,7 +112,7 @@ test('keys that ended are dropped though nobody asks for them', async (t) => {
 })
 
 test('QUIT is answered, and then the connection ends', async (t) => {
-  const redis = client(t, await runListening(t, 'redis/main.js'))
+  const redis = client(t, await runListening(t, 'redis/main.ts'))
   const ended = once(redis, 'end')
   t.is(await redis.quit(), 'OK')
   await ended
@@ -120,13 +120,13 @@ test('QUIT is answered, and then the connection ends', async (t) => {
 })
 
 test('a client that does not read its replies gets all of them later', async (t) => {
-  const example = await runListening(t, 'redis/main.js')
+  const example = await runListening(t, 'redis/main.ts')
   const redis = client(t, example)
   const value = randomBytes(1 << 20)
   await redis.set('value', value)
   const late = await connect(example.port)
   late.write('GET value\r\n'.repeat(100).concat('QUIT\r\n'))
-  // Others are served all the while.
+  // Other clients are served meanwhile.
   for (let at = 0; at < 100; at++) t.is(await redis.incr('count'), at + 1)
   const replies = await readAll(late)
   const one = Buffer.concat([Buffer.from(`$${value.length}\r\n`), value, Buffer.from('\r\n')])
@@ -135,10 +135,10 @@ test('a client that does not read its replies gets all of them later', async (t)
     t.is(one.compare(replies, at * one.length, (at + 1) * one.length), 0)
 })
 
-test('a client that does not read its replies is not asked for more commands', async (t) => {
-  const server = await startRedis({ listen: 'tcp://127.0.0.1:0', loops: LOOPS })
+test('no more commands are run for a client that does not read its replies', async (t) => {
+  const server = await startRedis({ listen: { host: '127.0.0.1', port: 0 }, loops: LOOPS })
   t.teardown(() => server.close({ timeout: 0 }))
-  const port = Number(server.addresses[0]?.split(':').pop())
+  const port = server.port as number
   const redis = client(t, { port })
   const value = randomBytes(1 << 20)
   await redis.set('value', value)
@@ -147,13 +147,13 @@ test('a client that does not read its replies is not asked for more commands', a
   const waiting = () => Math.max(...Array.from(server, (conn) => conn.buffered))
   while (waiting() <= 1 << 20) await redis.ping()
   for (let at = 0; at < 100; at++) await redis.ping()
-  // The high-water mark, and the reply that went over it.
+  // The high-water mark, and the reply that exceeded it.
   t.true(waiting() <= (2 << 20) + 100, `${waiting()} bytes wait`)
   late.destroy()
 })
 
-test('SIGTERM answers what was sent before it, and ends with 0', async (t) => {
-  const example = await runListening(t, 'redis/main.js')
+test('after SIGTERM the example answers what it has received, and exits with 0', async (t) => {
+  const example = await runListening(t, 'redis/main.ts')
   const socket = await connect(example.port)
   socket.write('PING\r\n')
   await read(socket, '+PONG\r\n'.length)
@@ -163,9 +163,9 @@ test('SIGTERM answers what was sent before it, and ends with 0', async (t) => {
   t.deepEqual(await example.ended, { code: 0, signal: null, stderr: '' })
 })
 
-test('a port that is taken is told', async (t) => {
-  const { port } = await runListening(t, 'redis/main.js')
-  const { ended } = run(t, 'redis/main.js', { PORT: String(port) })
+test('the Redis example says that its port is taken', async (t) => {
+  const { port } = await runListening(t, 'redis/main.ts')
+  const { ended } = run(t, 'redis/main.ts', { PORT: String(port) })
   const stderr = `port ${port} is taken: choose another with PORT=..., or PORT=0 for any\n`
   t.deepEqual(await ended, { code: 1, signal: null, stderr })
 })

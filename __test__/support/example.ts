@@ -1,4 +1,4 @@
-/** Runs an example as its readers do: in a process of its own, with plain Node. */
+/** Runs an example as `npm start` does: in a process of its own. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,18 +6,20 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 
+const START = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url))
+
 /** How a process ended. */
 export interface End {
   code: number | null
   signal: NodeJS.Signals | null
-  /** What it wrote to its standard error. */
+  /** Everything that the process wrote to its standard error. */
   stderr: string
 }
 
-/** An example that listens. */
+/** An example that is listening. */
 export interface Example {
   readonly port: number
-  /** The next line that it prints. */
+  /** Resolves with the next line that the example prints. */
   line(): Promise<string>
   kill(signal: NodeJS.Signals): void
   readonly ended: Promise<End>
@@ -30,7 +32,7 @@ export function run(
   env: NodeJS.ProcessEnv,
 ): Omit<Example, 'port'> {
   const file = fileURLToPath(new URL(`../../examples/${path}`, import.meta.url))
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, [START, file], {
     env: { ...process.env, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -52,7 +54,7 @@ export function run(
   }
 }
 
-/** Runs an example on any port and on the loops of this run, and waits until it listens. */
+/** Runs an example on a free port, with the loops of this test run, and waits until it listens. */
 export async function runListening(t: ExecutionContext, path: string): Promise<Example> {
   const example = run(t, path, { PORT: '0', LOOPS: process.env.MILLRACE_TEST_LOOPS ?? '1' })
   const [, port] = /^listening on tcp:\/\/127\.0\.0\.1:(\d+)$/.exec(await example.line()) ?? []
