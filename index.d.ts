@@ -23,9 +23,9 @@ export { type CodedError, type ErrorCode, MillraceError, type SystemErrorFields,
 export { serve } from './lib/serve.js';
 export type { BroadcastOptions } from './lib/server/broadcast.js';
 export type { CloseOptions } from './lib/server/draining.js';
-export { type Listen, type ListenEntry, type ListenerSpec, listener, } from './lib/server/listen-entry.js';
+export { type Listen, type ListenAddress, type ListenEntry, type ListenEntryOptions, type ListenerSpec, listener, } from './lib/server/listen-entry.js';
 export type { Listener } from './lib/server/listener.js';
-export type { Balance, ServeOptions } from './lib/server/options.js';
+export type { Balance, ServeOptions } from './lib/server/serve-options.js';
 export type { Server } from './lib/server/server.js';
 export type { LoopStats, ServerStats } from './lib/server/stats.js';
 export type { KeepAlive, ListenerOptions, SocketOptions } from './lib/socket/socket-options.js';

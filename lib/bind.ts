@@ -13,7 +13,7 @@ import { joinGroup } from './runtime/choose-group.js'
  *
  * @typeParam In the messages received, inferred from the codec. Default `Buffer`
  * @typeParam Out the messages sent, inferred from the codec. Default `Uint8Array | string`
- * @param options where to bind, the codec, the handlers, and everything else
+ * @param options where to bind, the codec, the handlers, and all other options
  * @returns the socket, once it is bound
  * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_INLINE_UNSUPPORTED`, the
  *   reason of `signal`, or the system's error, such as `EADDRINUSE`. Nothing is bound then

@@ -29,7 +29,7 @@ type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<neve
  * Makes a datagram socket that has one peer. Nothing is sent: only the first datagrams show whether
  * anybody is there.
  *
- * @param options the peer (`to: 'udp://…'`), the codec, the handlers, and everything else
+ * @param options the peer (`to: 'udp://…'`), the codec, the handlers, and all other options
  * @returns the socket
  * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error, such as
  *   `ENOTFOUND`, or the system's, such as `ENETUNREACH`; the reason of `signal`
@@ -45,7 +45,7 @@ export function connect<In = Buffer, Out = Uint8Array | string>(
 /**
  * Connects, and connects again whenever connecting fails or the connection is lost.
  *
- * @param options the peer, how to `reconnect`, the codec, the handlers, and everything else
+ * @param options the peer, how to `reconnect`, the codec, the handlers, and all other options
  * @returns the client, once it is connected for the first time
  * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`; the last error of connecting, once
  *   `reconnect.attempts` have failed; the reason of `signal`
@@ -62,7 +62,7 @@ export function connect<In = Buffer, Out = Uint8Array | string, Context = undefi
  *
  * Without a `message` handler nothing is read until a message is pulled.
  *
- * @param options the peer, the codec, the handlers, and everything else
+ * @param options the peer, the codec, the handlers, and all other options
  * @returns the connection, once it is open and the handler `open` ran. A promise that `open` returns is not
  *   awaited
  * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error, such as
