@@ -1,16 +1,15 @@
 /** Connects to servers. */
 
-import type { Client } from './client/client.js'
-import { ClientImpl } from './client/client-impl.js'
-import { Dialer } from './client/dialer.js'
 import {
-  type ConnectOptions,
   type ConnectSettings,
   checkClient,
   checkConnect,
-  type ReconnectingOptions,
   reconnects,
-} from './client/options.js'
+} from './client/check-connect.js'
+import type { Client } from './client/client.js'
+import { ClientImpl } from './client/client-impl.js'
+import type { ConnectOptions, ReconnectingOptions } from './client/connect-options.js'
+import { Dialer } from './client/dialer.js'
 import type { Conn } from './connection/conn.js'
 import type { ConnImpl } from './connection/conn-impl.js'
 import type { AnyHandlers } from './connection/handlers.js'
