@@ -28,21 +28,18 @@ export { connect } from './lib/connect.js'
 export type { Conn, ReadyState } from './lib/connection/conn.js'
 export type { ConnOptions } from './lib/connection/conn-options.js'
 export type { Handlers, Peer } from './lib/connection/handlers.js'
-export type { ConnectDatagramOptions } from './lib/datagram/connect-datagrams.js'
+export type { BindOptions } from './lib/datagram/bind-options.js'
+export type { ConnectDatagramOptions } from './lib/datagram/connect-datagram-options.js'
 export type { DatagramInfo } from './lib/datagram/datagram-info.js'
 export type {
   ConnectedSocket,
-  DatagramHandlers,
   DatagramSocket,
   DatagramStats,
-  MembershipOptions,
   Received,
 } from './lib/datagram/datagram-socket.js'
-export type {
-  BindOptions,
-  DatagramSocketOptions,
-  MulticastOptions,
-} from './lib/datagram/options.js'
+export type { DatagramHandlers } from './lib/datagram/handlers.js'
+export type { DatagramSocketOptions } from './lib/datagram/live-options.js'
+export type { MembershipOptions, MulticastOptions } from './lib/datagram/multicast-options.js'
 export {
   type CodedError,
   type ErrorCode,
