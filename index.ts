@@ -2,9 +2,12 @@
 
 export type { Address } from './lib/address/address.js'
 export { bind } from './lib/bind.js'
-export type { ReconnectOptions } from './lib/client/backoff.js'
 export type { Client, ClientState } from './lib/client/client.js'
-export type { ConnectOptions, ReconnectingOptions } from './lib/client/options.js'
+export type {
+  ConnectOptions,
+  ReconnectingOptions,
+  ReconnectOptions,
+} from './lib/client/connect-options.js'
 export { type Codec, defineCodec, json, map } from './lib/codec/codec.js'
 export { encodeWith } from './lib/codec/encode.js'
 export type { Framing } from './lib/codec/framing.js'
@@ -25,21 +28,18 @@ export { connect } from './lib/connect.js'
 export type { Conn, ReadyState } from './lib/connection/conn.js'
 export type { ConnOptions } from './lib/connection/conn-options.js'
 export type { Handlers, Peer } from './lib/connection/handlers.js'
-export type { ConnectDatagramOptions } from './lib/datagram/connect-datagrams.js'
+export type { BindOptions } from './lib/datagram/bind-options.js'
+export type { ConnectDatagramOptions } from './lib/datagram/connect-datagram-options.js'
 export type { DatagramInfo } from './lib/datagram/datagram-info.js'
 export type {
   ConnectedSocket,
-  DatagramHandlers,
   DatagramSocket,
   DatagramStats,
-  MembershipOptions,
   Received,
 } from './lib/datagram/datagram-socket.js'
-export type {
-  BindOptions,
-  DatagramSocketOptions,
-  MulticastOptions,
-} from './lib/datagram/options.js'
+export type { DatagramHandlers } from './lib/datagram/handlers.js'
+export type { DatagramSocketOptions } from './lib/datagram/live-options.js'
+export type { MembershipOptions, MulticastOptions } from './lib/datagram/multicast-options.js'
 export {
   type CodedError,
   type ErrorCode,
@@ -51,12 +51,14 @@ export type { BroadcastOptions } from './lib/server/broadcast.js'
 export type { CloseOptions } from './lib/server/draining.js'
 export {
   type Listen,
+  type ListenAddress,
   type ListenEntry,
+  type ListenEntryOptions,
   type ListenerSpec,
   listener,
 } from './lib/server/listen-entry.js'
 export type { Listener } from './lib/server/listener.js'
-export type { Balance, ServeOptions } from './lib/server/options.js'
+export type { Balance, ServeOptions } from './lib/server/serve-options.js'
 export type { Server } from './lib/server/server.js'
 export type { LoopStats, ServerStats } from './lib/server/stats.js'
 export type { KeepAlive, ListenerOptions, SocketOptions } from './lib/socket/socket-options.js'

@@ -199,7 +199,7 @@ test('errors of connecting show the address as it was written', async (t) => {
   for (const [to, text] of shown) {
     const error = await t.throwsAsync<MillraceError>(dial(t, { to, localAddress: '::1' }))
     t.is(error.code, 'ERR_INVALID_ADDRESS')
-    t.true(error.message.startsWith(`${text} has no address`), error.message)
+    t.true(error.message.startsWith(`${text} has no IPv6 address`), error.message)
   }
   t.is(showAddress(9000), '9000')
   t.is(showAddress({ path: '/run/my.sock' }), '{ path: "/run/my.sock" }')

@@ -82,14 +82,14 @@ if (process.platform === 'linux') {
     for (let host = 1; to === '' && host < 255; host++) {
       drained = gate()
       t.false(socket.send('x', `127.0.0.${host}:${client.port}`))
-      if (loopSocket?.isAsked) to = `127.0.0.${host}:${client.port}`
+      if (loopSocket?.isDrainPending) to = `127.0.0.${host}:${client.port}`
       await drained.passed
     }
     drained = gate()
     drains = 0
     injectPanic(theEnvironment().handle, index as number)
     t.false(socket.send('never sent', to))
-    t.true(loopSocket?.isAsked)
+    t.true(loopSocket?.isDrainPending)
     await drained.passed
     await lost.passed
     t.is(drains, 1)

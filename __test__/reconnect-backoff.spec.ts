@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { type ClientState, connect, type MillraceError } from 'millrace'
-import { hasHeld, waitBefore } from '../lib/client/backoff.js'
+import { waitBefore, wasSuccess } from '../lib/client/backoff.js'
 import { Count } from './support/counts.js'
 import { peer as peerOf, redial } from './support/dial.js'
 import { codeOf } from './support/gate.js'
@@ -116,10 +116,10 @@ for (const [what, words, wait] of [
   )
 }
 
-test('a connection has held if it lasted for the wait before it, or without a word for the longest', (t) => {
+test('a connection is a success if it received something and lasted the wait before it, or lasted the longest wait', (t) => {
   const backoff = { min: 10, max: 1000, factor: 2, jitter: 0.5, attempts: 9 }
-  const held = (failures: number, received: number, lasted: number) =>
-    hasHeld(backoff, failures, { received, lasted })
+  const isSuccess = (failures: number, received: number, lasted: number) =>
+    wasSuccess(backoff, failures, { received, lasted })
   for (const [failures, wait] of [
     [0, 10],
     [1, 10],
@@ -127,10 +127,10 @@ test('a connection has held if it lasted for the wait before it, or without a wo
     [5, 160],
     [99, 1000],
   ] as const) {
-    t.false(held(failures, 1, wait - 1))
-    t.true(held(failures, 1, wait))
-    t.false(held(failures, 0, 999))
-    t.true(held(failures, 0, 1000))
+    t.false(isSuccess(failures, 1, wait - 1))
+    t.true(isSuccess(failures, 1, wait))
+    t.false(isSuccess(failures, 0, 999))
+    t.true(isSuccess(failures, 0, 1000))
   }
 })
 

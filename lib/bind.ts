@@ -3,9 +3,11 @@
 import { parseAddress } from './address/parse-address.js'
 import { resolveDatagram } from './address/resolve.js'
 import { raw } from './codec/framings.js'
+import type { BindOptions } from './datagram/bind-options.js'
 import { openDatagramSocket } from './datagram/bind-sockets.js'
+import { checkBind, requireReusePort } from './datagram/check-bind.js'
 import type { DatagramSocket } from './datagram/datagram-socket.js'
-import { type AnyHandlers, type BindOptions, checkBind, needReusePort } from './datagram/options.js'
+import type { AnyHandlers } from './datagram/handlers.js'
 import { joinGroup } from './runtime/choose-group.js'
 
 /**
@@ -13,10 +15,11 @@ import { joinGroup } from './runtime/choose-group.js'
  *
  * @typeParam In the messages received, inferred from the codec. Default `Buffer`
  * @typeParam Out the messages sent, inferred from the codec. Default `Uint8Array | string`
- * @param options where to bind, the codec, the handlers, and everything else
+ * @param options where to bind, the codec, the handlers, and all other options
  * @returns the socket, once it is bound
- * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_INLINE_UNSUPPORTED`, the
- *   reason of `signal`, or the system's error, such as `EADDRINUSE`. Nothing is bound then
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_INLINE_UNSUPPORTED`; the
+ *   resolver's error, such as `ENOTFOUND`, or the system's, such as `EADDRINUSE`; the reason of `signal`.
+ *   Nothing is bound then
  * @example
  * ```ts
  * const socket = await bind({
@@ -31,13 +34,13 @@ export async function bind<In = Buffer, Out = Uint8Array | string>(
   const settings = checkBind(options as unknown as BindOptions<never, never>, raw())
   const { signal } = options
   signal?.throwIfAborted()
-  const wanted = parseAddress(options.address, 'bind')
+  const parsed = parseAddress(options.address, 'bind')
   const isSpread = settings.reusePort ?? (typeof options.loops === 'number' && options.loops > 1)
-  if (isSpread) needReusePort()
-  // Joined before anything is awaited, because a group stops when its last user leaves.
+  if (isSpread) requireReusePort()
+  // Join before anything is awaited, because a group stops when its last user leaves.
   const group = joinGroup(options.loops, options.ringBytes)
   const handlers = options as unknown as AnyHandlers
-  const place = resolveDatagram(wanted).then((address) => ({ address }))
-  const socket = await openDatagramSocket({ group, settings, handlers, isSpread, place, signal })
+  const target = resolveDatagram(parsed).then((address) => ({ address }))
+  const socket = await openDatagramSocket({ group, settings, handlers, isSpread, target, signal })
   return socket as unknown as DatagramSocket<In, Out>
 }

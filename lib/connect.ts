@@ -1,24 +1,20 @@
 /** Connects to servers. */
 
-import type { Client } from './client/client.js'
-import { ClientImpl } from './client/client-impl.js'
-import { Dialer } from './client/dialer.js'
 import {
-  type ConnectOptions,
   type ConnectSettings,
   checkClient,
   checkConnect,
-  type ReconnectingOptions,
   reconnects,
-} from './client/options.js'
+} from './client/check-connect.js'
+import type { Client } from './client/client.js'
+import { ClientImpl } from './client/client-impl.js'
+import type { ConnectOptions, ReconnectingOptions } from './client/connect-options.js'
+import { Dialer } from './client/dialer.js'
 import type { Conn } from './connection/conn.js'
 import type { ConnImpl } from './connection/conn-impl.js'
 import type { AnyHandlers } from './connection/handlers.js'
-import {
-  type ConnectDatagramOptions,
-  connectDatagrams,
-  isDatagram,
-} from './datagram/connect-datagrams.js'
+import type { ConnectDatagramOptions } from './datagram/connect-datagram-options.js'
+import { connectDatagrams, isDatagram } from './datagram/connect-datagrams.js'
 import type { ConnectedSocket } from './datagram/datagram-socket.js'
 import { joinGroup } from './runtime/choose-group.js'
 import type { Group } from './runtime/group.js'
@@ -26,10 +22,10 @@ import type { Group } from './runtime/group.js'
 type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<never, never, never>
 
 /**
- * Makes a datagram socket that has one peer. Nothing is sent: only the first datagrams show whether
- * anybody is there.
+ * Opens a datagram socket with one peer. Nothing is sent, so only the first datagrams show whether the peer
+ * is there.
  *
- * @param options the peer (`to: 'udp://…'`), the codec, the handlers, and everything else
+ * @param options the peer (`to: 'udp://…'`), the codec, the handlers, and all other options
  * @returns the socket
  * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error, such as
  *   `ENOTFOUND`, or the system's, such as `ENETUNREACH`; the reason of `signal`
@@ -43,9 +39,10 @@ export function connect<In = Buffer, Out = Uint8Array | string>(
   options: ConnectDatagramOptions<In, Out>,
 ): Promise<ConnectedSocket<In, Out>>
 /**
- * Connects, and connects again whenever connecting fails or the connection is lost.
+ * Makes a client that connects, and that connects again whenever connecting fails or the connection is
+ * lost.
  *
- * @param options the peer, how to `reconnect`, the codec, the handlers, and everything else
+ * @param options the peer, how to `reconnect`, the codec, the handlers, and all other options
  * @returns the client, once it is connected for the first time
  * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`; the last error of connecting, once
  *   `reconnect.attempts` have failed; the reason of `signal`
@@ -62,9 +59,9 @@ export function connect<In = Buffer, Out = Uint8Array | string, Context = undefi
  *
  * Without a `message` handler nothing is read until a message is pulled.
  *
- * @param options the peer, the codec, the handlers, and everything else
- * @returns the connection, once it is open and the handler `open` ran. A promise that `open` returns is not
- *   awaited
+ * @param options the peer, the codec, the handlers, and all other options
+ * @returns the connection, once it is open and the handler `open` has run. A promise that `open` returns is
+ *   not awaited
  * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_CONNECT_TIMEOUT`; the resolver's error, such as
  *   `ENOTFOUND`, or the system's, such as `ECONNREFUSED`; the reason of `signal`; what `open` threw. If
  *   several addresses of a name were tried, the error is that of the first one, and its `cause` is an
@@ -79,9 +76,9 @@ export function connect<In = Buffer, Out = Uint8Array | string, Context = undefi
 export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
   options: ConnectOptions<In, Out, Context>,
 ): Promise<Conn<In, Out, Context>>
-export async function connect(given: unknown): Promise<unknown> {
-  if (isDatagram(given)) return connectDatagrams(given)
-  const options = given as AnyOptions
+export async function connect(anyOptions: unknown): Promise<unknown> {
+  if (isDatagram(anyOptions)) return connectDatagrams(anyOptions)
+  const options = anyOptions as AnyOptions
   const settings = checkConnect(options)
   const handlers = options as unknown as AnyHandlers
   if (reconnects(options)) {
@@ -99,7 +96,7 @@ export async function connect(given: unknown): Promise<unknown> {
   }
 }
 
-/** Makes one connection. */
+/** Makes one connection. Rejects if connecting fails, or if `context` or `open` throws. */
 function connectOnce(
   settings: ConnectSettings,
   handlers: AnyHandlers,

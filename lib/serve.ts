@@ -9,20 +9,22 @@ import { joinGroup } from './runtime/choose-group.js'
 import { theEnvironment } from './runtime/environment.js'
 import type { Group } from './runtime/group.js'
 import { BoundListener } from './server/bind-listener.js'
-import { checkServe, type ServeOptions, type ServeSettings } from './server/options.js'
+import { checkServe, type ServeSettings } from './server/check-serve.js'
+import type { ServeOptions } from './server/serve-options.js'
 import type { Server } from './server/server.js'
 import { ServerImpl } from './server/server-impl.js'
 
 /**
- * Listens, and calls the handlers for what arrives.
+ * Starts a server: listens, accepts connections, and calls the handlers.
  *
  * @typeParam In the messages received, inferred from the codec. Default `Buffer`
  * @typeParam Out the messages sent, inferred from the codec. Default `Uint8Array | string`
  * @typeParam Context what the handler `context` returns
- * @param options where to listen, the codec, the handlers, and everything else
+ * @param options where to listen, the codec, the handlers, and all other options
  * @returns the server, once it listens on all addresses
- * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_INLINE_UNSUPPORTED`, the
- *   reason of `signal`, or the system's error, such as `EADDRINUSE`. Nothing is bound then
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_INLINE_UNSUPPORTED`; the
+ *   resolver's error, such as `ENOTFOUND`, or the system's, such as `EADDRINUSE`; the reason of `signal`.
+ *   Nothing is bound then
  * @example
  * ```ts
  * const server = await serve({
@@ -37,12 +39,12 @@ export async function serve<In = Buffer, Out = Uint8Array | string, Context = un
   const settings = checkServe(options as unknown as ServeOptions<never, never, never>, raw())
   const { signal } = options
   signal?.throwIfAborted()
-  const addresses = await Promise.all(settings.listen.map((each) => resolve(each.address)))
+  const addresses = await Promise.all(settings.listen.map((entry) => resolve(entry.address)))
   signal?.throwIfAborted()
   const group = joinGroup(options.loops, options.ringBytes)
   let server: ServerImpl
   try {
-    server = start(group, settings, options as unknown as AnyHandlers, addresses)
+    server = startServer(group, settings, options as unknown as AnyHandlers, addresses)
   } catch (error) {
     group.leave()
     throw error
@@ -55,7 +57,8 @@ export async function serve<In = Buffer, Out = Uint8Array | string, Context = un
   return server as unknown as Server<In, Out, Context>
 }
 
-function start(
+/** Binds all addresses, and then accepts on them. */
+function startServer(
   group: Group,
   settings: ServeSettings,
   handlers: AnyHandlers,
@@ -65,15 +68,15 @@ function start(
   const service = createService(handle, settings.balance, settings.maxConnections, settings.refuse)
   const bound: BoundListener[] = []
   try {
-    // All are bound before the first one accepts, so that nothing is left if one of them fails.
-    for (const [at, each] of settings.listen.entries()) {
-      bound.push(new BoundListener(group, service, each, addresses[at] as BindAddress[]))
+    // All listeners are bound before the first one accepts, so that nothing was accepted if one fails.
+    for (const [index, entry] of settings.listen.entries()) {
+      bound.push(new BoundListener(group, service, entry, addresses[index] as BindAddress[]))
     }
     const server = new ServerImpl(group, service, settings.checkEntry, handlers)
     server.start(bound)
     return server
   } catch (error) {
-    for (const each of bound) each.unbind()
+    for (const listener of bound) listener.unbind()
     dropService(handle, service)
     throw error
   }

@@ -1,26 +1,10 @@
-/** How long to wait between tries. */
+/** How long a client waits between its attempts to connect. */
 
 import { invalidOption, MillraceError } from '../errors.js'
 import { whole } from '../util/checks.js'
+import type { ReconnectOptions } from './connect-options.js'
 
-/** How long to wait before the next try. */
-export interface ReconnectOptions {
-  /** Milliseconds before the first try after a failure or a loss. Default 100. */
-  min?: number
-  /** Milliseconds at most. Default 30,000. */
-  max?: number
-  /** What the wait is multiplied by after each further failure in a row, 1 or more. Default 2. */
-  factor?: number
-  /** The part of a wait that is left to chance, 0 to 1, so that not all clients come at once. Default 0.5. */
-  jitter?: number
-  /**
-   * Failures in a row after which it gives up. A connection counts as one, too, if it lasted less than
-   * the wait before it (at least `min`), or than `max` if nothing was received. Default `Infinity`.
-   */
-  attempts?: number
-}
-
-/** How to wait, complete and checked. */
+/** {@link ReconnectOptions}, complete and checked. */
 export interface Backoff {
   readonly min: number
   readonly max: number
@@ -31,30 +15,38 @@ export interface Backoff {
 
 const BACKOFF_NAMES: ReadonlySet<string> = new Set(['min', 'max', 'factor', 'jitter', 'attempts'])
 
-/** A connection that has ended, as far as it tells whether the peer is well again. */
-interface Past {
-  /** Bytes. */
+/** What a connection achieved before it ended. */
+interface EndedConnection {
+  /** Bytes received. */
   readonly received: number
-  /** Milliseconds. */
+  /** Milliseconds from opening to closing. */
   readonly lasted: number
 }
 
 /**
- * Whether a connection was of use, so that failures count anew: something was received and it was there
- * for the wait before it, or it was there for the longest wait. Whom a peer accepts only to close again
- * is a failure like one that it refuses, and so is one that it greets before ("too many connections").
+ * Returns whether a connection was a success, so that failures are counted from 0 again: it received
+ * something and lasted as long as the wait before it, or it lasted as long as the longest wait.
  *
- * @param failures in a row before it
+ * A peer that accepts a connection only to close it has failed, as if it had refused the connection, even
+ * if it sends a greeting first ("too many connections").
+ *
+ * @param failures the number of failures in a row before the connection
  */
-export function hasHeld(backoff: Backoff, failures: number, { received, lasted }: Past): boolean {
-  // In full: chance must not make a failure of what was a success yesterday.
+export function wasSuccess(
+  backoff: Backoff,
+  failures: number,
+  { received, lasted }: EndedConnection,
+): boolean {
+  // Without jitter, so that equal connections are judged alike.
   const wait = waitBefore(backoff, failures, 0)
   return lasted >= (received > 0 ? wait : backoff.max)
 }
 
 /**
- * Milliseconds before the try that follows so many failures in a row; none before it counts as one.
- * `chance` is a number from 0 to 1, with 0 for the full wait.
+ * Returns the milliseconds to wait before the next attempt.
+ *
+ * @param failures the number of failures in a row so far. 0 counts as 1
+ * @param chance a random number from 0 to 1. 0 makes the wait as long as possible
  */
 export function waitBefore(backoff: Backoff, failures: number, chance: number): number {
   const { min, max, factor, jitter } = backoff
@@ -63,7 +55,7 @@ export function waitBefore(backoff: Backoff, failures: number, chance: number): 
 }
 
 /**
- * Checks and completes what `reconnect` says.
+ * Checks and completes the option `reconnect`.
  *
  * @throws `ERR_INVALID_OPTION`
  */
@@ -73,7 +65,10 @@ export function checkBackoff(reconnect: unknown): Backoff {
   const options: ReconnectOptions = reconnect === true ? {} : reconnect
   for (const name of Object.keys(options)) {
     if (!BACKOFF_NAMES.has(name))
-      throw new MillraceError('ERR_INVALID_OPTION', `there is no option reconnect.${name}`)
+      throw new MillraceError(
+        'ERR_INVALID_OPTION',
+        `there is no option reconnect.${name}: the options are ${[...BACKOFF_NAMES].join(', ')}`,
+      )
   }
   const min = whole('reconnect.min', options.min, Math.min(100, options.max ?? 100), 1)
   const { attempts = Number.POSITIVE_INFINITY } = options
@@ -89,14 +84,15 @@ export function checkBackoff(reconnect: unknown): Backoff {
   }
 }
 
+/** Checks a number from `least` to `most`. */
 function between(
   name: string,
   value: unknown,
-  fallback: number,
+  defaultValue: number,
   least: number,
   most: number,
 ): number {
-  if (value === undefined) return fallback
+  if (value === undefined) return defaultValue
   if (typeof value !== 'number' || !(value >= least && value <= most))
     throw invalidOption(name, `a number from ${least} to ${most}`, value)
   return value

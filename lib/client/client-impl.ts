@@ -1,4 +1,4 @@
-/** The implementation of `Client`: one connection after the other, and what is written between them. */
+/** The implementation of `Client`: one connection after another, and the messages that wait in between. */
 
 import { encodeFrame } from '../codec/encode.js'
 import { WriterImpl } from '../codec/writer-impl.js'
@@ -13,13 +13,15 @@ import { callHandler } from '../util/call-handler.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
 import { showAs } from '../util/inspect.js'
-import { hasHeld, waitBefore } from './backoff.js'
+import { waitBefore, wasSuccess } from './backoff.js'
+import type { ClientSettings, ConnectSettings } from './check-connect.js'
 import type { Client, ClientState } from './client.js'
+import type { ReconnectingOptions } from './connect-options.js'
 import { Dialer, type DialObserver, reporter } from './dialer.js'
-import type { ClientSettings, ConnectSettings, ReconnectingOptions } from './options.js'
 
-function closedSoon(): MillraceError {
-  return new MillraceError('ERR_CLOSED', 'the peer closed each connection soon after it had opened')
+/** Makes the error of a client that gave up, although its last connection ended without an error. */
+function closedTooSoon(): MillraceError {
+  return new MillraceError('ERR_CLOSED', 'the peer closed each connection soon after it opened')
 }
 
 /** See {@link Client}. */
@@ -28,26 +30,28 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
   readonly #clientSettings: ClientSettings
   readonly #handlers: AnyHandlers
   readonly #onState: ((client: Client) => void) | undefined
-  /** Returns the group to use, joined. */
+  /** Joins the group of loops to use, and returns it. */
   readonly #acquireGroup: () => Group
   #group: Group | undefined
   #dialer: Dialer | undefined
   #conn: ConnImpl | undefined
   #state: ClientState = 'connecting'
-  /** The number of attempts in a row that failed, or whose connection did not last. */
+  /** The number of failures in a row: of attempts that failed, and of connections that did not last. */
   #failures = 0
-  /** When the connection opened, as of `performance.now()`. */
+  /** When the connection opened, in the time of `performance.now()`. */
   #openedAt = 0
   #lastError: Error | undefined
-  #timer: NodeJS.Timeout | undefined
+  /** Starts the next attempt. */
+  #attemptTimer: NodeJS.Timeout | undefined
   #nextAttemptAt: number | undefined
-  /** Whether this connection is the last one. */
+  /** Whether no other connection follows this one. */
   #isEnding = false
   #isRefed = true
-  /** What was written without a connection. */
+  /** The encoded messages that wait for a connection. */
   #queue: GrowingBuffer | undefined
   readonly #writer = new WriterImpl()
-  readonly #first: Deferred<this> = deferred<this>()
+  /** Settles when the client has connected for the first time, or cannot. */
+  readonly #connected: Deferred<this> = deferred<this>()
   readonly #closed: Deferred<void> = deferred<void>()
   #ignoreSignal: (() => void) | undefined
 
@@ -57,7 +61,7 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     options: ReconnectingOptions<never, never, never>,
     acquireGroup: () => Group,
   ) {
-    // The signal ends the client, not one connection.
+    // The signal ends the client. A dialer must not use it to end one connection.
     this.#settings = { ...settings, signal: undefined }
     this.#clientSettings = clientSettings
     this.#handlers = options as unknown as AnyHandlers
@@ -90,10 +94,10 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     return this.#closed.promise
   }
 
-  /** Connects for the first time. Resolves when that has succeeded. */
+  /** Connects for the first time. Resolves once there is a connection. */
   start(): Promise<this> {
     this.#dial()
-    return this.#first.promise
+    return this.#connected.promise
   }
 
   #dial(): void {
@@ -102,22 +106,22 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     try {
       group = this.#liveGroup()
     } catch (error) {
-      // Waiting would not help: for instance the server whose loops were borrowed is closed.
+      // Another attempt would fail too: for instance, the server that shares its loops is closed.
       this.#finish(error)
       return
     }
-    // Before there is anything to give up, since the handler may end or unref the client.
+    // The state changes before the dialer exists, because the handler may end or unref the client.
     if (this.#state !== 'connecting') this.#enter('connecting')
     if (this.#isEnding) return
     this.#dialer = new Dialer(this.#settings, this.#handlers, group, this, this.#isRefed)
     this.#dialer.start()
   }
 
-  /** Returns a group of which at least one loop lives. */
+  /** Returns a group that has a loop left, if there can be one. */
   #liveGroup(): Group {
-    // If a loop was named, no other will do.
-    const isNamed = this.#settings.loop !== undefined
-    if (!isNamed && this.#group?.isLost) {
+    // The option `loop` leaves no other choice.
+    const hasChoice = this.#settings.loop === undefined
+    if (hasChoice && this.#group?.isLost) {
       this.#group.leaveSoon()
       this.#group = undefined
     }
@@ -135,18 +139,18 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
 
   opened(conn: ConnImpl, thrown: Error | undefined): boolean {
     if (thrown !== undefined) {
-      // The connection ends next, and then comes the next attempt.
+      // The connection closes next, and then the next attempt follows.
       this.#lastError = thrown
       return false
     }
     this.#conn = conn
-    // `open` has ended the client, which is finished when this connection is closed.
+    // The handler `open` has ended the client. It finishes when this connection closes.
     if (this.#isEnding) return true
     this.#openedAt = performance.now()
     this.#lastError = undefined
     this.#flush(conn)
     this.#enter('open')
-    this.#first.resolve(this)
+    this.#connected.resolve(this)
     return true
   }
 
@@ -167,11 +171,11 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     this.#conn = undefined
     this.#lastError = error
     const { backoff } = this.#clientSettings
-    const past = { received: conn.bytesRead, lasted: performance.now() - this.#openedAt }
-    if (hasHeld(backoff, this.#failures, past)) this.#failures = 0
+    const ended = { received: conn.bytesRead, lasted: performance.now() - this.#openedAt }
+    if (wasSuccess(backoff, this.#failures, ended)) this.#failures = 0
     else this.#failures++
     if (this.#isEnding) this.#finish(error)
-    else if (this.#failures >= backoff.attempts) this.#finish(error ?? closedSoon())
+    else if (this.#failures >= backoff.attempts) this.#finish(error ?? closedTooSoon())
     else this.#wait()
   }
 
@@ -188,8 +192,8 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     if (this.#state === 'closed') return
     const wait = waitBefore(this.#clientSettings.backoff, this.#failures, Math.random())
     this.#nextAttemptAt = Date.now() + wait
-    this.#timer = setTimeout(() => this.#dial(), wait)
-    if (!this.#isRefed) this.#timer.unref()
+    this.#attemptTimer = setTimeout(() => this.#dial(), wait)
+    if (!this.#isRefed) this.#attemptTimer.unref()
     this.#enter('waiting')
   }
 
@@ -204,7 +208,7 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
 
   /** Encodes a message, and queues it for the next connection. */
   #enqueue(message: unknown): void {
-    // `encode` may write to this client too, and then needs another writer.
+    // `encode` may write to this client too. That inner message needs a writer of its own.
     const writer = this.#writer.isBusy ? new WriterImpl() : this.#writer
     writer.isBusy = true
     let bytes: Buffer
@@ -237,7 +241,7 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     this.#stop(error)
   }
 
-  /** Drops the connection, and makes no other. */
+  /** Drops the connection, and ends the client. */
   #stop(reason: unknown): void {
     if (this.#state === 'closed') return
     this.#isEnding = true
@@ -246,16 +250,16 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     else conn.destroy(reason === undefined ? undefined : toError(reason))
   }
 
-  /** The connection, even while its `context` or `open` runs. */
+  /** The connection, including one whose `context` or `open` still runs. */
   get #current(): ConnImpl | undefined {
     return this.#conn ?? this.#dialer?.conn
   }
 
-  /** Ends the client. */
+  /** Closes the client. There is no connection any more. */
   #finish(reason: unknown): void {
     if (this.#state === 'closed') return
     this.#isEnding = true
-    clearTimeout(this.#timer)
+    clearTimeout(this.#attemptTimer)
     this.#nextAttemptAt = undefined
     this.#queue = undefined
     this.#ignoreSignal?.()
@@ -263,7 +267,7 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     this.#group = undefined
     this.#enter('closed')
     this.#dialer?.giveUp(reason)
-    this.#first.reject(reason ?? new MillraceError('ERR_CLOSED', 'the client is closed'))
+    this.#connected.reject(reason ?? new MillraceError('ERR_CLOSED', 'the client is closed'))
     if (reason === undefined) this.#closed.resolve()
     else this.#closed.reject(reason)
   }
@@ -279,8 +283,8 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
   #keepAlive(isRefed: boolean): this {
     this.#isRefed = isRefed
     this.#dialer?.keepAlive(isRefed)
-    if (isRefed) this.#timer?.ref()
-    else this.#timer?.unref()
+    if (isRefed) this.#attemptTimer?.ref()
+    else this.#attemptTimer?.unref()
     return this
   }
 

@@ -3,7 +3,16 @@
 import type { Conn } from '../connection/conn.js'
 import type { CodedError } from '../errors.js'
 
-/** What a client is doing: trying to connect, connected, waiting before the next attempt, or closed. */
+/**
+ * What a client is doing: `'connecting'` tries to connect, `'open'` has a connection, `'waiting'` waits
+ * before the next attempt, and `'closed'` is the end.
+ *
+ * @example
+ * ```ts
+ * const isUsable = (state: ClientState) => state !== 'closed'
+ * console.log(isUsable(client.state))
+ * ```
+ */
 export type ClientState = 'connecting' | 'open' | 'waiting' | 'closed'
 
 /**
@@ -67,7 +76,7 @@ export interface Client<In = any, Out = any, Context = any> extends AsyncDisposa
   readonly closed: Promise<void>
   /** Keeps the process alive until the client is closed, which is the default. */
   ref(): this
-  /** Lets the process exit. */
+  /** Lets the process exit, whatever the client is doing. */
   unref(): this
   /** Calls `end()`, and resolves once the client is closed. */
   [Symbol.asyncDispose](): Promise<void>

@@ -14,22 +14,22 @@ import type { Loop } from '../runtime/loop.js'
 import type { Origin } from '../runtime/origin.js'
 import { profileNumber } from './profile-cache.js'
 
-/** What all attempts of one `connect` share. */
+/** The settings that all attempts of one dialer share. */
 export interface AttemptPlan {
   readonly group: Group
-  /** The loop to use, if one was named. */
+  /** The loop to use. Undefined: the loop of the group with the fewest connections. */
   readonly loop: Loop | undefined
   readonly local: LocalAddress | undefined
-  /** The network interface to use. */
+  /** The name of the network interface to use. */
   readonly device: string | undefined
-  /** Whether the loop begins without reading. */
+  /** Whether the loop reads nothing until it is told to. */
   readonly isPaused: boolean
   readonly conn: ConnSettings
 }
 
-/** Whoever waits for the answer. */
+/** Receives the result of an attempt. */
 export interface AttemptOwner {
-  /** The connection is open: an `OPEN` record, whose payload begins at `at`. */
+  /** The connection is open. The payload of its `OPEN` record begins at `at`. */
   attemptOpened(
     attempt: ConnectAttempt,
     slot: number,
@@ -41,11 +41,15 @@ export interface AttemptOwner {
   attemptFailed(attempt: ConnectAttempt, error: MillraceError): void
 }
 
-/** Answered exactly once, even if it is cancelled. Its loop has to go on until then. */
+/**
+ * Asks a loop to connect to one address. The owner gets exactly one result, even if the attempt is
+ * cancelled. The loop has to go on until then.
+ */
 export class ConnectAttempt implements Origin {
   readonly #owner: AttemptOwner
   readonly #plan: AttemptPlan
   readonly #address: StreamAddress
+  /** Identifies the attempt in records. */
   readonly #number: number
   #loop: Loop | undefined
 
@@ -57,7 +61,7 @@ export class ConnectAttempt implements Origin {
   }
 
   /**
-   * Asks a loop to connect.
+   * Asks the loop to connect.
    *
    * @throws `ERR_LOOP_PANIC` if no loop is left
    */
@@ -97,51 +101,51 @@ export class ConnectAttempt implements Origin {
     return init
   }
 
-  /** Cancels the attempt. Its answer may be on the way already. */
+  /** Cancels the attempt. A result may be on its way already. */
   cancel(): void {
     const { handle } = theEnvironment()
     cancelConnect(handle, this.#plan.group.number, this.#loop?.index ?? 0, this.#number)
   }
 
-  /** The loop that connects. */
+  /** The loop that connects. Only after `start`. */
   get loop(): Loop {
     if (this.#loop === undefined) throw new TypeError('the attempt was not started')
     return this.#loop
   }
 
-  /** Destroys the connection that the attempt made, which nobody else knows. */
+  /** Destroys the connection that the attempt made, and that nobody needs any more. */
   drop(slot: number, generation: number): void {
     this.loop.outbound.control(KIND_DESTROY, { slot, generation })
     this.loop.wrote()
   }
 
   onOpen(_loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
-    this.#answered()
+    this.#finish()
     this.#owner.attemptOpened(this, slot, generation, view, at)
   }
 
   onNews(_kind: number, _loop: Loop, errno: number): void {
-    this.#answered()
+    this.#finish()
     this.#owner.attemptFailed(this, connectError(errno, this.#address))
   }
 
   onLoopLost(loop: Loop): void {
     if (loop !== this.#loop) return
-    this.#answered()
+    this.#finish()
     this.#owner.attemptFailed(this, lostLoop())
   }
 
-  #answered(): void {
+  #finish(): void {
     theEnvironment().origins.delete(this.#number)
   }
 }
 
 function connectError(errno: number, address: StreamAddress): MillraceError {
-  const place =
+  const target =
     address.kind === 'unix'
       ? { address: address.path }
       : { address: address.host, port: address.port }
-  return systemError(errno, 'connect', place)
+  return systemError(errno, 'connect', target)
 }
 
 function lostLoop(): MillraceError {

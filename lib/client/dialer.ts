@@ -1,4 +1,4 @@
-/** Makes one connection: tries the addresses of its destination, and owns the connection. */
+/** Makes one connection: tries the addresses of the destination until one answers. */
 
 import { addressesOf } from '../address/resolve.js'
 import type { StreamAddress } from '../address/socket-address.js'
@@ -11,52 +11,56 @@ import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import { onAbort } from '../util/abort-signal.js'
 import { ErrorReporter } from '../util/error-reporter.js'
+import type { ConnectSettings } from './check-connect.js'
 import { type AttemptOwner, type AttemptPlan, ConnectAttempt } from './connect-attempt.js'
-import type { ConnectSettings } from './options.js'
 
-/** Milliseconds after which the next address is tried too, if the last one has not answered (RFC 8305). */
-const STAGGER = 250
+/** Milliseconds that an address has to answer before the next address is tried too (RFC 8305). */
+const ATTEMPT_DELAY = 250
 
-/** Whoever asked for the connection. Each dialer calls `opened` and later `ended`, or `failed`, once. */
+/** Receives the result of a dialer: `opened` and later `ended`, or `failed`, each once. */
 export interface DialObserver {
   /**
-   * The connection is open, and its `open` ran, which may have ended or destroyed it.
+   * The connection is open, and its handler `open` has run. The handler may have ended or destroyed it.
    *
-   * @param thrown what `context` or `open` threw: the connection is being destroyed
-   * @returns whether the user learns of `thrown` in this way
+   * @param thrown what `context` or `open` threw. The connection is being destroyed then
+   * @returns whether the observer tells the user about `thrown`, so that nothing else has to report it
    */
   opened(conn: ConnImpl, thrown: Error | undefined): boolean
-  /** The connection has closed. Called before its `close` handler. */
+  /** The connection has closed. Its `close` handler runs after this. */
   ended(error: Error | undefined): void
-  /** No connection was made. */
+  /** Connecting has failed. */
   failed(reason: unknown): void
 }
 
-/** Shared by all clients, so that many clients with the same trouble do not flood the warnings. */
+/** Reports the errors of all clients, so that many clients with the same error do not flood the warnings. */
 export const reporter: ErrorReporter = new ErrorReporter()
 
-/** Connects once, and owns the connection until it is closed. */
+/** Connects once, and owns the connection until it closes. */
 export class Dialer implements ConnOwner, AttemptOwner {
   readonly #settings: ConnectSettings
   readonly #plan: AttemptPlan
   readonly #profile: Profile
   readonly #observer: DialObserver
   #addresses: readonly StreamAddress[] = []
+  /** The index of the next address to try. */
   #next = 0
-  /** Attempts that were not answered yet. */
+  /** Attempts that have no result yet. */
   readonly #pending: ConnectAttempt[] = []
   readonly #errors: MillraceError[] = []
   #conn: ConnImpl | undefined
-  /** Whether a connection was made, or all hope was given up. */
+  /** Whether a connection was made, or connecting has failed. */
   #isSettled = false
-  /** Whether the connection is closed, or none was made. */
+  /** Whether the connection has closed, or connecting has failed. */
   #isFinished = false
+  /** Whether the group of loops was left. */
   #hasLeft = false
   #isRefed: boolean
-  #stagger: NodeJS.Timeout | undefined
-  #timeout: NodeJS.Timeout | undefined
+  /** Tries the next address. */
+  #nextTimer: NodeJS.Timeout | undefined
+  /** Fires when connecting has taken too long. */
+  #deadline: NodeJS.Timeout | undefined
   #ignoreSignal: (() => void) | undefined
-  /** What `context` or `open` threw, if the user has learnt of it already. */
+  /** What `context` or `open` threw, if the observer has told the user about it. */
   #thrown: Error | undefined
 
   constructor(
@@ -71,7 +75,7 @@ export class Dialer implements ConnOwner, AttemptOwner {
     this.#observer = observer
     this.#isRefed = isRefed
     const { local, device, conn } = settings
-    // If the loop that was named has panicked, any other of its group will do.
+    // If the chosen loop has panicked, any other loop of its group will do.
     const loop = settings.loop?.isDead ? undefined : settings.loop
     const isPaused = handlers.message === undefined
     this.#plan = { group, loop, local, device, isPaused, conn }
@@ -87,30 +91,34 @@ export class Dialer implements ConnOwner, AttemptOwner {
     this.#plan.group.join()
     if (this.#isRefed) theEnvironment().hold(1)
     if (timeout > 0) {
-      this.#timeout = setTimeout(() => this.#expire(), timeout)
-      if (!this.#isRefed) this.#timeout.unref()
+      this.#deadline = setTimeout(() => this.#expire(), timeout)
+      if (!this.#isRefed) this.#deadline.unref()
     }
     if (signal !== undefined) this.#ignoreSignal = onAbort(signal, () => this.#abort(signal.reason))
     const { destination } = this.#settings
-    if (destination.kind !== 'name') this.#found([destination])
+    if (destination.kind !== 'name') this.#tryAll([destination])
     else
       addressesOf(destination.host, destination.port).then(
-        (addresses) => this.#found(addresses),
+        (addresses) => this.#tryAll(addresses),
         (error: unknown) => this.#fail(error),
       )
   }
 
-  #found(addresses: readonly StreamAddress[]): void {
+  /** Tries the addresses that suit `localAddress`. */
+  #tryAll(addresses: readonly StreamAddress[]): void {
     if (this.#isSettled) return
     const local = this.#settings.local
-    const isSix = local?.host.includes(':')
+    const isLocalIPv6 = local?.host.includes(':')
     this.#addresses = addresses.filter(
-      (each) => isSix === undefined || (each.kind === 'tcp' && each.host.includes(':') === isSix),
+      (each) =>
+        isLocalIPv6 === undefined ||
+        (each.kind === 'tcp' && each.host.includes(':') === isLocalIPv6),
     )
     if (this.#addresses.length === 0) {
       const { to } = this.#settings
-      const why = `${to} has no address of the family of localAddress, ${local?.host}`
-      this.#fail(new MillraceError('ERR_INVALID_ADDRESS', why))
+      const family = isLocalIPv6 ? 'IPv6' : 'IPv4'
+      const message = `${to} has no ${family} address, but localAddress (${local?.host}) needs one`
+      this.#fail(new MillraceError('ERR_INVALID_ADDRESS', message))
       return
     }
     this.#tryNext()
@@ -118,14 +126,14 @@ export class Dialer implements ConnOwner, AttemptOwner {
 
   /** Tries the next address, and schedules the one after it. */
   #tryNext(): void {
-    clearTimeout(this.#stagger)
+    clearTimeout(this.#nextTimer)
     const address = this.#addresses[this.#next++]
     if (address === undefined) return
     const attempt = new ConnectAttempt(this, this.#plan, address)
     this.#pending.push(attempt)
     if (this.#next < this.#addresses.length) {
-      this.#stagger = setTimeout(() => this.#tryNext(), STAGGER)
-      if (!this.#isRefed) this.#stagger.unref()
+      this.#nextTimer = setTimeout(() => this.#tryNext(), ATTEMPT_DELAY)
+      if (!this.#isRefed) this.#nextTimer.unref()
     }
     try {
       attempt.start()
@@ -155,7 +163,10 @@ export class Dialer implements ConnOwner, AttemptOwner {
     if (others.length === 0) return first
     const { code, message, errno, syscall, address, port } = first
     return new MillraceError(code, message, {
-      cause: new AggregateError(this.#errors, `no address of ${this.#settings.to} answers`),
+      cause: new AggregateError(
+        this.#errors,
+        `no address of ${this.#settings.to} has accepted the connection`,
+      ),
       ...(errno === undefined ? {} : { errno }),
       ...(syscall === undefined ? {} : { syscall }),
       ...(address === undefined ? {} : { address }),
@@ -172,7 +183,7 @@ export class Dialer implements ConnOwner, AttemptOwner {
   ): void {
     this.#forget(attempt)
     if (this.#isSettled) {
-      // Another address was quicker, or nobody wants a connection any more.
+      // Another address was quicker, or connecting has failed.
       attempt.drop(slot, generation)
       this.#leave()
       return
@@ -183,9 +194,9 @@ export class Dialer implements ConnOwner, AttemptOwner {
     if (this.#plan.isPaused) conn.startWithoutReading()
     this.#conn = conn
     loop.conns[slot] = conn
-    const isHeld = this.#isRefed
+    const wasRefed = this.#isRefed
     const thrown = conn.opened()
-    if (isHeld) theEnvironment().hold(-1)
+    if (wasRefed) theEnvironment().hold(-1)
     if (!this.#isRefed) conn.unref()
     if (this.#observer.opened(conn, thrown)) this.#thrown = thrown
   }
@@ -202,7 +213,7 @@ export class Dialer implements ConnOwner, AttemptOwner {
     else this.#fail(reason)
   }
 
-  /** Gives up, unless there is a connection. */
+  /** Stops connecting. Does nothing if there is a connection already. */
   giveUp(reason: unknown): void {
     this.#fail(reason)
   }
@@ -215,11 +226,11 @@ export class Dialer implements ConnOwner, AttemptOwner {
     this.#observer.failed(reason)
   }
 
-  /** Cancels the attempts that were not answered. */
+  /** Cancels the attempts that have no result yet. */
   #settle(): void {
     this.#isSettled = true
-    clearTimeout(this.#timeout)
-    clearTimeout(this.#stagger)
+    clearTimeout(this.#deadline)
+    clearTimeout(this.#nextTimer)
     for (const attempt of this.#pending) attempt.cancel()
   }
 
@@ -229,14 +240,14 @@ export class Dialer implements ConnOwner, AttemptOwner {
     this.#leave()
   }
 
-  /** Leaves the loops once all attempts are answered. */
+  /** Leaves the group of loops once every attempt has its result. */
   #leave(): void {
     if (!this.#isFinished || this.#hasLeft || this.#pending.length > 0) return
     this.#hasLeft = true
     this.#plan.group.leaveSoon()
   }
 
-  /** Says whether the process stays alive for the connection, or for the attempts to make one. */
+  /** Sets whether the connection, or connecting, keeps the process alive. */
   keepAlive(isRefed: boolean): void {
     if (this.#isRefed === isRefed) return
     this.#isRefed = isRefed
@@ -245,7 +256,7 @@ export class Dialer implements ConnOwner, AttemptOwner {
       else this.#conn.unref()
     } else if (!this.#isSettled) {
       theEnvironment().hold(isRefed ? 1 : -1)
-      for (const timer of [this.#timeout, this.#stagger]) {
+      for (const timer of [this.#deadline, this.#nextTimer]) {
         if (isRefed) timer?.ref()
         else timer?.unref()
       }

@@ -1,4 +1,4 @@
-/** Remembers which settings of connections the native half knows already, so that each is told once. */
+/** Remembers the settings of connections that the native half knows, so that each is sent to it once. */
 
 import type { Framing } from '../codec/framing.js'
 import { isFrozenFraming, toNative } from '../codec/native-framing.js'
@@ -6,33 +6,37 @@ import { type ConnSettings, toProfileInit } from '../connection/conn-options.js'
 import { createProfile, dropProfiles } from '../native/binding.js'
 import { theEnvironment } from '../runtime/environment.js'
 
-/** The most profiles that are kept. Then all are forgotten, and told again as they are needed. */
-const MOST = 256
-/** The numbers of profiles, by their contents. */
+/** The most profiles that are kept. Over it all are dropped, and created again when they are needed. */
+const MAX_PROFILES = 256
+/** The number of each profile, by its contents. */
 const numbers = new Map<string, number>()
-/** Numbers for framings that cannot change. */
-const framings = new WeakMap<Framing, number>()
-let nextFraming = 0
+/** Numbers that stand for framings that cannot change. */
+const framingNumbers = new WeakMap<Framing, number>()
+let nextFramingNumber = 0
 
-function nameOf(framing: Framing): string {
+/** Returns a text that is the same for equal framings. */
+function keyOf(framing: Framing): string {
   if (!isFrozenFraming(framing)) return JSON.stringify(toNative(framing))
-  let number = framings.get(framing)
+  let number = framingNumbers.get(framing)
   if (number === undefined) {
-    number = nextFraming++
-    framings.set(framing, number)
+    number = nextFramingNumber++
+    framingNumbers.set(framing, number)
   }
   return `${number}`
 }
 
-/** Returns the number of the profile with these settings, for a `connect` that follows at once. */
+/**
+ * Returns the number of the profile with these settings. Use it at once: the next call may drop all
+ * profiles.
+ */
 export function profileNumber(settings: ConnSettings): number {
   const { highWaterMark, autoPause, allowHalfOpen, lingerTimeout, socket } = settings
-  const marks = `${highWaterMark} ${autoPause} ${allowHalfOpen} ${lingerTimeout} ${socket}`
-  const key = `${nameOf(settings.codec.framing)} ${marks}`
+  const values = `${highWaterMark} ${autoPause} ${allowHalfOpen} ${lingerTimeout} ${socket}`
+  const key = `${keyOf(settings.codec.framing)} ${values}`
   let number = numbers.get(key)
   if (number === undefined) {
     const { handle } = theEnvironment()
-    if (numbers.size === MOST) {
+    if (numbers.size === MAX_PROFILES) {
       numbers.clear()
       dropProfiles(handle)
     }

@@ -1,4 +1,4 @@
-/** Binds the sockets of a datagram socket, and hands them to their loops. */
+/** Opens datagram sockets: binds a kernel socket for each loop, and hands the kernel sockets to the loops. */
 
 import { isIPv6 } from 'node:net'
 import { formatHostPort } from '../address/format.js'
@@ -16,80 +16,87 @@ import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import type { Loop } from '../runtime/loop.js'
 import { onAbort, unlessAborted } from '../util/abort-signal.js'
+import type { DatagramSettings } from './check-bind.js'
+import { maxDatagram } from './datagram-size.js'
 import { DatagramSocketImpl } from './datagram-socket-impl.js'
+import type { AnyHandlers } from './handlers.js'
 import { LoopSocket } from './loop-socket.js'
-import {
-  type AnyHandlers,
-  type DatagramSettings,
-  largest,
-  type MulticastOptions,
-  membership,
-  outgoingInterface,
-} from './options.js'
+import { membershipSetting, outgoingInterface } from './multicast.js'
+import type { MulticastOptions } from './multicast-options.js'
 
-/** Where to bind a socket. */
-export interface Place {
+/** The addresses of a socket. */
+export interface BindTarget {
+  /** The address to bind. */
   readonly address: TcpAddress
   /** The one peer of a connected socket. */
   readonly peer?: TcpAddress
 }
 
-/** Everything that a socket is made from. */
+/** Everything that a datagram socket is made from. */
 export interface DatagramPlan {
-  /** The group to use, joined. It is left when the socket is closed, or cannot be made. */
+  /** The group of loops to use, joined. It is left when the socket closes or cannot be opened. */
   readonly group: Group
   readonly settings: DatagramSettings
   readonly handlers: AnyHandlers
-  /** Whether each loop gets a socket. */
+  /** Whether each loop gets a kernel socket. Otherwise one loop gets one. */
   readonly isSpread: boolean
   /** A promise, because a name may have to be looked up. */
-  readonly place: Promise<Place>
-  /** The loop to use, if one was named. */
+  readonly target: Promise<BindTarget>
+  /** The loop to use. Undefined: the least used loop of the group. */
   readonly loop?: Loop | undefined
   readonly signal: AbortSignal | undefined
 }
 
-/** A socket that is bound, and the loop that will get it. */
+/** A kernel socket that is bound, and the loop that will get it. */
 interface BoundSocket {
   readonly loop: Loop
-  /** Names the socket in records. */
+  /** Identifies the socket in records. */
   readonly origin: number
-  /** Names the socket in calls of the native half. */
+  /** Identifies the socket in calls of the native half. */
   readonly number: number
 }
 
-/** Binds the sockets, and hands them to their loops. */
+/**
+ * Opens a datagram socket. Resolves once every loop has its kernel socket.
+ *
+ * @throws `ERR_LOOP_PANIC`, `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, the resolver's
+ *   error, the system's error, or the reason of `signal`
+ */
 export async function openDatagramSocket(plan: DatagramPlan): Promise<DatagramSocketImpl> {
   const { group, settings, handlers, isSpread, loop, signal } = plan
   const bound: BoundSocket[] = []
   let socket: DatagramSocketImpl
   try {
-    const place = await unlessAborted(signal, plan.place)
+    const target = await unlessAborted(signal, plan.target)
     const alive = group.loops.filter((loop) => !loop.isDead)
     if (alive.length === 0)
       throw new MillraceError('ERR_LOOP_PANIC', 'all event loops have panicked')
-    const isAlive = loop !== undefined && alive.includes(loop)
-    const loops = isSpread ? alive : [isAlive ? loop : leastUsed(alive)]
-    const max = largest(settings.max, group.ringBytes)
-    const address = bindAll(loops, plan, place, max, bound)
+    const isLoopAlive = loop !== undefined && alive.includes(loop)
+    const loops = isSpread ? alive : [isLoopAlive ? loop : leastUsed(alive)]
+    const max = maxDatagram(settings.max, group.ringBytes)
+    const address = bindAll(loops, plan, target, max, bound)
     const { host, dualStack } = address
     socket = new DatagramSocketImpl(settings, handlers, group)
     const loopSockets = bound.map(
-      ({ loop, origin, number }, at) => new LoopSocket(socket, at, loop, origin, number),
+      ({ loop, origin, number }, index) => new LoopSocket(socket, index, loop, origin, number),
     )
     const isV6 = isIPv6(host)
     const families = { v4: !isV6 || dualStack, v6: isV6 }
     socket.setUp(loopSockets, families, max, memberships(settings.multicast))
     socket.address = `udp://${format(address)}`
-    if (place.peer !== undefined) socket.setPeer(format(place.peer))
+    if (target.peer !== undefined) socket.setPeer(format(target.peer))
   } catch (error) {
-    for (const each of bound) dropDatagrams(theEnvironment().handle, each.number)
+    dropAll(bound)
     group.leaveSoon()
     throw error
   }
   await socket.open(signal)
   if (signal !== undefined) void socket.finished.then(onAbort(signal, () => void socket.close()))
   return socket
+}
+
+function dropAll(bound: readonly BoundSocket[]): void {
+  for (const { number } of bound) dropDatagrams(theEnvironment().handle, number)
 }
 
 function format({ host, port, scope }: TcpAddress): string {
@@ -107,57 +114,68 @@ function leastUsed(loops: readonly Loop[]): Loop {
   return loops[loads.indexOf(Math.min(...loads))] as Loop
 }
 
-/** How often to try for a port that is free for all loops. */
+/** How often to look for a port that all loops can bind. */
 const PORT_ATTEMPTS = 16
 
-/** Binds a socket for each loop, on one port. Returns where. */
+/**
+ * Binds a kernel socket for each loop, on one port.
+ *
+ * @param bound gets the sockets, even if a later one fails
+ * @returns the address with the port that the system chose
+ */
 function bindAll(
   loops: readonly Loop[],
   plan: DatagramPlan,
-  place: Place,
+  target: BindTarget,
   max: number,
   bound: BoundSocket[],
 ): TcpAddress {
   for (let attempt = 1; ; attempt++) {
     try {
-      return bindOnce(loops, plan, place, max, bound)
+      return bindOnce(loops, plan, target, max, bound)
     } catch (error) {
       const isTaken = (error as MillraceError).code === 'EADDRINUSE'
-      if (!isTaken || place.address.port !== 0 || attempt === PORT_ATTEMPTS) throw error
-      for (const each of bound.splice(0)) dropDatagrams(theEnvironment().handle, each.number)
+      if (!isTaken || target.address.port !== 0 || attempt === PORT_ATTEMPTS) throw error
+      dropAll(bound.splice(0))
     }
   }
 }
 
+/** Tries to bind all kernel sockets on one port, as {@link bindAll} does. */
 function bindOnce(
   loops: readonly Loop[],
   plan: DatagramPlan,
-  { address: wanted, peer }: Place,
+  { address: requested, peer }: BindTarget,
   max: number,
   bound: BoundSocket[],
 ): TcpAddress {
   const { handle } = theEnvironment()
   const { settings, isSpread } = plan
-  let address = withIPv6Only(wanted, settings.ipv6Only)
+  let address = withIPv6Only(requested, settings.ipv6Only)
   if (isSpread && (settings.reusePort === undefined || address.port === 0)) {
-    // Other processes of this user may share a port that is bound with `reusePort`. That is wanted only if
-    // `reusePort` and a port were asked for. Otherwise a probe makes sure that the port is free.
+    // Other processes of this user may share a port that is bound with `reusePort`. The user wants that only
+    // with the option `reusePort` and a port. Otherwise a probe makes sure that the port is free.
     const probe = bindOne({ address }, settings, false, max, false)
     dropDatagrams(handle, probe.number)
     address = probe.address
   }
   for (const loop of loops) {
-    const place = peer === undefined ? { address } : { address, peer }
-    const one = bindOne(place, settings, isSpread, max, bound.length === 0)
-    bound.push({ loop, origin: one.origin, number: one.number })
-    address = one.address
+    const target = peer === undefined ? { address } : { address, peer }
+    const socket = bindOne(target, settings, isSpread, max, bound.length === 0)
+    bound.push({ loop, origin: socket.origin, number: socket.number })
+    address = socket.address
   }
   return address
 }
 
-/** Binds one socket. */
+/**
+ * Binds one kernel socket.
+ *
+ * @param joins whether it joins the multicast groups
+ * @throws the system's error
+ */
 function bindOne(
-  { address: requested, peer }: Place,
+  { address: requested, peer }: BindTarget,
   settings: DatagramSettings,
   reusePort: boolean,
   max: number,
@@ -165,13 +183,13 @@ function bindOne(
 ): { origin: number; number: number; address: TcpAddress } {
   const environment = theEnvironment()
   const origin = environment.originNumber()
-  const attempt = (at: TcpAddress) =>
+  const attempt = (local: TcpAddress) =>
     bindDatagrams(environment.handle, {
       id: origin,
-      host: at.host,
-      port: at.port,
-      scope: at.scope,
-      dualStack: at.dualStack,
+      host: local.host,
+      port: local.port,
+      scope: local.scope,
+      dualStack: local.dualStack,
       ...(peer === undefined ? {} : { peerHost: peer.host }),
       peerPort: peer?.port ?? 0,
       peerScope: peer?.scope ?? 0,
@@ -179,8 +197,8 @@ function bindOne(
       reuseAddress: settings.reuseAddress,
       receiveOffload: settings.receiveOffload,
       ...(settings.device === undefined ? {} : { device: settings.device }),
-      // Only one socket joins groups, because each one that has joined gets a copy.
-      settings: systemSettings(settings, isIPv6(at.host) ? 6 : 4, joins),
+      // Only one socket joins, because every socket that has joined gets a copy of each datagram.
+      settings: initialSettings(settings, isIPv6(local.host) ? 6 : 4, joins),
       max,
       highWaterMark: settings.highWaterMark,
     })
@@ -195,34 +213,35 @@ function bindOne(
   }
   const { host, port } = address
   if (result.errno !== 0) {
-    const place = peer === undefined ? { address: host, port } : {}
-    throw systemError(result.errno, peer === undefined ? 'bind' : 'connect', place)
+    if (peer !== undefined) throw systemError(result.errno, 'connect')
+    throw systemError(result.errno, 'bind', { address: host, port })
   }
   return { origin, number: result.number, address: { ...address, port: result.port } }
 }
 
+/** Applies the option `ipv6Only` to an address. */
 function withIPv6Only(address: TcpAddress, ipv6Only: boolean | undefined): TcpAddress {
   if (ipv6Only === undefined) return address
   if (!isIPv6(address.host))
-    throw invalidOption('ipv6Only', 'left out on an IPv4 address', ipv6Only)
+    throw invalidOption('ipv6Only', 'left out for an IPv4 address', ipv6Only)
   const { fallback: _, ...rest } = address
   return { ...rest, dualStack: !ipv6Only }
 }
 
-/** Returns the options that are set before anything is received. */
-function systemSettings(
+/** Returns the socket options to set before anything is received. */
+function initialSettings(
   { settings, multicast }: DatagramSettings,
   family: 4 | 6,
-  isFirst: boolean,
+  joins: boolean,
 ): SettingInit[] {
   const all = [...settings]
   if (multicast.interface !== undefined) all.push(outgoingInterface(multicast.interface, family))
-  return isFirst ? [...all, ...memberships(multicast)] : all
+  return joins ? [...all, ...memberships(multicast)] : all
 }
 
 function memberships({ groups = [] }: MulticastOptions): SettingInit[] {
   return groups.map((group) => {
     const { address, ...options } = typeof group === 'string' ? { address: group } : group
-    return membership('join', address, options)
+    return membershipSetting('join', address, options)
   })
 }

@@ -1,4 +1,4 @@
-/** Connects datagram sockets, which have one peer each. */
+/** Connects datagram sockets: each has one peer. */
 
 import { localAddress } from '../address/local-address.js'
 import { parseAddress } from '../address/parse-address.js'
@@ -6,89 +6,69 @@ import { addressesOf, destination } from '../address/resolve.js'
 import type { Destination, TcpAddress } from '../address/socket-address.js'
 import { raw } from '../codec/framings.js'
 import { checkLoop } from '../connection/check-loop.js'
-import type { Conn } from '../connection/conn.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import { joinGroup } from '../runtime/choose-group.js'
 import { whole } from '../util/checks.js'
+import type { BindOptions } from './bind-options.js'
 import { openDatagramSocket } from './bind-sockets.js'
-import type { ConnectedSocket, DatagramHandlers } from './datagram-socket.js'
-import { type AnyHandlers, type BindOptions, CONNECTED_NAMES, checkBind } from './options.js'
+import { CONNECTED_NAMES, checkBind } from './check-bind.js'
+import type { ConnectDatagramOptions } from './connect-datagram-options.js'
+import type { ConnectedSocket } from './datagram-socket.js'
+import type { AnyHandlers } from './handlers.js'
 
-/** What `connect` takes for a datagram socket: handlers, and the options here. */
-export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
-  extends DatagramHandlers<In, Out, ConnectedSocket<In, Out>>,
-    Pick<
-      BindOptions<In, Out>,
-      | 'codec'
-      | 'loops'
-      | 'max'
-      | 'highWaterMark'
-      | 'maxWriteBuffer'
-      | 'maxParked'
-      | 'ttl'
-      | 'receiveBuffer'
-      | 'sendBuffer'
-      | 'receiveOffload'
-      | 'dscp'
-      | 'bindToDevice'
-      | 'ringBytes'
-      | 'signal'
-    > {
-  /**
-   * The peer: `udp://host:port`. A host may be an IPv4 address, an IPv6 address in brackets, a name
-   * (its first address), or nothing (this machine).
-   */
-  to: `udp://${string}`
-  /** The loop of a connection, which has to be open. Not with `loops`. */
-  loop?: Conn
-  /**
-   * Milliseconds until it gives up looking up the name of the peer, with `ERR_CONNECT_TIMEOUT`. An
-   * address needs no time. Default: as long as the resolver takes.
-   */
-  timeout?: number
-  /** An IP address of this machine to send from, with or without a port. Default: what the system chooses. */
-  localAddress?: string
-}
-
+/** The options of a socket, whatever its messages are. */
 type AnyOptions = ConnectDatagramOptions<never, never>
 
-/** Tells whether the options name a peer of datagrams. */
+/** Returns whether the options of `connect` ask for a datagram socket. */
 export function isDatagram(options: unknown): options is AnyOptions {
   const { to } = (options ?? {}) as { to?: unknown }
   return typeof to === 'string' && /^udp:/i.test(to)
 }
 
-/** Connects a datagram socket. Nothing is sent to the peer. */
+/**
+ * Connects a datagram socket. Nothing is sent to the peer.
+ *
+ * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_CONNECT_TIMEOUT`, the
+ *   resolver's error, the system's error, or the reason of `signal`
+ */
 export async function connectDatagrams(
   options: AnyOptions,
 ): Promise<ConnectedSocket<unknown, unknown>> {
-  const general = options as unknown as BindOptions<never, never>
-  const settings = checkBind(general, raw(), CONNECTED_NAMES)
+  const bindOptions = options as unknown as BindOptions<never, never>
+  const settings = checkBind(bindOptions, raw(), CONNECTED_NAMES)
   const { signal, loops } = options
   const timeout = whole('timeout', options.timeout, 0, 1)
   const loop = checkLoop(options.loop)
   if (loop !== undefined && loops !== undefined)
-    throw new MillraceError('ERR_INVALID_OPTION', 'loop and loops exclude each other')
+    throw new MillraceError(
+      'ERR_INVALID_OPTION',
+      'loop and loops cannot be used together: leave out one of them',
+    )
   signal?.throwIfAborted()
   const to = destination(parseAddress(options.to, 'connect'))
-  // Joined before anything is awaited, because a group stops when its last user leaves.
+  // Join before anything is awaited, because a group stops when its last user leaves.
   const group = joinGroup(loops, options.ringBytes, loop)
   const handlers = options as unknown as AnyHandlers
-  const place = within(timeout, peerOf(to), options.to).then((peer) => ({
+  const target = within(timeout, peerOf(to), options.to).then((peer) => ({
     address: localOf(options.localAddress, peer),
     peer,
   }))
-  const plan = { group, settings, handlers, isSpread: false, place, loop, signal }
+  const plan = { group, settings, handlers, isSpread: false, target, loop, signal }
   return (await openDatagramSocket(plan)) as unknown as ConnectedSocket<unknown, unknown>
 }
 
-async function peerOf(place: Destination): Promise<TcpAddress> {
-  if (place.kind !== 'name') return place as TcpAddress
-  const [first] = await addressesOf(place.host, place.port)
+/** Returns the peer's address: the first one of a name. */
+async function peerOf(to: Destination): Promise<TcpAddress> {
+  if (to.kind !== 'name') return to as TcpAddress
+  const [first] = await addressesOf(to.host, to.port)
   return first as TcpAddress
 }
 
-/** Settles as the promise does, unless the timeout passes first. */
+/**
+ * Settles as the promise does, or rejects with `ERR_CONNECT_TIMEOUT` if the timeout passes first.
+ *
+ * @param timeout milliseconds, 0 for no limit
+ */
 function within<T>(timeout: number, promise: Promise<T>, to: string): Promise<T> {
   if (timeout === 0) return promise
   return new Promise((resolve, reject) => {
@@ -101,17 +81,18 @@ function within<T>(timeout: number, promise: Promise<T>, to: string): Promise<T>
   })
 }
 
-/** Returns where to bind: the address that was asked for, or any of the peer's family. */
+/** Returns the address to bind: `localAddress`, or any address of the peer's family. */
 function localOf(local: unknown, peer: TcpAddress): TcpAddress {
-  const isV6 = peer.host.includes(':')
-  const any = { ...peer, host: isV6 ? '::' : '0.0.0.0', port: 0, scope: 0 }
+  const isIPv6 = peer.host.includes(':')
+  const any = { ...peer, host: isIPv6 ? '::' : '0.0.0.0', port: 0, scope: 0 }
   if (local === undefined) return any
   if (typeof local !== 'string') throw invalidOption('localAddress', 'an IP address', local)
   const own = localAddress(local)
-  if (own.host.includes(':') !== isV6) {
+  if (own.host.includes(':') !== isIPv6) {
+    const family = isIPv6 ? 'IPv6' : 'IPv4'
     throw new MillraceError(
       'ERR_INVALID_ADDRESS',
-      `${peer.host} is not of the family of localAddress, ${own.host}`,
+      `localAddress (${own.host}) has to be an ${family} address, as the peer is (${peer.host})`,
     )
   }
   return { ...any, ...own }

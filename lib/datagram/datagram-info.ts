@@ -1,15 +1,20 @@
-/** The address that a datagram came from or goes to. */
+/** The addresses that datagrams come from and go to. */
 
 import { endpointText, endpointWords, hostText } from '../address/endpoint.js'
 import type { Writer } from '../codec/writer.js'
 import { showAs } from '../util/inspect.js'
 
 /**
- * What is known of a datagram beside its message. Pass it to `send` to answer.
+ * What is known about a received datagram beside its message. Pass it to `send` to answer the sender.
  *
  * @example
  * ```ts
- * message: (socket, question, info) => socket.send(answer(question), info)
+ * await bind({
+ *   address: 9000,
+ *   message(socket, bytes, info: DatagramInfo) {
+ *     if (!info.truncated) socket.send(bytes, info)
+ *   },
+ * })
  * ```
  */
 export interface DatagramInfo {
@@ -21,22 +26,23 @@ export interface DatagramInfo {
   readonly port: number
   /** The family of the sender's address. */
   readonly family: 4 | 6
-  /** Whether the datagram was longer than the socket's `max`, and was cut. */
+  /** Whether the datagram was longer than the socket's `max`, and so was cut. */
   readonly truncated: boolean
 }
 
-/** See {@link DatagramInfo}. Holds the words of an address as records carry them, and formats them on demand. */
+/** The implementation of {@link DatagramInfo}: the words of an address in a record, formatted on demand. */
 export class DatagramInfoImpl implements DatagramInfo {
   /** The family in the low half, and the port in the high half. */
   readonly head: number
-  /** The bytes of the address, in the order of memory. */
+  /** The four words of the IP address, in the order of memory. */
   readonly a: number
   readonly b: number
   readonly c: number
   readonly d: number
+  /** The interface index of a link-local address, 0 for none. */
   readonly scope: number
   readonly truncated: boolean
-  /** The place of the loop socket that received the datagram, and sends the answer; -1 for any. */
+  /** The index of the loop socket that received the datagram, and that sends the answer. -1 for any. */
   readonly loopSocket: number
 
   constructor(words: Int32Array, at: number, truncated: boolean, loopSocket: number) {
@@ -63,7 +69,7 @@ export class DatagramInfoImpl implements DatagramInfo {
     return hostText(this.#words())
   }
 
-  /** Writes the address in front of a datagram. */
+  /** Writes the address in front of a datagram that is to be sent. */
   write(to: Writer): void {
     to.i32le(this.head).i32le(this.a).i32le(this.b).i32le(this.c).i32le(this.d).i32le(this.scope)
   }
@@ -75,22 +81,27 @@ export class DatagramInfoImpl implements DatagramInfo {
 
 showAs(DatagramInfoImpl, 'DatagramInfo', ({ remote, truncated }) => ({ remote, truncated }))
 
-/** Stands for the peer of a connected socket, which the kernel knows. */
+/** Stands for the peer of a connected socket. The kernel knows the address. */
 export const CONNECTED: DatagramInfoImpl = new DatagramInfoImpl(new Int32Array(6), 0, false, -1)
 
-/** The most addresses that are kept. */
-const KEPT = 1024
+/** The most addresses that are kept. Over it all are dropped. */
+const MAX_CACHED = 1024
 
-/** Remembers addresses that were given as text, so that each is parsed once. */
+/** Remembers destinations that users wrote as text, so that each is parsed once. */
 export class DestinationCache {
   readonly #parsed = new Map<string, DatagramInfoImpl>()
 
-  /** @throws `ERR_INVALID_ADDRESS` */
+  /**
+   * Parses a destination.
+   *
+   * @param text an IP address and a port, such as `127.0.0.1:9000` or `[::1]:9000`
+   * @throws `ERR_INVALID_ADDRESS`
+   */
   parse(text: string): DatagramInfoImpl {
     let peer = this.#parsed.get(text)
     if (peer === undefined) {
       peer = new DatagramInfoImpl(endpointWords(text), 0, false, -1)
-      if (this.#parsed.size >= KEPT) this.#parsed.clear()
+      if (this.#parsed.size >= MAX_CACHED) this.#parsed.clear()
       this.#parsed.set(text, peer)
     }
     return peer

@@ -12,26 +12,22 @@ import { type Deferred, deferred } from '../util/deferred.js'
 import { ErrorReporter } from '../util/error-reporter.js'
 import { showAs } from '../util/inspect.js'
 import { PendingQueue } from '../util/pending-queue.js'
+import type { DatagramSettings } from './check-bind.js'
 import {
   CONNECTED,
   type DatagramInfo,
   DatagramInfoImpl,
   DestinationCache,
 } from './datagram-info.js'
-import type { DatagramStats, MembershipOptions, Received } from './datagram-socket.js'
+import { MAX_IPV4_DATAGRAM } from './datagram-size.js'
+import type { DatagramSocket, DatagramStats, Received } from './datagram-socket.js'
+import type { AnyHandlers } from './handlers.js'
+import { checkLiveOptions, type DatagramSocketOptions } from './live-options.js'
 import type { LoopSocket } from './loop-socket.js'
 import { LoopSockets } from './loop-sockets.js'
 import { Memberships } from './memberships.js'
-import {
-  type AnyHandlers,
-  type AnySocket,
-  changes,
-  type DatagramSettings,
-  type DatagramSocketOptions,
-  LONGEST_IPV4,
-  membership,
-  outgoingInterface,
-} from './options.js'
+import { membershipSetting, outgoingInterface } from './multicast.js'
+import type { MembershipOptions } from './multicast-options.js'
 import type { ParkedDatagram } from './parked-datagram.js'
 import { datagramIterator, deliverParked, receive, stopReading } from './receiving.js'
 
@@ -42,12 +38,12 @@ export interface Families {
 }
 
 /**
- * One datagram socket: its state and its life.
+ * A datagram socket: its state, sending, options, opening and closing.
  *
- * What it does with datagrams that arrive is in `receiving`: functions over this object, whose fields are
+ * The functions that deliver datagrams are in `receiving.ts`. They use the fields of this class, which are
  * therefore not private.
  */
-export class DatagramSocketImpl implements AnySocket {
+export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
   readonly settings: DatagramSettings
   readonly handlers: AnyHandlers
   /** Datagrams that `send` dropped. */
@@ -56,27 +52,28 @@ export class DatagramSocketImpl implements AnySocket {
   /** The peer of a connected socket. */
   remote = ''
   loopSockets: LoopSockets = new LoopSockets([])
+  /** Whether the user pulls datagrams, because there is no `message` handler. */
   readonly isPulled: boolean
   isPaused = false
-  /** Whether the loops were told to stop reading. */
+  /** Whether the loops were told to stop receiving. */
   isReadingStopped = false
-  /** Whether `bind` has handed the socket to its user. */
+  /** Whether the user has the socket. Until then datagrams are parked. */
   isBound = false
-  /** Whether nothing more is sent or delivered. */
+  /** Whether the socket neither sends nor delivers any more. */
   isEnded = false
   /** The error that the socket ended with. */
   error: Error | undefined
   readonly parked: PendingQueue<ParkedDatagram> = new PendingQueue()
-  /** Wakes a `next()` that waits for a datagram. */
+  /** Resolves when a pending `next()` has to look for a datagram again. */
   pull: Deferred<void> | undefined
   #isConnected = false
   #families: Families = { v4: false, v6: false }
-  /** The longest datagram that can be sent. */
+  /** The size of the largest datagram that can be sent, in bytes. */
   #max = 0
   #memberships = new Memberships(this.loopSockets, [])
   readonly #destinations = new DestinationCache()
   readonly #reporter = new ErrorReporter()
-  /** Whether the loops have closed it. */
+  /** Whether the loops have closed the socket. */
   #isClosed = false
   #isRefed = true
   readonly #closed: Deferred<void> = deferred()
@@ -86,7 +83,7 @@ export class DatagramSocketImpl implements AnySocket {
     this.settings = settings
     this.handlers = handlers
     this.isPulled = handlers.message === undefined
-    // Later, because leaving may stop the loop whose records are being processed.
+    // Not at once, because leaving may stop the loop whose records are being processed.
     this.#groupLeft = this.#closed.promise.then(() => group.leave())
   }
 
@@ -107,10 +104,10 @@ export class DatagramSocketImpl implements AnySocket {
     if (!(family === 4 ? this.#families.v4 : this.#families.v6)) {
       throw new MillraceError(
         'ERR_INVALID_ADDRESS',
-        `${peer.remote} is not of a family that ${this.address} can send to`,
+        `${peer.remote} is not an address that ${this.address} can send to: use one of the same family`,
       )
     }
-    const max = family === 4 && this.#max > LONGEST_IPV4 ? LONGEST_IPV4 : this.#max
+    const max = family === 4 && this.#max > MAX_IPV4_DATAGRAM ? MAX_IPV4_DATAGRAM : this.#max
     return this.loopSockets.choose(peer).send(peer, message, max)
   }
 
@@ -119,10 +116,10 @@ export class DatagramSocketImpl implements AnySocket {
     if (to !== undefined) {
       throw new MillraceError(
         'ERR_INVALID_ADDRESS',
-        `a connected socket sends only to its peer, ${this.remote}`,
+        `a connected socket sends only to its peer, ${this.remote}: leave out the destination`,
       )
     }
-    const max = this.#families.v6 ? this.#max : Math.min(this.#max, LONGEST_IPV4)
+    const max = this.#families.v6 ? this.#max : Math.min(this.#max, MAX_IPV4_DATAGRAM)
     return this.loopSockets.choose(CONNECTED).send(CONNECTED, message, max)
   }
 
@@ -131,7 +128,7 @@ export class DatagramSocketImpl implements AnySocket {
     if (typeof to === 'string') return this.#destinations.parse(to)
     throw new MillraceError(
       'ERR_INVALID_ADDRESS',
-      "the destination has to be 'ip:port' or the info of a datagram",
+      "the destination has to be an address such as '127.0.0.1:9000', or the info of a datagram",
     )
   }
 
@@ -171,7 +168,7 @@ export class DatagramSocketImpl implements AnySocket {
     return datagramIterator(this)
   }
 
-  /** Lets a `next()` that waits look again. */
+  /** Makes a pending `next()` look for a datagram again. */
   wakePull(): void {
     this.pull?.resolve()
     this.pull = undefined
@@ -180,12 +177,12 @@ export class DatagramSocketImpl implements AnySocket {
   // ---- options ----
 
   async joinMulticast(group: string, options?: MembershipOptions): Promise<void> {
-    const setting = membership('join', group, options)
+    const setting = membershipSetting('join', group, options)
     if (this.isEnded || !this.#memberships.join(setting)) throw isClosed()
   }
 
   async leaveMulticast(group: string, options?: MembershipOptions): Promise<void> {
-    const setting = membership('leave', group, options)
+    const setting = membershipSetting('leave', group, options)
     if (this.isEnded || !this.#memberships.leave(setting)) throw isClosed()
   }
 
@@ -210,7 +207,7 @@ export class DatagramSocketImpl implements AnySocket {
   }
 
   async setSocketOptions(options: DatagramSocketOptions): Promise<void> {
-    const settings = changes(options)
+    const settings = checkLiveOptions(options)
     if (this.isEnded) throw isClosed()
     for (const setting of settings) this.#setAll(setting)
   }
@@ -226,13 +223,13 @@ export class DatagramSocketImpl implements AnySocket {
     if (this.isEnded || !this.loopSockets.set(setting)) throw isClosed()
   }
 
-  // ---- its life ----
+  // ---- opening and closing ----
 
   /**
-   * Says what the socket is made of, before its loops have it.
+   * Sets what the socket is made of. Called before the loops have the socket.
    *
-   * @param max the longest datagram
-   * @param groups the multicast groups that were joined
+   * @param max the size of the largest datagram in bytes
+   * @param groups the multicast groups that the first loop socket has joined
    */
   setUp(
     loopSockets: readonly LoopSocket[],
@@ -246,28 +243,28 @@ export class DatagramSocketImpl implements AnySocket {
     this.#max = max
   }
 
-  /** Says that the socket has one peer. */
+  /** Makes this a connected socket with one peer. */
   setPeer(remote: string): void {
     this.#isConnected = true
     this.remote = remote
   }
 
-  /** Says where the system has bound the socket. */
+  /** Sets the address of a connected socket, which only its loop knows. */
   boundTo(local: string): void {
     if (this.#isConnected) this.address = `udp://${local}`
   }
 
-  /** Hands the socket to its loops. Rejects if one of them cannot have it, and then nothing is left. */
+  /** Hands the loop sockets to their loops. If a loop cannot take its socket, closes all and rejects. */
   async open(signal: AbortSignal | undefined): Promise<void> {
-    // Before the first `await`, so that no record is missed.
+    // Called before the first `await`, so that no record is missed.
     const opened = this.loopSockets.open()
-    // Until the user has the socket, so that the process does not exit before.
+    // Keeps the process alive while the loops open their sockets.
     theEnvironment().hold(1)
     const results = await Promise.allSettled(opened)
     const failed = results.find((result) => result.status === 'rejected')
     if (failed === undefined && !this.#isClosed && !signal?.aborted) {
       this.isBound = true
-      // What arrived before is parked.
+      // Delivers the datagrams that arrived before now.
       theEnvironment().pump.resume(this)
       return
     }
@@ -276,30 +273,34 @@ export class DatagramSocketImpl implements AnySocket {
     throw failed?.reason ?? this.error ?? signal?.reason
   }
 
-  /** Resolves when the socket is closed and has left its loops. */
+  /** Resolves once the socket is closed and has left its group of loops. */
   get finished(): Promise<void> {
     return this.#groupLeft
   }
 
-  /** There is room on a loop again. */
+  /** A loop socket has room again. Calls `drain` once all of them have. */
   drained(): void {
-    if (this.isEnded || this.loopSockets.areAsked) return
+    if (this.isEnded || this.loopSockets.isDrainPending) return
     callHandler(
       () => this.handlers.drain?.(this),
       (error) => this.report(error),
     )
   }
 
-  /** Reports an error that does not close the socket: to `error`, or as a process warning. */
+  /** Reports an error to the handler `error`, or as a process warning. */
   report(error: Error, info?: DatagramInfoImpl): void {
     const { handlers } = this
     this.#reporter.report(error, handlers.error && (() => handlers.error?.(error, this, info)))
   }
 
-  /** One of the loop sockets has closed. */
-  loopSocketClosed(closed: LoopSocket, error: Error | undefined, wasAsked: boolean): void {
-    if (this.loopSockets.areAlive) {
-      if (error !== undefined && this.isBound) this.#goOnWithout(closed, error, wasAsked)
+  /**
+   * A loop socket has closed.
+   *
+   * @param wasDrainPending whether `drain` was to follow once that loop socket had room
+   */
+  loopSocketClosed(closed: LoopSocket, error: Error | undefined, wasDrainPending: boolean): void {
+    if (this.loopSockets.isAlive) {
+      if (error !== undefined && this.isBound) this.#goOnWithout(closed, error, wasDrainPending)
       return
     }
     if (this.#isClosed) return
@@ -324,16 +325,16 @@ export class DatagramSocketImpl implements AnySocket {
     }
   }
 
-  /** Goes on with the other loops. The error is reported to `error`, since it does not close the socket. */
-  #goOnWithout(lost: LoopSocket, error: Error, wasAsked: boolean): void {
+  /** Goes on with the other loops, and reports the error, which does not close the socket. */
+  #goOnWithout(lost: LoopSocket, error: Error, wasDrainPending: boolean): void {
     this.report(error)
     if (this.isEnded) return
     this.#memberships.move(lost, (error) => this.report(error))
-    // What waited on that loop is gone, so there is room.
-    if (wasAsked) this.drained()
+    // The datagrams that waited on the lost loop are gone, so there may be room again.
+    if (wasDrainPending) this.drained()
   }
 
-  /** Neither receives nor sends any more. */
+  /** Stops receiving and sending. */
   #end(): void {
     this.isEnded = true
     this.parked.clear()

@@ -1,4 +1,4 @@
-/** The part of a datagram socket that is on one loop: a kernel's socket, and the count of what waits there. */
+/** One loop's part of a datagram socket: a kernel socket, and the count of bytes that wait to be sent. */
 
 import { formatEndpoint, readEndpoints } from '../address/endpoint.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
@@ -35,39 +35,41 @@ import type { LoopDatagrams } from '../runtime/record-handlers.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import { DatagramInfoImpl } from './datagram-info.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
-import type { DatagramSocketOptions } from './options.js'
+import type { DatagramSocketOptions } from './live-options.js'
 
-/** Bytes that each waiting datagram counts for beside its own. The loop counts the same. */
-const COST = 64
-/** What the native half returns if the loop has no such socket. */
+/** Bytes that each unsent datagram counts for in addition to its own. The loop counts the same. */
+const DATAGRAM_COST = 64
+/** What the native half returns if the loop does not have the socket any more. */
 const GONE = -1
-const LOST = { errno: GONE, value: 0 } as const
-const OPTIONS = [
+const GONE_ANSWER = { errno: GONE, value: 0 } as const
+/** The options that can be read, and their numbers. */
+const READABLE_OPTIONS = [
   ['receiveBuffer', OPTION_RECEIVE_BUFFER],
   ['sendBuffer', OPTION_SEND_BUFFER],
   ['dscp', OPTION_DSCP],
 ] as const
 
-/** See the file header. */
+/** One loop's part of a datagram socket. */
 export class LoopSocket implements Origin, LoopDatagrams {
   readonly loop: Loop
-  /** Names the socket in records, until it has a slot. */
+  /** Identifies the socket in records until it has a slot. */
   readonly origin: number
   slot = -1
   generation = -1
   isOpen = false
-  /** Whether `send` returned `false` here and `drain` did not follow yet. */
-  isAsked = false
+  /** Whether `send` has returned `false` here, and the loop has yet to answer that there is room again. */
+  isDrainPending = false
   readonly #socket: DatagramSocketImpl
-  /** Its place among the socket's loops. */
+  /** The index among the parts of the socket. */
   readonly #index: number
-  /** Names the socket in calls of the native half. */
+  /** Identifies the socket in calls of the native half. */
   readonly #number: number
   readonly #opened: Deferred<void> = deferred()
-  /** Bytes given to the loop, with the cost of each datagram; and how much of that the kernel has taken. */
+  /** Bytes given to the loop, with the cost of each datagram. */
   #written = 0
-  #done = 0
-  /** The counts at its end. */
+  /** How many of those bytes the kernel has taken. */
+  #taken = 0
+  /** The final counts. Undefined until the socket has closed. */
   #counts: DatagramCounts | undefined
 
   constructor(
@@ -84,7 +86,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
     this.#number = number
   }
 
-  /** Hands the socket to its loop. Resolves once the loop has it. */
+  /** Hands the socket to the loop. Resolves once the loop has taken it. */
   open(): Promise<void> {
     this.loop.environment.origins.set(this.origin, this)
     try {
@@ -95,7 +97,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
     return this.#opened.promise
   }
 
-  /** Whether it is open, or about to be. */
+  /** Whether the socket is open, or about to open. */
   get isAlive(): boolean {
     return this.#counts === undefined
   }
@@ -104,7 +106,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
     return this.loop.environment.handle
   }
 
-  // ---- what its loop calls ----
+  // ---- called by the loop ----
 
   onOpen(loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
     const [, local] = readEndpoints(view, at)
@@ -126,7 +128,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
     this.#closed(
       new MillraceError(
         'ERR_LOOP_PANIC',
-        `event loop ${loop.index} has panicked, and its sockets are lost`,
+        `event loop ${loop.index} has panicked and lost its sockets`,
       ),
     )
   }
@@ -149,67 +151,70 @@ export class LoopSocket implements Origin, LoopDatagrams {
   }
 
   drainedByLoop(): void {
-    if (!this.isAsked || !this.isOpen) return
-    // The answer does not cover what was sent after the question.
+    if (!this.isDrainPending || !this.isOpen) return
+    // The answer does not cover datagrams that were sent after the question.
     if (this.#waiting() > this.#socket.settings.highWaterMark / 2) {
       this.control(KIND_ASK)
       return
     }
-    this.isAsked = false
+    this.isDrainPending = false
     this.#socket.drained()
   }
 
   #closed(error: Error | undefined): void {
     if (this.#counts !== undefined) return
     this.isOpen = false
-    // Whoever waits for `drain` waits for the other loops now.
-    const wasAsked = this.isAsked
-    this.isAsked = false
+    // From now on `drain` depends only on the other loops.
+    const wasDrainPending = this.isDrainPending
+    this.isDrainPending = false
     this.#counts = datagramCounts(this.#handle, this.#number)
     dropDatagrams(this.#handle, this.#number)
     this.loop.environment.origins.delete(this.origin)
     if (error === undefined) this.#opened.resolve()
     else this.#opened.reject(error)
-    this.#socket.loopSocketClosed(this, error, wasAsked)
+    this.#socket.loopSocketClosed(this, error, wasDrainPending)
   }
 
-  // ---- what its socket calls ----
+  // ---- called by the datagram socket ----
 
   /**
    * Sends a message.
    *
-   * @returns false if too many bytes wait
+   * @param max the size of the largest datagram in bytes
+   * @returns false if more than `highWaterMark` bytes now wait, or if the message was dropped
+   * @throws what `encode` throws, or `ERR_FRAME_TOO_LARGE`
    */
   send(to: DatagramInfoImpl, message: unknown, max: number): boolean {
     const { settings } = this.#socket
-    if (this.#written - this.#done > settings.maxWriteBuffer && this.#isFull()) return false
+    if (this.#written - this.#taken > settings.maxWriteBuffer && this.#isFull()) return false
     const length = this.loop.outbound.datagram(this, to, settings.codec, message, max)
-    // In a statement of its own, because `encode` may send too.
-    this.#written += length + COST
+    // A separate statement, because `encode` may send too.
+    this.#written += length + DATAGRAM_COST
     this.loop.wrote()
-    if (this.#written - this.#done <= settings.highWaterMark && !this.isAsked) return true
+    if (this.#written - this.#taken <= settings.highWaterMark && !this.isDrainPending) return true
     return this.#isUnderMark()
   }
 
-  /** Tells whether the datagram has to be dropped, by what the kernel has really taken. */
+  /** Asks how much the kernel has taken. Returns whether the datagram has to be dropped, and counts it. */
   #isFull(): boolean {
     if (this.#waiting() <= this.#socket.settings.maxWriteBuffer) return false
     this.#socket.discarded++
     return true
   }
 
+  /** Returns whether little enough waits. If not, asks the loop to answer once it has drained. */
   #isUnderMark(): boolean {
-    if (this.isAsked) return false
+    if (this.isDrainPending) return false
     if (this.#waiting() <= this.#socket.settings.highWaterMark) return true
-    this.isAsked = true
+    this.isDrainPending = true
     this.control(KIND_ASK)
     return false
   }
 
-  /** Returns how many bytes wait, by what the kernel has really taken. */
+  /** Asks how much the kernel has taken, and returns how many bytes wait. */
   #waiting(): number {
-    this.#done = datagramsDone(this.#handle, this.#number)
-    return this.#written - this.#done
+    this.#taken = datagramsDone(this.#handle, this.#number)
+    return this.#written - this.#taken
   }
 
   /** Sends a record without a payload. */
@@ -218,7 +223,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
     this.loop.wrote()
   }
 
-  /** Sends what was sent before, and closes. */
+  /** Closes the socket, once the kernel has taken what waits. */
   end(): void {
     if (this.isOpen) this.control(KIND_END)
   }
@@ -226,7 +231,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
   /**
    * Sets an option.
    *
-   * @returns false if the loop has no such socket any more
+   * @returns false if the loop does not have the socket any more
    * @throws the system's error
    */
   set(setting: SettingInit): boolean {
@@ -238,14 +243,16 @@ export class LoopSocket implements Origin, LoopDatagrams {
   /**
    * Reads options from the kernel.
    *
-   * @returns undefined if the loop has no such socket any more
+   * @returns undefined if the loop does not have the socket any more
    * @throws the system's error
    */
   options(): DatagramSocketOptions | undefined {
     const options: DatagramSocketOptions = {}
-    for (const [name, option] of OPTIONS) {
+    for (const [name, option] of READABLE_OPTIONS) {
       if (!hasSocketOption(option)) continue
-      const { errno, value } = this.isOpen ? getDatagrams(this.#handle, this.#number, option) : LOST
+      const { errno, value } = this.isOpen
+        ? getDatagrams(this.#handle, this.#number, option)
+        : GONE_ANSWER
       if (errno === GONE) return undefined
       if (errno !== 0) throw systemError(errno, 'getsockopt')
       options[name] = value
@@ -253,6 +260,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
     return options
   }
 
+  /** Returns the counts, even after the socket has closed. */
   counts(): DatagramCounts {
     return this.#counts ?? datagramCounts(this.#handle, this.#number)
   }

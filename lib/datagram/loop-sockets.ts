@@ -1,9 +1,9 @@
-/** All parts of a datagram socket, taken together: one on each of its loops. */
+/** All loop sockets of a datagram socket: one on each of its loops. */
 
 import type { DatagramCounts, SettingInit } from '../native/binding.js'
 import type { DatagramInfoImpl } from './datagram-info.js'
+import type { DatagramSocketOptions } from './live-options.js'
 import type { LoopSocket } from './loop-socket.js'
-import type { DatagramSocketOptions } from './options.js'
 
 /** The loop sockets of one datagram socket. */
 export class LoopSockets {
@@ -13,14 +13,14 @@ export class LoopSockets {
     this.#all = all
   }
 
-  /** Whether one of them is open, or about to be. */
-  get areAlive(): boolean {
+  /** Whether at least one of them is open, or about to open. */
+  get isAlive(): boolean {
     return this.#all.some((socket) => socket.isAlive)
   }
 
-  /** Whether `send` returned `false` on one of them and `drain` did not follow yet. */
-  get areAsked(): boolean {
-    return this.#all.some((socket) => socket.isAsked)
+  /** Whether at least one of them has yet to answer that there is room again. */
+  get isDrainPending(): boolean {
+    return this.#all.some((socket) => socket.isDrainPending)
   }
 
   get first(): LoopSocket | undefined {
@@ -31,36 +31,37 @@ export class LoopSockets {
     return this.#all.find((socket) => socket.isOpen)
   }
 
-  /** Tells whether another one is left. */
-  hasOther(than: LoopSocket | undefined): boolean {
-    return this.#all.some((socket) => socket !== than && socket.isAlive)
+  /** Returns whether a loop socket other than this one is left. */
+  hasOther(excluded: LoopSocket | undefined): boolean {
+    return this.#all.some((socket) => socket !== excluded && socket.isAlive)
   }
 
-  /** Hands each to its loop. */
+  /** Hands each loop socket to its loop. */
   open(): Promise<void>[] {
     return this.#all.map((socket) => socket.open())
   }
 
+  /** Closes each loop socket, once the kernel has taken what waits. */
   end(): void {
     for (const socket of this.#all) socket.end()
   }
 
-  /** Sends a record without a payload to each loop. */
+  /** Sends a record without a payload to each loop that is left. */
   control(kind: number): void {
     for (const socket of this.#all) if (socket.isOpen) socket.control(kind)
   }
 
   /**
-   * Chooses the loop socket to send from. An answer goes out where the question came in. Everything else
-   * is spread by address, so that the datagrams of one peer stay in order.
+   * Chooses the loop socket to send from. An answer uses the loop socket that received the question. Other
+   * datagrams are spread by address, so that the datagrams to one peer stay in order.
    */
   choose(peer: DatagramInfoImpl): LoopSocket {
     const all = this.#all
     const count = all.length
     if (count === 1) return all[0] as LoopSocket
-    const at = peer.loopSocket >= 0 ? peer.loopSocket : hash(peer)
+    const preferred = peer.loopSocket >= 0 ? peer.loopSocket : hash(peer)
     for (let step = 0; step < count; step++) {
-      const socket = all[(at + step) % count] as LoopSocket
+      const socket = all[(preferred + step) % count] as LoopSocket
       if (socket.isOpen) return socket
     }
     return all[0] as LoopSocket
@@ -90,7 +91,7 @@ export class LoopSockets {
     return undefined
   }
 
-  /** Adds up their counts. */
+  /** Returns the sums of all counts. */
   counts(): DatagramCounts {
     const sum = {
       received: 0,
@@ -115,7 +116,7 @@ export class LoopSockets {
   }
 }
 
-/** Hashes an address, so that all of its bits count in the lowest bits of the result. */
+/** Hashes an address, so that the lowest bits of the result depend on all bits of the address. */
 function hash({ a, b, c, d, head }: DatagramInfoImpl): number {
   const all = a ^ b ^ c ^ d ^ head
   return Math.imul(all ^ (all >>> 16), 0x9e3779b1) >>> 16

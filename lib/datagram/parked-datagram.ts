@@ -1,8 +1,8 @@
-/** A datagram that was received and not delivered. */
+/** A datagram that was received and waits to be delivered. */
 
 import type { DatagramInfoImpl } from './datagram-info.js'
 
-/** An item of the queue of parked datagrams. */
+/** A datagram that waits, with its own copy of the bytes. */
 export class ParkedDatagram {
   readonly bytes: Buffer
   readonly from: DatagramInfoImpl

@@ -1,4 +1,4 @@
-/** Delivers received datagrams, or parks them while the socket is paused or pulled. */
+/** Delivers received datagrams, or parks them while the socket is paused, pulled, or not yet bound. */
 
 import { decodeFrame } from '../codec/decode.js'
 import { type ReaderImpl, readerOver } from '../codec/reader-impl.js'
@@ -11,7 +11,11 @@ import type { Received } from './datagram-socket.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
 import { ParkedDatagram } from './parked-datagram.js'
 
-/** A datagram has arrived: the bytes of `memory` from `at` to `end`. */
+/**
+ * Delivers or parks a datagram that has arrived.
+ *
+ * @param memory has the bytes of the datagram from `at` to `end`
+ */
 export function receive(
   socket: DatagramSocketImpl,
   reader: ReaderImpl,
@@ -31,7 +35,7 @@ export function receive(
   }
 }
 
-/** After `resume`: delivers what is parked, then lets the loops read on. */
+/** Delivers parked datagrams after `resume()`, and then lets the loops receive again. */
 export function deliverParked(socket: DatagramSocketImpl): void {
   if (socket.isPulled) {
     socket.wakePull()
@@ -45,6 +49,7 @@ export function deliverParked(socket: DatagramSocketImpl): void {
   resumeReadingIfLow(socket)
 }
 
+/** Decodes a datagram, and calls `message`. */
 function deliver(
   socket: DatagramSocketImpl,
   reader: ReaderImpl,
@@ -60,7 +65,7 @@ function deliver(
   )
 }
 
-/** Decodes a datagram. Returns `undefined` if there is no message, or if `decode` refused the datagram. */
+/** Decodes a datagram. Returns `undefined` if `decode` swallowed the datagram, or refused it. */
 function decode(
   socket: DatagramSocketImpl,
   reader: ReaderImpl,
@@ -71,20 +76,20 @@ function decode(
   try {
     return decodeFrame(socket.settings.codec, reader, at, end)
   } catch (thrown) {
-    // The next datagram may be somebody else's, so the socket goes on.
+    // The next datagram may come from another sender, so the socket stays open.
     socket.report(toError(thrown), from)
     return undefined
   }
 }
 
-/** Tells the loops to stop reading. */
+/** Tells the loops to stop receiving. */
 export function stopReading(socket: DatagramSocketImpl): void {
   if (socket.isReadingStopped) return
   socket.isReadingStopped = true
   socket.loopSockets.control(KIND_PAUSE)
 }
 
-/** Tells the loops to read on, if there is room for more. */
+/** Tells the loops to receive again, if there is room for more datagrams. */
 function resumeReadingIfLow(socket: DatagramSocketImpl): void {
   if (!socket.isReadingStopped || socket.isPaused || socket.isEnded) return
   if (!socket.parked.isLow(socket.settings.maxParked)) return
@@ -92,10 +97,14 @@ function resumeReadingIfLow(socket: DatagramSocketImpl): void {
   socket.loopSockets.control(KIND_RESUME)
 }
 
-/** See `DatagramSocket`'s iteration. */
+/**
+ * Returns the iterator of a datagram socket.
+ *
+ * @throws TypeError if the socket has a `message` handler
+ */
 export function datagramIterator(socket: DatagramSocketImpl): AsyncIterator<Received<unknown>> {
   if (!socket.isPulled) {
-    throw new TypeError('a socket with a message handler cannot be iterated')
+    throw new TypeError('a socket with a message handler cannot be iterated: leave out the handler')
   }
   return {
     next: () => next(socket),
@@ -103,6 +112,7 @@ export function datagramIterator(socket: DatagramSocketImpl): AsyncIterator<Rece
   }
 }
 
+/** Returns the next datagram, and waits for it if none is parked. */
 async function next(
   socket: DatagramSocketImpl,
 ): Promise<IteratorResult<Received<unknown>, undefined>> {

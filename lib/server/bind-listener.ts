@@ -17,18 +17,18 @@ import { nativeError, systemError } from '../native/system-error.js'
 import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import { checkKind } from '../socket/socket-kinds.js'
-import type { ListenSettings } from './options.js'
+import type { ListenSettings } from './check-serve.js'
 
-/** How often to try for a port that is free for all sockets of one entry. */
+/** How often to look for a port that is free on all addresses of one entry. */
 const PORT_ATTEMPTS = 16
-/** Stands for the acceptor of a group, among the places of its loops. */
+/** The number of a group's common acceptor. Other acceptors are loops, by their position in the group. */
 const GROUP_ACCEPTOR = -1
 
 /** A socket that is bound. */
-interface Socket {
-  /** Names the socket in calls of the native half. */
+interface BoundSocket {
+  /** Identifies the socket in calls of the native half. */
   readonly number: number
-  /** Who accepts from the socket: the place of a loop in the group, or -1 for the group's acceptor. */
+  /** What accepts from the socket: a loop's position in the group, or {@link GROUP_ACCEPTOR}. */
   readonly acceptor: number
   /** Undefined for a Unix socket. */
   readonly port: number | undefined
@@ -38,10 +38,10 @@ interface Socket {
 /** The sockets of one entry of `listen`: bound, and then accepted from. */
 export class BoundListener {
   readonly settings: ListenSettings
-  /** Names the listener in records. */
+  /** Identifies the listener in records. */
   readonly number: number
   readonly #group: Group
-  readonly #sockets: readonly Socket[]
+  readonly #sockets: readonly BoundSocket[]
 
   /**
    * Binds all sockets, or none.
@@ -57,15 +57,15 @@ export class BoundListener {
     this.settings = settings
     this.number = theEnvironment().originNumber()
     this.#group = group
-    this.#sockets = new Binder(group, service, settings, this.number).all(addresses)
+    this.#sockets = new Binder(group, service, settings, this.number).bindAll(addresses)
   }
 
-  /** Each address once, in the order in which the addresses were bound. */
+  /** The addresses without duplicates, in the order in which they were bound. */
   get addresses(): string[] {
     return [...new Set(this.#sockets.map((socket) => socket.address))]
   }
 
-  /** Who accepts: places of loops in the group, or -1 for the group's acceptor. */
+  /** What accepts: the positions of loops in the group, or {@link GROUP_ACCEPTOR}. */
   get acceptors(): number[] {
     return [...new Set(this.#sockets.map((socket) => socket.acceptor))]
   }
@@ -75,7 +75,7 @@ export class BoundListener {
   }
 
   /**
-   * Begins to accept.
+   * Starts to accept connections.
    *
    * @throws the system's error
    */
@@ -90,13 +90,13 @@ export class BoundListener {
     }
   }
 
-  /** Closes the sockets, if `accept` was not called. */
+  /** Closes the sockets. Only if `accept` was not called. */
   unbind(): void {
     unbindAll(this.#sockets)
   }
 }
 
-function unbindAll(sockets: readonly Socket[]): void {
+function unbindAll(sockets: readonly BoundSocket[]): void {
   for (const { number } of sockets) unbind(theEnvironment().handle, number)
 }
 
@@ -115,16 +115,16 @@ class Binder {
   }
 
   /** Binds all addresses, on one port. */
-  all(addresses: readonly BindAddress[]): Socket[] {
-    const wanted = addresses.map((address) => this.#apply(address))
+  bindAll(addresses: readonly BindAddress[]): BoundSocket[] {
+    const wanted = addresses.map((address) => this.#withOptions(address))
     for (let attempt = 1; ; attempt++) {
-      const sockets: Socket[] = []
+      const sockets: BoundSocket[] = []
       try {
-        for (const address of wanted) this.#on(address, sockets)
+        for (const address of wanted) this.#bindAddress(address, sockets)
         return sockets
       } catch (error) {
         unbindAll(sockets)
-        // The port that the first socket was given may be taken for another one.
+        // The system chose a port for the first address. The port may be taken on another address.
         const [first] = wanted
         const isAny = first?.kind === 'tcp' && first.port === 0 && sockets.length > 0
         if (!isAny || (error as MillraceError).code !== 'EADDRINUSE' || attempt === PORT_ATTEMPTS)
@@ -133,16 +133,17 @@ class Binder {
     }
   }
 
-  /** Applies the options to an address. */
-  #apply(address: BindAddress): BindAddress {
-    const { named, ipv6Only } = this.#settings
-    checkKind(named, address.kind)
+  /** Checks the entry's options against the kind of address, and applies `ipv6Only`. */
+  #withOptions(address: BindAddress): BindAddress {
+    const { ownSocketOptions, ipv6Only } = this.#settings
+    checkKind(ownSocketOptions, address.kind)
     if (address.kind !== 'tcp' || ipv6Only === undefined) return address
     if (!address.host.includes(':')) {
-      if (!named.has('ipv6Only')) return address
+      // The server's `ipv6Only` is meant for its IPv6 addresses.
+      if (!ownSocketOptions.has('ipv6Only')) return address
       throw new MillraceError(
         'ERR_INVALID_OPTION',
-        `ipv6Only cannot be set for ${address.host}, which is not an IPv6 address`,
+        `ipv6Only cannot be set for ${address.host}: it needs an IPv6 address`,
       )
     }
     const { fallback, ...rest } = address
@@ -154,8 +155,8 @@ class Binder {
     }
   }
 
-  /** Binds an address: once, or with `reusePort` once for each loop. */
-  #on(address: BindAddress, sockets: Socket[]): void {
+  /** Binds an address: one socket, or with `reusePort` one socket for each loop. */
+  #bindAddress(address: BindAddress, sockets: BoundSocket[]): void {
     if (address.kind === 'unix') sockets.push(this.#unix(address.path))
     else if (address.kind === 'inherited') sockets.push(this.#inherit(address))
     else {
@@ -168,10 +169,10 @@ class Binder {
 
   #acceptors(): number[] {
     if (!this.#settings.reusePort) return [GROUP_ACCEPTOR]
-    return this.#group.loops.flatMap((loop, place) => (loop.isDead ? [] : [place]))
+    return this.#group.loops.flatMap((loop, position) => (loop.isDead ? [] : [position]))
   }
 
-  #bind(place: Partial<ListenInit>): BindResult {
+  #bind(target: Partial<ListenInit>): BindResult {
     const { backlog, device, reusePort } = this.#settings
     const init = {
       id: this.#listener,
@@ -182,7 +183,7 @@ class Binder {
       backlog,
       profile: toProfileInit(this.#settings),
       ...(device === undefined ? {} : { device }),
-      ...place,
+      ...target,
     }
     try {
       return bind(theEnvironment().handle, this.#service, init)
@@ -191,10 +192,10 @@ class Binder {
     }
   }
 
-  #unix(path: string): Socket {
+  #unix(path: string): BoundSocket {
     const { mode } = this.#settings
-    const place = { path: unixName(path), ...(mode === undefined ? {} : { mode }) }
-    const { errno, number } = this.#bind(place)
+    const target = { path: unixName(path), ...(mode === undefined ? {} : { mode }) }
+    const { errno, number } = this.#bind(target)
     if (errno !== 0) throw systemError(errno, 'listen', { address: path })
     return {
       number,
@@ -204,7 +205,7 @@ class Binder {
     }
   }
 
-  #tcp(address: TcpAddress, acceptor: number): Socket {
+  #tcp(address: TcpAddress, acceptor: number): BoundSocket {
     let used = address
     const attempt = () =>
       this.#bind({
@@ -227,23 +228,23 @@ class Binder {
       throw systemError(errno, 'listen', { address: host, port: address.port })
     }
     const { host, scope } = used
-    // With its zone, as `conn.local` shows it: a link-local address means nothing without.
+    // With the zone, as in `conn.local`: a link-local address is useless without its zone.
     const shown = scope === 0 ? host : `${host}%${scope}`
     return { number, acceptor, port, address: formatAddress({ kind: 'tcp', host: shown, port }) }
   }
 
-  #inherit({ descriptor, asked }: { descriptor: number; asked: string }): Socket {
+  #inherit({ descriptor, asked }: { descriptor: number; asked: string }): BoundSocket {
     const { errno, number, host, port, path } = this.#bind({ descriptor })
-    const invalid = (why: string) =>
-      new MillraceError('ERR_INVALID_ADDRESS', `descriptor ${descriptor} of ${asked} ${why}`)
+    const invalid = (problem: string) =>
+      new MillraceError('ERR_INVALID_ADDRESS', `descriptor ${descriptor} of ${asked} ${problem}`)
     switch (errno === 0 ? '' : errorName(errno)) {
       case '':
         break
       case 'EEXIST':
-        throw invalid('is a socket that a listener of ours has already')
+        throw invalid('is already used by another listener of this process')
       case 'EINVAL':
       case 'ENOTSOCK':
-        throw invalid('is not a listening stream socket')
+        throw invalid('is not a socket that listens for streams')
       default:
         throw systemError(errno, 'listen', { address: asked })
     }
@@ -259,7 +260,7 @@ class Binder {
       address,
     }
     try {
-      checkKind(this.#settings.named, isUnix ? 'unix' : 'tcp')
+      checkKind(this.#settings.ownSocketOptions, isUnix ? 'unix' : 'tcp')
     } catch (error) {
       unbindAll([socket])
       throw error

@@ -6,40 +6,51 @@ import type { Conn } from '../connection/conn.js'
 import type { ConnImpl } from '../connection/conn-impl.js'
 import { checkNames } from '../util/checks.js'
 
-/** Whom `broadcast` addresses. */
+/**
+ * Which connections `broadcast` writes to. Default: all connections.
+ *
+ * @typeParam C the connections
+ * @example
+ * ```ts
+ * const room = new Set<Conn>()
+ * const options: BroadcastOptions<Conn> = { group: room }
+ * server.broadcast('hello', options)
+ * ```
+ */
 export interface BroadcastOptions<C> {
   /**
-   * Only these. Connections that are closed or belong to another server are passed over. Default: all
-   * connections.
+   * The connections to write to. Connections that are closed, or that belong to another server, are
+   * skipped. Default: all connections.
    */
   group?: Iterable<C>
-  /** All but this one. */
+  /** A connection to leave out, such as the sender of the message. */
   except?: C
 }
 
-const NAMES: ReadonlySet<string> = new Set(['group', 'except'])
+const BROADCAST_NAMES: ReadonlySet<string> = new Set(['group', 'except'])
 
 /**
- * Writes a message to connections that are open.
+ * Writes a message to all connections that are open, or to the open connections of a group.
  *
- * @param all the connections to address if `options` name no group
- * @param takes tells whether a connection may be addressed at all
- * @returns the number of connections that it was written to
- * @throws `ERR_INVALID_OPTION`, since a misspelt `group` must not reach everybody
+ * @param all the connections to write to if `options` has no group
+ * @param mayReceive returns whether a connection may be written to at all
+ * @returns the number of connections that the message was written to
+ * @throws `ERR_INVALID_OPTION`; whatever `encode` or the framing throws
  */
 export function broadcast(
   all: Iterable<ConnImpl>,
-  takes: (conn: ConnImpl) => boolean,
+  mayReceive: (conn: ConnImpl) => boolean,
   message: unknown,
   options: BroadcastOptions<Conn>,
 ): number {
-  checkNames(options, NAMES, ' of broadcast')
+  // A misspelt `group` must not reach everybody.
+  checkNames(options, BROADCAST_NAMES, ' of broadcast')
   const { group = all, except } = options
-  /** The message by codec: encoded once for all connections that share one. */
+  /** The encoded message by codec: connections that share a codec share the bytes. */
   const encoded = new Map<Codec<unknown, unknown>, Buffer>()
   let count = 0
   for (const conn of group as Iterable<ConnImpl>) {
-    if ((conn as Conn) === except || !takes(conn) || conn.readyState !== 'open') continue
+    if ((conn as Conn) === except || !mayReceive(conn) || conn.readyState !== 'open') continue
     const { codec, codecOf } = conn.profile
     if (codecOf !== undefined || conn.codec !== codec) {
       conn.write(message)

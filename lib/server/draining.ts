@@ -1,42 +1,50 @@
-/** Counts the connections of a server or a listener, and ends all of them when it closes. */
+/** Counts the open connections of a server or a listener, and ends them when that closes. */
 
 import type { ConnImpl } from '../connection/conn-impl.js'
 import { MillraceError } from '../errors.js'
 import { checkNames, whole } from '../util/checks.js'
 import { SharedWait } from '../util/deferred.js'
 
-/** What the `close` of a server or a listener takes. */
+/**
+ * The options of `close`, for a server or a listener.
+ *
+ * @example
+ * ```ts
+ * const options: CloseOptions = { timeout: 5_000 }
+ * await server.close(options)
+ * ```
+ */
 export interface CloseOptions {
   /**
-   * Milliseconds after which connections that are still open are destroyed with `ERR_CLOSE_TIMEOUT`.
-   * Default 30,000.
+   * Milliseconds after which connections that are still open are destroyed with `ERR_CLOSE_TIMEOUT`. 0
+   * does so at once. Default 30,000.
    */
   timeout?: number
 }
 
-const NAMES: ReadonlySet<string> = new Set(['timeout'])
-const TIMEOUT = 30_000
+const CLOSE_NAMES: ReadonlySet<string> = new Set(['timeout'])
+const DEFAULT_TIMEOUT = 30_000
 
-/** A server or a listener, as its draining needs it. */
+/** The part of a server or a listener that closing it needs. */
 export interface Drainable {
-  /** What error messages call it. */
-  readonly what: 'server' | 'listener'
-  /** All connections that are open. */
+  /** Names it in error messages. */
+  readonly kind: 'server' | 'listener'
+  /** Visits all connections that are open. */
   conns(): Iterable<ConnImpl>
-  /** Stops accepting. Resolves once every connection that was accepted has opened. */
+  /** Stops accepting. Resolves once every accepted connection has opened. */
   stop(): Promise<unknown>
-  /** The last `close` handler has run. */
+  /** Called once the last `close` handler has run. */
   finished(): void
 }
 
-/** The end of a server or a listener: begun at most once, and bounded in time. */
+/** Closes a server or a listener once, within a time limit. */
 export class Draining {
   readonly #drainable: Drainable
   readonly #empty = new SharedWait()
   #count = 0
   #promise: Promise<void> | undefined
-  /** Set once the timeout has passed. */
-  #timedOut: MillraceError | undefined
+  /** The error of connections that are open after the timeout. Undefined until it has passed. */
+  #timeoutError: MillraceError | undefined
 
   constructor(drainable: Drainable) {
     this.#drainable = drainable
@@ -47,11 +55,15 @@ export class Draining {
     return this.#count
   }
 
-  /** Closes. Later calls share the first one's promise. Rejects with `ERR_INVALID_OPTION`. */
+  /**
+   * Starts to close. Later calls return the promise of the first call.
+   *
+   * @throws `ERR_INVALID_OPTION`, as a rejection
+   */
   close(options: CloseOptions): Promise<void> {
     try {
-      checkNames(options, NAMES, ' of close')
-      const timeout = whole('timeout', options.timeout, TIMEOUT, 0)
+      checkNames(options, CLOSE_NAMES, ' of close')
+      const timeout = whole('timeout', options.timeout, DEFAULT_TIMEOUT, 0)
       this.#promise ??= this.#close(timeout)
     } catch (error) {
       return Promise.reject(error as Error)
@@ -61,7 +73,7 @@ export class Draining {
 
   async #close(timeout: number): Promise<void> {
     const timer = setTimeout(() => this.#expire(timeout), timeout)
-    // Stopping ends the input of each connection, which then ends once its handlers' promises settle.
+    // After `stop` each connection ends by itself, once the promises of its handlers have settled.
     await this.#drainable.stop()
     if (this.#count > 0) await this.#empty.promise()
     clearTimeout(timer)
@@ -69,16 +81,17 @@ export class Draining {
   }
 
   #expire(timeout: number): void {
-    const why = `the connection was still open ${timeout} ms after its ${this.#drainable.what} began to close`
-    this.#timedOut = new MillraceError('ERR_CLOSE_TIMEOUT', why)
-    for (const conn of this.#drainable.conns()) conn.destroy(this.#timedOut)
+    const { kind } = this.#drainable
+    const message = `the connection was still open ${timeout} ms after its ${kind} began to close`
+    this.#timeoutError = new MillraceError('ERR_CLOSE_TIMEOUT', message)
+    for (const conn of this.#drainable.conns()) conn.destroy(this.#timeoutError)
   }
 
   /** Counts a connection that has opened. */
   connOpened(conn: ConnImpl): void {
     this.#count++
-    // It was accepted before the server stopped, and opens only now.
-    if (this.#timedOut !== undefined) conn.destroy(this.#timedOut)
+    // The connection was accepted before the server stopped, but opens after the timeout.
+    if (this.#timeoutError !== undefined) conn.destroy(this.#timeoutError)
   }
 
   /** Counts a connection that has closed. */

@@ -1,4 +1,4 @@
-/** What `listen` takes beside addresses: an address with options and handlers of its own. */
+/** The entries of `listen`: addresses with options and handlers of their own, and `listener`. */
 
 import type { Address } from '../address/address.js'
 import { noPlace, twoPlaces } from '../address/refusals.js'
@@ -7,10 +7,18 @@ import type { Handlers } from '../connection/handlers.js'
 import { invalidOption } from '../errors.js'
 import type { ListenerOptions } from '../socket/socket-options.js'
 
-/** Where one entry of `listen` listens: `port` with or without `host`, or `path`, or `address`. */
-export type ListenPlace =
+/**
+ * Where one entry of `listen` listens: a `port` with or without a `host`, a `path`, or an `address`.
+ *
+ * @example
+ * ```ts
+ * const where: ListenAddress = { host: '127.0.0.1', port: 9000 }
+ * await serve({ listen: { ...where, backlog: 128 } })
+ * ```
+ */
+export type ListenAddress =
   | {
-      /** The port, 0 to let the system choose. */
+      /** The port. 0 lets the system choose. */
       port: number
       /** An IP address or a name. Default: all addresses of this machine. */
       host?: string | undefined
@@ -32,84 +40,143 @@ export type ListenPlace =
       path?: undefined
     }
 
-/** The handlers and options of one entry of `listen`. */
+/**
+ * The handlers and options of one entry of `listen`. All of them are optional.
+ *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @typeParam Context what the handler `context` returns
+ * @example
+ * ```ts
+ * const quick: ListenEntryOptions<Buffer, Uint8Array | string, undefined> = { noDelay: true }
+ * await serve({ listen: [{ port: 9000, ...quick }, { port: 9001 }] })
+ * ```
+ */
 export interface ListenEntryOptions<In, Out, Context>
   extends Handlers<In, Out, Context>,
     ConnOptions<In, Out>,
     ListenerOptions {}
 
 /**
- * An address with options and handlers of its own beside it. What is left out is the server's: its
- * codec and each of its handlers too. Its messages are of the server's types; for others see
- * {@link listener}.
+ * An address of `listen` with options and handlers of its own. The entry inherits from the server
+ * whatever it leaves out: each option, each handler, and the codec. Its messages have the server's types;
+ * {@link listener} makes a listener with other types.
  *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @typeParam Context what the handler `context` returns
  * @example
+ * ```ts
  * await serve({ listen: [{ port: 9000, noDelay: false }, { path: '/run/my.sock', mode: 0o600 }] })
+ * ```
  */
-export type ListenEntry<In, Out, Context> = ListenPlace & ListenEntryOptions<In, Out, Context>
+export type ListenEntry<In, Out, Context> = ListenAddress & ListenEntryOptions<In, Out, Context>
 
 /**
- * Takes the address out of an entry, unchecked.
+ * Returns the address of an entry, unchecked.
  *
- * @throws `ERR_INVALID_ADDRESS` if there is none, or an `address` beside other fields of one
+ * @throws `ERR_INVALID_ADDRESS` if the entry has no address, or both `address` and fields such as `port`
  */
-export function placeOf(entry: object): unknown {
+export function addressOf(entry: object): unknown {
   const { address } = entry as { address?: unknown }
-  const fields = placeFields(entry)
+  const fields = addressFields(entry)
   const names = Object.keys(fields)
   if (address === undefined && names.length === 0) throw noPlace(Object.keys(entry))
   if (address !== undefined && names.length > 0) throw twoPlaces(address, names)
   return address === undefined ? fields : address
 }
 
-/** Picks the fields of an entry that make an address. */
-function placeFields(entry: object): object {
-  const names = Object.entries(entry).filter(([name]) => ['host', 'port', 'path'].includes(name))
-  return Object.fromEntries(names.filter(([, value]) => value !== undefined))
+/** Picks the fields of an entry that make an address: `host`, `port` and `path`. */
+function addressFields(entry: object): object {
+  const fields = Object.entries(entry).filter(([name]) => ['host', 'port', 'path'].includes(name))
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined))
 }
 
-/** Says that a spec was made by `listener`. */
-declare const made: unique symbol
+/** Marks what `listener` returned. Only the type system sees it. */
+declare const types: unique symbol
 
-/** A listener with types of its own, made by {@link listener}. It may be used more than once. */
+/**
+ * A listener with message types of its own, made by {@link listener}. It may be used for several servers.
+ *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @typeParam Context what the handler `context` returns
+ * @example
+ * ```ts
+ * const admin: ListenerSpec<Buffer, Uint8Array | string, undefined> = listener({
+ *   port: 9001,
+ *   codec: line(),
+ *   message: (conn, command) => conn.write(command),
+ * })
+ * await serve({ listen: [9000, admin] })
+ * ```
+ */
 export interface ListenerSpec<In, Out, Context> {
+  /** Where it listens. */
   readonly address: Address
-  /** Not there: it carries the types. */
-  [made](conn: { In: In; Out: Out; Context: Context }): void
+  /** Carries the types. The property does not exist at run time. */
+  [types](conn: { In: In; Out: Out; Context: Context }): void
 }
 
-/** One entry of `listen`: any {@link Address}, with or without options beside it. */
+/**
+ * One entry of `listen`: a port, a URL, an address with options beside it, or what {@link listener}
+ * returned.
+ *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @typeParam Context what the handler `context` returns
+ * @example
+ * ```ts
+ * const entry: Listen<Buffer, Uint8Array | string, undefined> = { port: 9000, backlog: 128 }
+ * await serve({ listen: ['unix:///run/my.sock', entry] })
+ * ```
+ */
 export type Listen<In, Out, Context> =
   | string
   | number
   | ListenEntry<In, Out, Context>
   | ListenerSpec<unknown, unknown, unknown>
 
-/** See {@link ListenerSpec}. */
-export class OwnSpec {
+/** The implementation of {@link ListenerSpec}: an entry whose messages have types of their own. */
+export class TypedListener {
   readonly address: Address
-  readonly spec: ListenEntry<unknown, unknown, unknown>
+  readonly entry: ListenEntry<unknown, unknown, unknown>
 
-  constructor(spec: ListenEntry<unknown, unknown, unknown>) {
-    this.address = spec.address ?? (placeFields(spec) as Address)
-    // What is changed later is not meant for listeners that are there.
-    this.spec = Object.freeze({ ...spec })
+  constructor(entry: ListenEntry<unknown, unknown, unknown>) {
+    this.address = entry.address ?? (addressFields(entry) as Address)
+    // Copied, so that later changes to the user's object do not reach servers that use it.
+    this.entry = Object.freeze({ ...entry })
     Object.freeze(this)
   }
 }
 
 /**
- * A listener whose messages and `conn.context` are of types of their own, for any server's `listen`. Its
- * codec and handlers are its own altogether (without `codec` messages are chunks); all other options
- * that it leaves out are the server's. The server's `broadcast`, `get` and iteration pass its
- * connections over: they are reached by its `Listener`.
+ * Makes a listener whose messages and `conn.context` have types of their own, for `listen` of any server.
  *
- * @throws `ERR_INVALID_OPTION` if it is no object; its options are checked by the server
+ * Such a listener does not inherit the server's codec and handlers, except that errors go to the server's
+ * `error` handler, without the connection, if the listener has no `error` handler. Without `codec` its
+ * messages are chunks. It inherits all other options that it leaves out. The server's `broadcast`, `get`
+ * and iteration skip its connections: use the `Listener` to reach them.
+ *
+ * @typeParam In the messages received, inferred from the codec. Default `Buffer`
+ * @typeParam Out the messages sent, inferred from the codec. Default `Uint8Array | string`
+ * @typeParam Context what the handler `context` returns
+ * @param spec the address, the codec, the handlers and the options. The server checks the options
+ * @throws `ERR_INVALID_OPTION` if `spec` is not an object
+ * @example
+ * ```ts
+ * const admin = listener({
+ *   address: 'tcp://127.0.0.1:9001',
+ *   codec: json<{ command: string }>(line()),
+ *   message: (conn, { command }) => conn.end({ command }),
+ * })
+ * await serve({ listen: [9000, admin], message: (conn, chunk) => conn.write(chunk) })
+ * ```
  */
 export function listener<In = Buffer, Out = Uint8Array | string, Context = undefined>(
   spec: ListenEntry<In, Out, Context>,
 ): ListenerSpec<In, Out, Context> {
   if (typeof spec !== 'object' || spec === null) throw invalidOption('spec', 'an object', spec)
-  const own = new OwnSpec(spec as unknown as ListenEntry<unknown, unknown, unknown>)
-  return own as unknown as ListenerSpec<In, Out, Context>
+  const typed = new TypedListener(spec as unknown as ListenEntry<unknown, unknown, unknown>)
+  return typed as unknown as ListenerSpec<In, Out, Context>
 }

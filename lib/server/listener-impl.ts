@@ -61,7 +61,7 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
   readonly #stopped = deferred<void>()
   #isStopping = false
   readonly #draining: Draining = new Draining({
-    what: 'listener',
+    kind: 'listener',
     conns: () => this,
     stop: () => {
       this.stop()

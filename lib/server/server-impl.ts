@@ -17,11 +17,11 @@ import { ErrorReporter } from '../util/error-reporter.js'
 import { showAs } from '../util/inspect.js'
 import { BoundListener } from './bind-listener.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
+import type { ServeSettings } from './check-serve.js'
 import { connsOf } from './conns-of.js'
 import { type CloseOptions, Draining } from './draining.js'
 import type { Listener } from './listener.js'
 import { ListenerImpl, type ListenerServer } from './listener-impl.js'
-import type { ServeSettings } from './options.js'
 import type { Server } from './server.js'
 import type { ServerStats } from './stats.js'
 
@@ -46,7 +46,7 @@ export class ServerImpl implements Server<unknown, unknown, unknown>, ListenerSe
   #isClosed = false
   #onClosed: (() => void) | undefined
   readonly #draining: Draining = new Draining({
-    what: 'server',
+    kind: 'server',
     conns: () => this.#conns(),
     stop: () => this.#stop(),
     finished: () => this.#finish(),

@@ -1,29 +1,45 @@
 /** Counts of event loops and servers. */
 
-/** What an event loop has counted since it started, for everything that uses it. */
+/**
+ * What an event loop has counted since it started. Everything that uses the loop is counted together.
+ *
+ * @example
+ * ```ts
+ * const open = (stats: LoopStats) => stats.opened - stats.closed
+ * console.log(server.stats().loops.map(open))
+ * ```
+ */
 export interface LoopStats {
   /** The loop's number, as in `conn.loop`. */
   readonly loop: number
-  /** Connections opened. */
+  /** Connections that were opened. */
   readonly opened: number
-  /** Connections closed. */
+  /** Connections that were closed. */
   readonly closed: number
   /** Bytes received. */
   readonly bytesRead: number
-  /** Bytes that the kernel took. */
+  /** Bytes that the kernel has taken to send. */
   readonly bytesWritten: number
-  /** Frames and chunks handed to JavaScript. */
+  /** Frames and chunks that the loop has handed to JavaScript. */
   readonly recordsIn: number
-  /** Writes and commands taken from JavaScript. */
+  /** Writes and commands that the loop has taken from JavaScript. */
   readonly recordsOut: number
-  /** Turns of the loop. */
+  /** Turns of the loop: each waits for events, and handles them. */
   readonly turns: number
 }
 
-/** A server's counts at one moment. */
+/**
+ * A server's counts at one moment.
+ *
+ * @example
+ * ```ts
+ * const stats: ServerStats = server.stats()
+ * console.log(stats.connections, stats.loops.length)
+ * ```
+ */
 export interface ServerStats {
-  /** Connections that are open. */
+  /** Open connections, of all listeners. */
   readonly connections: number
-  /** The loops that the server uses. */
+  /** The counts of each loop that the server uses. Empty once the server is closed. */
   readonly loops: readonly LoopStats[]
 }

@@ -1,0 +1,59 @@
+/** The public options of `connect` for datagram sockets. */
+
+import type { Conn } from '../connection/conn.js'
+import type { BindOptions } from './bind-options.js'
+import type { ConnectedSocket } from './datagram-socket.js'
+import type { DatagramHandlers } from './handlers.js'
+
+/**
+ * The options and handlers of `connect` for a datagram socket. `to` is required.
+ *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @example
+ * ```ts
+ * const options: ConnectDatagramOptions = {
+ *   to: 'udp://127.0.0.1:9000',
+ *   message: (socket, bytes) => console.log(socket.remote, bytes),
+ * }
+ * const socket = await connect(options)
+ * ```
+ */
+export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
+  extends DatagramHandlers<In, Out, ConnectedSocket<In, Out>>,
+    Pick<
+      BindOptions<In, Out>,
+      | 'codec'
+      | 'loops'
+      | 'max'
+      | 'highWaterMark'
+      | 'maxWriteBuffer'
+      | 'maxParked'
+      | 'ttl'
+      | 'receiveBuffer'
+      | 'sendBuffer'
+      | 'receiveOffload'
+      | 'dscp'
+      | 'bindToDevice'
+      | 'ringBytes'
+      | 'signal'
+    > {
+  /**
+   * The peer: `udp://host:port`. A host is an IPv4 address, an IPv6 address in brackets, or a name, which
+   * means its first address. Without a host the peer is on this machine.
+   */
+  to: `udp://${string}`
+  /** A connection, which has to be open. The socket uses the same loop. Not together with `loops`. */
+  loop?: Conn
+  /**
+   * The most milliseconds that the look-up of the peer's name may take. After that `connect` rejects with
+   * `ERR_CONNECT_TIMEOUT`. An IP address needs no look-up. Default: no limit of our own, but the
+   * resolver's.
+   */
+  timeout?: number
+  /**
+   * An IP address of this machine to send from, with or without a port. It has to be of the peer's family.
+   * Default: the system chooses.
+   */
+  localAddress?: string
+}
