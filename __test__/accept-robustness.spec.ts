@@ -14,16 +14,16 @@ async function echoes(socket: net.Socket, text: string): Promise<boolean> {
   return (await read(socket, text.length)).toString() === text
 }
 
-/** How many clients fit beside their servers into one process. */
-function room(): number {
+/** How many clients fit into this process together with the server's side of each. */
+function maxClients(): number {
   if (process.platform !== 'linux') return 200
   const limits = readFileSync('/proc/self/limits', 'utf8')
   const open = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 1024)
   return Math.min(5000, Math.floor((open - 1000) / 2 / 4) * 4)
 }
 
-const BURST = room()
-/** Who accepts: the loop, an acceptor's thread, each loop. */
+const BURST = maxClients()
+/** The three ways to accept: on the loop, on an acceptor's thread, and on each loop. */
 const ACCEPTING = [
   { loops: LOOPS, reusePort: false },
   { loops: 3, reusePort: false },
@@ -33,7 +33,7 @@ const ACCEPTING = [
 for (const { loops, reusePort } of ACCEPTING) {
   const how = `loops: ${loops}${reusePort ? ', on one port each' : ''}`
 
-  test.serial(`a burst of connects is taken, all of them, and none is lost (${how})`, async (t) => {
+  test.serial(`a burst of connections is accepted without losing any (${how})`, async (t) => {
     t.timeout(120_000)
     t.log(`${BURST} clients`)
     const opened = new Count()
@@ -59,7 +59,7 @@ for (const { loops, reusePort } of ACCEPTING) {
     t.deepEqual(errors, [])
   })
 
-  test(`connections that are reset before they are accepted cost nothing (${how})`, async (t) => {
+  test(`connections that are reset before they are accepted do no harm (${how})`, async (t) => {
     const errors: unknown[] = []
     const gone = new Count()
     const server = await start(t, {
@@ -77,7 +77,7 @@ for (const { loops, reusePort } of ACCEPTING) {
     await server.listeners[0]?.resume()
     t.true(await echoes(honest, 'hello'))
     t.true(await echoes(await connect(server.port), 'hello'))
-    // Those that the kernel still gives out are told and closed.
+    // The kernel may still hand out some of the reset connections: each of those is opened and closed.
     const counted = server.stats().loops.reduce((total, loop) => total + loop.opened, 0)
     await gone.reaches(counted - 2)
     t.is(server.connections, 2)
@@ -85,7 +85,7 @@ for (const { loops, reusePort } of ACCEPTING) {
   })
 }
 
-/** Descriptors of the server's process: those of Node itself come to about half. */
+/** Descriptors that the server's process may have. Node itself uses about half of them. */
 const LIMIT = 64
 const CLIENTS = 100
 const SHORT = [
@@ -98,7 +98,7 @@ const SHORT = [
 if (process.platform !== 'win32') {
   for (const { what, args } of SHORT) {
     for (const loops of [1, 3, 'inline'] as const) {
-      test(`a server out of descriptors says so, serves on, and accepts again by itself: ${what} (loops: ${loops})`, async (t) => {
+      test(`a server that runs out of descriptors reports it, keeps serving, and accepts again by itself: ${what} (loops: ${loops})`, async (t) => {
         const [listen, sharing] = args as [string, string | undefined]
         const address = listen === 'unix' ? `unix://${freePath(t)}` : listen
         const all = [loops, address, ...(sharing === undefined ? [] : [sharing])]

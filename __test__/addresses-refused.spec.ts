@@ -6,13 +6,13 @@ import { closed, connect } from './support/client.js'
 import { descriptors } from './support/proc.js'
 import { LOOPS, start } from './support/serve.js'
 
-/** What is no address. */
+/** Invalid addresses. */
 const REFUSED: readonly [string, unknown][] = [
   ['without a scheme', '127.0.0.1:9000'],
   ['empty', ''],
-  ['with a scheme that is not served', 'udp://127.0.0.1:0'],
+  ['with a scheme that servers do not support', 'udp://127.0.0.1:0'],
   ['with a path', 'tcp://127.0.0.1:0/path'],
-  ['with a slash at its end', 'tcp://127.0.0.1:0/'],
+  ['with a trailing slash', 'tcp://127.0.0.1:0/'],
   ['with a query', 'tcp://127.0.0.1:0?x'],
   ['with a user', 'tcp://user@127.0.0.1:0:0'],
   ['without a port', 'tcp://127.0.0.1'],
@@ -20,17 +20,17 @@ const REFUSED: readonly [string, unknown][] = [
   ['with a port over 65535', 'tcp://127.0.0.1:70000'],
   ['with a port that is too long', 'tcp://127.0.0.1:0000000080'],
   ['with a negative port', 'tcp://127.0.0.1:-1'],
-  ['with a port that is no number', 'tcp://127.0.0.1:http'],
+  ['with a port that is not a number', 'tcp://127.0.0.1:http'],
   ['IPv6 without brackets', 'tcp://::1:0'],
   ['IPv4 in brackets', 'tcp://[127.0.0.1]:0'],
   ['with empty brackets', 'tcp://[]:0'],
-  ['with brackets that do not close', 'tcp://[::1:0'],
-  ['with a zone that is no number', 'tcp://[fe80::1%nowhere]:0'],
+  ['with an unclosed bracket', 'tcp://[::1:0'],
+  ['with an unknown zone', 'tcp://[fe80::1%nowhere]:0'],
   ['with a space in its host', 'tcp://local host:0'],
-  ['with a space in front', ' tcp://127.0.0.1:0'],
-  ['with a space behind', 'tcp://127.0.0.1:0 '],
-  ['with a line end', 'tcp://127.0.0.1\n:0'],
-  ['with a line end behind', 'tcp://127.0.0.1:0\n'],
+  ['with a leading space', ' tcp://127.0.0.1:0'],
+  ['with a trailing space', 'tcp://127.0.0.1:0 '],
+  ['with a line break', 'tcp://127.0.0.1\n:0'],
+  ['with a trailing line break', 'tcp://127.0.0.1:0\n'],
   ['with a zero byte', 'tcp://127.0.0.1\0:0'],
   ['with a control character', 'tcp://127.0.0.1\x7f:0'],
   ['with a letter of another script', 'tcp://lоcalhost:0'],
@@ -39,12 +39,12 @@ const REFUSED: readonly [string, unknown][] = [
   ['a URL', new URL('tcp://127.0.0.1:0')],
 ]
 
-/** What is no address of a Unix socket, or of one that is inherited. */
+/** Invalid addresses of Unix sockets, and of inherited ones. */
 const REFUSED_PATHS = ['unix:', 'unix://', 'unix://@', 'unix:///a\0b', `unix:///${'x'.repeat(200)}`]
 const REFUSED_DESCRIPTORS = ['fd:', 'fd://', 'fd://x', 'fd://1/2', 'systemd:', 'systemd://a/b']
 
 test.serial(
-  'T7 bad addresses are refused with a code of their own, and leave nothing behind',
+  'T7 invalid addresses are refused with their own code and leave no descriptor open',
   async (t) => {
     const isUnix = process.platform !== 'win32'
     const more = isUnix ? [...REFUSED_PATHS, ...REFUSED_DESCRIPTORS] : []
@@ -52,7 +52,7 @@ test.serial(
     const before = descriptors()
     for (const address of [...REFUSED.map(([, each]) => each as string), ...more]) {
       const expected = { code: 'ERR_INVALID_ADDRESS' }
-      // Alone, behind a good one, of a spec, and added to a server that serves.
+      // On its own, after a valid address, in a listener spec, and added to a running server.
       await t.throwsAsync(serve({ listen: [address], loops: LOOPS }), expected, String(address))
       const listen = ['tcp://127.0.0.1:0', address]
       await t.throwsAsync(serve({ listen, loops: LOOPS }), expected, String(address))
@@ -65,13 +65,13 @@ test.serial(
 )
 
 for (const [what, address] of REFUSED) {
-  test(`an address is refused: ${what}`, async (t) => {
+  test(`an invalid address is refused: ${what}`, async (t) => {
     const listen = [address] as string[]
     await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'ERR_INVALID_ADDRESS' })
   })
 }
 
-test('a host that nobody knows rejects with the code of the resolver', async (t) => {
+test("an unknown host rejects with the resolver's code", async (t) => {
   const error = (await t.throwsAsync(
     serve({ listen: 'tcp://no-such-host.invalid:0', loops: LOOPS }),
   )) as MillraceError
@@ -81,7 +81,7 @@ test('a host that nobody knows rejects with the code of the resolver', async (t)
   t.is((error.cause as NodeJS.ErrnoException).code, error.code)
 })
 
-test('a port that is taken rejects as in Node, with code, syscall, address and port', async (t) => {
+test('a port in use rejects with the same code, syscall, address and port as in Node', async (t) => {
   const taken = net.createServer().listen(0, '127.0.0.1')
   t.teardown(() => taken.close())
   await once(taken, 'listening')
@@ -110,12 +110,12 @@ test('a port that is taken rejects as in Node, with code, syscall, address and p
 })
 
 test('an address that this machine does not have rejects with EADDRNOTAVAIL', async (t) => {
-  // TEST-NET-1: nobody has it.
+  // TEST-NET-1: no machine has this address.
   const listen = 'tcp://192.0.2.1:0'
   await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'EADDRNOTAVAIL' })
 })
 
-test('of a list that fails in the middle nothing stays bound, and its loops end', async (t) => {
+test('a list of addresses that fails in the middle leaves nothing bound', async (t) => {
   const taken = net.createServer().listen(0, '127.0.0.1')
   t.teardown(() => taken.close())
   await once(taken, 'listening')
@@ -125,7 +125,7 @@ test('of a list that fails in the middle nothing stays bound, and its loops end'
   const listen = [`tcp://127.0.0.1:${free.port}`, `tcp://127.0.0.1:${port}`, 'tcp://127.0.0.1:0']
   await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'EADDRINUSE' })
   await t.throwsAsync(connect(free.port), { code: 'ECONNREFUSED' })
-  // And it can be bound at once.
+  // The port can be bound again at once.
   const again = await start(t, { listen: `tcp://127.0.0.1:${free.port}`, message() {} })
   t.is(again.port, free.port)
 })
@@ -138,12 +138,12 @@ test('the same address twice in one list rejects with EADDRINUSE', async (t) => 
   await t.throwsAsync(connect(free.port), { code: 'ECONNREFUSED' })
 })
 
-test('a server starts on the port of one that has just served and closed', async (t) => {
+test('a server can start on the port of a server that has just closed', async (t) => {
   let port = 0
   for (let round = 0; round < 3; round++) {
     const server = await start(t, {
       listen: `tcp://127.0.0.1:${port}`,
-      // The server ends first, so its side has TIME_WAIT.
+      // The server ends first, so TIME_WAIT is on its side.
       open: (conn) => conn.end('bye'),
       message() {},
     })

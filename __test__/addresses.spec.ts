@@ -10,7 +10,7 @@ const HAS_IPV6 = Object.values(networkInterfaces())
   .flat()
   .some((each) => each?.address === '::1')
 
-/** A server that answers each connection with the addresses it shows. */
+/** A server that sends each client the addresses of its connection. */
 async function mirror(t: ExecutionContext, listen: string | string[]) {
   const seen: { remote: string; local: string }[] = []
   const opened = new Count()
@@ -26,7 +26,7 @@ async function mirror(t: ExecutionContext, listen: string | string[]) {
   return { server, seen, opened }
 }
 
-/** What the mirror shows to a client of that address. */
+/** What the mirror sends to a client of that address. */
 async function look(host: string, port: number): Promise<{ text: string; port: number }> {
   const socket = net.connect({ host, port })
   await once(socket, 'connect')
@@ -37,7 +37,7 @@ async function look(host: string, port: number): Promise<{ text: string; port: n
   return { text: String(chunk), port: from }
 }
 
-test('port 0 takes a free one, and addresses tells which', async (t) => {
+test('port 0 picks a free port, and addresses shows it', async (t) => {
   const { server } = await mirror(t, 'tcp://127.0.0.1:0')
   t.is(server.addresses.length, 1)
   t.regex(server.addresses[0] ?? '', /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/)
@@ -46,7 +46,7 @@ test('port 0 takes a free one, and addresses tells which', async (t) => {
   t.is(text, `127.0.0.1:${port} 127.0.0.1:${server.port}`)
 })
 
-test('all addresses of a machine are reached where no host is named, and an IPv4 peer is shown as one', async (t) => {
+test('without a host a server listens on all addresses, and an IPv4 peer is shown as IPv4', async (t) => {
   const { server } = await mirror(t, 'tcp://:0')
   t.is(server.addresses.length, 1)
   const four = await look('127.0.0.1', server.port)
@@ -57,7 +57,7 @@ test('all addresses of a machine are reached where no host is named, and an IPv4
   t.is(six.text, `[::1]:${six.port} [::1]:${server.port}`)
 })
 
-test('0.0.0.0 is IPv4 alone', async (t) => {
+test('0.0.0.0 is IPv4 only', async (t) => {
   const { server } = await mirror(t, 'tcp://0.0.0.0:0')
   t.is(server.addresses[0], `tcp://0.0.0.0:${server.port}`)
   const { text, port } = await look('127.0.0.1', server.port)
@@ -65,7 +65,7 @@ test('0.0.0.0 is IPv4 alone', async (t) => {
 })
 
 if (HAS_IPV6) {
-  test('an IPv6 address stands in brackets', async (t) => {
+  test('an IPv6 address is shown in brackets', async (t) => {
     const { server } = await mirror(t, 'tcp://[::1]:0')
     t.is(server.addresses[0], `tcp://[::1]:${server.port}`)
     const { text, port } = await look('::1', server.port)
@@ -74,7 +74,7 @@ if (HAS_IPV6) {
   })
 
   test('a link-local address shows its zone', async (t) => {
-    // Node's clients take the interface's name where its servers' addresses show the number.
+    // Node's clients need the interface's name, although the addresses of its servers show the number.
     for (const [name, addresses] of Object.entries(networkInterfaces())) {
       for (const each of addresses ?? []) {
         if (each.family !== 'IPv6' || each.scopeid === 0) continue
@@ -83,7 +83,7 @@ if (HAS_IPV6) {
         const { text, port } = await look(`${each.address}%${name}`, server.port)
         t.is(text, `${host}:${port} ${host}:${server.port}`)
         t.is(server.addresses[0], `tcp://${host}:${server.port}`)
-        // With that it can be listened on again, and an interface's name is as good.
+        // The address as shown can be listened on again, and so can one with the interface's name.
         await server.close()
         const again = await mirror(t, server.addresses[0] as string)
         t.deepEqual(again.server.addresses, server.addresses)
@@ -95,7 +95,7 @@ if (HAS_IPV6) {
   })
 }
 
-test('a host name is bound with all its addresses, on one port', async (t) => {
+test('a host name binds all its addresses on one port', async (t) => {
   const { server } = await mirror(t, 'tcp://localhost:0')
   const ports = server.addresses.map((address) => Number(address.split(':').pop()))
   t.is(new Set(ports).size, 1)
@@ -106,7 +106,7 @@ test('a host name is bound with all its addresses, on one port', async (t) => {
   }
 })
 
-test('several addresses are bound in their order', async (t) => {
+test('several addresses are bound in the given order', async (t) => {
   const { server, opened } = await mirror(t, [
     'tcp://127.0.0.1:0',
     'tcp://0.0.0.0:0',
@@ -123,7 +123,7 @@ test('several addresses are bound in their order', async (t) => {
   await opened.reaches(3)
 })
 
-test('the addresses of a connection stay readable after its end', async (t) => {
+test('the addresses of a connection stay readable after it has closed', async (t) => {
   const seen: string[] = []
   const ended = new Count()
   const server = await start(t, {

@@ -7,10 +7,10 @@ import { start } from './support/serve.js'
 const KIB = 1024
 const MIB = 1024 * KIB
 const PUSH = Buffer.alloc(64 * KIB, 'x')
-/** More than the kernel takes for a client that does not read. */
+/** More than the kernel buffers for a client that does not read. */
 const MUCH = 64 * MIB
 
-/** Writes until `write` says `false`; how many bytes that took. */
+/** Writes until `write` returns `false`. Returns how many bytes that took. */
 function fill(conn: Conn): number {
   let count = 0
   do count += PUSH.length
@@ -24,9 +24,9 @@ test('a client that never reads makes write return false, then the connection is
   const server = await start(t, {
     open(conn) {
       refused.open(fill(conn))
-      // It takes no notice of `false` and pushes on.
+      // The server ignores `false` and keeps writing.
       while (conn.readyState === 'open') conn.write(PUSH)
-      t.false(conn.write(PUSH), 'and nothing is taken any more')
+      t.false(conn.write(PUSH), 'and nothing more is accepted')
     },
     close(conn, error) {
       ended.open([error, conn.bytesWritten])
@@ -42,7 +42,7 @@ test('a client that never reads makes write return false, then the connection is
 })
 
 for (const highWaterMark of [1, 1000, 64 * KIB, MIB]) {
-  test(`after false drain comes once the client reads on, with a high-water mark of ${highWaterMark}`, async (t) => {
+  test(`drain follows a false of write when the client reads again (highWaterMark: ${highWaterMark})`, async (t) => {
     const episodes = 20
     let refused = 0
     let drains = 0
@@ -76,8 +76,8 @@ for (const highWaterMark of [1, 1000, 64 * KIB, MIB]) {
   })
 }
 
-test('write that says false though the kernel takes everything at once is followed by drain', async (t) => {
-  // One byte over the mark, in one write: the loop's queue never grows, and never crosses the mark.
+test('drain follows a false of write even if the kernel takes everything at once', async (t) => {
+  // One write of one byte over the mark: the loop's queue never grows, so it never crosses the mark.
   const rounds = 500
   let drains = 0
   const server = await start(t, {
@@ -96,7 +96,7 @@ test('write that says false though the kernel takes everything at once is follow
   t.is(drains, rounds)
 })
 
-test('write says false again and again until drain, and true after it', async (t) => {
+test('write returns false until drain, and true after it', async (t) => {
   const drained = gate()
   const server = await start(t, {
     highWaterMark: 10,
@@ -116,7 +116,7 @@ test('write says false again and again until drain, and true after it', async (t
   await drained.passed
 })
 
-test('drained resolves at once under the mark, with drain over it, and rejects with the error of the close', async (t) => {
+test('drained resolves at once below the mark and with drain above it, and rejects with the error of the close', async (t) => {
   const order: string[] = []
   const mine = new Error('mine')
   const rejected = gate<unknown>()
@@ -143,14 +143,14 @@ test('drained resolves at once under the mark, with drain over it, and rejects w
   await closed(socket)
 })
 
-test('drain does not come for what was written before false, while too much written after it waits', async (t) => {
+test('drain does not come while more than the mark is still queued, even if it was written after false', async (t) => {
   const seen: number[] = []
   const filled = gate<Conn>()
   const server = await start(t, {
     maxWriteBuffer: MUCH,
     open(conn) {
       if (server.connections > 1) return
-      // Far more than the kernel can hold, and no notice is taken of `false`.
+      // Far more than the kernel can hold, and `false` is ignored.
       for (let count = 0; count < MUCH / 2; count += PUSH.length) conn.write(PUSH)
       filled.open(conn)
     },
@@ -166,7 +166,7 @@ test('drain does not come for what was written before false, while too much writ
   })
   const socket = await connect(server.port)
   const conn = await filled.passed
-  // Round trips of another connection: the loop has taken all of it, and the kernel what it can.
+  // After round trips of another connection, the loop has taken all of it, and the kernel what it can.
   const other = await connect(server.port)
   for (let at = 0; at < 100; at++) {
     other.write('ping')
@@ -184,10 +184,8 @@ test('drain does not come for what was written before false, while too much writ
 })
 
 for (const autoPause of [true, false]) {
-  const outcome = autoPause
-    ? 'stops the reading and costs nothing'
-    : 'ends with ERR_WRITE_BUFFER_FULL'
-  test(`an echo to a client that does not read ${outcome}, with autoPause ${autoPause}`, async (t) => {
+  const outcome = autoPause ? 'pauses reading and loses nothing' : 'ends with ERR_WRITE_BUFFER_FULL'
+  test(`an echo to a client that does not read ${outcome} (autoPause: ${autoPause})`, async (t) => {
     const refused = gate<Conn>()
     const ended = gate<Error | undefined>()
     const server = await start(t, {

@@ -5,7 +5,7 @@ import { Count } from './support/counts.js'
 import { crowd } from './support/crowd.js'
 import { start } from './support/serve.js'
 
-/** A server of four loops; `share` tells how many of `count` connections each has. */
+/** A server with four loops; `share` returns how many connections each of them has. */
 async function fourLoops(
   t: Parameters<typeof start>[0],
   balance: Balance | undefined,
@@ -53,7 +53,7 @@ for (const [balance, listeners] of [
   })
 }
 
-test('round-robin goes from listener to listener with one counter', async (t) => {
+test('round-robin shares one counter between all listeners', async (t) => {
   const { ports, opened, conns, loops } = await fourLoops(t, 'round-robin', 3)
   for (let n = 0; n < 12; n++) {
     await connect(ports[n % 3] as number)
@@ -72,7 +72,7 @@ test('least-connections keeps 1,000 connections within one of each other while t
   t.true(Math.max(...share()) - Math.min(...share()) <= 1, share().join())
 })
 
-test('least-connections fills up the loop that lost its connections', async (t) => {
+test('least-connections refills a loop that lost its connections', async (t) => {
   const { server, conns, opened, ended, share, loops } = await fourLoops(t, 'least-connections')
   for (let n = 1; n <= 40; n++) {
     ;(await connect(server.port)).resume()
@@ -89,8 +89,8 @@ test('least-connections fills up the loop that lost its connections', async (t) 
 })
 
 if (process.platform === 'linux') {
-  // Other systems have no more than one loopback address.
-  test('source-hash keeps each of 64 hosts on one loop, and uses all of them', async (t) => {
+  // Other systems have only one loopback address.
+  test('source-hash keeps each of 64 hosts on one loop, and uses all loops', async (t) => {
     const { ports, opened, conns, loops } = await fourLoops(t, 'source-hash')
     const from = (thread: number) =>
       Array.from({ length: 8 }, (_, n) => `127.0.0.${thread * 8 + n + 1}`)
@@ -107,14 +107,14 @@ if (process.platform === 'linux') {
   })
 }
 
-test('source-hash keeps one host on one loop over all listeners, whatever the port', async (t) => {
+test('source-hash keeps a host on one loop across all listeners, whatever its port', async (t) => {
   const { ports, opened, conns } = await fourLoops(t, 'source-hash', 2)
   await crowd(t, { ports, threads: 2, each: 50 })
   await opened.reaches(100)
   t.is(new Set([...conns].map((conn) => conn.loop)).size, 1)
 })
 
-test('after a crowd has left, every loop is empty and the next crowd is spread alike', async (t) => {
+test('when all clients have left, every loop is empty and the next clients are spread evenly again', async (t) => {
   const { server, ports, opened, ended, share } = await fourLoops(t, 'round-robin')
   for (const round of [1, 2]) {
     const { end } = await crowd(t, { ports, threads: 8, each: 50 })

@@ -14,7 +14,7 @@ const rounds = {
   broken: [undefined, undefined, undefined],
 }
 
-test('a table is aligned, numbers to the right', (t) => {
+test('a table is aligned, with numbers to the right', (t) => {
   t.is(
     table(
       ['', 'msg/s'],
@@ -27,7 +27,7 @@ test('a table is aligned, numbers to the right', (t) => {
   )
 })
 
-test('a row has the median, the spread and the median of the ratios', (t) => {
+test('a row shows the median, the spread and the median of the ratios', (t) => {
   const format = (value: number) => value.toFixed(1)
   const columns = [
     { title: 'speed', value: 'speed', format },
@@ -56,14 +56,14 @@ test('a target is met, missed or not measured', (t) => {
   t.is(verdicts([{ ...target, least: undefined, most: 1 }], rounds), '- **missed**: fast: 2.00')
 })
 
-test('every other round is played in reverse', (t) => {
+test('every other round runs in reverse order', (t) => {
   t.deepEqual(
     [0, 1, 2].map((round) => order(['a', 'b'], round).join('')),
     ['ab', 'ba', 'ab'],
   )
 })
 
-test('a failure is told and leaves a gap in its round', async (t) => {
+test('a failure is reported and leaves a gap in its round', async (t) => {
   let calls = 0
   const scenario = {
     name: 'scenario',
@@ -78,7 +78,7 @@ test('a failure is told and leaves a gap in its round', async (t) => {
   t.deepEqual(outcome.failures, ['scenario, round 2, ours: 3 errors'])
 })
 
-test('the command line is checked', (t) => {
+test('the command line is validated', (t) => {
   t.like(parse(['echo', '--rounds', '2', '--only', 'a,b']), {
     suite: 'echo',
     rounds: 2,

@@ -8,7 +8,7 @@ test('the median is the middle value, or the mean of the middle two', (t) => {
   t.is(median([]), undefined)
 })
 
-test('a quantile is a value that was measured', (t) => {
+test('a quantile is one of the measured values', (t) => {
   const values = Array.from({ length: 100 }, (_, at) => 100 - at)
   t.is(quantile(values, 0.5), 50)
   t.is(quantile(values, 0.99), 99)
@@ -17,16 +17,16 @@ test('a quantile is a value that was measured', (t) => {
   t.is(quantile([], 0.5), undefined)
 })
 
-test('a spread is the least and the greatest value', (t) => {
+test('a spread is the lowest and the highest value', (t) => {
   t.deepEqual(spread([3, 1, 2]), [1, 3])
   t.is(spread([]), undefined)
 })
 
-test('a round that failed has no values', (t) => {
+test('a failed round has no values', (t) => {
   t.deepEqual(valuesOf([{ speed: 1 }, undefined, { speed: 3 }], 'speed'), [1, 3])
 })
 
-test('a ratio is taken within a round, and only where both sides have one', (t) => {
+test('a ratio is taken within a round, and only if both sides have a value', (t) => {
   const ours = [{ speed: 4 }, { speed: 9 }, undefined, { speed: 1 }]
   const theirs = [{ speed: 2 }, undefined, { speed: 5 }, { speed: 4 }]
   t.deepEqual(ratios(ours, theirs, 'speed'), [2, 0.25])

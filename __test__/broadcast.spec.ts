@@ -5,7 +5,7 @@ import { connect, read } from './support/client.js'
 import { Count } from './support/counts.js'
 import { start } from './support/serve.js'
 
-/** A server of lines with `count` clients; `conns` and `sockets` are in the same order. */
+/** A line server with `count` clients; `conns` and `sockets` are in the same order. */
 async function room(
   t: Parameters<typeof start>[0],
   count: number,
@@ -42,14 +42,14 @@ async function all(sockets: net.Socket[], expected: string): Promise<boolean> {
   return texts.every((each) => each.toString() === expected)
 }
 
-test('a broadcast reaches every connection and says how many', async (t) => {
+test('a broadcast reaches every connection and returns their number', async (t) => {
   const { server, sockets } = await room(t, 5)
   t.is(server.broadcast('hello'), 5)
   t.is(server.broadcast('again'), 5)
   t.true(await all(sockets, 'hello\nagain\n'))
 })
 
-test('a broadcast passes over the one that is excepted', async (t) => {
+test('a broadcast skips the connection in except', async (t) => {
   const { server, conns, sockets } = await room(t, 3)
   t.is(server.broadcast('others', { except: conns[1] as Conn<string, string> }), 2)
   t.is(server.broadcast('all'), 3)
@@ -57,7 +57,7 @@ test('a broadcast passes over the one that is excepted', async (t) => {
   t.true(await all([sockets[1]] as net.Socket[], 'all\n'))
 })
 
-test('a broadcast to a group reaches its members only', async (t) => {
+test('a broadcast to a group reaches only its members', async (t) => {
   const { server, conns, sockets } = await room(t, 4)
   const group = new Set(conns.slice(0, 3))
   t.is(server.broadcast('group', { group, except: conns[0] as Conn<string, string> }), 2)
@@ -66,7 +66,7 @@ test('a broadcast to a group reaches its members only', async (t) => {
   t.true(await all([sockets[0], sockets[3]] as net.Socket[], 'all\n'))
 })
 
-test('members that are closed or of another server are passed over', async (t) => {
+test('a broadcast skips members that are closed or belong to another server', async (t) => {
   const { server, conns, sockets, ended } = await room(t, 3)
   const other = await room(t, 1)
   sockets[0]?.end()
@@ -78,14 +78,14 @@ test('members that are closed or of another server are passed over', async (t) =
   t.true(await all([sockets[2]] as net.Socket[], 'left\nleft\n'))
 })
 
-test('a connection that is ending is passed over', async (t) => {
+test('a broadcast skips a connection that is ending', async (t) => {
   const { server, conns, sockets } = await room(t, 2)
   conns[0]?.end()
   t.is(server.broadcast('left'), 1)
   t.true(await all([sockets[1]] as net.Socket[], 'left\n'))
 })
 
-test('a broadcast is encoded once where all have the same codec', async (t) => {
+test('a broadcast is encoded once if all connections have the same codec', async (t) => {
   let encoded = 0
   const codec = map(line(), String, (message: string) => {
     encoded++
@@ -97,15 +97,15 @@ test('a broadcast is encoded once where all have the same codec', async (t) => {
   t.true(await all(sockets, 'once\n'))
 })
 
-test('a connection with a codec of its own gets the broadcast in its own encoding', async (t) => {
+test('a connection with its own codec gets the broadcast in its own encoding', async (t) => {
   let made = 0
   const { server, sockets } = await room(t, 3, () => text(`${made++}:`))
   t.is(server.broadcast('hello'), 3)
-  // The first codec was made for its framing.
+  // The server made the first codec only to learn the framing.
   for (const [at, socket] of sockets.entries()) t.true(await all([socket], `${at + 1}:hello\n`))
 })
 
-test('an encode that throws reaches the caller of broadcast, and nothing is sent', async (t) => {
+test('an error thrown by encode reaches the caller of broadcast, and nothing is sent', async (t) => {
   const codec = map(line(), String, (message: string) => {
     if (message === 'bad') throw new RangeError('no such message')
     return message
@@ -116,7 +116,7 @@ test('an encode that throws reaches the caller of broadcast, and nothing is sent
   t.true(await all(sockets, 'good\n'))
 })
 
-test('a broadcast larger than a ring arrives whole at everybody, in order with writes', async (t) => {
+test('a broadcast larger than a ring reaches everybody whole, in order with other writes', async (t) => {
   const { server, conns, sockets } = await room(t, 4)
   const large = 'x'.repeat(300_000)
   for (const conn of conns) conn.write('before')
@@ -125,7 +125,7 @@ test('a broadcast larger than a ring arrives whole at everybody, in order with w
   t.true(await all(sockets, `before\n${large}\nbehind\n`))
 })
 
-test('a broadcast with an option that there is not reaches nobody', async (t) => {
+test('a broadcast with an unknown option reaches nobody', async (t) => {
   const { server, conns, sockets } = await room(t, 2)
   const [listener] = server.listeners
   for (const options of [{ groups: [conns[0]] }, null, 'all'] as never[]) {

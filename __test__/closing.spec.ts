@@ -8,7 +8,7 @@ import { start } from './support/serve.js'
 
 const MIB = 1 << 20
 
-test('a reply before end reaches a peer whose input was not read: no reset', async (t) => {
+test('a reply before end reaches a peer whose input was not read, and the connection is not reset', async (t) => {
   const ended = gate<Error | undefined>()
   const reply = 'the reply '.repeat(10_000)
   const server = await start(t, {
@@ -18,7 +18,7 @@ test('a reply before end reaches a peer whose input was not read: no reset', asy
     },
     close: (_, error) => ended.open(error),
   })
-  // It sends much more than is asked for, and reads only when all of it is out.
+  // The client sends much more than the server reads, and reads only when all of it is sent.
   const socket = net.connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true })
   let failed: Error | undefined
   socket.on('error', (error) => {
@@ -54,7 +54,7 @@ test('no message comes after end, and close has no error', async (t) => {
   t.is(count, 1)
 })
 
-test('end sends everything that was written, however late the peer reads', async (t) => {
+test('end sends everything that was written, even if the peer reads late', async (t) => {
   const piece = Buffer.alloc(MIB, 'x')
   const written = gate()
   const server = await start(t, {
@@ -72,7 +72,7 @@ test('end sends everything that was written, however late the peer reads', async
   t.is(got.at(-1), 33)
 })
 
-test('replies of async handlers reach a client that has sent its FIN, in whatever order they settle', async (t) => {
+test('replies of async handlers reach a client that has sent its FIN, in the order they settle', async (t) => {
   const held = new Map<string, () => void>()
   const all = gate()
   const ended = gate<Error | undefined>()
@@ -90,7 +90,7 @@ test('replies of async handlers reach a client that has sent its FIN, in whateve
   const socket = await connect(server.port)
   socket.end('a\nb\nc\n')
   await all.passed
-  // The FIN is here too: another connection's is, which was sent after it.
+  // The FIN of another connection, sent later, has arrived: so this one has arrived too.
   const other = await connect(server.port)
   other.end()
   await closed(other.resume())
@@ -99,7 +99,7 @@ test('replies of async handlers reach a client that has sent its FIN, in whateve
   t.is(await ended.passed, undefined)
 })
 
-test('with allowHalfOpen a connection goes on after the peer’s FIN, until its own end', async (t) => {
+test('with allowHalfOpen a connection stays open after the peer’s FIN until it ends itself', async (t) => {
   const opened = gate<Conn>()
   const received = gate()
   const server = await start(t, {
@@ -120,7 +120,7 @@ test('with allowHalfOpen a connection goes on after the peer’s FIN, until its 
   await closed(socket)
 })
 
-test('with allowHalfOpen messages go on after its own end', async (t) => {
+test('with allowHalfOpen messages still arrive after end', async (t) => {
   const seen: string[] = []
   const ended = gate<Error | undefined>()
   const server = await start<Buffer, string | Uint8Array>(t, {
@@ -140,7 +140,7 @@ test('with allowHalfOpen messages go on after its own end', async (t) => {
   t.deepEqual(seen, ['a', 'b', 'c', 'd'])
 })
 
-test('destroy drops what waits, and no call of its own brings close about at once', async (t) => {
+test('close is never called inside destroy, end or write', async (t) => {
   const calls = [
     (conn: Conn) => conn.destroy(),
     (conn: Conn) => conn.end(),
@@ -169,7 +169,7 @@ test('destroy drops what waits, and no call of its own brings close about at onc
   }
 })
 
-test('destroy gives close its error, the first one, and a peer that reads sees the end', async (t) => {
+test('close gets the error of the first destroy, and a peer that reads sees the end', async (t) => {
   const ended = gate<Error | undefined>()
   const mine = new Error('mine')
   const server = await start(t, {
@@ -206,7 +206,7 @@ for (const [name, options] of Object.entries({
   })
 }
 
-test('a reset reaches close as ECONNRESET, also while the connection is paused', async (t) => {
+test('a reset reaches close as ECONNRESET, even if the connection is paused', async (t) => {
   for (const isPaused of [false, true]) {
     const ended = gate<Error | undefined>()
     const received = gate()

@@ -15,7 +15,7 @@ import { codeOf, gate } from './support/gate.js'
 import { numbers } from './support/numbers.js'
 import { start } from './support/serve.js'
 
-test('json makes messages of frames and frames of messages', async (t) => {
+test('json turns frames into messages and messages into frames', async (t) => {
   const server = await start<{ n: number }, { twice: number; text: string }>(t, {
     codec: json(line()),
     message: (conn, { n }) => void conn.write({ twice: 2 * n, text: 'å\n' }),
@@ -25,7 +25,7 @@ test('json makes messages of frames and frames of messages', async (t) => {
   t.is((await readAll(socket)).toString(), '{"twice":2,"text":"å\\n"}\n{"twice":4,"text":"å\\n"}\n')
 })
 
-test('what is no JSON ends its connection with ERR_FRAME_INVALID, and warns nobody', async (t) => {
+test('invalid JSON closes its connection with ERR_FRAME_INVALID', async (t) => {
   const ended = gate<Error | undefined>()
   const server = await start<unknown>(t, {
     codec: json(line()),
@@ -41,7 +41,7 @@ test('what is no JSON ends its connection with ERR_FRAME_INVALID, and warns nobo
   socket.destroy()
 })
 
-test('json refuses what has no JSON, out of write', async (t) => {
+test('write throws if a message has no JSON form', async (t) => {
   const server = await start<unknown, unknown>(t, {
     codec: json(line()),
     open(conn) {
@@ -53,7 +53,7 @@ test('json refuses what has no JSON, out of write', async (t) => {
   t.is((await readAll(await connect(server.port))).toString(), 'null\n')
 })
 
-test('what is no codec is refused where it is given, with a code', (t) => {
+test('an invalid codec is refused with a code by the function that gets it', (t) => {
   const functions = { decode: () => 1, encode() {} }
   const same = (message: unknown) => message
   const refused: (() => unknown)[] = [
@@ -71,7 +71,7 @@ test('what is no codec is refused where it is given, with a code', (t) => {
   for (const each of refused) t.throws(each, { code: 'ERR_INVALID_OPTION' }, String(each))
 })
 
-test('map maps in and out, and swallows, in frames and in a raw stream', async (t) => {
+test('map converts both ways and can drop messages, with frames and with a raw stream', async (t) => {
   const mapped = <In>(codec: Codec<In, number>, value: (message: In) => number) =>
     map(
       codec,
@@ -104,7 +104,7 @@ test('map maps in and out, and swallows, in frames and in a raw stream', async (
   }
 })
 
-test('decode that returns undefined swallows a native frame, and waits for more of a raw stream', async (t) => {
+test('a decode that returns undefined drops a native frame, but waits for more of a raw stream', async (t) => {
   const words: Codec<string, string> = {
     ...line(),
     decode: (from) => {
@@ -138,7 +138,7 @@ test('decode that returns undefined swallows a native frame, and waits for more 
   t.true(asked > 0)
 })
 
-test('a codec function gives each connection a codec with a state of its own', async (t) => {
+test('a codec function gives each connection a codec with its own state', async (t) => {
   const made: string[] = []
   const server = await start<string, string>(t, {
     codec: (peer) => {
@@ -164,7 +164,7 @@ test('a codec function gives each connection a codec with a state of its own', a
   t.deepEqual(made.slice(-2).sort(), remotes.sort())
 })
 
-test('a codec function that throws, or changes the framing, costs that connection', async (t) => {
+test('a codec function that changes the framing closes only that connection', async (t) => {
   let count = 0
   const ended = gate<Error | undefined>()
   const server = await start<Buffer, string | Uint8Array>(t, {
@@ -198,7 +198,7 @@ test('with raw framing another codec takes over at the next undecoded byte', asy
     encode: (text, to) => void to.text(`[${text}]`),
   }
   const stream = 'hello\nupgrade\nabcdefghback\n123\nx\n'
-  // Behind `back` comes an empty line.
+  // An empty line follows `back`.
   const expected = 'hello\nupgrade\n[abcd][efgh][back]\n123\nx\n'
   // All at once, and byte by byte.
   for (const cut of [stream.length, 1]) {
@@ -219,7 +219,7 @@ test('with raw framing another codec takes over at the next undecoded byte', asy
   }
 })
 
-test('a codec with another framing than raw cannot be changed', async (t) => {
+test('a codec cannot be replaced unless its framing is raw', async (t) => {
   const done = gate()
   const server = await start<Buffer, string | Uint8Array>(t, {
     codec: line(),
@@ -239,7 +239,7 @@ test('a codec with another framing than raw cannot be changed', async (t) => {
   socket.destroy()
 })
 
-test('a reply may be longer than what asked for it, and read in pieces', async (t) => {
+test('a reply may be longer than its request, and may be read in pieces', async (t) => {
   const server = await start<number, number>(t, {
     codec: numbers,
     message(conn, value) {
@@ -253,7 +253,7 @@ test('a reply may be longer than what asked for it, and read in pieces', async (
   socket.destroy()
 })
 
-test('what is no codec cannot be assigned, and of one that is the bound holds from then on', async (t) => {
+test('an invalid codec cannot be assigned, and the max of a valid one applies at once', async (t) => {
   const none: Codec<Buffer, Uint8Array | string> = { ...raw({ max: 4 }), decode: () => undefined }
   const ended = gate<string | undefined>()
   const server = await start(t, {
@@ -281,7 +281,7 @@ test('what is no codec cannot be assigned, and of one that is the bound holds fr
 
 for (const framing of [line(), raw()]) {
   for (const way of ['end', 'destroy'] as const) {
-    test(`a decode of ${framing.framing.kind} frames that calls ${way} makes no message any more`, async (t) => {
+    test(`no message follows a decode of ${framing.framing.kind} frames that calls ${way}`, async (t) => {
       const conns: Conn[] = []
       const ended = gate()
       const server = await start(t, {

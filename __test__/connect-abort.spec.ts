@@ -7,7 +7,7 @@ import { start } from './support/serve.js'
 import { linux } from './support/system.js'
 import { turns } from './support/turns.js'
 
-test('a signal that is aborted already rejects with its reason', async (t) => {
+test('a signal that is already aborted rejects with its reason', async (t) => {
   const to = await peer(t, 'tcp', () => t.fail('connected'))
   const reason = new Error('never mind')
   const open = () => t.fail('opened')
@@ -15,18 +15,21 @@ test('a signal that is aborted already rejects with its reason', async (t) => {
   t.is(await t.throwsAsync(connecting), reason)
 })
 
-linux('aborting while it connects rejects with the reason, whatever that is', async (t) => {
-  const to = `tcp://127.0.0.1:${await blackhole(t)}`
-  for (const reason of [new Error('changed my mind'), 'a word']) {
-    const abort = new AbortController()
-    const connecting = dial(t, { to, signal: abort.signal })
-    await turns(20)
-    abort.abort(reason)
-    t.is(await connecting.catch((error: unknown) => error), reason)
-  }
-})
+linux(
+  'aborting while connecting rejects with the reason, even if the reason is not an error',
+  async (t) => {
+    const to = `tcp://127.0.0.1:${await blackhole(t)}`
+    for (const reason of [new Error('changed my mind'), 'a word']) {
+      const abort = new AbortController()
+      const connecting = dial(t, { to, signal: abort.signal })
+      await turns(20)
+      abort.abort(reason)
+      t.is(await connecting.catch((error: unknown) => error), reason)
+    }
+  },
+)
 
-test('aborting a connection that is open destroys it', async (t) => {
+test('aborting destroys an open connection', async (t) => {
   const ended = gate()
   const to = await peer(t, 'tcp', (socket) => socket.resume().on('close', () => ended.open()))
   const abort = new AbortController()
@@ -40,7 +43,7 @@ test('aborting a connection that is open destroys it', async (t) => {
   await ended.passed
 })
 
-test('whenever it is aborted, either nothing is heard or open and then close', async (t) => {
+test('whenever connecting is aborted, the handlers get either nothing or open and then close', async (t) => {
   const to = await peer(t, 'tcp', (socket) => socket.resume())
   const loops = await start(t, {})
   const results = new Set<string>()
@@ -53,7 +56,7 @@ test('whenever it is aborted, either nothing is heard or open and then close', a
       loops,
       signal: abort.signal,
       open: () => void heard.push('open'),
-      message: () => t.fail('a message of nobody'),
+      message: () => t.fail('a message that nobody sent'),
       close() {
         heard.push('close')
         closed.open()
@@ -71,11 +74,11 @@ test('whenever it is aborted, either nothing is heard or open and then close', a
     t.deepEqual(heard, result === 'connected' ? ['open', 'close'] : [])
     results.add(result)
   }
-  // Both has happened: else this says less than it seems to.
+  // Both outcomes happened: otherwise the rounds prove less than they should.
   t.is(results.size, 2)
 })
 
-test('many may wait for one signal', async (t) => {
+test('one signal destroys many connections', async (t) => {
   const to = await peer(t, 'tcp', (socket) => socket.resume())
   const loops = await start(t, {})
   const abort = new AbortController()

@@ -4,9 +4,9 @@ import { dial, peer } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
 import { turns } from './support/turns.js'
 
-test('what open throws rejects, and the connection is closed with it', async (t) => {
+test('connect rejects with an error thrown in open, and the connection closes with the same error', async (t) => {
   const to = await peer(t, 'tcp', (socket) => socket.resume())
-  const thrown = new Error('of the user')
+  const thrown = new Error('from the handler')
   const closed = gate<Error | undefined>()
   const open = () => {
     throw thrown
@@ -14,7 +14,7 @@ test('what open throws rejects, and the connection is closed with it', async (t)
   const close = (_conn: Conn, error?: Error) => closed.open(error)
   t.is(await t.throwsAsync(dial(t, { to, open, close })), thrown)
   t.is(await closed.passed, thrown)
-  // Without a handler it has been told all the same, and is no warning.
+  // Without a close handler, the rejection reports the error, so there is no warning.
   const warn = (warning: Error) => t.fail(warning.message)
   process.on('warning', warn)
   t.is(await t.throwsAsync(dial(t, { to, open })), thrown)
@@ -22,9 +22,9 @@ test('what open throws rejects, and the connection is closed with it', async (t)
   process.off('warning', warn)
 })
 
-test('a handler that throws later destroys its connection, and without close is told to error', async (t) => {
+test('a handler that throws later destroys its connection, and without close its error goes to error', async (t) => {
   const to = await peer(t, 'tcp', (socket) => socket.write('hello'))
-  const thrown = new Error('of the user')
+  const thrown = new Error('from the handler')
   const told = gate<Error>()
   const conn = await dial(t, {
     to,
@@ -39,7 +39,7 @@ test('a handler that throws later destroys its connection, and without close is 
   t.is(await told.passed, thrown)
 })
 
-test('async open is not waited for, and its rejection destroys', async (t) => {
+test('connect does not wait for an async open, and a rejection of open destroys the connection', async (t) => {
   const to = await peer(t, 'tcp', (socket) => socket.resume())
   const fail = gate()
   const closed = gate<Error | undefined>()

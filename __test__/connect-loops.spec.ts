@@ -10,7 +10,7 @@ import { turns } from './support/turns.js'
 const isLinux = process.platform === 'linux'
 
 test.serial(
-  'its loops end with it, also where its own close handler is the last to run',
+  'the loops of a connection end with it, even if its close handler is the last to run',
   async (t) => {
     const to = await peer(t, 'tcp', (socket) => socket.resume())
     for (const ringBytes of [4096, RING_BYTES]) {
@@ -26,7 +26,7 @@ test.serial(
   },
 )
 
-test('connections of a server and those that were made stay apart on one loop', async (t) => {
+test('accepted and outgoing connections stay separate on one loop', async (t) => {
   const accepted: Conn[] = []
   const server = await serve({
     listen: 'tcp://127.0.0.1:0',
@@ -47,7 +47,7 @@ test('connections of a server and those that were made stay apart on one loop', 
     t.is(String(chunk), 'all')
     break
   }
-  // The server's end is not that of the loops that others use.
+  // The loops outlive the server while other connections use them.
   await server.close({ timeout: 0 })
   while (sockets.length < 1) await turns(1)
   const echoed = gate<string>()

@@ -8,8 +8,8 @@ import { LOOPS, RING_BYTES } from './support/serve.js'
 const CONNECTIONS = 5000
 const MESSAGES = 10
 
-test('5,000 connections that are made in one go exchange 10 messages each, and nothing is lost', async (t) => {
-  // In a process of its own: together they would have more descriptors than one may have.
+test('5,000 connections opened at once exchange 10 messages each without loss', async (t) => {
+  // The server has its own process: one process may not have descriptors for both sides.
   const server = launch(t, 'framed-echo')
   const to = await server.line()
   const bodies = Array.from({ length: MESSAGES }, (_, at) => randomBytes(20 * at))
@@ -32,7 +32,7 @@ test('5,000 connections that are made in one go exchange 10 messages each, and n
       closes.up()
     },
   }
-  // Their loops are those of the first, so that all have as many as the run asks for.
+  // The others use the loops of the first, so that there are as many loops as the run asks for.
   const first = await connect({ ...handlers, loops: LOOPS, ringBytes: RING_BYTES })
   const others = await Promise.all(
     Array.from({ length: CONNECTIONS - 1 }, () => connect({ ...handlers, loop: first })),

@@ -1,4 +1,4 @@
-/** Names of hosts, with a resolver that answers as each test wants. */
+/** Host names, with a resolver whose answers each test sets. */
 
 import dns from 'node:dns/promises'
 import { once } from 'node:events'
@@ -14,7 +14,7 @@ import { linux } from './support/system.js'
 
 type Answer = readonly string[] | Error | Promise<never>
 
-/** What names stand for. */
+/** The resolver's answer for each name. */
 const names = new Map<string, Answer>()
 
 dns.lookup = (async (host: string) => {
@@ -24,7 +24,7 @@ dns.lookup = (async (host: string) => {
 }) as unknown as typeof dns.lookup
 syncBuiltinESMExports()
 
-/** A listener on that address of this machine; its port, and how many came. */
+/** A listener on that address of this machine, which says its host to each client. */
 async function listener(host: string, port = 0): Promise<{ port: number; close(): void }> {
   const server = net.createServer((socket) => socket.on('error', () => {}).end(`this is ${host}`))
   server.listen(port, host)
@@ -41,7 +41,7 @@ async function text(conn: Conn): Promise<string> {
   return all
 }
 
-test('addresses of both kinds are tried by turns, the kind of the first one first', async (t) => {
+test('IPv4 and IPv6 addresses are tried alternately, beginning with the family of the first', async (t) => {
   const orders: [string[], string[]][] = [
     [[], []],
     [['::1'], ['::1']],
@@ -68,7 +68,7 @@ test('addresses of both kinds are tried by turns, the kind of the first one firs
   }
 })
 
-linux('an address that refuses gives way to the next at once', async (t) => {
+linux('after an address that refuses, the next one is tried at once', async (t) => {
   const { port, close } = await listener('127.0.0.3')
   t.teardown(close)
   names.set('refused.test', ['127.0.0.2', '127.0.0.3'])
@@ -78,7 +78,7 @@ linux('an address that refuses gives way to the next at once', async (t) => {
 })
 
 linux(
-  'an address that does not answer gives way to the next, and only one connection opens',
+  'after an address that does not answer, the next one is tried, and only one connection opens',
   async (t) => {
     const port = await blackhole(t, '127.0.0.2')
     const { close } = await listener('127.0.0.3', port)
@@ -92,33 +92,39 @@ linux(
   },
 )
 
-linux('one that refuses and one that is silent: the third is connected to', async (t) => {
-  const port = await blackhole(t, '127.0.0.3')
-  const { close } = await listener('127.0.0.4', port)
-  t.teardown(close)
-  names.set('both.test', ['127.0.0.2', '127.0.0.3', '127.0.0.4'])
-  const conn = await dial(t, { to: `tcp://both.test:${port}` })
-  t.is(conn.remote, `127.0.0.4:${port}`)
-})
+linux(
+  'the third address is used if the first refuses and the second does not answer',
+  async (t) => {
+    const port = await blackhole(t, '127.0.0.3')
+    const { close } = await listener('127.0.0.4', port)
+    t.teardown(close)
+    names.set('both.test', ['127.0.0.2', '127.0.0.3', '127.0.0.4'])
+    const conn = await dial(t, { to: `tcp://both.test:${port}` })
+    t.is(conn.remote, `127.0.0.4:${port}`)
+  },
+)
 
-linux('where all addresses fail the error is that of the first, and tells of all', async (t) => {
-  const port = await deadPort()
-  names.set('dead.test', ['127.0.0.2', '127.0.0.3'])
-  const error = await t.throwsAsync<MillraceError>(dial(t, { to: `tcp://dead.test:${port}` }))
-  t.is(error.code, 'ECONNREFUSED')
-  t.is(error.address, '127.0.0.2')
-  const cause = error.cause as AggregateError
-  t.true(cause instanceof AggregateError)
-  t.deepEqual(
-    cause.errors.map(({ code, address }) => [code, address]),
-    [
-      ['ECONNREFUSED', '127.0.0.2'],
-      ['ECONNREFUSED', '127.0.0.3'],
-    ],
-  )
-})
+linux(
+  'if all addresses fail, connect rejects with the error of the first and lists all errors as the cause',
+  async (t) => {
+    const port = await deadPort()
+    names.set('dead.test', ['127.0.0.2', '127.0.0.3'])
+    const error = await t.throwsAsync<MillraceError>(dial(t, { to: `tcp://dead.test:${port}` }))
+    t.is(error.code, 'ECONNREFUSED')
+    t.is(error.address, '127.0.0.2')
+    const cause = error.cause as AggregateError
+    t.true(cause instanceof AggregateError)
+    t.deepEqual(
+      cause.errors.map(({ code, address }) => [code, address]),
+      [
+        ['ECONNREFUSED', '127.0.0.2'],
+        ['ECONNREFUSED', '127.0.0.3'],
+      ],
+    )
+  },
+)
 
-linux('localAddress leaves the addresses of its own kind', async (t) => {
+linux('with localAddress only addresses of the same family are tried', async (t) => {
   const { port, close } = await listener('127.0.0.2')
   t.teardown(close)
   names.set('mixed.test', ['::1', '127.0.0.2'])
@@ -130,13 +136,13 @@ linux('localAddress leaves the addresses of its own kind', async (t) => {
   })
 })
 
-test('no host is this machine', async (t) => {
+test('an address without a host connects to this machine', async (t) => {
   const to = await peer(t, 'tcp', (socket) => socket.end('here'))
   names.set('localhost', ['127.0.0.1'])
   t.is(await text(await dial(t, { to: `tcp://:${to.split(':').pop()}` })), 'here')
 })
 
-test('a name that is not known rejects with the error of the resolver', async (t) => {
+test("an unknown name rejects with the resolver's error", async (t) => {
   const unknown = Object.assign(new Error('getaddrinfo ENOTFOUND unknown.test'), {
     code: 'ENOTFOUND',
     syscall: 'getaddrinfo',
@@ -150,7 +156,7 @@ test('a name that is not known rejects with the error of the resolver', async (t
 })
 
 test.serial(
-  'timeout and signal end a look-up too, and its late answer connects to nobody',
+  'timeout and signal also end a name lookup, and its late answer is ignored',
   async (t) => {
     const to = await peer(t, 'tcp', () => t.fail('connected'))
     const port = to.split(':').pop()
@@ -168,7 +174,7 @@ test.serial(
   },
 )
 
-linux('aborting gives up all addresses', async (t) => {
+linux('a timeout gives up all addresses', async (t) => {
   const port = await blackhole(t, '127.0.0.2')
   await blackhole(t, '127.0.0.3', port)
   names.set('holes.test', ['127.0.0.2', '127.0.0.3'])

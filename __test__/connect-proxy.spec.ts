@@ -9,11 +9,11 @@ import { turns } from './support/turns.js'
 
 for (const kind of KINDS) {
   for (const loops of [1, 3]) {
-    test(`T24: a proxy has both connections of a pair on one loop and holds each back for the other (${kind}, loops: ${loops})`, async (t) => {
-      // More than the kernel's buffers hold between two ends.
+    test(`T24: a proxy keeps both connections of a pair on one loop and pauses each for the other (${kind}, loops: ${loops})`, async (t) => {
+      // More than the kernel buffers between two ends.
       const size = 12 << 20
       const count = 3
-      // The slow side: it reads when told to, and then gives all of it back.
+      // The slow side: it reads nothing until told to, then echoes everything.
       const read = gate()
       const backend = await peer(t, kind, (socket) => {
         void read.passed.then(() => socket.pipe(socket))
@@ -47,7 +47,7 @@ for (const kind of KINDS) {
             ...pipe,
           })
           conn.context.other = other
-          // The client may have left meanwhile: its `close` had nobody to end.
+          // The client may have left meanwhile: its `close` had no other side to end yet.
           if (conn.readyState === 'closed') other.end()
           pairs.push([conn.loop, other.loop])
           conn.resume()
@@ -71,7 +71,7 @@ for (const kind of KINDS) {
           return { bytes, chunks, back, conn }
         }),
       )
-      // Held back all the way, until the backends read.
+      // Backpressure reaches the client's side before the backends read.
       while (!isHeldBack || pairs.length < count) await turns(1)
       read.open()
       for (const { bytes, chunks, back } of clients) {

@@ -6,7 +6,7 @@ import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
 for (const kind of KINDS) {
-  test(`T29: a peer over ${kind} that writes and closes at once is heard, by a handler and by a pull`, async (t) => {
+  test(`T29: the message of a peer that writes and closes at once arrives, with a handler and with iteration (${kind})`, async (t) => {
     const to = await peer(t, kind, (socket) => socket.end('last words'))
     const loops = await start(t, {})
     for (let round = 0; round < 50; round++) {
@@ -31,7 +31,7 @@ for (const kind of KINDS) {
     }
   })
 
-  test(`nothing is read over ${kind} before the first pull`, async (t) => {
+  test(`nothing is read before the first pull (${kind})`, async (t) => {
     const to = await peer(t, kind, (socket) => socket.end('early'))
     const conn = await dial(t, { to })
     await turns(200)
@@ -40,7 +40,7 @@ for (const kind of KINDS) {
     for await (const chunk of conn) t.is(String(chunk), 'early')
   })
 
-  test(`a connection over ${kind} that nobody pulls from hears of an end with nothing before it`, async (t) => {
+  test(`a FIN is reported even if no data came before it and nobody pulls (${kind})`, async (t) => {
     const to = await peer(t, kind, (socket) => socket.end())
     const closed = gate<Error | undefined>()
     await dial(t, { to, close: (_conn, error) => closed.open(error) })

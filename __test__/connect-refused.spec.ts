@@ -6,7 +6,7 @@ import { LOOPS, start } from './support/serve.js'
 import { linux, serialLinux } from './support/system.js'
 import { turns } from './support/turns.js'
 
-test('a connection that is refused rejects as it does in Node', async (t) => {
+test('a refused connection rejects with the same code, syscall and address as in Node', async (t) => {
   const port = await deadPort()
   const error = await t.throwsAsync<MillraceError>(dial(t, { to: `tcp://127.0.0.1:${port}` }))
   const { code, syscall, address, errno } = error
@@ -25,7 +25,7 @@ test('a connection that is refused rejects as it does in Node', async (t) => {
 })
 
 if (process.platform !== 'win32') {
-  test('a Unix socket that is not there, or that nobody listens on, rejects with its path', async (t) => {
+  test('connecting to a missing Unix socket rejects with its path', async (t) => {
     const nowhere = path()
     const error = await t.throwsAsync<MillraceError>(dial(t, { to: `unix://${nowhere}` }))
     t.is(error.code, 'ENOENT')
@@ -34,10 +34,10 @@ if (process.platform !== 'win32') {
   })
 }
 
-// Alone, since it counts the threads of the process.
-serialLinux('connecting ends with the timeout, and leaves no thread behind', async (t) => {
+// Serial, because the test counts the threads of the process.
+serialLinux('connecting stops at the timeout and leaves no thread behind', async (t) => {
   const to = `tcp://127.0.0.1:${await blackhole(t)}`
-  // Those of the listener stay; with several loops it has an acceptor.
+  // The listener's threads stay; with several loops it also has an acceptor.
   const others = LOOPS === 'inline' ? 0 : LOOPS + Number(LOOPS > 1)
   t.is((await millraceThreadsOf(others)).length, others)
   const error = await t.throwsAsync<MillraceError>(connect({ to, timeout: 20, loops: 1 }))
@@ -46,7 +46,7 @@ serialLinux('connecting ends with the timeout, and leaves no thread behind', asy
   t.is((await millraceThreadsOf(others)).length, others)
 })
 
-linux('it comes from localAddress, and thousands may share one port of it', async (t) => {
+linux('a connection comes from localAddress, with or without a port', async (t) => {
   const seen: string[] = []
   const to = await peer(t, 'tcp', (socket) => seen.push(socket.remoteAddress as string))
   const one = await dial(t, { to, localAddress: '127.0.0.5' })
@@ -60,7 +60,7 @@ linux('it comes from localAddress, and thousands may share one port of it', asyn
   await t.throwsAsync(dial(t, { to, localAddress: '::1' }), { code: 'ERR_INVALID_ADDRESS' })
 })
 
-test('options that do not fit are refused', async (t) => {
+test('invalid options and combinations of options are refused', async (t) => {
   const to = 'tcp://127.0.0.1:1'
   const server = await start(t, {})
   const conn = await dial(t, { to: `tcp://127.0.0.1:${server.port}` })
@@ -95,7 +95,7 @@ test('options that do not fit are refused', async (t) => {
       await t.throwsAsync(connect({ to, ...each }), option)
       await t.throwsAsync(connect({ to, reconnect: true, ...each }), option)
     }
-    // What it has, or is not said, is no obstacle: nobody is there.
+    // A supported option and an undefined one are accepted: connecting fails only because nobody listens.
     const there = connect({ to: `unix://${path()}`, sendBuffer: 4096, noDelay: undefined } as never)
     await t.throwsAsync(there, { code: 'ENOENT' })
   }

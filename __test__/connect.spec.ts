@@ -8,7 +8,7 @@ import { KINDS } from './support/kinds.js'
 import { start } from './support/serve.js'
 
 for (const kind of KINDS) {
-  test(`bytes go both ways over ${kind}, and both ends say who they are`, async (t) => {
+  test(`bytes go both ways over ${kind}, and the connection shows both addresses`, async (t) => {
     const size = 3 << 20
     const [ours, theirs] = [randomBytes(size), randomBytes(size)]
     const arrived = gate<Buffer>()
@@ -67,7 +67,7 @@ for (const kind of KINDS) {
     t.is(conn.context.to, conn.remote)
   })
 
-  test(`T28: what is written right after connecting over ${kind} arrives, open's words first`, async (t) => {
+  test(`T28: data written right after connecting over ${kind} arrives, after the data written in open`, async (t) => {
     const got = gate<string>()
     const to = await peer(t, kind, (socket) => {
       let text = ''
@@ -83,7 +83,7 @@ for (const kind of KINDS) {
   })
 }
 
-test('T27: clients and a server of this house speak with each other, and each close is heard once', async (t) => {
+test('T27: clients and a server of millrace talk to each other, and each close is reported once', async (t) => {
   const count = 100
   const opened = new Count()
   const [serverSide, clientSide] = [new Count(), new Count()]
@@ -118,7 +118,7 @@ test('T27: clients and a server of this house speak with each other, and each cl
   t.is(clientSide.value, count)
 })
 
-test('a client that writes without end and a server that echoes never wait for each other', async (t) => {
+test('a client that keeps writing and a server that echoes never deadlock', async (t) => {
   const size = 64 << 20
   const server = await start(t, {
     highWaterMark: 64 * 1024,

@@ -1,4 +1,4 @@
-/** Datagrams and streams on the same loops: proxies between them, and each beside the other. */
+/** Datagrams and streams on the same loops: proxies between them, and each undisturbed by the other. */
 
 import test from 'ava'
 import { connect, lengthField, line } from 'millrace'
@@ -8,23 +8,23 @@ import { bound, peer } from './support/datagrams.js'
 import { gate } from './support/gate.js'
 import { ANY, LOOPS, ONE, start } from './support/serve.js'
 
-/** Some are on one loop, some on several. */
+/** One loop, and several. */
 const VARIANTS = LOOPS === 'inline' ? ([LOOPS] as const) : ([1, 3] as const)
 
-/** What a client asks in a round: bytes of its own, of many lengths. */
+/** A client's request in a round: its own bytes, in many lengths. */
 function question(client: number, round: number): Buffer {
   const length = 2 + ((client * 97 + round * 61) % 800)
   return Buffer.from(Array.from({ length }, (_, at) => (at * 7 + client * 31 + round) & 0xff))
 }
 
-/** What the backend makes of it. */
+/** The backend's answer to a request. */
 function answer(asked: Buffer): Buffer {
   return Buffer.from(asked.map((byte) => byte ^ 0xa5)).reverse()
 }
 
 for (const loops of VARIANTS) {
   for (const kind of ['udp', 'tcp'] as const) {
-    test(`T25 datagrams are proxied to a backend of ${kind} on the same loops, and answers find their peers (loops: ${loops})`, async (t) => {
+    test(`T25 datagrams are proxied to a ${kind} backend on the same loops, and each answer reaches its peer (loops: ${loops})`, async (t) => {
       const framed = lengthField({ bytes: 2 })
       const backend =
         kind === 'udp'
@@ -41,7 +41,7 @@ for (const loops of VARIANTS) {
                 message: (conn, asked) => void conn.write(answer(asked)),
               })
             ).addresses[0] as string)
-      // Whose loops all of it uses.
+      // Everything here uses the loops of this server.
       const owner = await start(t, { loops })
       const to = async (give: (bytes: Buffer) => void): Promise<(bytes: Buffer) => void> => {
         if (kind === 'udp') {
@@ -66,7 +66,7 @@ for (const loops of VARIANTS) {
       const proxy = await bound(t, {
         loops: owner,
         async message(socket, asked, info) {
-          // What a handler keeps over an await is its own copy.
+          // The handler keeps its own copy across the await.
           const bytes = Buffer.from(asked)
           let way = ways.get(info.remote)
           if (way === undefined) {
@@ -88,7 +88,7 @@ for (const loops of VARIANTS) {
     })
   }
 
-  test(`datagrams that flood the same loops change nothing for streams, whose listeners and server close (loops: ${loops})`, async (t) => {
+  test(`streams work, and their listeners and server close, while datagrams flood the same loops (loops: ${loops})`, async (t) => {
     const { passed, open } = gate()
     const server = await start(t, {
       loops,
@@ -148,14 +148,14 @@ for (const loops of VARIANTS) {
     await ended
     isOver = true
     await flood
-    // The socket has its loops until it is closed itself.
+    // The socket keeps its loops until it is closed itself.
     const client = await peer(t)
     let isHeard = false
     const heard = client.next().then((bytes) => {
       isHeard = true
       return String(bytes)
     })
-    // What the flood has left may have no room for the first ones.
+    // The rest of the flood may leave no room for the first ones.
     while (!isHeard) {
       client.send('still here', socket.port)
       await new Promise((resolve) => setImmediate(resolve))

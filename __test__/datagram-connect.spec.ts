@@ -27,7 +27,7 @@ async function connected<In = Buffer, Out = Uint8Array | string>(
   return socket
 }
 
-test('a connected socket sends to its peer, and hears its peer alone', async (t) => {
+test('a connected socket sends to its peer and receives only from its peer', async (t) => {
   const client = await peer(t)
   const { all, hit } = tally<[text: string, from: number]>(2)
   const socket = await connected(t, client.port, {
@@ -48,7 +48,7 @@ test('a connected socket sends to its peer, and hears its peer alone', async (t)
   ])
 })
 
-test('a connected socket is pulled from, and answered through codecs', async (t) => {
+test('a connected socket can be iterated and uses its codec both ways', async (t) => {
   const server = await bound(t, {
     codec: json<{ id: number }>(line()),
     message: (socket, { id }, info) => void socket.send({ id: id + 1 }, info),
@@ -65,7 +65,7 @@ test('a connected socket is pulled from, and answered through codecs', async (t)
   }
 })
 
-test('that nobody is at its port is told, and it goes on when somebody comes', async (t) => {
+test('an unreachable port is reported, and the socket works once somebody binds the port', async (t) => {
   const gone = await bound(t, { message() {} })
   await gone.close()
   const refused = gate<string | undefined>()
@@ -80,13 +80,13 @@ test('that nobody is at its port is told, and it goes on when somebody comes', a
     address: gone.address,
     message: (back, message, info) => void back.send(message, info),
   })
-  // What was refused before may fail one call, but loses nothing that is sent now.
+  // The earlier refusal may fail one call, but nothing sent now is lost.
   socket.send('and now?')
   t.is(await passed, 'and now?')
   t.is(socket.readyState, 'open')
 })
 
-test('a connected socket sends to nobody else', async (t) => {
+test('a connected socket refuses another destination, and too large a datagram', async (t) => {
   const client = await peer(t)
   const socket = await connected(t, client.port, { message() {} })
   const loose = socket as unknown as { send(message: string, to: string): boolean }
@@ -99,7 +99,7 @@ test('a connected socket sends to nobody else', async (t) => {
   t.false(socket.send('closed'))
 })
 
-test('a connected socket sends from the address that it is told to', async (t) => {
+test('a connected socket sends from localAddress', async (t) => {
   const client = await peer(t)
   const port = portOf((await bound(t).then((each) => each.close().then(() => each))).address)
   const socket = await connected(t, client.port, {
@@ -111,7 +111,7 @@ test('a connected socket sends from the address that it is told to', async (t) =
   await t.throwsAsync(connected(t, client.port, wrong), { code: 'ERR_INVALID_ADDRESS' })
 })
 
-test('connected sockets over IPv6, and to a name', async (t) => {
+test('a connected socket works over IPv6 and with a host name', async (t) => {
   const client = await peer(t, { host: '::1' }).catch(() => undefined)
   if (client === undefined) {
     t.log('skipped: there is no IPv6 here')
@@ -126,7 +126,7 @@ test('connected sockets over IPv6, and to a name', async (t) => {
   t.regex(named.remote, /^(127\.0\.0\.1|\[::1\]):\d+$/)
 })
 
-test('what cannot be connected is refused', async (t) => {
+test('connect refuses invalid datagram addresses and options', async (t) => {
   const refused: [options: object, code: string][] = [
     [{ to: 'udp://127.0.0.1:0' }, 'ERR_INVALID_ADDRESS'],
     [{ to: 'udp://127.0.0.1' }, 'ERR_INVALID_ADDRESS'],
@@ -186,7 +186,7 @@ test('T24 streams are proxied to datagrams on the loop of each connection', asyn
   t.deepEqual(new Set(await Promise.all(clients)), new Set([true]))
 })
 
-test('T25 datagrams are proxied to a backend of datagrams, each peer by a socket of its own', async (t) => {
+test('T25 datagrams are proxied to a datagram backend, with a socket for each peer', async (t) => {
   const backend = await bound(t, {
     loops: ONE,
     message: (socket, message, info) => void socket.send(`<${message}>`, info),

@@ -9,7 +9,7 @@ import { start } from './support/serve.js'
 
 const LOOPS = process.platform === 'linux' ? ([1, 2, 'inline'] as const) : ([1, 'inline'] as const)
 
-/** The ways to end a process that answers. */
+/** The ways to end a process that has replied. */
 const WAYS = [
   { way: 'running dry', code: 3 },
   { way: 'unref', code: 4 },
@@ -20,7 +20,7 @@ const WAYS = [
 for (const loops of LOOPS) {
   for (const { way, code } of WAYS) {
     test.serial(
-      `a process with a socket ends by ${way}, and its reply was sent (loops: ${loops})`,
+      `a process with a socket ends after its reply was sent: ${way} (loops: ${loops})`,
       async (t) => {
         const fixture = launch(t, 'datagram-exit', { args: [way, loops, code] })
         const client = await peer(t)
@@ -31,12 +31,12 @@ for (const loops of LOOPS) {
     )
 
     test.serial(
-      `a worker with a socket ends by ${way}, and leaves no thread (loops: ${loops})`,
+      `a worker with a socket ends and leaves no thread: ${way} (loops: ${loops})`,
       async (t) => {
         const fixture = launch(t, 'datagram-exit', { args: [`worker: ${way}`, loops, code] })
         const client = await peer(t)
         t.is(String(await client.ask('request', Number(await fixture.line()))), 'reply')
-        const errors = way === 'uncaught exception' ? ['error of the user'] : []
+        const errors = way === 'uncaught exception' ? ['error from the handler'] : []
         t.deepEqual(await fixture.rest(), [...errors, `exit ${code}`, 'threads 0'])
         t.is((await fixture.ended).code, 0)
       },
@@ -44,7 +44,7 @@ for (const loops of LOOPS) {
   }
 
   test.serial(
-    `sockets that were closed leave no thread and no descriptor (loops: ${loops})`,
+    `closed sockets leave no thread and no descriptor behind (loops: ${loops})`,
     async (t) => {
       const once = async () => {
         const sockets = await Promise.all(
@@ -54,7 +54,7 @@ for (const loops of LOOPS) {
         )
         await Promise.all(sockets.map((socket) => socket.close()))
       }
-      await once() // what Node opens once and keeps
+      await once() // Node opens some descriptors once and keeps them
       const before = descriptors()
       for (let round = 0; round < 10; round++) await once()
       t.deepEqual(await millraceThreadsOf(0), [])
@@ -95,7 +95,7 @@ for (const loops of LOOPS) {
         await client.ask('first', port as number)
         const busy = isBusy ? once(thread, 'message') : undefined
         for (let at = 0; at < 500; at++) client.send(Buffer.alloc(100), port as number)
-        // A reply, and so it is in the middle of it.
+        // A reply shows that the worker is in the middle of the flood.
         await client.next()
         await busy
         await thread.terminate()
@@ -105,13 +105,13 @@ for (const loops of LOOPS) {
       const workers = 8
       for (let count = 0; count < workers; count++) await terminateOne()
       t.deepEqual(await millraceThreadsOf(0), [])
-      // Each has left the socket of its client, which is closed with the test, and no other.
+      // Only the sockets of the clients are left, which are closed with the test.
       t.is(descriptors(), before + (CAN_COUNT ? workers : 0))
     })
   }
 }
 
-test.serial('a socket in the place of one that is closed hears nothing of that one', async (t) => {
+test.serial('a socket in the slot of a closed one gets none of its datagrams', async (t) => {
   const server = await start(t, { loops: 1 })
   for (let round = 0; round < 20; round++) {
     const client = await peer(t)

@@ -13,10 +13,10 @@ import {
 import { bound, LARGEST, peer } from './support/datagrams.js'
 import { codeOf, gate, tally } from './support/gate.js'
 
-/** The code, and whose datagram it was. */
+/** The code, and the port that the datagram came from. */
 type Told = readonly [code: string | undefined, port: number | undefined]
 
-test('a datagram that decode refuses is dropped and told, and the next one is delivered', async (t) => {
+test('a datagram that decode refuses is dropped and reported, and the next one is delivered', async (t) => {
   const { all, hit } = tally<Told>(1)
   const { passed, open } = gate<unknown>()
   const socket = await bound(t, {
@@ -32,7 +32,7 @@ test('a datagram that decode refuses is dropped and told, and the next one is de
   t.is(socket.readyState, 'open')
 })
 
-test('a codec has no framing here: a datagram is one message, whole', async (t) => {
+test('framing is ignored for datagrams: a datagram is one whole message', async (t) => {
   const socket = await bound(t, {
     codec: line(),
     message: (socket, message, info) => void socket.send(`[${message}]`, info),
@@ -41,7 +41,7 @@ test('a codec has no framing here: a datagram is one message, whole', async (t) 
   t.is(String(await client.ask('two\nlines\n', socket.port)), '[two\nlines\n]')
 })
 
-test('decode may swallow a datagram, and has to read all of any other', async (t) => {
+test('decode may drop a datagram, but must read the whole of any other', async (t) => {
   const { all, hit } = tally<Told>(1)
   const codec = defineCodec<string, string>({
     framing: raw().framing,
@@ -67,7 +67,7 @@ test('decode may swallow a datagram, and has to read all of any other', async (t
   t.deepEqual(await all, [['ERR_FRAME_NOT_CONSUMED', client.port]])
 })
 
-test('an empty datagram is read past its end by a codec that wants a byte', async (t) => {
+test('an empty datagram is invalid for a codec that reads a byte', async (t) => {
   const { all, hit } = tally<Told>(2)
   const socket = await bound<number, Uint8Array>(t, {
     codec: {
@@ -101,7 +101,7 @@ test('decode may not be asynchronous', async (t) => {
   t.is(await passed, 'ERR_DECODE_ASYNC')
 })
 
-test('map works on datagrams, and swallows them', async (t) => {
+test('map converts datagrams and can drop them', async (t) => {
   const numbers = map(
     raw(),
     (bytes) => (bytes.length === 0 ? undefined : bytes.length),
@@ -116,7 +116,7 @@ test('map works on datagrams, and swallows them', async (t) => {
   t.is((await client.ask('abc', socket.port)).length, 4)
 })
 
-test('a handler that throws, or rejects, is told with its datagram, and the socket goes on', async (t) => {
+test("a handler's error is reported with the datagram's sender, and the socket goes on", async (t) => {
   const { all, hit } = tally<readonly [message: string, port: number | undefined]>(2)
   const socket = await bound(t, {
     message(socket, message, info) {
@@ -138,7 +138,7 @@ test('a handler that throws, or rejects, is told with its datagram, and the sock
 })
 
 test.serial(
-  'without an error handler there is a warning, at most one a second for each code',
+  'without an error handler each code is warned about at most once a second',
   async (t) => {
     const warnings: Error[] = []
     const note = (warning: Error) => warnings.push(warning)
@@ -157,7 +157,7 @@ test.serial(
   },
 )
 
-test('an encode that throws reaches the caller of send, and nothing is sent', async (t) => {
+test('an error thrown by encode reaches the caller of send, and nothing is sent', async (t) => {
   const socket = await bound(t, {
     codec: json<unknown>(line()),
     message(socket, _, info) {
@@ -170,7 +170,7 @@ test('an encode that throws reaches the caller of send, and nothing is sent', as
   t.is(socket.stats().sent, 1)
 })
 
-test('a send inside encode follows the message that it interrupted', async (t) => {
+test('a send inside encode is sent after the message being encoded', async (t) => {
   const socket = await bound<string, string>(t, {
     codec: {
       framing: raw().framing,
@@ -192,14 +192,14 @@ test('a send inside encode follows the message that it interrupted', async (t) =
   t.is(String(await client.next()), 'last')
 })
 
-test('what the system refuses to send is told, and the socket goes on', async (t) => {
+test('datagrams that the system refuses to send are reported, and the socket goes on', async (t) => {
   const { passed, open } = gate<Error>()
   let told = 0
   const socket = await bound(t, {
     message: (socket, message, info) => void socket.send(message, info),
     error: (error, _, info) => {
       t.is(info, undefined)
-      // Many are told as one, and none of them goes untold.
+      // One error may stand for many datagrams, and all of them are counted.
       told += (error as MillraceError).count ?? Number.NaN
       if (told >= 1000) open(error)
     },
@@ -216,7 +216,7 @@ test('what the system refuses to send is told, and the socket goes on', async (t
   t.is(socket.stats().sent, 1)
 })
 
-test('a datagram that fails takes none with it of those sent in the same go', async (t) => {
+test('a datagram that fails does not affect others of the same batch', async (t) => {
   const socket = await bound(t, { message() {}, error() {} })
   const client = await peer(t)
   for (let at = 0; at < 100; at++) {
@@ -228,7 +228,7 @@ test('a datagram that fails takes none with it of those sent in the same go', as
   t.is(socket.stats().errors, 33)
 })
 
-test('over maxWriteBuffer datagrams are dropped and counted, and drain comes once', async (t) => {
+test('datagrams over maxWriteBuffer are dropped and counted, and drain comes once', async (t) => {
   const size = Math.min(LARGEST, 500)
   const { passed, open } = gate()
   let drains = 0
@@ -243,10 +243,10 @@ test('over maxWriteBuffer datagrams are dropped and counted, and drain comes onc
   })
   const client = await peer(t)
   const to = `127.0.0.1:${client.port}`
-  // In one go: the loop has seen none of it.
+  // In one turn, so that the loop has seen none of it.
   const said = Array.from({ length: 20 }, () => socket.send(Buffer.alloc(size), to))
   t.deepEqual(said, [true, true, true, true, ...Array(16).fill(false)])
-  // One more than the bound, which is looked at before a message is encoded.
+  // One more than the bound fits, because the bound is checked before a message is encoded.
   t.is(socket.stats().discarded, 11)
   await passed
   t.true(socket.send('now', to))

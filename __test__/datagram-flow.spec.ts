@@ -6,7 +6,7 @@ import { bound, LARGEST, type Peer, peer } from './support/datagrams.js'
 import { gate } from './support/gate.js'
 import { ONE, start } from './support/serve.js'
 
-test('no message comes after pause, and those that came meanwhile come in order after resume', async (t) => {
+test('no message comes while a socket is paused, and resume delivers them in order', async (t) => {
   const seen: string[] = []
   const { passed, open } = gate()
   const server = await start(t, { loops: ONE })
@@ -23,7 +23,7 @@ test('no message comes after pause, and those that came meanwhile come in order 
   const client = await peer(t)
   for (let at = 0; at < 10; at++) client.send(String(at), socket.port)
   t.is(String(await client.next()), 'paused')
-  // Another socket of the same loop is told of what came after all of that.
+  // Another socket of the same loop gets datagrams that came after all of those.
   const other = await bound(t, {
     loops: server,
     message: (socket, message, info) => void socket.send(message, info),
@@ -40,7 +40,7 @@ test('no message comes after pause, and those that came meanwhile come in order 
   )
 })
 
-test('a handler that pauses is not called again by resume before it is', async (t) => {
+test('a handler that pauses is called once for each resume', async (t) => {
   const seen: string[] = []
   const { passed, open } = gate()
   const socket = await bound(t, {
@@ -61,7 +61,7 @@ test('a handler that pauses is not called again by resume before it is', async (
   t.deepEqual(seen, ['0', '1', '2', '3', '4'])
 })
 
-test('what a handler pulls ends when the socket is closed', async (t) => {
+test('an iteration ends when the socket is closed', async (t) => {
   const socket = await bound(t)
   const client = await peer(t)
   const pulled: string[] = []
@@ -83,7 +83,7 @@ test('a socket with a message handler cannot be iterated', async (t) => {
   t.throws(() => socket[Symbol.asyncIterator](), { instanceOf: TypeError })
 })
 
-test('leaving the iteration early closes nothing, and it goes on where it was', async (t) => {
+test('leaving an iteration early does not close the socket, and the next one continues where it stopped', async (t) => {
   const socket = await bound(t)
   const client = await peer(t)
   for (const text of ['a', 'b', 'c']) client.send(text, socket.port)
@@ -95,7 +95,7 @@ test('leaving the iteration early closes nothing, and it goes on where it was', 
   }
 })
 
-test('two who pull at once get a datagram each', async (t) => {
+test('two concurrent pulls get a datagram each', async (t) => {
   const socket = await bound(t)
   const one = socket[Symbol.asyncIterator]().next()
   const other = socket[Symbol.asyncIterator]().next()
@@ -106,7 +106,7 @@ test('two who pull at once get a datagram each', async (t) => {
   t.deepEqual(got.map(({ value }) => String(value?.message)).sort(), ['a', 'b'])
 })
 
-/** Pulls until that word comes; how many datagrams came before it. It is asked for again and again. */
+/** Pulls until `last` comes, and sends `last` again after each datagram. Returns how many came before it. */
 async function countUntil(socket: DatagramSocket, client: Peer, port: number): Promise<number> {
   let count = 0
   client.send('last', port)
@@ -118,12 +118,12 @@ async function countUntil(socket: DatagramSocket, client: Peer, port: number): P
   return count
 }
 
-test('input that nobody pulls is bounded, and what the kernel drops then is counted', async (t) => {
+test('unread input is bounded, and the datagrams that the kernel drops are counted', async (t) => {
   const size = Math.min(LARGEST, 1000)
   const socket = await bound(t, { maxParked: 10 * size, receiveBuffer: 1 })
   const client = await peer(t)
   const TOTAL = 5000
-  // A turn of the network each, so that the kernel of the sender refuses none of them.
+  // One at a time, so that the sender's kernel refuses none of them.
   for (let at = 0; at < TOTAL; at++) {
     await new Promise<void>((resolve, reject) => {
       client.socket.send(Buffer.alloc(size), socket.port, '127.0.0.1', (error) =>
@@ -142,9 +142,9 @@ test('input that nobody pulls is bounded, and what the kernel drops then is coun
   t.true(count < TOTAL)
 })
 
-test('while a socket is paused the kernel drops, and counts', async (t) => {
+test('the kernel drops and counts datagrams while a socket is paused', async (t) => {
   if (process.platform !== 'linux') {
-    t.log('only Linux tells what it dropped')
+    t.log('only Linux counts the datagrams it dropped')
     t.pass()
     return
   }
@@ -167,7 +167,7 @@ test('while a socket is paused the kernel drops, and counts', async (t) => {
   const { dropped } = socket.stats()
   t.true(dropped > 0)
   socket.resume()
-  // It may itself be dropped, as long as something is there to be taken out.
+  // `last` may itself be dropped while the kernel's buffer is full.
   let isThrough = false
   void passed.then(() => {
     isThrough = true
@@ -179,7 +179,7 @@ test('while a socket is paused the kernel drops, and counts', async (t) => {
   t.is(count + dropped, 3000)
 })
 
-test('a flood of datagrams beside it disturbs no stream, on the same loop', async (t) => {
+test('a flood of datagrams does not disturb streams on the same loop', async (t) => {
   const server = await start(t, {
     loops: 1,
     message: (conn, chunk) => void conn.write(chunk),
@@ -214,7 +214,7 @@ test('a flood of datagrams beside it disturbs no stream, on the same loop', asyn
   for (const stream of sockets) stream.destroy()
 })
 
-test('a socket closed on the loops of a server leaves the server alone, and the other way round', async (t) => {
+test("a socket on a server's loops can close without the server, and the server without the socket", async (t) => {
   const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
   const one = await bound(t, { loops: server, message() {} })
   const other = await bound(t, {

@@ -5,10 +5,10 @@ import { gate } from './support/gate.js'
 import { ONE } from './support/serve.js'
 import { CAN_SHARE, IS_LINUX, interfaceWith, skip } from './support/system.js'
 
-/** An interface that has a link-local address: IPv6 routes multicasts there, and mostly not on loopback. */
+/** An interface with a link-local address: IPv6 routes multicasts there, and rarely on loopback. */
 const LINK = interfaceWith((each) => each.family === 'IPv6' && each.scopeid > 0)?.name ?? 'lo'
 
-/** Families of multicast, and the interfaces for them. */
+/** The multicast groups of each family, and an interface for them. */
 const FAMILIES = [
   { family: 4, group: '239.255.77.1', other: '239.255.77.2', any: '0.0.0.0', on: '127.0.0.1' },
   { family: 6, group: 'ff12::7701', other: 'ff12::7702', any: '[::]', on: LINK },
@@ -18,13 +18,13 @@ for (const { family, group, other, any, on } of FAMILIES) {
   const to = (address: string, port: number) =>
     family === 4 ? `${address}:${port}` : `[${address}]:${port}`
 
-  /** Whether multicasts come through here at all, and why not. */
+  /** Why multicasts do not work on this machine, or `undefined` if they do. */
   const whyNot = async (): Promise<string | undefined> => {
     const multicast = { groups: [{ address: group, interface: on }], interface: on }
     try {
       const socket = await bind({ address: `udp://${any}:0`, multicast, error() {} })
       socket.send('probe', to(group, portOf(socket.address)))
-      // What is sent to itself after it comes after it, if that comes at all.
+      // A datagram to itself, sent after the probe, also arrives after it: if it is first, there is no multicast.
       const self = family === 4 ? '127.0.0.1' : '::1'
       socket.send('end', to(self, portOf(socket.address)))
       for await (const { message } of socket) {
@@ -39,7 +39,7 @@ for (const { family, group, other, any, on } of FAMILIES) {
 
   if (IS_LINUX && family === 4) {
     test.serial(
-      'multicasts come back on loopback here: the specs of IPv4 are not skipped',
+      'multicast works on IPv4 loopback, so the IPv4 specs are not skipped',
       async (t) => {
         t.is(await whyNot(), undefined)
       },
@@ -47,7 +47,7 @@ for (const { family, group, other, any, on } of FAMILIES) {
   }
 
   test.serial(
-    `T30 a multicast from ten senders reaches who joined, and nobody else (IPv${family})`,
+    `T30 a socket gets the multicasts of the group it joined from ten senders, and those of no other group (IPv${family})`,
     async (t) => {
       const why = await whyNot()
       if (why !== undefined) return skip(t, why)
@@ -78,7 +78,7 @@ for (const { family, group, other, any, on } of FAMILIES) {
     },
   )
 
-  test.serial(`a group is joined and left while a socket lives (IPv${family})`, async (t) => {
+  test.serial(`a socket can join and leave a group while it is open (IPv${family})`, async (t) => {
     const why = await whyNot()
     if (why !== undefined) return skip(t, why)
     const socket = await bound(t, { address: `udp://${any}:0`, loops: ONE })
@@ -105,8 +105,8 @@ for (const { family, group, other, any, on } of FAMILIES) {
     await t.throwsAsync(socket.leaveMulticast(group, { interface: on }), { code: 'EADDRNOTAVAIL' })
   })
 
-  test.serial(`with several loops a multicast is delivered once (IPv${family})`, async (t) => {
-    if (!CAN_SHARE) return skip(t, 'several loops share no port here')
+  test.serial(`a socket with several loops delivers a multicast once (IPv${family})`, async (t) => {
+    if (!CAN_SHARE) return skip(t, 'several loops cannot share a port on this system')
     const why = await whyNot()
     if (why !== undefined) return skip(t, why)
     const seen: string[] = []
@@ -126,7 +126,7 @@ for (const { family, group, other, any, on } of FAMILIES) {
     t.deepEqual(seen, [...Array.from({ length: 10 }, (_, at) => String(at)), 'last'])
   })
 
-  test.serial(`receivers that share an address all get a multicast (IPv${family})`, async (t) => {
+  test.serial(`all sockets that share an address get a multicast (IPv${family})`, async (t) => {
     const why = await whyNot()
     if (why !== undefined) return skip(t, why)
     const groups = [{ address: group, interface: on }]
@@ -140,7 +140,7 @@ for (const { family, group, other, any, on } of FAMILIES) {
   })
 }
 
-test('an IPv4 multicast may be of one source only', async (t) => {
+test('an IPv4 group can be joined for one source only', async (t) => {
   const group = '232.1.2.3'
   const socket = await bound(t, { address: 'udp://0.0.0.0:0', loops: ONE })
   const onLoopback = { interface: '127.0.0.1', source: '127.0.0.1' }
@@ -163,7 +163,7 @@ test('an IPv4 multicast may be of one source only', async (t) => {
   t.is(await next(), 'from the source')
 })
 
-test('an IPv6 multicast may be of one source only', async (t) => {
+test('an IPv6 group can be joined for one source only', async (t) => {
   const group = 'ff32::7705'
   const found = interfaceWith((each) => each.family === 'IPv6' && each.scopeid > 0)
   const on = found?.name ?? 'lo'
@@ -193,7 +193,7 @@ test('an IPv6 multicast may be of one source only', async (t) => {
   if (first?.[0] !== 'from anybody') return skip(t, 'a multicast does not come back')
   t.is((await next())?.[0], 'unicast')
   await socket.leaveMulticast(group, { interface: on })
-  // As the info of a datagram shows it, with its zone.
+  // The sender as the info of a datagram shows it, with its zone.
   const [, sender = ''] = first
   t.true(sender.startsWith(own))
   await socket.joinMulticast(group, { interface: on, source: 'fe80::dead' })
@@ -211,9 +211,9 @@ test('an IPv6 multicast may be of one source only', async (t) => {
   await t.throwsAsync(socket.joinMulticast(group, strange), { code: 'ERR_INVALID_OPTION' })
 })
 
-test('a machine may keep from itself the multicasts that it sends', async (t) => {
+test("setMulticastLoopback(false) keeps a socket's multicasts from its own machine", async (t) => {
   const found = interfaceWith((each) => each.family === 'IPv4' && !each.internal)
-  if (found === undefined) return skip(t, 'there is no interface but the loopback')
+  if (found === undefined) return skip(t, 'there is no interface except loopback')
   const group = '239.255.77.3'
   const socket = await bound(t, { address: 'udp://0.0.0.0:0', loops: ONE, error() {} })
   const next = async () => {
@@ -234,7 +234,7 @@ test('a machine may keep from itself the multicasts that it sends', async (t) =>
   t.is(await next(), 'unicast')
 })
 
-test('what is no multicast group, interface or value is refused', async (t) => {
+test('invalid multicast groups, interfaces and values are refused', async (t) => {
   const socket = await bound(t, { address: 'udp://0.0.0.0:0', message() {} })
   for (const group of ['127.0.0.1', '240.0.0.1', 'fe80::1', 'nobody', '', undefined]) {
     const error = { code: 'ERR_INVALID_ADDRESS' }

@@ -1,4 +1,4 @@
-/** What happens to sockets, and to their loops, while a name is looked up. */
+/** Sockets and their loops while a name is looked up. */
 
 import dns from 'node:dns/promises'
 import { syncBuiltinESMExports } from 'node:module'
@@ -13,7 +13,7 @@ import { gate } from './support/gate.js'
 import { descriptors, millraceThreadsOf } from './support/proc.js'
 import { start } from './support/serve.js'
 
-/** The answer to whoever looks up a name, and when somebody does. */
+/** The answer to the next lookup, and a promise that resolves when it is asked for. */
 let answer = deferred<string>()
 let asked = deferred<void>()
 
@@ -29,7 +29,7 @@ test.beforeEach(() => {
   asked = deferred()
 })
 
-/** What looks up a name, on the loops of a server. */
+/** Ways to look up a name on the loops of a server. */
 const WAYS = {
   bind: (server: Server, _: Conn, _port: number) =>
     bind({ address: 'udp://a-name:0', loops: server, message() {} }),
@@ -39,7 +39,7 @@ const WAYS = {
 
 for (const [name, way] of Object.entries(WAYS)) {
   test.serial(
-    `${name}: loops that are left meanwhile stay until the socket is closed`,
+    `${name}: loops whose server closes during the lookup stay until the socket is closed`,
     async (t) => {
       const { passed, open } = gate<Conn>()
       const server = await start(t, { loops: 1, open })
@@ -60,21 +60,24 @@ for (const [name, way] of Object.entries(WAYS)) {
     },
   )
 
-  test.serial(`${name}: a name that is not found leaves no loop and no descriptor`, async (t) => {
-    const before = descriptors()
-    const { passed, open } = gate<Conn>()
-    const server = await start(t, { loops: 1, open })
-    const stream = await connectStream(server.port)
-    const made = way(server, await passed, 9)
-    await asked.promise
-    await server.close({ timeout: 0 })
-    stream.destroy()
-    answer.reject(Object.assign(new Error('not found'), { code: 'ENOTFOUND' }))
-    await t.throwsAsync(made, { code: 'ENOTFOUND' })
-    t.deepEqual(await millraceThreadsOf(0), [])
-    t.deepEqual([...theEnvironment().origins.keys()], [])
-    t.true(descriptors() <= before)
-  })
+  test.serial(
+    `${name}: a name that is not found leaves no loop and no descriptor behind`,
+    async (t) => {
+      const before = descriptors()
+      const { passed, open } = gate<Conn>()
+      const server = await start(t, { loops: 1, open })
+      const stream = await connectStream(server.port)
+      const made = way(server, await passed, 9)
+      await asked.promise
+      await server.close({ timeout: 0 })
+      stream.destroy()
+      answer.reject(Object.assign(new Error('not found'), { code: 'ENOTFOUND' }))
+      await t.throwsAsync(made, { code: 'ENOTFOUND' })
+      t.deepEqual(await millraceThreadsOf(0), [])
+      t.deepEqual([...theEnvironment().origins.keys()], [])
+      t.true(descriptors() <= before)
+    },
+  )
 }
 
 const ABORTED = {
@@ -84,7 +87,7 @@ const ABORTED = {
 
 for (const [name, way] of Object.entries(ABORTED)) {
   test.serial(
-    `${name}: an abort does not wait for the name, whose address is dropped`,
+    `${name}: an abort does not wait for the lookup, whose answer is ignored`,
     async (t) => {
       const reason = new Error('enough')
       const abort = new AbortController()
@@ -101,32 +104,32 @@ for (const [name, way] of Object.entries(ABORTED)) {
   )
 }
 
+test.serial('connect: a timeout also ends the lookup, whose answer is ignored', async (t) => {
+  const made = connect({ to: 'udp://a-name:9', loops: 1, timeout: 1 })
+  await asked.promise
+  const error = await t.throwsAsync(made, { code: 'ERR_CONNECT_TIMEOUT' })
+  t.is(error?.message, 'not connected to udp://a-name:9 within 1 ms')
+  t.deepEqual(await millraceThreadsOf(0), [])
+  answer.resolve('127.0.0.1')
+  await answer.promise
+  t.deepEqual([...theEnvironment().origins.keys()], [])
+  t.deepEqual(await millraceThreadsOf(0), [])
+})
+
 test.serial(
-  'connect: a timeout bounds the look-up of the name, whose address is dropped',
+  'connect: a lookup that fails after the timeout is no unhandled rejection',
   async (t) => {
     const made = connect({ to: 'udp://a-name:9', loops: 1, timeout: 1 })
     await asked.promise
-    const error = await t.throwsAsync(made, { code: 'ERR_CONNECT_TIMEOUT' })
-    t.is(error?.message, 'not connected to udp://a-name:9 within 1 ms')
-    t.deepEqual(await millraceThreadsOf(0), [])
-    answer.resolve('127.0.0.1')
-    await answer.promise
+    await t.throwsAsync(made, { code: 'ERR_CONNECT_TIMEOUT' })
+    answer.reject(new Error('not found'))
+    // An unhandled rejection would end the process.
+    await new Promise(setImmediate)
     t.deepEqual([...theEnvironment().origins.keys()], [])
-    t.deepEqual(await millraceThreadsOf(0), [])
   },
 )
 
-test.serial('connect: a name that fails after the timeout is nobody’s error', async (t) => {
-  const made = connect({ to: 'udp://a-name:9', loops: 1, timeout: 1 })
-  await asked.promise
-  await t.throwsAsync(made, { code: 'ERR_CONNECT_TIMEOUT' })
-  answer.reject(new Error('not found'))
-  // An unhandled rejection would end the process.
-  await new Promise(setImmediate)
-  t.deepEqual([...theEnvironment().origins.keys()], [])
-})
-
-test.serial('connect: who is found in time is connected', async (t) => {
+test.serial('connect: a name that is found before the timeout is connected to', async (t) => {
   const to = await peer(t)
   const made = connect({ to: `udp://a-name:${to.port}`, loops: 1, timeout: 2 ** 31 - 1 })
   await asked.promise
@@ -137,7 +140,7 @@ test.serial('connect: who is found in time is connected', async (t) => {
   t.is(String(await to.next()), 'hello')
 })
 
-test.serial('an abort between binding and the end of bind closes what was bound', async (t) => {
+test.serial('an abort after binding, but before bind resolves, closes the socket', async (t) => {
   const abort = new AbortController()
   const events: string[] = []
   const made = bind({

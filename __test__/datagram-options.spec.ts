@@ -5,40 +5,40 @@ import { codeOf, gate } from './support/gate.js'
 import { LOOPS } from './support/serve.js'
 import { IS_LINUX } from './support/system.js'
 
-const NO_NUMBERS = ['1', null, true, {}, [], 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1]
-const NO_FLAGS = ['true', null, 1, 0, {}]
-const NO_FUNCTIONS = ['x', null, 1, {}, []]
+const NOT_NUMBERS = ['1', null, true, {}, [], 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1]
+const NOT_BOOLEANS = ['true', null, 1, 0, {}]
+const NOT_FUNCTIONS = ['x', null, 1, {}, []]
 
 /** Values that each option refuses. */
 const REFUSED: Record<string, readonly unknown[]> = {
   loops: [0, -1, 1.5, 129, Number.NaN, '1', 'Inline', null, true, {}, []],
-  reusePort: NO_FLAGS,
-  reuseAddress: NO_FLAGS,
-  receiveOffload: NO_FLAGS,
-  max: [...NO_NUMBERS, 0, 65_528],
-  highWaterMark: [...NO_NUMBERS, 0, 2 ** 31, 2 ** 20 + 1],
-  maxWriteBuffer: [...NO_NUMBERS, 0, 2 ** 31],
-  maxParked: [...NO_NUMBERS, 0, 2 ** 31],
-  broadcast: NO_FLAGS,
+  reusePort: NOT_BOOLEANS,
+  reuseAddress: NOT_BOOLEANS,
+  receiveOffload: NOT_BOOLEANS,
+  max: [...NOT_NUMBERS, 0, 65_528],
+  highWaterMark: [...NOT_NUMBERS, 0, 2 ** 31, 2 ** 20 + 1],
+  maxWriteBuffer: [...NOT_NUMBERS, 0, 2 ** 31],
+  maxParked: [...NOT_NUMBERS, 0, 2 ** 31],
+  broadcast: NOT_BOOLEANS,
   multicast: ['239.1.2.3', null, 1, { group: [] }, { groups: '239.1.2.3' }, { ttl: 256 }],
-  ttl: [...NO_NUMBERS, 0, 256],
-  receiveBuffer: [...NO_NUMBERS, 0, 2 ** 31],
-  sendBuffer: [...NO_NUMBERS, 0, 2 ** 31],
-  dscp: [...NO_NUMBERS, 64],
+  ttl: [...NOT_NUMBERS, 0, 256],
+  receiveBuffer: [...NOT_NUMBERS, 0, 2 ** 31],
+  sendBuffer: [...NOT_NUMBERS, 0, 2 ** 31],
+  dscp: [...NOT_NUMBERS, 64],
   bindToDevice: ['', 'x'.repeat(16), 'a\0b', 1, null],
-  ipv6Only: [...NO_FLAGS, true, false],
-  ringBytes: [...NO_NUMBERS, 0, 2048, 4095, 5000, 2 ** 31],
+  ipv6Only: [...NOT_BOOLEANS, true, false],
+  ringBytes: [...NOT_NUMBERS, 0, 2048, 4095, 5000, 2 ** 31],
   signal: [null, {}, 'x', new AbortController()],
   codec: [null, 'line', {}, { framing: raw() }, { ...raw(), decode: 1 }, () => line()],
-  message: NO_FUNCTIONS,
-  drain: NO_FUNCTIONS,
-  close: NO_FUNCTIONS,
-  error: NO_FUNCTIONS,
+  message: NOT_FUNCTIONS,
+  drain: NOT_FUNCTIONS,
+  close: NOT_FUNCTIONS,
+  error: NOT_FUNCTIONS,
   open: [() => {}],
 }
 
 for (const [name, values] of Object.entries(REFUSED)) {
-  test(`${name} refuses what it cannot be`, async (t) => {
+  test(`${name} refuses invalid values`, async (t) => {
     for (const value of values) {
       const options = { address: 'udp://127.0.0.1:0', loops: 1, [name]: value }
       const error = await t.throwsAsync(bind(options as never), undefined, `took ${String(value)}`)
@@ -48,7 +48,7 @@ for (const [name, values] of Object.entries(REFUSED)) {
   })
 }
 
-/** Values at the edges of what each option takes. */
+/** Values at the limits of each option. */
 const TAKEN: Record<string, readonly unknown[]> = {
   loops: [1, 'inline', undefined],
   reusePort: process.platform === 'linux' ? [true, false, undefined] : [false, undefined],
@@ -70,7 +70,7 @@ const TAKEN: Record<string, readonly unknown[]> = {
 }
 
 for (const [name, values] of Object.entries(TAKEN)) {
-  test(`${name} takes what it can be`, async (t) => {
+  test(`${name} accepts valid values`, async (t) => {
     for (const value of values) {
       const options = { address: 'udp://127.0.0.1:0', loops: LOOPS, [name]: value }
       const socket = await bind(options as never)
@@ -80,7 +80,7 @@ for (const [name, values] of Object.entries(TAKEN)) {
   })
 }
 
-test('max is bounded by a quarter of a ring', async (t) => {
+test('max is at most a quarter of a ring', async (t) => {
   const small = { address: 'udp://127.0.0.1:0', loops: 1, ringBytes: 4096 }
   const error = await t.throwsAsync(bind({ ...small, max: 977 }))
   t.is(codeOf(error), 'ERR_INVALID_OPTION')
@@ -90,7 +90,7 @@ test('max is bounded by a quarter of a ring', async (t) => {
   t.is((await client.next()).length, 976)
 })
 
-test('an address is udp, with a host and a port', async (t) => {
+test('an address needs the scheme udp and a port', async (t) => {
   const wrong = [
     'tcp://127.0.0.1:0',
     'unix:///tmp/x',
@@ -105,16 +105,16 @@ test('an address is udp, with a host and a port', async (t) => {
     const error = await t.throwsAsync(bind({ address: address as string }), undefined, address)
     t.is(codeOf(error), 'ERR_INVALID_ADDRESS', address)
   }
-  // What is listened on are streams.
+  // `serve` listens for streams only.
   t.is(codeOf(await t.throwsAsync(serve({ listen: 'udp://127.0.0.1:0' }))), 'ERR_INVALID_ADDRESS')
 })
 
-test('a host name is bound at its first address', async (t) => {
+test('a host name binds its first address', async (t) => {
   const socket = await bound(t, { address: 'udp://localhost:0', message() {} })
   t.regex(socket.address, /^udp:\/\/(127\.0\.0\.1|\[::1\]):\d+$/)
 })
 
-test('of a bind that fails for its group nothing is left', async (t) => {
+test('a bind that fails because of its group leaves nothing bound', async (t) => {
   const first = await bound(t, { message() {} })
   await first.close()
   const address = first.address
@@ -125,7 +125,7 @@ test('of a bind that fails for its group nothing is left', async (t) => {
   t.is(portOf(again.address), first.port)
 })
 
-test('a signal closes the socket, and one that was aborted before binds none', async (t) => {
+test('a signal closes the socket, and an aborted signal prevents binding', async (t) => {
   const { passed, open } = gate<Error | undefined>()
   const controller = new AbortController()
   const { signal } = controller
@@ -137,7 +137,7 @@ test('a signal closes the socket, and one that was aborted before binds none', a
   t.regex(String(refused), /AbortError/)
 })
 
-test('close is called once, and every call of close() shares its end', async (t) => {
+test('close is called once, even if close() is called several times', async (t) => {
   let closes = 0
   const socket = await bound(t, { message() {}, close: () => closes++ })
   await Promise.all([socket.close(), socket.close(), socket[Symbol.asyncDispose]()])
@@ -149,7 +149,7 @@ test('close is called once, and every call of close() shares its end', async (t)
   t.is(socket.ref().unref(), socket)
 })
 
-test('counts stay readable after the end', async (t) => {
+test('stats stay readable after close', async (t) => {
   const socket: DatagramSocket = await bound(t, {
     message: (socket, message, info) => void socket.send(message, info),
   })
@@ -170,7 +170,7 @@ test('counts stay readable after the end', async (t) => {
 
 const HAS_DSCP = process.platform !== 'win32'
 
-test('T31 options of a socket are those that were asked for, and change while it is open', async (t) => {
+test('T31 a socket has the requested options, and they can change while it is open', async (t) => {
   const dscp = HAS_DSCP ? { dscp: 10 } : {}
   const socket = await bound(t, {
     receiveBuffer: 32_768,
@@ -196,7 +196,7 @@ test('T31 options of a socket are those that were asked for, and change while it
   for (const options of [{ noDelay: true }, { dscp: 64 }, { sendBuffer: 0 }, { sendBuffer: '1' }]) {
     const attempt = socket.setSocketOptions({ receiveBuffer: 4_096, ...options } as never)
     await t.throwsAsync(attempt, { code: 'ERR_INVALID_OPTION' })
-    // Nothing is set where something is refused.
+    // If one option is refused, none is set.
     t.is((await socket.socketOptions()).receiveBuffer, 65_536 * scale)
   }
   await socket.close()
@@ -204,7 +204,7 @@ test('T31 options of a socket are those that were asked for, and change while it
   await t.throwsAsync(socket.socketOptions(), { code: 'ERR_CLOSED' })
 })
 
-test('options of a connected socket are its own, over IPv6 too', async (t) => {
+test('a connected socket has its own options, over IPv4 and IPv6', async (t) => {
   for (const host of ['127.0.0.1', '::1']) {
     const other = await peer(t, { host }).catch(() => undefined)
     if (other === undefined) continue
@@ -224,7 +224,7 @@ test('options of a connected socket are its own, over IPv6 too', async (t) => {
 })
 
 if (IS_LINUX) {
-  test('a socket of an interface hears nothing of the others', async (t) => {
+  test('bindToDevice binds a socket to an interface', async (t) => {
     const none = await t.throwsAsync(bound(t, { bindToDevice: 'none0' }))
     t.true(['ENODEV', 'EPERM'].includes(codeOf(none) ?? ''))
     const own = await bound(t, {
@@ -241,7 +241,7 @@ if (IS_LINUX) {
     t.is(String(await client.ask('by lo', own.port)), 'by lo')
   })
 } else {
-  test('without bindToDevice on this system it is refused', async (t) => {
+  test('bindToDevice is refused on a system without it', async (t) => {
     await t.throwsAsync(bound(t, { bindToDevice: 'lo0' }), { code: 'ERR_UNSUPPORTED' })
   })
 }

@@ -5,30 +5,33 @@ import { injectPanic } from '../native.cjs'
 import { bound, peer } from './support/datagrams.js'
 import { codeOf, gate } from './support/gate.js'
 
-/** The loops that have datagram sockets. */
+/** The indices of the loops that have datagram sockets. */
 function loopsWithSockets(): number[] {
   const loops = theEnvironment().loops.filter((loop) => loop?.sockets.some((lane) => lane))
   return loops.map((loop) => loop?.index as number)
 }
 
 for (const loops of [1, 'inline'] as const) {
-  test.serial(`a socket ends with its loop, and says so (loops: ${loops})`, async (t) => {
-    const { passed, open } = gate<Error | undefined>()
-    const socket = await bound(t, { loops, message() {}, close: (_, error) => open(error) })
-    const [loop] = loopsWithSockets()
-    injectPanic(theEnvironment().handle, loop as number)
-    // An inline loop finds out when it has something to do.
-    if (loops === 'inline') socket.send('x', `127.0.0.1:${socket.port}`)
-    t.is(codeOf(await passed), 'ERR_LOOP_PANIC')
-    t.is(socket.readyState, 'closed')
-    t.false(socket.send('x', '127.0.0.1:9'))
-    await socket.close()
-    await t.throwsAsync(socket.setTTL(9), { code: 'ERR_CLOSED' })
-    t.deepEqual(loopsWithSockets(), [])
-  })
+  test.serial(
+    `a socket closes with an error when its only loop panics (loops: ${loops})`,
+    async (t) => {
+      const { passed, open } = gate<Error | undefined>()
+      const socket = await bound(t, { loops, message() {}, close: (_, error) => open(error) })
+      const [loop] = loopsWithSockets()
+      injectPanic(theEnvironment().handle, loop as number)
+      // An inline loop notices the panic when it has something to do.
+      if (loops === 'inline') socket.send('x', `127.0.0.1:${socket.port}`)
+      t.is(codeOf(await passed), 'ERR_LOOP_PANIC')
+      t.is(socket.readyState, 'closed')
+      t.false(socket.send('x', '127.0.0.1:9'))
+      await socket.close()
+      await t.throwsAsync(socket.setTTL(9), { code: 'ERR_CLOSED' })
+      t.deepEqual(loopsWithSockets(), [])
+    },
+  )
 }
 
-test.serial('a pull rejects with what ended its socket', async (t) => {
+test.serial('a pending pull rejects with the error that closed the socket', async (t) => {
   const socket = await bound(t, { loops: 1 })
   const pull = socket[Symbol.asyncIterator]().next()
   const [loop] = loopsWithSockets()
@@ -38,7 +41,7 @@ test.serial('a pull rejects with what ended its socket', async (t) => {
 
 if (process.platform === 'linux') {
   test.serial(
-    'of several loops one may be lost, and the others go on with its peers',
+    'a socket that loses one of several loops goes on, with the same peers',
     async (t) => {
       const { passed, open } = gate<string | undefined>()
       const socket = await bound(t, {
@@ -59,7 +62,7 @@ if (process.platform === 'linux') {
     },
   )
 
-  test.serial('what waited on a lost loop holds back no drain', async (t) => {
+  test.serial('datagrams queued on a lost loop do not hold back drain', async (t) => {
     const lost = gate()
     let drained = gate()
     let drains = 0
@@ -99,7 +102,7 @@ if (process.platform === 'linux') {
     t.is(drains, 2)
   })
 
-  test.serial('a close after the loss of a loop is in good order', async (t) => {
+  test.serial('a socket that lost a loop closes without an error', async (t) => {
     const lost = gate<string | undefined>()
     const closed = gate<Error | undefined>()
     const socket = await bound(t, {
@@ -110,7 +113,7 @@ if (process.platform === 'linux') {
     })
     const [loop] = loopsWithSockets()
     injectPanic(theEnvironment().handle, loop as number)
-    // Whether that is told already or not.
+    // This must work whether the loss is reported already or not.
     await socket.setTTL(8)
     t.is(await lost.passed, 'ERR_LOOP_PANIC')
     await socket.setTTL(9)
@@ -120,7 +123,7 @@ if (process.platform === 'linux') {
     await t.throwsAsync(socket.setTTL(9), { code: 'ERR_CLOSED' })
   })
 
-  test.serial('a socket whose loops are all lost is closed with that', async (t) => {
+  test.serial('a socket that loses all its loops closes with ERR_LOOP_PANIC', async (t) => {
     const closed = gate<Error | undefined>()
     let told = 0
     await bound(t, {
@@ -134,7 +137,7 @@ if (process.platform === 'linux') {
     t.is(told, 1)
   })
 
-  test.serial('the groups of a lost loop are joined on another one', async (t) => {
+  test.serial('the groups of a lost loop are joined on another loop', async (t) => {
     const on = '127.0.0.1'
     const groups = [{ address: '239.255.77.11', interface: on }]
     let lost = gate<string | undefined>()

@@ -6,14 +6,14 @@ import { bound, peer } from './support/datagrams.js'
 import { codeOf, gate } from './support/gate.js'
 import { CAN_SHARE, IS_LINUX, interfaceWith, skip } from './support/system.js'
 
-/** Sockets of this machine on that port. */
+/** How many sockets of this machine have that port. */
 function socketsOn(port: number): number {
   const hex = port.toString(16).toUpperCase().padStart(4, '0')
   const lines = readFileSync('/proc/net/udp', 'utf8').split('\n')
   return lines.filter((line) => line.includes(`:${hex} 00000000:0000`)).length
 }
 
-test('several loops have a socket each on one port, and every peer is answered by one', async (t) => {
+test('each of several loops has a socket on one port, and every peer is answered', async (t) => {
   if (!CAN_SHARE) {
     const error = await t.throwsAsync(bind({ address: 'udp://127.0.0.1:0', loops: 2 }))
     t.is(codeOf(error), 'ERR_UNSUPPORTED')
@@ -34,14 +34,14 @@ test('several loops have a socket each on one port, and every peer is answered b
   })
   t.deepEqual(new Set(await Promise.all(rounds)), new Set([true]))
   t.like(socket.stats(), { received: 64 * 20, sent: 64 * 20 })
-  // By text, any of its sockets sends: all have the one port.
+  // To an address given as text, any of the sockets sends: all have the same port.
   for (const client of clients) t.true(socket.send('bye', `127.0.0.1:${client.port}`))
   for (const client of clients) t.is(String(await client.next()), 'bye')
   await socket.close()
   if (IS_LINUX) t.is(socketsOn(socket.port), 0)
 })
 
-test('the shared loops get one socket, or one each with reusePort', async (t) => {
+test('several loops get one socket, or one each with reusePort', async (t) => {
   const one = await bound(t, { loops: undefined as never, message() {} })
   if (IS_LINUX) t.is(socketsOn(one.port), 1)
   if (!CAN_SHARE) return
@@ -51,7 +51,7 @@ test('the shared loops get one socket, or one each with reusePort', async (t) =>
   if (IS_LINUX) t.is(socketsOn(single.port), 1)
 })
 
-test('a port that is taken is refused, and nothing is left', async (t) => {
+test('a port in use is refused, and nothing stays bound', async (t) => {
   const first = await bound(t, { message() {} })
   const again = { address: first.address, message() {} }
   const error = await t.throwsAsync(bound(t, again))
@@ -61,8 +61,8 @@ test('a port that is taken is refused, and nothing is left', async (t) => {
   t.is(second.address, first.address)
 })
 
-test('several loops take no port that somebody else has, unless it is to be shared', async (t) => {
-  if (!CAN_SHARE) return skip(t, 'several loops share no port here')
+test('several loops do not share a port with another socket, unless reusePort asks for it', async (t) => {
+  if (!CAN_SHARE) return skip(t, 'several loops cannot share a port on this system')
   const first = await bound(t, { loops: 2, message() {} })
   const { address } = first
   await t.throwsAsync(bound(t, { address, loops: 2, message() {} }), { code: 'EADDRINUSE' })
@@ -71,7 +71,7 @@ test('several loops take no port that somebody else has, unless it is to be shar
   t.is(second.address, address)
 })
 
-test('without a host a socket takes IPv6 and IPv4, and shows IPv4 as such', async (t) => {
+test('without a host a socket receives IPv6 and IPv4, and shows an IPv4 peer as IPv4', async (t) => {
   const infos: DatagramInfo[] = []
   const socket = await bound(t, {
     address: 'udp://:0',
@@ -90,7 +90,7 @@ test('without a host a socket takes IPv6 and IPv4, and shows IPv4 as such', asyn
   t.is(infos[1]?.family, 6)
 })
 
-test('an IPv6 address takes IPv6 alone, unless ipv6Only says otherwise', async (t) => {
+test('a socket on an IPv6 address is IPv6 only, unless ipv6Only is false', async (t) => {
   const hasIPv6 = await bind({ address: 'udp://[::1]:0' }).then(
     (socket) => socket.close().then(() => true),
     () => false,
@@ -110,7 +110,7 @@ test('an IPv6 address takes IPv6 alone, unless ipv6Only says otherwise', async (
   t.is(String(await (await peer(t, { host: '::1' })).ask('six', six.port)), 'six')
 })
 
-test('every way to write an IPv6 address is understood, and one is shown', async (t) => {
+test('every form of an IPv6 address is accepted', async (t) => {
   const socket = await bound(t, { address: 'udp://:0' })
   if (!socket.address.includes('[::]')) return skip(t, 'there is no IPv6 here')
   const client = await peer(t, { host: '::1' })
@@ -123,7 +123,7 @@ test('every way to write an IPv6 address is understood, and one is shown', async
   t.is(String(await four.next()), 'mapped')
 })
 
-test('a link-local address has a zone, by number or by the name of its interface', async (t) => {
+test('the zone of a link-local address may be the number or the name of its interface', async (t) => {
   const found = interfaceWith((each) => each.family === 'IPv6' && each.scopeid > 0)
   if (found === undefined) return skip(t, 'no interface has a link-local address')
   const { name, address } = found
@@ -153,7 +153,7 @@ test('a link-local address has a zone, by number or by the name of its interface
   t.is(connected.remote, to)
 })
 
-test('a zone that is no interface is refused', async (t) => {
+test('an unknown zone is refused', async (t) => {
   const socket = await bound(t, { address: 'udp://:0', message() {} })
   t.throws(() => socket.send('x', '[fe80::1%nowhere0]:9'), { code: 'ERR_INVALID_ADDRESS' })
   await t.throwsAsync(bind({ address: 'udp://[fe80::1%nowhere0]:0' }), {
@@ -161,7 +161,7 @@ test('a zone that is no interface is refused', async (t) => {
   })
 })
 
-test('broadcasts are sent where that is allowed', async (t) => {
+test('broadcasts are sent only if they are allowed', async (t) => {
   if (!IS_LINUX) return skip(t, 'only Linux has a broadcast address on its loopback')
   const { passed, open } = gate<string>()
   const receiver = await bound(t, {

@@ -4,7 +4,7 @@ import type { DatagramInfo } from 'millrace'
 import { bound, LARGEST, peer } from './support/datagrams.js'
 import { gate } from './support/gate.js'
 
-/** Bytes that nobody mistakes for those of another datagram. */
+/** Bytes that differ from those of every other datagram. */
 function payload(seed: number, size: number): Buffer {
   const all: Buffer[] = []
   for (let at = 0; at * 32 < size; at++)
@@ -13,8 +13,8 @@ function payload(seed: number, size: number): Buffer {
 }
 
 /**
- * Datagrams that leave in trains where the system has them: runs of one size, with a shorter last one,
- * broken by nothing at all, by what is too long for a train, and by single ones.
+ * Datagrams that the system can send in trains: runs of one size with a shorter last one, between empty
+ * datagrams, datagrams too long for a train, and single ones.
  */
 function run(round: number): Buffer[] {
   const sizes = [64, 1, 1400, 333, LARGEST, 900, 65, 1200]
@@ -27,11 +27,11 @@ function run(round: number): Buffer[] {
   return all
 }
 
-test('datagrams that two sockets flood each other with arrive byte for byte', async (t) => {
+test('datagrams of two flooding sockets are echoed byte for byte', async (t) => {
   const ROUNDS = 80
   const over = gate<void>()
   let ended = 0
-  /** A socket that sends runs, each when all of the one before has come back, and compares. */
+  /** A socket that sends a run once the run before has come back, and compares the bytes. */
   const receiveBuffer = 4 << 20
   const echo = await bound(t, {
     receiveBuffer,
@@ -70,7 +70,7 @@ test('datagrams that two sockets flood each other with arrive byte for byte', as
   }
 })
 
-test('of what comes in one go each datagram is cut at max, and no other', async (t) => {
+test('in a batch every datagram longer than max is cut, and no other', async (t) => {
   const sizes = [300, 300, 300, 300, 200, 201, 201, 201, 199, 0, 1]
   const { passed, open } = gate<void>()
   const seen: (readonly [Buffer, boolean])[] = []
@@ -93,7 +93,7 @@ test('of what comes in one go each datagram is cut at max, and no other', async 
   t.is(socket.stats().received, sizes.length)
 })
 
-test('what came in one go while a socket was paused comes after resume, in order', async (t) => {
+test('a batch that arrives while a socket is paused is delivered in order after resume', async (t) => {
   const { passed, open } = gate<void>()
   const seen: Buffer[] = []
   const sent = Array.from({ length: 48 }, (_, at) => payload(at, at % 20 === 19 ? 77 : 700))
@@ -115,9 +115,9 @@ test('what came in one go while a socket was paused comes after resume, in order
   t.deepEqual(seen, sent)
 })
 
-test('without receiveOffload every datagram that the kernel drops counts', async (t) => {
+test('without receiveOffload every datagram that the kernel drops is counted', async (t) => {
   if (process.platform !== 'linux') {
-    t.log('only Linux tells what it dropped')
+    t.log('only Linux counts the datagrams it dropped')
     t.pass()
     return
   }
@@ -134,13 +134,13 @@ test('without receiveOffload every datagram that the kernel drops counts', async
   socket.pause()
   const sender = await bound(t, { maxWriteBuffer: 16 << 20, highWaterMark: 16 << 20 })
   for (let at = 0; at < 3000; at++) sender.send(payload(1, 200), `127.0.0.1:${socket.port}`)
-  // What was sent before it is closed is sent.
+  // Closing still sends everything that was queued before.
   await sender.close()
   t.is(sender.stats().sent, 3000)
   const { dropped } = socket.stats()
   t.true(dropped > 2000)
   socket.resume()
-  // It may itself be dropped, as long as something is there to be taken out.
+  // `last` may itself be dropped while the kernel's buffer is full.
   let isThrough = false
   void passed.then(() => {
     isThrough = true

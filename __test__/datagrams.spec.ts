@@ -6,7 +6,7 @@ import { gate, tally } from './support/gate.js'
 import { random, SEED } from './support/random.js'
 import { ONE, RING_BYTES } from './support/serve.js'
 
-test('a datagram of any size comes back as it was sent', async (t) => {
+test('datagrams of every size are echoed byte for byte', async (t) => {
   const socket = await bound(t, {
     ringBytes: 1 << 20,
     message: (socket, message, info) => void socket.send(message, info),
@@ -22,7 +22,7 @@ test('a datagram of any size comes back as it was sent', async (t) => {
   t.like(socket.stats(), { received: sizes.length, sent: sizes.length, errors: 0 })
 })
 
-test('each of many peers gets its own back, byte for byte', async (t) => {
+test('each of many peers gets its own datagrams back, byte for byte', async (t) => {
   const socket = await bound(t, {
     message: (socket, message, info) => void socket.send(message, info),
   })
@@ -40,7 +40,7 @@ test('each of many peers gets its own back, byte for byte', async (t) => {
   t.deepEqual(new Set(results), new Set(['all came back']))
 })
 
-test('the datagrams of a peer arrive in their order', async (t) => {
+test('the datagrams of a peer arrive in order', async (t) => {
   const seen: number[] = []
   const socket = await bound(t, {
     loops: ONE,
@@ -64,7 +64,7 @@ test('the datagrams of a peer arrive in their order', async (t) => {
   )
 })
 
-test('what is sent to a peer in one go arrives in its order', async (t) => {
+test('datagrams sent to a peer in one turn arrive in order', async (t) => {
   const socket = await bound(t, {
     message(socket, _, info) {
       for (let at = 0; at < 100; at++) socket.send(String(at), info)
@@ -75,7 +75,7 @@ test('what is sent to a peer in one go arrives in its order', async (t) => {
   for (let at = 0; at < 100; at++) t.is(String(await client.next()), String(at))
 })
 
-test('the info of a datagram says who sent it', async (t) => {
+test('the info of a datagram shows its sender', async (t) => {
   const { passed, open } = gate<DatagramInfo>()
   const socket = await bound(t, { message: (_, __, info) => open(info) })
   const client = await peer(t)
@@ -89,7 +89,7 @@ test('the info of a datagram says who sent it', async (t) => {
   )
 })
 
-test('a datagram longer than max is cut, and says so', async (t) => {
+test('a datagram longer than max is cut and marked as truncated', async (t) => {
   const { all, hit } = tally<[length: number, truncated: boolean]>(3)
   const socket = await bound(t, {
     max: 100,
@@ -105,7 +105,7 @@ test('a datagram longer than max is cut, and says so', async (t) => {
   t.is(socket.stats().truncated, 1)
 })
 
-test('a message longer than max is not sent, and said so to its sender', async (t) => {
+test('send throws if a message is longer than max', async (t) => {
   const socket = await bound(t, { max: 100, message() {} })
   const client = await peer(t)
   const to = `127.0.0.1:${client.port}`
@@ -114,12 +114,12 @@ test('a message longer than max is not sent, and said so to its sender', async (
   t.is((await client.next()).length, 100)
 })
 
-test('no IPv4 datagram is longer than 65,507 bytes', async (t) => {
+test('send refuses an IPv4 datagram longer than 65,507 bytes', async (t) => {
   const socket = await bound(t, { ringBytes: 1 << 20, message() {} })
   t.throws(() => socket.send(Buffer.alloc(65_508), '127.0.0.1:9'), { code: 'ERR_FRAME_TOO_LARGE' })
 })
 
-test('T14 a handler may close the socket, and the reply before it still arrives', async (t) => {
+test('T14 a reply sent before close in a handler still arrives', async (t) => {
   const { passed, open } = gate<Error | undefined>()
   const socket = await bound(t, {
     message(socket, message, info) {
@@ -135,7 +135,7 @@ test('T14 a handler may close the socket, and the reply before it still arrives'
   t.is(socket.readyState, 'closed')
 })
 
-test('T23 a socket that kept the addresses of ten peers sends to all of them later', async (t) => {
+test('T23 a socket can send later to ten peers whose addresses it kept', async (t) => {
   const { all, hit } = tally<DatagramInfo>(10)
   const socket = await bound(t, { message: (_, __, info) => hit(info) })
   const clients = await Promise.all(Array.from({ length: 10 }, () => peer(t)))
@@ -149,7 +149,7 @@ test('T23 a socket that kept the addresses of ten peers sends to all of them lat
   }
 })
 
-test('peers that answer each other through text addresses need no datagram first', async (t) => {
+test('a socket can send to a text address before any datagram came from it', async (t) => {
   const one = await bound(t)
   const other = await bound(t, {
     message: (socket, message, info) => void socket.send(`${message}!`, info.remote),
@@ -162,7 +162,7 @@ test('peers that answer each other through text addresses need no datagram first
   }
 })
 
-test('where a message goes is an IP address with a port, or an info', async (t) => {
+test('send refuses a destination that is neither an IP address with a port nor an info', async (t) => {
   const socket = await bound(t, { message() {} })
   const wrong = [
     'localhost:80',
@@ -185,8 +185,8 @@ test('where a message goes is an IP address with a port, or an info', async (t) 
   t.is(socket.stats().sent, 0)
 })
 
-test('more datagrams than the ring holds go out in order', async (t) => {
-  // In one go, so that what waits for room waits in JavaScript.
+test('more datagrams than the ring holds are sent in order', async (t) => {
+  // In one turn, so that datagrams that do not fit are queued in JavaScript.
   const count = Math.ceil((2 * RING_BYTES) / 1000)
   const socket = await bound(t, {
     maxWriteBuffer: 1 << 30,
@@ -199,8 +199,8 @@ test('more datagrams than the ring holds go out in order', async (t) => {
   const client = await peer(t, { receiveBuffer: 8 << 20 })
   client.send('', socket.port)
   let last = -1
-  // The peer's kernel may drop some of them, but it changes no order; it drops none behind which
-  // there is nothing else to wait for.
+  // The peer's kernel may drop some of them, but it keeps their order. The replies to `end?` come
+  // even if the last ones were dropped.
   for (let bytes = await client.next(); bytes.length > 3; bytes = await client.next()) {
     const at = bytes.readUInt32BE()
     if (at <= last) t.fail(`${at} after ${last}`)

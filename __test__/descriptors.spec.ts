@@ -3,7 +3,7 @@ import test from 'ava'
 import { closed, connect, read } from './support/client.js'
 import { launch } from './support/process.js'
 
-/** Descriptors of the server's process: those of Node itself come to about half. */
+/** Descriptors that the server's process may have. Node itself uses about half of them. */
 const LIMIT = 64
 const CLIENTS = 100
 
@@ -19,33 +19,33 @@ async function leave(socket: net.Socket): Promise<void> {
 
 if (process.platform !== 'win32') {
   for (const loops of [1, 3, 'inline'] as const) {
-    test(`a server out of descriptors says so once, serves on, and accepts again by itself (loops: ${loops})`, async (t) => {
+    test(`a server that runs out of descriptors reports it once, keeps serving, and accepts again by itself (loops: ${loops})`, async (t) => {
       const fixture = launch(t, 'descriptors', { args: [loops], descriptors: LIMIT })
       const port = Number(await fixture.line())
       const first = await connect(port)
       t.true(await echoes(first, 'hello'))
-      // The kernel takes all of them; the server as many as it has descriptors.
+      // The kernel accepts all of them; the server accepts as many as it has descriptors for.
       const sockets = await Promise.all(Array.from({ length: CLIENTS }, () => connect(port)))
       t.regex(await fixture.line(), /^error EMFILE accept EMFILE tcp:\/\/127\.0\.0\.1:\d+$/)
       for (let round = 0; round < 50; round++) t.true(await echoes(first, 'still'))
-      // Every client that goes makes a place for one that waits, and in the end all were served.
+      // Every client that leaves makes room for one that waits, so in the end all are served.
       const all = sockets.map(async (socket) => {
         t.true(await echoes(socket, 'hello'))
         await leave(socket)
       })
       await Promise.all(all)
       t.true(await echoes(first, 'hello'))
-      // Nothing but that one line was said until now.
+      // The one error line is all that was printed until now.
       t.true(await echoes(first, 'count'))
       t.regex(await fixture.line(), /^connections 1 of /)
 
-      // The next shortage is another episode.
+      // The next shortage is reported again.
       const more = await Promise.all(Array.from({ length: CLIENTS }, () => connect(port)))
       t.regex(await fixture.line(), /^error EMFILE/)
       await Promise.all(more.map(leave))
     })
 
-    test(`accepting heals where descriptors become free without a connection's end (loops: ${loops})`, async (t) => {
+    test(`a server accepts again when descriptors other than connections are closed (loops: ${loops})`, async (t) => {
       const fixture = launch(t, 'descriptors', { args: [loops], descriptors: LIMIT })
       const port = Number(await fixture.line())
       const first = await connect(port)
@@ -57,7 +57,7 @@ if (process.platform !== 'win32') {
       t.true(await echoes(waiting, 'hello'))
     })
 
-    test(`a second server that finds no descriptor rejects, and the first goes on (loops: ${loops})`, async (t) => {
+    test(`serve rejects without a free descriptor, and a running server goes on (loops: ${loops})`, async (t) => {
       const fixture = launch(t, 'descriptors', { args: [loops], descriptors: LIMIT })
       const port = Number(await fixture.line())
       const first = await connect(port)

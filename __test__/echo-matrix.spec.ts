@@ -1,4 +1,4 @@
-/** gnet's T1 to T3: every transport, every way to have loops, every way to answer. */
+/** gnet's T1 to T3: every transport, every kind of loops, every way to answer. */
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -16,10 +16,10 @@ import { CAN_SHARE } from './support/system.js'
 const CLIENTS = 10
 /** Bytes that each client sends. */
 const LENGTH = 1 << 20
-/** What `open` writes. */
+/** The bytes that `open` writes. */
 const GREETING = Buffer.from('before everything else')
 
-/** Where a server listens, and where its clients find it. */
+/** Where a server listens, and where its clients connect. */
 const TRANSPORTS: Record<
   string,
   (t: ExecutionContext) => { listen: string; to: (port: number) => number | string }
@@ -46,11 +46,11 @@ const LOOPS: readonly { loops: number | 'inline'; balance: Balance | 'the kernel
 type Data = { greeted: boolean; chunks: number }
 type Style = Pick<Handlers<Buffer, Uint8Array | string, Data>, 'open' | 'message'>
 
-/** How the chunks that come in are answered. */
+/** Ways to answer a chunk. */
 const STYLES: Record<string, Style> = {
   'in the handler': { message: (conn, chunk) => void conn.write(chunk) },
   'later, in order': {
-    // What the chunk is in may be changed by then, if it were not the handler's own.
+    // The chunk must belong to the handler: otherwise its bytes could have changed by then.
     async message(conn, chunk) {
       await setImmediate()
       conn.write(chunk)
@@ -72,7 +72,7 @@ const STYLES: Record<string, Style> = {
 for (const [transport, place] of Object.entries(TRANSPORTS)) {
   for (const { loops, balance } of LOOPS) {
     const isShared = balance === 'the kernel'
-    // A path has one socket.
+    // A path can only have one socket.
     if (isShared && transport === 'unix') continue
     for (const [style, { open, message }] of Object.entries(STYLES)) {
       test.serial(
@@ -104,7 +104,7 @@ for (const [transport, place] of Object.entries(TRANSPORTS)) {
               t.is(error, undefined)
               t.true(conn.context.greeted)
               t.is(conn.context.chunks > 0, message !== undefined)
-              t.true(opened.delete(conn), 'a close of what is not open')
+              t.true(opened.delete(conn), 'close came for a connection that was not open')
               closed.up()
             },
           })
@@ -126,11 +126,11 @@ for (const [transport, place] of Object.entries(TRANSPORTS)) {
   }
 }
 
-/** Bytes of a datagram at most: what fits the smallest rings that specs have. */
+/** The largest datagram: one that fits the smallest rings of the specs. */
 const DATAGRAM = 976
 const DATAGRAMS = 50
 
-/** How datagrams are answered. */
+/** Ways to answer a datagram. */
 const DATAGRAM_STYLES: Record<string, Pick<DatagramHandlers<Buffer, Uint8Array>, 'message'>> = {
   'in the handler': { message: (socket, message, info) => void socket.send(message, info) },
   'later, in order': {
@@ -143,7 +143,7 @@ const DATAGRAM_STYLES: Record<string, Pick<DatagramHandlers<Buffer, Uint8Array>,
 }
 
 for (const { loops, balance } of LOOPS) {
-  // Datagrams have no balancer: one socket, or the kernel spreads them over one for each loop.
+  // Datagrams have no balancer: there is one socket, or the kernel distributes them to one for each loop.
   if (balance !== 'round-robin' && balance !== 'the kernel') continue
   if (loops === 4 && balance === 'round-robin') continue
   for (const [style, { message }] of Object.entries(DATAGRAM_STYLES)) {

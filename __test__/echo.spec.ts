@@ -2,7 +2,7 @@ import test from 'ava'
 import { connect, read, readAll } from './support/client.js'
 import { start } from './support/serve.js'
 
-test('the echo of the README gives back what it is sent', async (t) => {
+test("the README's echo server sends everything back", async (t) => {
   const server = await start(t, {
     message(conn, chunk) {
       conn.write(chunk)

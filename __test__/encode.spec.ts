@@ -6,7 +6,7 @@ import { start } from './support/serve.js'
 
 const MINE = new Error('mine')
 
-test('an encode that throws sends nothing, write rethrows, and the connection goes on', async (t) => {
+test('write rethrows an error of encode, sends nothing, and the connection goes on', async (t) => {
   const codec: Codec<Buffer, string> = {
     ...lengthField(),
     encode(text, to) {
@@ -20,7 +20,7 @@ test('an encode that throws sends nothing, write rethrows, and the connection go
       conn.write('a')
       t.throws(() => conn.write('bad'), { is: MINE })
       conn.write('b')
-      // Far over the ring, in the scratch buffer.
+      // Too large for the ring, so it is encoded in the scratch buffer.
       t.throws(() => conn.write(`bad${'x'.repeat(3 << 20)}`), { is: MINE })
       t.throws(() => conn.end('bad'), { is: MINE })
       t.is(conn.readyState, 'open')
@@ -33,7 +33,7 @@ test('an encode that throws sends nothing, write rethrows, and the connection go
   t.is(got.toString('latin1'), '\0\0\0\x01a\0\0\0\x01b\0\0\0\x01c')
 })
 
-test('a message that its framing cannot carry is refused by write with a code', async (t) => {
+test('write refuses a message that the framing cannot carry, with a code', async (t) => {
   const refused = async (
     codec: Codec<Buffer, string | Uint8Array>,
     message: string,
@@ -56,7 +56,7 @@ test('a message that its framing cannot carry is refused by write with a code', 
   await refused(lengthField({ bytes: 1, max: 1000 }), 'x'.repeat(256), 'ERR_FRAME_INVALID')
 })
 
-test('an encode that neither sees a string nor bytes throws a TypeError out of write', async (t) => {
+test('write throws a TypeError for a message that is neither a string nor bytes', async (t) => {
   const server = await start<Buffer, string>(t, {
     open(conn) {
       t.throws(() => conn.write(5 as never), { instanceOf: TypeError })
@@ -67,7 +67,7 @@ test('an encode that neither sees a string nor bytes throws a TypeError out of w
   t.is((await readAll(await connect(server.port))).length, 0)
 })
 
-test('a write inside encode goes out whole, behind the message that it interrupts', async (t) => {
+test('a write inside encode is sent whole, after the message being encoded', async (t) => {
   let conn: Conn<Buffer, string> | undefined
   const codec: Codec<Buffer, string> = {
     ...line(),
@@ -91,7 +91,7 @@ test('a write inside encode goes out whole, behind the message that it interrupt
   t.true(got.toString() === expected)
 })
 
-test('a write inside an encode that throws is sent all the same', async (t) => {
+test('a write inside an encode that throws is still sent', async (t) => {
   let conn: Conn<Buffer, string> | undefined
   const codec: Codec<Buffer, string> = {
     ...line(),
@@ -116,7 +116,7 @@ test('a write inside an encode that throws is sent all the same', async (t) => {
 })
 
 for (const loops of [1, 2]) {
-  test(`writes inside encode to other connections mix nothing up, on ${loops} loops`, async (t) => {
+  test(`writes inside encode to other connections stay whole (loops: ${loops})`, async (t) => {
     const connections = 8
     const rounds = 200
     const conns: Conn<Buffer, string>[] = []
@@ -187,14 +187,14 @@ test('encode may end and destroy connections', async (t) => {
   t.is(await ended.passed, undefined)
 })
 
-test('messages of every length around the room left in a ring arrive whole, written byte by byte', async (t) => {
+test('messages written byte by byte arrive whole, whatever room is left in the ring', async (t) => {
   const codec: Codec<Buffer, number> = {
     ...varint(),
     encode(length, to) {
       for (let at = 0; at < length; at++) to.u8((length + at) % 251)
     },
   }
-  // A 4 KiB ring: most messages begin in it and have to go on elsewhere.
+  // With a 4 KiB ring, most messages begin in the ring and continue elsewhere.
   const lengths = Array.from({ length: 1500 }, (_, at) => at)
   const server = await start<Buffer, number>(t, {
     loops: 1,
@@ -220,7 +220,7 @@ test('messages of every length around the room left in a ring arrive whole, writ
   t.is(at, got.length)
 })
 
-test('an encode that returns a promise is refused, and what it writes later is nowhere', async (t) => {
+test('an encode that returns a promise is refused, and its later writes throw', async (t) => {
   const later = gate()
   const outcomes: Promise<unknown>[] = []
   const codec: Codec<Buffer, string> = {

@@ -4,7 +4,7 @@ import { type Fixture, launch } from './support/process.js'
 
 const IS_FULL = process.env.MILLRACE_TEST_FULL === '1'
 const LOOPS = [1, 2, 'inline'] as const
-/** For each kind of loops: 500 and 200 in all before a release, else what takes seconds. */
+/** For each kind of loops: 500 workers and 200 exits in all before a release, otherwise a few seconds' worth. */
 const WORKERS = IS_FULL ? 167 : 16
 const CLIENTS = IS_FULL ? 100 : 8
 const EXITS = IS_FULL ? 67 : 6
@@ -24,7 +24,7 @@ for (const loops of LOOPS) {
 
   if (process.platform === 'linux') {
     test.serial(
-      `${CLIENTS} workers terminated with connections, pending ones and waiting clients leave nothing behind (loops: ${loops})`,
+      `${CLIENTS} workers terminated with open and pending connections and waiting clients leave nothing behind (loops: ${loops})`,
       async (t) => {
         t.timeout(600_000)
         const fixture = launch(t, 'terminate-clients', { args: [CLIENTS, 4, loops] })
@@ -37,7 +37,7 @@ for (const loops of LOOPS) {
   }
 
   test.serial(
-    `${EXITS} times process.exit() in a handler ends with its code and sends the reply (loops: ${loops})`,
+    `process.exit() in a handler sends the reply and exits with its code, ${EXITS} times (loops: ${loops})`,
     async (t) => {
       t.timeout(600_000)
       let left = EXITS
@@ -54,7 +54,7 @@ for (const loops of LOOPS) {
   )
 }
 
-/** Sends one request, and reads until the other side ends. */
+/** Sends one request and reads until the other side ends. */
 async function request(fixture: Fixture): Promise<string> {
   const socket = await connect(Number(await fixture.line()))
   socket.write('request')
@@ -63,12 +63,12 @@ async function request(fixture: Fixture): Promise<string> {
   return reply.toString()
 }
 
-/** The ways to end a process that answers, and what comes of each. */
+/** The ways to end a process that has replied, and the outcome of each. */
 const WAYS = [
   { way: 'running dry', code: 3, reply: 'reply' },
   { way: 'abort of the close', code: 4, reply: 'reply' },
-  { way: 'uncaught exception', code: 1, reply: '', stderr: /of the user/ },
-  { way: 'unhandled rejection', code: 1, reply: '', stderr: /of the user/ },
+  { way: 'uncaught exception', code: 1, reply: '', stderr: /from the handler/ },
+  { way: 'unhandled rejection', code: 1, reply: '', stderr: /from the handler/ },
 ] as const
 
 for (const loops of LOOPS) {
@@ -84,7 +84,7 @@ for (const loops of LOOPS) {
     test.serial(`a worker ends by ${way} and its process goes on (loops: ${loops})`, async (t) => {
       const fixture = launch(t, 'exit', { args: [`worker: ${way}`, loops, code] })
       t.is(await request(fixture), reply)
-      const errors = 'stderr' in rest ? ['error of the user'] : []
+      const errors = 'stderr' in rest ? ['error from the handler'] : []
       t.deepEqual(await fixture.rest(), [...errors, `exit ${code}`, 'threads 0'])
       const end = await fixture.ended
       t.deepEqual(end, { code: 0, signal: null, stderr: '' })
@@ -103,7 +103,7 @@ for (const loops of LOOPS) {
 }
 
 for (const loops of LOOPS) {
-  test(`process.exit() resets nobody where destroy would (loops: ${loops})`, async (t) => {
+  test(`process.exit() does not reset a connection whose input is unread (loops: ${loops})`, async (t) => {
     const length = 100_000
     const fixture = launch(t, 'linger-exit', { args: [loops, length] })
     const socket = await connect(Number(await fixture.line()))

@@ -9,13 +9,13 @@ import { closed, connect, read } from './support/client.js'
 import { Count } from './support/counts.js'
 import { start } from './support/serve.js'
 
-test('require() from CommonJS gives the same module as import', async (t) => {
+test('require() and import load the same module', async (t) => {
   const file = fileURLToPath(new URL('fixtures/require.cjs', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [file])
   t.deepEqual(stdout.trim().split('\n'), ['from CommonJS', 'the same'])
 })
 
-test('two servers in one process have nothing to do with each other', async (t) => {
+test('two servers in one process are independent of each other', async (t) => {
   const conns: Conn[] = []
   const opened = new Count()
   const one = await start(t, {
@@ -28,7 +28,7 @@ test('two servers in one process have nothing to do with each other', async (t) 
   const two = await start(t, {
     codec: json<{ n: number }>(line()),
     message(conn, message) {
-      if (message.n === 3) throw new Error('of the user')
+      if (message.n === 3) throw new Error('from the handler')
       conn.write({ n: message.n + 1 })
     },
     close() {},
@@ -52,7 +52,7 @@ test('two servers in one process have nothing to do with each other', async (t) 
   t.is(one.connections, 1)
 })
 
-/** A worker with an echo of its own, which puts its name in front; its port. */
+/** A worker with its own echo server, which prefixes its name. Returns the worker and the port. */
 async function worker(
   t: ExecutionContext,
   name: string,
@@ -75,7 +75,7 @@ async function worker(
   return { thread, port }
 }
 
-test('two workers and the main thread serve at once, each with its own ids', async (t) => {
+test('two workers and the main thread serve at the same time, each with its own ids', async (t) => {
   const [a, b] = await Promise.all([worker(t, 'a'), worker(t, 'b')])
   const main = await start(t, { message: (conn, chunk) => void conn.write(`m:${chunk}`) })
   const sockets = await Promise.all([connect(a.port), connect(b.port), connect(main.port)])
@@ -90,7 +90,7 @@ test('two workers and the main thread serve at once, each with its own ids', asy
   }
 })
 
-test('a worker that is terminated takes its own connections with it and no others', async (t) => {
+test('a terminated worker loses its own connections and no others', async (t) => {
   const [a, b] = await Promise.all([worker(t, 'a'), worker(t, 'b')])
   const [one, two] = await Promise.all([connect(a.port), connect(b.port)])
   one.write('x')

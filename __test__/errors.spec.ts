@@ -13,10 +13,10 @@ import { LOOPS, start } from './support/serve.js'
 class Oops extends Error {}
 
 function oops(): never {
-  throw new Oops('of the user')
+  throw new Oops('from the handler')
 }
 
-/** Where a handler throws, and what a client does to get there. */
+/** Handlers that throw, by where they throw. */
 const THROWS: Record<string, Handlers<Buffer, Uint8Array | string, unknown>> = {
   context: { context: oops, message() {} },
   open: { open: oops, message() {} },
@@ -38,7 +38,7 @@ async function provoke(port: number): Promise<net.Socket> {
 }
 
 for (const [where, handlers] of Object.entries(THROWS)) {
-  test(`a throw in ${where} ends that connection, and close gets it`, async (t) => {
+  test(`an error thrown in ${where} ends the connection and goes to close`, async (t) => {
     const errors: unknown[] = []
     const ended = new Count()
     const server = await start<Buffer, Uint8Array | string, unknown>(t, {
@@ -56,7 +56,7 @@ for (const [where, handlers] of Object.entries(THROWS)) {
     t.is(server.connections, 0)
   })
 
-  test(`a throw in ${where} goes to error where there is no close`, async (t) => {
+  test(`an error thrown in ${where} goes to error if there is no close`, async (t) => {
     const told: unknown[][] = []
     const failed = new Count()
     const server = await start<Buffer, Uint8Array | string, unknown>(t, {
@@ -74,7 +74,7 @@ for (const [where, handlers] of Object.entries(THROWS)) {
   })
 }
 
-test('the throw of one handler is nobody else’s business', async (t) => {
+test('a handler that throws does not affect other connections', async (t) => {
   const server = await start(t, {
     message(conn, chunk) {
       if (chunk.toString() === 'bad') oops()
@@ -96,7 +96,7 @@ for (const [what, close] of [
   ['throws', oops],
   ['rejects', async () => oops()],
 ] as const) {
-  test(`a close that ${what} goes to error`, async (t) => {
+  test(`the error of a close that ${what} goes to error`, async (t) => {
     const told: unknown[] = []
     const failed = new Count()
     const server = await start(t, {
@@ -114,7 +114,7 @@ for (const [what, close] of [
   })
 }
 
-test('what is thrown need not be an error, but arrives as one', async (t) => {
+test('a thrown value that is not an error is wrapped in one', async (t) => {
   for (const thrown of ['text', 0, undefined, null, { code: 1 }]) {
     const errors: (Error | undefined)[] = []
     const ended = new Count()
@@ -134,7 +134,7 @@ test('what is thrown need not be an error, but arrives as one', async (t) => {
   }
 })
 
-/** The warnings of a code that the process emits until the test ends. */
+/** The warnings with that message which the process emits until the test ends. */
 function warnings(t: ExecutionContext, message: string) {
   const seen: Error[] = []
   const count = new Count()
@@ -148,7 +148,7 @@ function warnings(t: ExecutionContext, message: string) {
   return { seen, count }
 }
 
-test('without close and error a throw becomes a warning, at most one a second for each code', async (t) => {
+test('without close and error handlers each code is warned about at most once a second', async (t) => {
   const { seen, count } = warnings(t, 'nobody listens')
   let calls = 0
   const server = await start(t, {
@@ -172,7 +172,7 @@ for (const [what, error] of [
   ['throws', () => oopsOf('error handler threw')],
   ['rejects', async () => oopsOf('error handler rejected')],
 ] as const) {
-  test(`an error that ${what} becomes a warning, and the server goes on`, async (t) => {
+  test(`an error handler that ${what} causes a warning, and the server goes on`, async (t) => {
     const { count } = warnings(t, `error handler ${what === 'throws' ? 'threw' : 'rejected'}`)
     const server = await start(t, {
       message(conn, chunk) {
@@ -193,7 +193,7 @@ function oopsOf(message: string): never {
   throw new Oops(message)
 }
 
-test('what a peer does wrong is no warning and no error of the server', async (t) => {
+test('mistakes of a peer cause no warning and do not reach error', async (t) => {
   const { seen } = warnings(t, 'frame')
   const server = await start(t, {
     codec: lengthField({ max: 10 }),
@@ -215,7 +215,7 @@ test('what a peer does wrong is no warning and no error of the server', async (t
   t.deepEqual(seen, [])
 })
 
-test('a peer that resets is told to close with ECONNRESET, its number and its call', async (t) => {
+test('close gets ECONNRESET with errno and syscall if the peer resets', async (t) => {
   const opened = new Count()
   const ended = new Count()
   const errors: (Error | undefined)[] = []
@@ -240,7 +240,7 @@ test('a peer that resets is told to close with ECONNRESET, its number and its ca
   t.is(typeof error.syscall, 'string')
 })
 
-test('a MillraceError has its fields, and none that it was not given', (t) => {
+test('a MillraceError has only the fields it was given', (t) => {
   const cause = new Error('why')
   const full = { errno: -98, syscall: 'listen', address: '::1', port: 80 }
   const error = new MillraceError('EADDRINUSE', 'taken', { ...full, cause })
@@ -252,13 +252,13 @@ test('a MillraceError has its fields, and none that it was not given', (t) => {
 })
 
 if (process.platform !== 'win32') {
-  test('system errors have the names that Node gives them', (t) => {
+  test('system errors have the same names as in Node', (t) => {
     const named = Object.entries(constants.errno).filter(
       ([, errno]) => errorName(errno) !== 'UNKNOWN',
     )
     for (const [name, errno] of named) {
       const wanted = getSystemErrorName(-errno)
-      // Node has no name of its own for a few.
+      // Node has no name for a few of them.
       t.is(errorName(errno), wanted.startsWith('Unknown') ? name : wanted)
     }
     const names = named.map(([name]) => name)
@@ -267,7 +267,7 @@ if (process.platform !== 'win32') {
   })
 }
 
-test('what the native half refuses without a code of its own is ERR_INTERNAL', (t) => {
+test('an error of the native module without its own code becomes ERR_INTERNAL', (t) => {
   const thrown = t.throws<NodeJS.ErrnoException>(() => unbind(2 ** 31, 0))
   t.is(thrown?.code, 'GenericFailure')
   const error = nativeError(thrown)
@@ -279,30 +279,33 @@ test('what the native half refuses without a code of its own is ERR_INTERNAL', (
   t.is(nativeError(new Error('why')).code, 'ERR_INTERNAL')
 })
 
-test.serial('want of memory for rings is ENOMEM, and leaves nothing behind', async (t) => {
-  const ringBytes = 2 ** 29
-  const whole = globalThis.ArrayBuffer
-  let made = 0
-  // As V8 does it, for these alone: whether it does, and when, is up to the system.
-  globalThis.ArrayBuffer = new Proxy(whole, {
-    construct(target, [bytes]) {
-      if (bytes === ringBytes && ++made === 2)
-        throw new RangeError('Array buffer allocation failed')
-      return new target(bytes)
-    },
-  })
-  t.teardown(() => {
-    globalThis.ArrayBuffer = whole
-  })
-  const listen = 'tcp://127.0.0.1:0'
-  const options = { listen, loops: LOOPS, ringBytes, message() {} }
-  const before = millraceThreads()
-  const error = await t.throwsAsync(serve(options), { instanceOf: MillraceError, code: 'ENOMEM' })
-  t.true(error?.cause instanceof RangeError)
-  t.deepEqual(millraceThreads(), before)
-  // The next starts as if nothing had been.
-  const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
-  const socket = await connect(server.port)
-  socket.write('hello')
-  t.is((await read(socket, 5)).toString(), 'hello')
-})
+test.serial(
+  'serve rejects with ENOMEM if there is no memory for rings, and leaves nothing behind',
+  async (t) => {
+    const ringBytes = 2 ** 29
+    const whole = globalThis.ArrayBuffer
+    let made = 0
+    // Fails as V8 would, but only for the rings: real shortages depend on the system.
+    globalThis.ArrayBuffer = new Proxy(whole, {
+      construct(target, [bytes]) {
+        if (bytes === ringBytes && ++made === 2)
+          throw new RangeError('Array buffer allocation failed')
+        return new target(bytes)
+      },
+    })
+    t.teardown(() => {
+      globalThis.ArrayBuffer = whole
+    })
+    const listen = 'tcp://127.0.0.1:0'
+    const options = { listen, loops: LOOPS, ringBytes, message() {} }
+    const before = millraceThreads()
+    const error = await t.throwsAsync(serve(options), { instanceOf: MillraceError, code: 'ENOMEM' })
+    t.true(error?.cause instanceof RangeError)
+    t.deepEqual(millraceThreads(), before)
+    // The next server starts normally.
+    const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
+    const socket = await connect(server.port)
+    socket.write('hello')
+    t.is((await read(socket, 5)).toString(), 'hello')
+  },
+)

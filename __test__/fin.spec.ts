@@ -13,13 +13,13 @@ type Bytes = Uint8Array | string
 type ByteConn = Conn<Buffer, Bytes, undefined>
 type Options = Parameters<typeof start<Buffer, Bytes>>[1]
 
-/** A way of answering, and what has to happen once all is sent. */
+/** A way to answer, and a step to run once everything is sent. */
 interface Way {
   readonly options: Options
   sentAll?(): void
 }
 
-/** Ways in which a server may answer what came together with FIN. */
+/** Ways to answer messages that came together with FIN. */
 const WAYS: Record<string, () => Way> = {
   'at once': () => ({
     options: {
@@ -60,7 +60,7 @@ const WAYS: Record<string, () => Way> = {
       },
     },
   }),
-  'by pulling where nobody waits for it': () => ({
+  'by pulling, without open waiting for it': () => ({
     options: {
       open(conn) {
         const pull = async () => {
@@ -95,7 +95,7 @@ async function echoesUpToFin(t: ExecutionContext, framing: FramingCase, way: Way
       bodyOf(framing.size ?? Math.min(size, framing.most), client * 31 + at),
     )
     const stream = Buffer.concat(bodies.map(framing.wire))
-    // Both are there before the connection is: they leave together.
+    // The messages and the FIN are queued before the connection exists, so they leave together.
     const socket = net.connect({ host: '127.0.0.1', port: server.port })
     socket.on('finish', () => finished.hit())
     socket.end(stream)
@@ -112,7 +112,7 @@ async function echoesUpToFin(t: ExecutionContext, framing: FramingCase, way: Way
 
 for (const [name, way] of Object.entries(WAYS)) {
   for (const framing of FRAMINGS) {
-    test.serial(`${framing.name}: what came together with FIN is answered ${name}`, (t) =>
+    test.serial(`${framing.name}: messages that come together with FIN are answered ${name}`, (t) =>
       echoesUpToFin(t, framing, way()),
     )
   }

@@ -7,10 +7,10 @@ import { codeOf, gate } from './support/gate.js'
 import { LOOPS, RING_BYTES, start } from './support/serve.js'
 
 const MIB = 1 << 20
-/** More than the kernel holds for a client that does not read. */
+/** More than the kernel buffers for a client that does not read. */
 const MUCH = Buffer.alloc(16 * MIB, 'x')
 
-test('flushed resolves at once where nothing is written, and once the kernel has what is', async (t) => {
+test('flushed resolves at once if nothing is queued, and otherwise when the kernel has everything', async (t) => {
   const ended = gate<number>()
   const server = await start(t, {
     async open(conn) {
@@ -46,7 +46,7 @@ test('flushed waits for a client that reads late', async (t) => {
   t.deepEqual(order, ['reads', 'flushed'])
 })
 
-test('calls of flushed resolve in the order of what was written before them', async (t) => {
+test('calls of flushed resolve in the order of the writes before them', async (t) => {
   const order: number[] = []
   const done = gate()
   const server = await start(t, {
@@ -57,7 +57,7 @@ test('calls of flushed resolve in the order of what was written before them', as
         await conn.flushed()
         order.push(at)
       })
-      // Many in the same moment share an answer.
+      // Many calls at the same moment share an answer.
       const same = Array.from({ length: 1000 }, () => conn.flushed())
       await Promise.all([...promises, ...same])
       t.is(conn.buffered, 0)
@@ -71,7 +71,7 @@ test('calls of flushed resolve in the order of what was written before them', as
   t.deepEqual(order, [0, 1, 2, 3, 4])
 })
 
-test('flushed rejects with the error of the close, for all who wait and all who ask later', async (t) => {
+test('flushed rejects with the error of the close, for pending and for later calls', async (t) => {
   const errors: unknown[] = []
   const ended = gate<[Conn, Error | undefined]>()
   const mine = new Error('mine')
@@ -96,7 +96,7 @@ test('flushed rejects with the error of the close, for all who wait and all who 
   socket.destroy()
 })
 
-test('flushed rejects with ECONNRESET or EPIPE where the peer resets the connection', async (t) => {
+test('flushed rejects with ECONNRESET or EPIPE if the peer resets the connection', async (t) => {
   const rejected = gate<unknown>()
   const ended = gate<Error | undefined>()
   const server = await start(t, {
@@ -117,7 +117,7 @@ test('flushed rejects with ECONNRESET or EPIPE where the peer resets the connect
   t.is(await rejected.passed, error)
 })
 
-test('flushed after a close in good order rejects with ERR_CLOSED', async (t) => {
+test('flushed rejects with ERR_CLOSED after a close without an error', async (t) => {
   const ended = gate<Conn>()
   const server = await start(t, {
     message(conn, chunk) {
@@ -135,7 +135,7 @@ test('flushed after a close in good order rejects with ERR_CLOSED', async (t) =>
   await t.throwsAsync(conn.drained(), { code: 'ERR_CLOSED' })
 })
 
-test('flushed and drained of a dying connection that nobody awaits leave the process up', async (t) => {
+test('flushed and drained cause no unhandled rejection if nobody awaits them', async (t) => {
   const script = `
     import net from 'node:net'
     import { serve } from 'millrace'

@@ -6,15 +6,15 @@ import { start } from './support/serve.js'
 
 type Bytes = Uint8Array | string
 
-/** One stream, what comes of it, and how it ends. */
+/** A stream, the messages in it, and how its connection ends. */
 interface Stream {
   readonly codec: Codec<Buffer, Bytes>
   readonly sent: Bytes
   readonly messages: readonly string[]
   readonly code: string | undefined
-  /** The client ends it. Otherwise the error has to come while it is open. */
+  /** The client sends FIN. Without it, the error must come while the stream is open. */
   readonly fin?: true
-  /** `decode` throws: the connection is dropped, with what waits to be sent. */
+  /** `decode` throws: the connection is destroyed, and queued replies are lost. */
   readonly drops?: true
 }
 
@@ -28,7 +28,7 @@ const TOO_LARGE = 'ERR_FRAME_TOO_LARGE'
 const INVALID = 'ERR_FRAME_INVALID'
 const INCOMPLETE = 'ERR_FRAME_INCOMPLETE'
 
-/** A raw codec of messages of two bytes, which leaves an odd one unread. */
+/** A raw codec with messages of two bytes, which leaves an odd byte unread. */
 const pairs: Codec<Buffer, Bytes> = {
   ...raw({ max: 4 }),
   decode: (from) => (from.remaining < 2 ? undefined : from.bytes(2)),
@@ -47,7 +47,7 @@ const STREAMS: Record<string, Stream> = {
     messages: [],
     code: TOO_LARGE,
   },
-  'a length of one over max': {
+  'a length one over max': {
     codec: lengthField({ max: 9 }),
     sent: length(10),
     messages: [],
@@ -66,7 +66,7 @@ const STREAMS: Record<string, Stream> = {
     messages: [],
     code: INVALID,
   },
-  'a length shorter than what counts itself': {
+  'a length shorter than the header it includes': {
     codec: lengthField({ adjust: -4 }),
     sent: length(3),
     messages: [],
@@ -151,21 +151,21 @@ const STREAMS: Record<string, Stream> = {
     code: INCOMPLETE,
     fin: true,
   },
-  'an unread rest of a raw stream before FIN': {
+  'unread bytes of a raw stream before FIN': {
     codec: pairs,
     sent: 'aabbc',
     messages: ['aa', 'bb'],
     code: INCOMPLETE,
     fin: true,
   },
-  'an unread rest of a raw stream over max': {
+  'more than max unread bytes of a raw stream': {
     codec: { ...raw({ max: 4 }), decode: () => undefined },
     sent: '12345',
     messages: [],
     code: TOO_LARGE,
     drops: true,
   },
-  'an unread rest of a raw stream of exactly max': {
+  'exactly max unread bytes of a raw stream': {
     codec: {
       ...raw({ max: 4 }),
       decode: (from) => (from.remaining === 5 ? from.bytes(5) : undefined),
@@ -175,7 +175,7 @@ const STREAMS: Record<string, Stream> = {
     code: INCOMPLETE,
     fin: true,
   },
-  'a message of a raw stream made of no bytes': {
+  'a message of a raw stream that reads no bytes': {
     codec: { ...raw(), decode: () => Buffer.from('x') },
     sent: 'a',
     messages: [],
@@ -189,7 +189,7 @@ const STREAMS: Record<string, Stream> = {
     code: 'ERR_FRAME_NOT_CONSUMED',
     drops: true,
   },
-  'bytes left unread in a frame that is swallowed': {
+  'bytes left unread in a dropped frame': {
     codec: { ...line(), decode: () => undefined },
     sent: '\nbb\n',
     messages: [],
@@ -213,7 +213,7 @@ const STREAMS: Record<string, Stream> = {
 }
 
 for (const [name, { codec, sent, messages, code, fin, drops }] of Object.entries(STREAMS)) {
-  test(`${name}: what is before it is answered, then it ends with ${code ?? 'no error'}`, async (t) => {
+  test(`${name}: the messages before it are answered, then the connection closes with ${code ?? 'no error'}`, async (t) => {
     const seen: string[] = []
     const ended = gate<Error | undefined>()
     const server = await start<Buffer, Bytes>(t, {

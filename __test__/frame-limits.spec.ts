@@ -14,7 +14,7 @@ const length = (value: number, body = '') => {
   return Buffer.concat([header, Buffer.from(body)])
 }
 
-test(`a header that announces 2 GiB costs its own connection only, of ${OTHERS + 1}`, async (t) => {
+test(`a header that announces 2 GiB closes only its own connection of ${OTHERS + 1}`, async (t) => {
   const ended = gate<Error | undefined>()
   const server = await start<Buffer, Bytes>(t, {
     codec: lengthField(),
@@ -41,7 +41,7 @@ test(`a header that announces 2 GiB costs its own connection only, of ${OTHERS +
   bad.destroy()
 })
 
-test('the replies to the frames before a bad one arrive, all of them, then FIN', async (t) => {
+test('all replies to the frames before a bad one arrive, then FIN', async (t) => {
   const count = 500
   const body = Buffer.alloc(10_000, 'x')
   const ended = gate<Error | undefined>()

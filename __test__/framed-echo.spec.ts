@@ -11,10 +11,10 @@ const CONNECTIONS = 200
 const MESSAGES = 10
 const LARGE_CONNECTIONS = 8
 const LARGEST = 8 * MIB
-/** Lengths around which headers, rings and buffers change their ways. */
+/** Lengths at which headers, rings and buffers change their behaviour. */
 const EDGES = [0, 1, 127, 128, 255, 256, 1000, 4096, 16_383, 16_384, 65_535, 65_536]
 
-/** The stream of one client: messages of edge and of random lengths. */
+/** The stream of one client: messages of edge lengths and of random lengths. */
 function streamOf(framing: FramingCase, client: number): Buffer {
   const draw = random(client)
   return Buffer.concat(

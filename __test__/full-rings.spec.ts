@@ -20,14 +20,14 @@ function frame(body: Uint8Array): Buffer {
   return Buffer.concat([header, body])
 }
 
-test('both rings full in both directions at once drain, with messages of 8 MiB', async (t) => {
+test('rings that are full in both directions at once drain, with messages of 8 MiB', async (t) => {
   const pushed = bodyOf(LARGEST, 12_345)
   const received = tally<number>(CONNECTIONS)
   const server = await start<Buffer, Uint8Array>(t, {
     ...SMALL,
     ...MARKS,
     codec: lengthField({ max: LARGEST }),
-    // Sends its own before it has read anything, and each reply while more comes in.
+    // The server sends before it has read anything, and each reply while more comes in.
     open: (conn) => void conn.write(pushed),
     message(conn, body) {
       conn.write(body)
@@ -46,7 +46,7 @@ test('both rings full in both directions at once drain, with messages of 8 MiB',
   t.deepEqual(await received.all, Array(CONNECTIONS).fill(LARGEST))
 })
 
-test('messages of one connection are never mixed with those of another in the smallest rings', async (t) => {
+test('the smallest rings never mix the messages of two connections', async (t) => {
   const clients = 20
   const sizes = [0, 1, 900, 1008, 1009, 5000, 100_000]
   const server = await start<Buffer, Uint8Array>(t, {
@@ -54,13 +54,13 @@ test('messages of one connection are never mixed with those of another in the sm
     ...MARKS,
     codec: lengthField({ max: MIB }),
     message(conn, body) {
-      // To all of them, in the middle of everything that they send.
+      // To every client, while they are all sending.
       if (body.length === 900) for (const each of server) each.write(body)
       else conn.write(body)
     },
   })
   const sockets = await Promise.all(Array.from({ length: clients }, () => connect(server.port)))
-  // Each client's bodies are of one byte of its own.
+  // The bodies of each client repeat one byte, which no other client uses.
   const replies = await Promise.all(
     sockets.map(async (socket, client) => {
       socket.write(Buffer.concat(sizes.map((size) => frame(Buffer.alloc(size, client + 1)))))
@@ -90,7 +90,7 @@ test('messages of one connection are never mixed with those of another in the sm
   }
 })
 
-test('a writer that fills its ring again and again inside one handler loses nothing', async (t) => {
+test('a handler that fills the ring again and again loses nothing', async (t) => {
   const count = 20_000
   const server = await start<Buffer, Uint8Array | string>(t, {
     ...SMALL,

@@ -1,4 +1,4 @@
-/** Scenarios of gnet's own tests that belong to no other spec here, by their numbers. */
+/** Scenarios from gnet's own tests that fit no other spec here, with their numbers. */
 
 import { availableParallelism } from 'node:os'
 import test from 'ava'
@@ -10,17 +10,17 @@ import { bodyOf } from './support/framings.js'
 import { random, SEED } from './support/random.js'
 import { start } from './support/serve.js'
 
-test('T6: a server without any handler takes connections, and lets them go', async (t) => {
+test('T6: a server without handlers accepts connections and closes them', async (t) => {
   const server = await start(t, {})
   const socket = await connect(server.port)
   socket.end('nobody reads this')
-  // Nobody pulls either, so that only the end of the server ends it.
+  // Nobody pulls either, so the connection ends only when the server closes.
   await server.close({ timeout: 0 })
   await closed(socket)
   t.is(server.connections, 0)
 })
 
-test('T8: a timer beside a server ticks, and its 25th tick ends the server', async (t) => {
+test('T8: a timer ticks while a server runs, and its 25th tick closes the server', async (t) => {
   const server = await start(t, { message() {} })
   const socket = await connect(server.port)
   let ticks = 0
@@ -36,7 +36,7 @@ test('T8: a timer beside a server ticks, and its 25th tick ends the server', asy
   t.is(String(await readAll(socket)), '')
 })
 
-test('T9: what is written outside of any handler reaches its peer, on many loops with small rings', async (t) => {
+test('T9: data written outside a handler reaches its peer, on many loops with small rings', async (t) => {
   const conns: Conn[] = []
   const opened = new Count()
   const server = await start(t, {
@@ -58,7 +58,7 @@ test('T9: what is written outside of any handler reaches its peer, on many loops
   for (const socket of sockets) t.true((await readAll(socket)).equals(bytes))
 })
 
-/** Two bytes that each packet begins with. */
+/** The first two bytes of each packet. */
 const MAGIC = 1314
 /** The packets of gnet's SimServer: a magic number, the length of the body, the body. */
 const packets = defineCodec<Buffer, Buffer>({
@@ -90,7 +90,7 @@ for (const [size, count] of [
   [524_288, 4],
   [1 << 20, 2],
 ] as const) {
-  test(`T22: batches of ${count} packets of ${size} bytes come back whole, whatever the cuts`, async (t) => {
+  test(`T22: batches of ${count} packets of ${size} bytes come back whole, however the stream is cut`, async (t) => {
     const ended = new Count()
     const server = await start<Buffer, Buffer>(t, {
       codec: packets,
@@ -113,7 +113,7 @@ for (const [size, count] of [
   })
 }
 
-test('T22: what is no packet ends its connection and no other', async (t) => {
+test('T22: an invalid packet closes only its own connection', async (t) => {
   const errors: (Error | undefined)[] = []
   const ended = new Count()
   const server = await start<Buffer, Buffer>(t, {
@@ -136,7 +136,7 @@ test('T22: what is no packet ends its connection and no other', async (t) => {
 
 for (const bytes of [1, 2, 3, 4, 8] as const) {
   for (const endian of ['big', 'little'] as const) {
-    test(`T38: a length of ${bytes} bytes, ${endian} endian, carries what it can count and refuses more`, async (t) => {
+    test(`T38: a length of ${bytes} bytes, ${endian} endian, carries the longest body it can count and refuses a longer one`, async (t) => {
       const most = bytes < 3 ? 256 ** bytes - 1 : 70_000
       const codec = lengthField({ bytes, endian, max: 1 << 25 })
       const server = await start<Buffer, Uint8Array | string>(t, {

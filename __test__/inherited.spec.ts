@@ -18,7 +18,7 @@ import { ANY, LOOPS, start } from './support/serve.js'
 
 const VARIANTS = [{ loops: LOOPS }, { loops: 3 }] as const
 
-/** What answers to a text. */
+/** Sends a text and returns the answer, of that length. */
 async function answer(socket: net.Socket, text: string, length: number): Promise<string> {
   socket.write(text)
   return (await read(socket, length)).toString()
@@ -32,11 +32,11 @@ function isOpen(descriptor: number): boolean {
   }
 }
 
-/** The descriptor of this process that listens on a port of IPv4. */
+/** The descriptor of this process that listens on an IPv4 port. */
 function descriptorOf(port: number): number {
   const hex = port.toString(16).toUpperCase().padStart(4, '0')
   const lines = readFileSync('/proc/self/net/tcp', 'utf8').split('\n').slice(1)
-  // local address, remote address, state (0A listens) ... the inode is the tenth.
+  // Local address, remote address, state (0A: listening) and more; the inode is the tenth field.
   const fields = lines.map((line) => line.trim().split(/\s+/))
   const inode = fields.find(
     ([, local, , state]) => local?.endsWith(`:${hex}`) && state === '0A',
@@ -45,7 +45,7 @@ function descriptorOf(port: number): number {
     try {
       if (readlinkSync(`/proc/self/fd/${name}`) === `socket:[${inode}]`) return Number(name)
     } catch {
-      // The directory's own descriptor is closed by now.
+      // The descriptor of the directory itself is already closed.
     }
   }
   throw new Error(`nobody listens on ${port}`)
@@ -54,13 +54,13 @@ function descriptorOf(port: number): number {
 const echo = (conn: { write(chunk: Buffer): boolean }, chunk: Buffer) => void conn.write(chunk)
 
 if (process.platform === 'win32') {
-  test('sockets are not inherited on Windows', async (t) => {
+  test('inherited sockets are refused on Windows', async (t) => {
     for (const listen of ['fd://3', 'systemd://'])
       await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'ERR_UNSUPPORTED' })
   })
 } else {
   for (const { loops } of VARIANTS) {
-    test(`T4 a listener's socket is handed to another process, which serves on when this one closes (loops: ${loops})`, async (t) => {
+    test(`T4 a process that got a listener's socket keeps serving when this process closes it (loops: ${loops})`, async (t) => {
       const server = await start(t, { loops, message: echo })
       const mine = await connect(server.port)
       t.is(await answer(mine, 'hello', 5), 'hello')
@@ -75,7 +75,7 @@ if (process.platform === 'win32') {
       t.is(await answer(theirs, 'hello', 11), 'child hello')
     })
 
-    test(`the path of a Unix socket that was handed over stays (loops: ${loops})`, async (t) => {
+    test(`the path of a Unix socket stays if another process has the socket (loops: ${loops})`, async (t) => {
       const path = freePath(t)
       const server = await start(t, { loops, listen: `unix://${path}`, message: echo })
       const descriptor = await server.listeners[0]?.dup()
@@ -90,24 +90,24 @@ if (process.platform === 'win32') {
       t.is(await answer(await connect(path), 'hello', 11), 'child hello')
     })
 
-    test(`an inherited socket is served, and closed with its listener (loops: ${loops})`, async (t) => {
+    test(`an inherited socket serves, and is closed with its listener (loops: ${loops})`, async (t) => {
       const owner = await start(t, { message: echo })
       const descriptor = await owner.dup()
       await owner.close()
       const server = await start(t, { loops, listen: `fd://${descriptor}`, message: echo })
       t.deepEqual(server.addresses, [`tcp://127.0.0.1:${owner.port}`])
       t.is(await answer(await connect(owner.port), 'hello', 5), 'hello')
-      // Nobody else has it meanwhile, here or elsewhere.
+      // No other listener can use the descriptor meanwhile, of this server or of another.
       const again = { listen: `fd://${descriptor}`, loops: LOOPS }
       await t.throwsAsync(serve(again), { code: 'ERR_INVALID_ADDRESS', message: /already/ })
       await t.throwsAsync(server.listen(`fd://${descriptor}`), { code: 'ERR_INVALID_ADDRESS' })
       await server.close()
-      // Which it could not be while any descriptor of it were open.
+      // The port would still be open if any descriptor of the socket were.
       await t.throwsAsync(connect(owner.port), { code: 'ECONNREFUSED' })
     })
 
     if (process.platform === 'linux') {
-      test(`the socket of one's own listener is not taken over (loops: ${loops})`, async (t) => {
+      test(`the socket of an existing listener cannot be inherited (loops: ${loops})`, async (t) => {
         const server = await start(t, { loops, message: echo })
         const descriptor = descriptorOf(server.port)
         await t.throwsAsync(serve({ listen: `fd://${descriptor}`, loops: LOOPS }), {
@@ -118,7 +118,7 @@ if (process.platform === 'win32') {
       })
     }
 
-    test(`the sockets that systemd gave are served, all or by name (loops: ${loops})`, async (t) => {
+    test(`sockets from systemd serve, all of them or by name (loops: ${loops})`, async (t) => {
       const path = freePath(t)
       const server = await start(t, { listen: [ANY, ANY, `unix://${path}`], message: echo })
       const [one, two, unix] = server.addresses as [string, string, string]
@@ -140,7 +140,7 @@ if (process.platform === 'win32') {
     })
   }
 
-  test('a socket that is inherited and then not served stays open, to be taken over again', async (t) => {
+  test('an inherited socket stays open if serve rejects, and can be inherited again', async (t) => {
     const owner = await start(t, { message: echo })
     const descriptor = await owner.dup()
     await owner.close()
@@ -152,7 +152,7 @@ if (process.platform === 'win32') {
     await server.close()
   })
 
-  test('a descriptor that is no listening stream socket is refused, and stays open', async (t) => {
+  test('a descriptor that is not a listening stream socket is refused and stays open', async (t) => {
     const file = openSync(devNull, 'r')
     const refused = { code: 'ERR_INVALID_ADDRESS', message: new RegExp(`descriptor ${file} `) }
     await t.throwsAsync(serve({ listen: `fd://${file}`, loops: LOOPS }), refused)
@@ -180,7 +180,7 @@ if (process.platform === 'win32') {
       )
   })
 
-  test('what a socket has settled that listens already is refused where it is named', async (t) => {
+  test('options that an inherited socket cannot change are refused in its spec', async (t) => {
     const owner = await start(t, { message: echo })
     const address = `fd://${await owner.dup()}`
     for (const options of [
@@ -195,7 +195,7 @@ if (process.platform === 'win32') {
     const unix = await start(t, { listen: `unix://${freePath(t)}`, message: echo })
     const listen = { address: `fd://${await unix.dup()}`, noDelay: true }
     await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'ERR_INVALID_OPTION' })
-    // Of the server, it is passed over.
+    // As an option of the server, it is ignored for this listener.
     const { address: same } = listen
     const server = await start(t, { listen: same, noDelay: true, backlog: 5, message: echo })
     t.is(server.addresses[0], unix.addresses[0])
@@ -203,7 +203,7 @@ if (process.platform === 'win32') {
     await tcp.close()
   })
 
-  test('systemd:// is refused where systemd gave nothing', async (t) => {
+  test('systemd:// is refused if systemd passed no such socket', async (t) => {
     for (const [listen, names] of [
       ['systemd://', undefined],
       ['systemd://web', undefined],
@@ -216,13 +216,13 @@ if (process.platform === 'win32') {
       })
       t.regex(await child.line(), /^ERR_INVALID_ADDRESS /)
     }
-    // Said of another process.
+    // The sockets are meant for another process.
     const env = { LISTEN_PID: '1', LISTEN_FDS: '1' }
     const child = launch(t, 'inherited', { args: ['systemd://'], env })
     t.regex(await child.line(), /^ERR_INVALID_ADDRESS .*none/)
   })
 
-  test('dup of a server that is closed, or of a listener that is, rejects', async (t) => {
+  test('dup of a closed server or listener rejects', async (t) => {
     const server = await start(t, { message: echo })
     const [listener] = server.listeners
     await server.close()

@@ -10,7 +10,7 @@ for (const loops of [1, 'inline'] as const) {
     'a connection': ['on', 'closed', 'dry'],
     'a client that waits': ['open', 'waiting', 'connecting', 'closed', 'dry'],
   })) {
-    test.serial(`the process stays for ${way} (loops: ${loops})`, async (t) => {
+    test.serial(`${way} keeps the process alive (loops: ${loops})`, async (t) => {
       const sockets: net.Socket[] = []
       const arrived = new Count()
       const stop = gate()
@@ -27,7 +27,7 @@ for (const loops of [1, 'inline'] as const) {
       const first = await fixture.line()
       t.is(first, lines[0] as string)
       await arrived.reaches(1)
-      // Nobody listens any more when it tries again.
+      // Nobody listens any more when the client tries again.
       stop.open()
       for (const socket of sockets) socket.destroy()
       t.deepEqual(await fixture.rest(), lines.slice(1))
@@ -35,15 +35,18 @@ for (const loops of [1, 'inline'] as const) {
     })
   }
 
-  test.serial(`an unrefed connection keeps nobody (loops: ${loops})`, async (t) => {
-    const to = await peer(t, 'tcp', (socket) => socket.resume())
-    const fixture = launch(t, 'alive-client', { args: ['an unrefed connection', to, loops] })
-    t.deepEqual(await fixture.rest(), ['on', 'dry'])
-    t.deepEqual(await fixture.ended, { code: 0, signal: null, stderr: '' })
-  })
+  test.serial(
+    `an unrefed connection does not keep the process alive (loops: ${loops})`,
+    async (t) => {
+      const to = await peer(t, 'tcp', (socket) => socket.resume())
+      const fixture = launch(t, 'alive-client', { args: ['an unrefed connection', to, loops] })
+      t.deepEqual(await fixture.rest(), ['on', 'dry'])
+      t.deepEqual(await fixture.ended, { code: 0, signal: null, stderr: '' })
+    },
+  )
 
   test.serial(
-    `an unrefed client keeps nobody, connected or waiting (loops: ${loops})`,
+    `an unrefed client does not keep the process alive, connected or waiting (loops: ${loops})`,
     async (t) => {
       const to = await peer(t, 'tcp', (socket) => socket.resume())
       const fixture = launch(t, 'alive-client', {
@@ -55,15 +58,12 @@ for (const loops of [1, 'inline'] as const) {
   )
 
   if (process.platform === 'linux') {
-    test.serial(
-      `the process stays for a connection that is being made (loops: ${loops})`,
-      async (t) => {
-        const to = `tcp://127.0.0.1:${await blackhole(t)}`
-        const way = 'a connection that is being made'
-        const fixture = launch(t, 'alive-client', { args: [way, to, loops] })
-        t.deepEqual(await fixture.rest(), ['ERR_CONNECT_TIMEOUT', 'dry'])
-        t.deepEqual(await fixture.ended, { code: 0, signal: null, stderr: '' })
-      },
-    )
+    test.serial(`a pending connection keeps the process alive (loops: ${loops})`, async (t) => {
+      const to = `tcp://127.0.0.1:${await blackhole(t)}`
+      const way = 'a connection that is being made'
+      const fixture = launch(t, 'alive-client', { args: [way, to, loops] })
+      t.deepEqual(await fixture.rest(), ['ERR_CONNECT_TIMEOUT', 'dry'])
+      t.deepEqual(await fixture.ended, { code: 0, signal: null, stderr: '' })
+    })
   }
 }

@@ -2,7 +2,7 @@ import test from 'ava'
 import { closed, connect, read } from './support/client.js'
 import { launch } from './support/process.js'
 
-/** What keeps a process alive, until it is told to close. */
+/** Cases that keep a process alive until it is told to close. */
 const STAYS = [
   'a listening server',
   'unref twice and ref',
@@ -10,18 +10,18 @@ const STAYS = [
   'an unrefed connection that is refed',
   'an unrefed connection alone',
 ]
-/** What lets it end as soon as a client is there. */
+/** Cases that let it end as soon as a client is connected. */
 const ENDS = ['an unrefed connection']
-/** What lets it end at once. */
+/** Cases that let it end at once. */
 const ENDS_AT_ONCE = ['unref', 'unref before its close', 'close']
 
 for (const loops of [1, 2, 'inline'] as const) {
   for (const way of STAYS) {
-    test.serial(`the process stays: ${way} (loops: ${loops})`, async (t) => {
+    test.serial(`the process stays alive: ${way} (loops: ${loops})`, async (t) => {
       const fixture = launch(t, 'alive', { args: [way, loops] })
       const socket = await connect(Number(await fixture.line()))
       t.is((await read(socket, 5)).toString(), 'hello')
-      // Many turns of its event loop later it is still there.
+      // The process is still there after many turns of its event loop.
       for (let round = 0; round < 20; round++) {
         socket.write('ping')
         t.is((await read(socket, 4)).toString(), 'ping')
@@ -36,15 +36,18 @@ for (const loops of [1, 2, 'inline'] as const) {
   }
 
   for (const way of ENDS) {
-    test.serial(`the process ends under its clients: ${way} (loops: ${loops})`, async (t) => {
-      const fixture = launch(t, 'alive', { args: [way, loops] })
-      const socket = await connect(Number(await fixture.line()))
-      t.is((await read(socket, 5)).toString(), 'hello')
-      socket.resume()
-      await closed(socket)
-      t.deepEqual(await fixture.rest(), ['dry'])
-      t.deepEqual(await fixture.ended, { code: 0, signal: null, stderr: '' })
-    })
+    test.serial(
+      `the process ends while a client is connected: ${way} (loops: ${loops})`,
+      async (t) => {
+        const fixture = launch(t, 'alive', { args: [way, loops] })
+        const socket = await connect(Number(await fixture.line()))
+        t.is((await read(socket, 5)).toString(), 'hello')
+        socket.resume()
+        await closed(socket)
+        t.deepEqual(await fixture.rest(), ['dry'])
+        t.deepEqual(await fixture.ended, { code: 0, signal: null, stderr: '' })
+      },
+    )
   }
 
   for (const way of ENDS_AT_ONCE) {

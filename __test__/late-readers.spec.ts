@@ -7,12 +7,12 @@ const MIB = 1 << 20
 const IS_FULL = process.env.MILLRACE_TEST_FULL === '1'
 const CLIENTS = IS_FULL ? 200 : 8
 const LENGTH = (IS_FULL ? 64 : 32) * MIB
-/** What one connection may hold in memory: its high-water mark, and a budget of input over it. */
+/** Memory that one connection may use: its high-water mark and a budget of input on top. */
 const EACH = 3 * MIB
-/** Garbage that was not collected yet, of server and clients, and the rings. */
+/** The rings, and garbage of server and clients that is not collected yet. */
 const SLACK = 96 * MIB
 
-test('the echo gives a late reader everything back in bounded memory', async (t) => {
+test('an echo to clients that read late is complete and uses bounded memory', async (t) => {
   t.timeout(900_000)
   const full = new Set<number>()
   const floods = new Map<number, Flood>()
@@ -26,7 +26,7 @@ test('the echo gives a late reader everything back in bounded memory', async (t)
   const closes = tally<Error | undefined>(CLIENTS)
   const server = await start(t, {
     message(conn, chunk) {
-      // The echo takes no notice. The client begins to read once the server is over its mark.
+      // The echo ignores `false`. The client begins to read once the server is over its mark.
       if (!conn.write(chunk)) over(Number(conn.remote.split(':').pop()))
       if (++count % 256 === 0) peak = Math.max(peak, process.memoryUsage.rss())
     },
@@ -45,7 +45,7 @@ test('the echo gives a late reader everything back in bounded memory', async (t)
   )
   t.deepEqual(new Set(returned), new Set([LENGTH]))
   t.deepEqual(new Set(await closes.all), new Set([undefined]))
-  t.is(full.size, CLIENTS, 'every one was over its mark')
+  t.is(full.size, CLIENTS, 'every connection was over its mark')
   const grown = peak - before
   t.log(
     `${CLIENTS} × ${LENGTH / MIB} MiB in ${Math.round(performance.now() - began)} ms, ${Math.round(grown / MIB)} MiB more at most`,

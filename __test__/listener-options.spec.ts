@@ -4,7 +4,7 @@ import { connect, read } from './support/client.js'
 import { ANY, LOOPS, start } from './support/serve.js'
 import { IS_LINUX } from './support/system.js'
 
-test('listening options refuse what they cannot be', async (t) => {
+test('listening options refuse invalid values', async (t) => {
   const refused: Record<string, readonly unknown[]> = {
     reusePort: ['true', 1, null],
     ipv6Only: ['true', 1, null],
@@ -25,7 +25,7 @@ test('listening options refuse what they cannot be', async (t) => {
   }
 })
 
-test('what this system does not have is refused before anything is bound', async (t) => {
+test('options that this system does not support are refused', async (t) => {
   const lacked: [string, unknown][] = IS_LINUX
     ? []
     : [
@@ -43,7 +43,7 @@ test('what this system does not have is refused before anything is bound', async
   t.pass()
 })
 
-test('ipv6Only decides whether an IPv6 address takes IPv4', async (t) => {
+test('ipv6Only decides whether an IPv6 address accepts IPv4', async (t) => {
   for (const [address, ipv6Only, takes] of [
     ['tcp://[::]:0', undefined, false],
     ['tcp://[::]:0', false, true],
@@ -57,14 +57,14 @@ test('ipv6Only decides whether an IPv6 address takes IPv4', async (t) => {
     if (takes) await t.notThrowsAsync(four)
     else await t.throwsAsync(four, { code: 'ECONNREFUSED' })
   }
-  // Of a server, it is passed over where it means nothing.
+  // As an option of the server, it is ignored for an IPv4 listener.
   await start(t, { ipv6Only: true, message() {} })
   const listen = { address: ANY, ipv6Only: true }
   await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'ERR_INVALID_OPTION' })
 })
 
 if (IS_LINUX) {
-  test('deferAccept accepts a connection when its first bytes are there', async (t) => {
+  test('deferAccept accepts a connection when its first bytes arrive', async (t) => {
     const opened: string[] = []
     const server = await start(t, {
       deferAccept: 10_000,
@@ -80,7 +80,7 @@ if (IS_LINUX) {
     t.is((await read(silent, 5)).toString(), 'hello')
   })
 
-  test('fastOpen listens, and serves as ever', async (t) => {
+  test('a listener with fastOpen serves ordinary connections', async (t) => {
     for (const fastOpen of [true, 16, false] as const) {
       const server = await start(t, { fastOpen, message: (conn, chunk) => void conn.write(chunk) })
       const socket = await connect(server.port)
@@ -89,7 +89,7 @@ if (IS_LINUX) {
     }
   })
 
-  test('T31 a listener that is bound to a device takes only what comes in by it', async (t) => {
+  test('T31 bindToDevice binds a listener to an interface', async (t) => {
     let server: Awaited<ReturnType<typeof start>>
     try {
       server = await start(t, {

@@ -13,14 +13,14 @@ const HAS_UNIX = platform() !== 'win32'
 
 type Sockets = [net.Socket, net.Socket, net.Socket]
 
-/** What a server answers to a text. */
+/** Whether a server answers a text as expected. */
 async function ask(socket: net.Socket, text: string, answer: string): Promise<boolean> {
   socket.write(text)
   return (await read(socket, answer.length)).toString() === answer
 }
 
 for (const { loops } of VARIANTS) {
-  test(`a listener has handlers of its own, and from its server what it leaves out (loops: ${loops})`, async (t) => {
+  test(`a listener uses its own handlers and codec, and its server's for the rest (loops: ${loops})`, async (t) => {
     const ended: string[] = []
     const all = new Count()
     const server = await start(t, {
@@ -42,7 +42,7 @@ for (const { loops } of VARIANTS) {
     const answers = ['server hi\n', 'own hi\n', 'server hi\n']
     for (const [at, socket] of sockets.entries())
       t.true(await ask(socket, 'hi\n', answers[at] as string))
-    // The third takes lines of twenty, the others longer ones.
+    // The third listener accepts lines of up to 20 bytes, the others longer ones.
     const long = 'x'.repeat(21)
     t.true(await ask(sockets[0] as net.Socket, `${long}\n`, `server ${long}\n`))
     sockets[2]?.write(`${long}\n`)
@@ -52,7 +52,7 @@ for (const { loops } of VARIANTS) {
     t.deepEqual(ended.sort(), ['own ERR_FRAME_TOO_LARGE', 'server undefined', 'server undefined'])
   })
 
-  test(`listeners with types of their own speak other protocols on one server (loops: ${loops})`, async (t) => {
+  test(`listeners with their own types speak other protocols on one server (loops: ${loops})`, async (t) => {
     const counter = listener({
       address: ANY,
       codec: json<{ add: number }, { sum: number }>(line()),
@@ -74,7 +74,7 @@ for (const { loops } of VARIANTS) {
     t.true(await ask(first, '{"add":3}\n', '{"sum":5}\n'))
     t.true(await ask(second, '{"add":7}\n', '{"sum":7}\n'))
 
-    // The server's broadcast, get and iteration are for messages of its own types.
+    // The server's broadcast, get and iteration cover only connections with its own types.
     t.is(server.connections, 3)
     t.is(server.broadcast(Buffer.from('all')), 1)
     t.is((await read(framed, 4)).toString(), '\x03all')
@@ -88,7 +88,7 @@ for (const { loops } of VARIANTS) {
     t.is(server.get(others[0]?.id ?? 0), undefined)
   })
 
-  test(`a listener is added while the server serves, and answers with what it is told (loops: ${loops})`, async (t) => {
+  test(`a listener can be added to a running server, with or without its own handlers (loops: ${loops})`, async (t) => {
     const server = await start(t, {
       loops,
       codec: line(),
@@ -113,7 +113,7 @@ for (const { loops } of VARIANTS) {
     t.is(server.listeners.length, 3)
   })
 
-  test(`a listener that closes drains its own connections, and no others notice (loops: ${loops})`, async (t) => {
+  test(`a closing listener drains its own connections and does not affect others (loops: ${loops})`, async (t) => {
     const { passed: promise, open } = gate()
     const server = await start(t, {
       loops,
@@ -134,7 +134,7 @@ for (const { loops } of VARIANTS) {
     t.is(first?.close(), closing)
     t.deepEqual(server.addresses, [second?.address])
     t.deepEqual(server.listeners, [second])
-    // Its port is closed, but the handler that runs has its time.
+    // The port is closed, but the running handler may finish.
     t.true(await ask(two, 'still\n', 'did still\n'))
     await t.throwsAsync(first?.pause() as Promise<void>, { code: 'ERR_CLOSED' })
     open()
@@ -147,7 +147,7 @@ for (const { loops } of VARIANTS) {
     t.true(await ask(await connectTo(second?.address as string), 'new\n', 'did new\n'))
   })
 
-  test(`a connection that outlives its listener's timeout is destroyed, and no other (loops: ${loops})`, async (t) => {
+  test(`the timeout of a listener's close destroys only its own connections (loops: ${loops})`, async (t) => {
     const errors: (string | undefined)[] = []
     const server = await start(t, {
       loops,
@@ -169,7 +169,7 @@ for (const { loops } of VARIANTS) {
     })
   })
 
-  test(`a paused listener leaves those who connect to the backlog until it resumes (loops: ${loops})`, async (t) => {
+  test(`connections to a paused listener wait in the backlog until it resumes (loops: ${loops})`, async (t) => {
     const opened: string[] = []
     const server = await start(t, {
       loops,
@@ -190,14 +190,14 @@ for (const { loops } of VARIANTS) {
     await first?.resume()
     for (const socket of waiting) t.is((await read(socket, 5)).toString(), 'hello')
     t.is(first?.connections, 20)
-    // Once more, and once resumed without anybody who waits.
+    // Pause twice, then resume while nobody waits.
     await first?.pause()
     await first?.pause()
     await first?.resume()
     t.true(await ask(await connectTo(first?.address as string), 'hello', 'hello'))
   })
 
-  test(`a paused listener that closes serves those whom its backlog holds (loops: ${loops})`, async (t) => {
+  test(`a paused listener that closes still serves the connections in its backlog (loops: ${loops})`, async (t) => {
     const server = await start(t, { loops, message: (conn, chunk) => void conn.write(chunk) })
     await server.listeners[0]?.pause()
     const sockets = await Promise.all(Array.from({ length: 10 }, () => connect(server.port)))
@@ -207,7 +207,7 @@ for (const { loops } of VARIANTS) {
     await closing
   })
 
-  test(`a server whose listeners are all closed stays, and listens again (loops: ${loops})`, async (t) => {
+  test(`a server whose listeners are all closed stays open and can listen again (loops: ${loops})`, async (t) => {
     const server = await start(t, { loops, message: (conn, chunk) => void conn.write(chunk) })
     const [only] = server.listeners
     await only?.close()
@@ -222,7 +222,7 @@ for (const { loops } of VARIANTS) {
     await t.notThrowsAsync(next.close())
   })
 
-  test(`T4 one server listens on many addresses of every kind, each with another codec, and one more is added under load (loops: ${loops})`, async (t) => {
+  test(`T4 one server listens on addresses of every kind with different codecs, and adds and closes a listener under load (loops: ${loops})`, async (t) => {
     const ports = process.platform === 'linux'
     const paths = HAS_UNIX ? [freePath(t), freePath(t)] : []
     const echo = {
@@ -254,7 +254,7 @@ for (const { loops } of VARIANTS) {
     }
     const over = new Set<string>()
     const rounds = new Count()
-    /** Talks until it is over; every answer is compared. */
+    /** Sends messages until the address is over, and compares every answer. */
     const talk = async (address: string) => {
       const socket = await connectTo(address)
       const frame = frames[address] as (body: string) => Buffer
@@ -275,7 +275,7 @@ for (const { loops } of VARIANTS) {
     frames[third.address] = (body) => Buffer.from(body)
     talks.set(third.address, three(third.address))
     await rounds.reaches(300)
-    // One goes with its connections; all the others go on.
+    // One listener closes with its connections; all the others go on.
     over.add(second)
     const leavers = await Promise.all(talks.get(second) ?? [])
     await server.listeners[1]?.close()
@@ -287,7 +287,7 @@ for (const { loops } of VARIANTS) {
     for (const address of server.addresses) over.add(address)
     for (const socket of await Promise.all([...talks.values()].flat())) socket.destroy()
 
-    // Which socket is to be handed over has to be said.
+    // `dup` needs an address if there are several sockets.
     await t.throwsAsync(server.dup(), {
       code: HAS_UNIX ? 'ERR_INVALID_ADDRESS' : 'ERR_UNSUPPORTED',
     })
@@ -311,7 +311,7 @@ test('a host name with several addresses is one listener', async (t) => {
     await t.throwsAsync(connectTo(address), { code: 'ECONNREFUSED' })
 })
 
-test('error of a listener with types of its own gets what concerns it, and else the server without the connection', async (t) => {
+test("a listener's errors go to its own error handler, or to the server's, which gets no connection of other types", async (t) => {
   const told: string[] = []
   const all = new Count()
   const note = (whose: string) => (error: Error, conn?: { id: number }) => {
@@ -339,7 +339,7 @@ test('error of a listener with types of its own gets what concerns it, and else 
   t.deepEqual(told, ['server oops conn', 'spec oops conn', 'server oops alone', 'own oops conn'])
 })
 
-test('a listener that is disposed of is closed', async (t) => {
+test('disposing of a listener closes it', async (t) => {
   const server = await start(t, { message() {} })
   let address = ''
   {
@@ -349,15 +349,15 @@ test('a listener that is disposed of is closed', async (t) => {
   await t.throwsAsync(connectTo(address), { code: 'ECONNREFUSED' })
 })
 
-test('a server that begins to close while a listener is being added refuses it, and leaves nothing bound', async (t) => {
+test('listen rejects if the server begins to close meanwhile', async (t) => {
   const server = await start(t, { message() {} })
-  // A name takes a turn to look up.
+  // Looking up a name takes a turn, so the close comes first.
   const adding = server.listen('tcp://localhost:0')
   const [result] = await Promise.allSettled([adding, server.close()])
   t.is((result as PromiseRejectedResult).reason.code, 'ERR_CLOSED')
 })
 
-test('what a listener is told is checked as what the server is told', async (t) => {
+test("a listener's options are checked like those of a server", async (t) => {
   const refused: [object, string][] = [
     [{ loops: 1 }, 'ERR_INVALID_OPTION'],
     [{ maxConnections: 1 }, 'ERR_INVALID_OPTION'],

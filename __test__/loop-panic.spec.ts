@@ -11,7 +11,7 @@ function panic(loop: number): void {
   injectPanic(theEnvironment().handle, loop)
 }
 
-/** What the handlers of a server were told. */
+/** Records the calls of a server's handlers. */
 class Told {
   readonly conns: Conn[] = []
   readonly closes: (string | undefined)[] = []
@@ -46,7 +46,7 @@ function loopsOf(server: Server): number[] {
   return server.stats().loops.map((each) => each.loop)
 }
 
-test('a loop that panics takes its own connections with it and no others', async (t) => {
+test('a loop that panics loses its own connections and no others', async (t) => {
   const told = new Told()
   const server = await start(t, { loops: 2, ...told.handlers })
   const sockets = []
@@ -74,7 +74,7 @@ test('a loop that panics takes its own connections with it and no others', async
   t.is(server.connections, 3)
 })
 
-test('new connections go to the loops that are left', async (t) => {
+test('new connections go to the remaining loops', async (t) => {
   const told = new Told()
   const server = await start(t, { loops: 3, ...told.handlers })
   const [first, lost, third] = loopsOf(server)
@@ -85,7 +85,7 @@ test('new connections go to the loops that are left', async (t) => {
 })
 
 for (const loops of [1, 2, 'inline'] as const) {
-  test(`the last loop to die closes the server (loops: ${loops})`, async (t) => {
+  test(`a server closes when its last loop panics (loops: ${loops})`, async (t) => {
     const told = new Told()
     const server = await start(t, { loops, ...told.handlers })
     const sockets = [await connect(server.port), await connect(server.port)]
@@ -102,7 +102,7 @@ for (const loops of [1, 2, 'inline'] as const) {
     await t.throwsAsync(connect(server.port), { code: 'ECONNREFUSED' })
   })
 
-  test(`a loop that dies with its ring full of records closes each connection once (loops: ${loops})`, async (t) => {
+  test(`a loop that panics with a full ring closes each connection once (loops: ${loops})`, async (t) => {
     const told = new Told()
     let isFirst = true
     const server = await start(t, {
@@ -125,7 +125,7 @@ for (const loops of [1, 2, 'inline'] as const) {
   })
 }
 
-test('a server that borrows loops of which one is dead serves with the others and closes', async (t) => {
+test('a server that borrows a dead loop serves on the others, and can close', async (t) => {
   const told = new Told()
   const owner = await start(t, { loops: 2, ...told.handlers })
   const [lost, left] = loopsOf(owner)
@@ -138,7 +138,7 @@ test('a server that borrows loops of which one is dead serves with the others an
   t.is(borrower.connections, 0)
 })
 
-test('a lost loop gives its places of maxConnections back', async (t) => {
+test('the connections of a lost loop no longer count for maxConnections', async (t) => {
   const told = new Told()
   const server = await start(t, { loops: 2, maxConnections: 2, ...told.handlers })
   for (let n = 1; n <= 2; n++) {

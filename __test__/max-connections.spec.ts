@@ -8,21 +8,21 @@ import { LOOPS, start } from './support/serve.js'
 const VARIANTS = [{ loops: LOOPS }, { loops: 3 }] as const
 
 for (const { loops } of VARIANTS) {
-  test(`with onFull 'wait' connections over maxConnections wait until there is a place (loops: ${loops})`, async (t) => {
+  test(`with onFull 'wait' connections over maxConnections wait until one closes (loops: ${loops})`, async (t) => {
     const server = await start(t, {
       loops,
       maxConnections: 3,
       message: (conn, chunk) => void conn.write(chunk),
     })
     const sockets = await Promise.all(Array.from({ length: 9 }, () => connect(server.port)))
-    // The kernel has taken all of them: each may send, and is answered when its turn comes.
+    // The kernel has accepted all of them: each may send, and is answered when its turn comes.
     let inside = 0
     let most = 0
     const all = sockets.map(async (socket) => {
       socket.write('hello')
       t.is((await read(socket, 5)).toString(), 'hello')
       most = Math.max(most, ++inside)
-      // One more round, with the others that are inside.
+      // One more round while other connections are open too.
       socket.write('again')
       t.is((await read(socket, 5)).toString(), 'again')
       inside--
@@ -37,7 +37,7 @@ for (const { loops } of VARIANTS) {
     )
   })
 
-  test(`with onFull 'refuse' connections over maxConnections are closed, and opened for nobody (loops: ${loops})`, async (t) => {
+  test(`with onFull 'refuse' connections over maxConnections are closed without a call of open (loops: ${loops})`, async (t) => {
     const conns: Conn[] = []
     const opened = new Count()
     const ended = new Count()
@@ -71,7 +71,7 @@ for (const { loops } of VARIANTS) {
     t.is(opened.value, 3)
   })
 
-  test(`maxConnections counts over all listeners of a server (loops: ${loops})`, async (t) => {
+  test(`maxConnections counts the connections of all listeners together (loops: ${loops})`, async (t) => {
     const opened = new Count()
     const server = await start(t, {
       loops,
@@ -94,7 +94,7 @@ for (const { loops } of VARIANTS) {
     t.is(opened.value, 2)
   })
 
-  test(`a full server closes, and lets go of those who wait (loops: ${loops})`, async (t) => {
+  test(`a full server that closes also closes the waiting connections (loops: ${loops})`, async (t) => {
     const opened = new Count()
     const server = await start(t, {
       loops,

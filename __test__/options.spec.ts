@@ -2,39 +2,39 @@ import test from 'ava'
 import { delimiter, fixed, json, lengthField, line, map, raw, serve, varint } from 'millrace'
 import { LOOPS, start } from './support/serve.js'
 
-/** What every option refuses; `'x'` and the like stand for any text. */
-const NO_NUMBERS = ['1', null, true, {}, [], 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1]
-const NO_FLAGS = ['true', null, 1, 0, {}]
-const NO_FUNCTIONS = ['x', null, 1, {}, []]
+/** Values that are not of an option's type; `'x'` and the like stand for any text. */
+const NOT_NUMBERS = ['1', null, true, {}, [], 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1]
+const NOT_BOOLEANS = ['true', null, 1, 0, {}]
+const NOT_FUNCTIONS = ['x', null, 1, {}, []]
 
 /** Values that each option refuses. */
 const REFUSED: Record<string, readonly unknown[]> = {
   listen: [undefined, null, true, []],
   loops: [0, -1, 1.5, 129, Number.NaN, '1', 'Inline', null, true, {}, []],
   balance: ['random', '', null, 1, {}],
-  backlog: [...NO_NUMBERS, 0, 2 ** 31],
-  noDelay: NO_FLAGS,
-  highWaterMark: [...NO_NUMBERS, 0, 2 ** 31],
-  maxWriteBuffer: [...NO_NUMBERS, 0, 2 ** 31, 1000],
-  autoPause: NO_FLAGS,
-  maxParked: [...NO_NUMBERS, 0, 2 ** 31],
-  allowHalfOpen: NO_FLAGS,
-  lingerTimeout: [...NO_NUMBERS, 0, 2 ** 31],
-  maxConnections: [...NO_NUMBERS, 0, 2 ** 31],
+  backlog: [...NOT_NUMBERS, 0, 2 ** 31],
+  noDelay: NOT_BOOLEANS,
+  highWaterMark: [...NOT_NUMBERS, 0, 2 ** 31],
+  maxWriteBuffer: [...NOT_NUMBERS, 0, 2 ** 31, 1000],
+  autoPause: NOT_BOOLEANS,
+  maxParked: [...NOT_NUMBERS, 0, 2 ** 31],
+  allowHalfOpen: NOT_BOOLEANS,
+  lingerTimeout: [...NOT_NUMBERS, 0, 2 ** 31],
+  maxConnections: [...NOT_NUMBERS, 0, 2 ** 31],
   onFull: ['drop', '', null, 1],
-  ringBytes: [...NO_NUMBERS, 0, 2048, 4095, 5000, 2 ** 31],
+  ringBytes: [...NOT_NUMBERS, 0, 2048, 4095, 5000, 2 ** 31],
   signal: [null, {}, 'x', new AbortController()],
   codec: [null, 'line', {}, { framing: raw() }, { ...raw(), decode: 1 }, () => ({}), () => null],
-  context: NO_FUNCTIONS,
-  open: NO_FUNCTIONS,
-  message: NO_FUNCTIONS,
-  drain: NO_FUNCTIONS,
-  close: NO_FUNCTIONS,
-  error: NO_FUNCTIONS,
+  context: NOT_FUNCTIONS,
+  open: NOT_FUNCTIONS,
+  message: NOT_FUNCTIONS,
+  drain: NOT_FUNCTIONS,
+  close: NOT_FUNCTIONS,
+  error: NOT_FUNCTIONS,
 }
 
 for (const [name, values] of Object.entries(REFUSED)) {
-  test(`${name} refuses what it cannot be`, async (t) => {
+  test(`${name} refuses invalid values`, async (t) => {
     for (const value of values) {
       const options = { listen: 'tcp://127.0.0.1:0', loops: 1, [name]: value }
       const error = await t.throwsAsync(serve(options as never), undefined, `took ${String(value)}`)
@@ -44,7 +44,7 @@ for (const [name, values] of Object.entries(REFUSED)) {
   })
 }
 
-/** Values at the edges of what each option takes. */
+/** Values at the limits of each option. */
 const TAKEN: Record<string, readonly unknown[]> = {
   listen: [['tcp://127.0.0.1:0'], ['tcp://127.0.0.1:0', 'tcp://127.0.0.1:0']],
   loops: [1, 3, 'inline', undefined],
@@ -65,7 +65,7 @@ const TAKEN: Record<string, readonly unknown[]> = {
 }
 
 for (const [name, values] of Object.entries(TAKEN)) {
-  test(`${name} takes what it can be`, async (t) => {
+  test(`${name} accepts valid values`, async (t) => {
     for (const value of values) {
       const options = { listen: 'tcp://127.0.0.1:0', loops: LOOPS, [name]: value }
       const server = await serve(options as never)
@@ -75,7 +75,7 @@ for (const [name, values] of Object.entries(TAKEN)) {
   })
 }
 
-test('a codec whose framing is none is refused', async (t) => {
+test('a codec with an invalid framing is refused', async (t) => {
   for (const framing of [
     {},
     { kind: 'lines', max: 1 },
@@ -87,7 +87,7 @@ test('a codec whose framing is none is refused', async (t) => {
   }
 })
 
-test('a name that is no option is refused', async (t) => {
+test('an unknown option is refused', async (t) => {
   for (const name of ['messages', 'onMessage', 'Listen', 'host', 'toString']) {
     const options = { listen: 'tcp://127.0.0.1:0', [name]: 1 }
     await t.throwsAsync(serve(options as never), {
@@ -97,13 +97,13 @@ test('a name that is no option is refused', async (t) => {
   }
 })
 
-test('what is no object of options is refused', async (t) => {
+test('options that are not an object are refused', async (t) => {
   for (const options of [undefined, null, 1, 'tcp://127.0.0.1:0']) {
     await t.throwsAsync(serve(options as never), { code: 'ERR_INVALID_OPTION' })
   }
 })
 
-test('ringBytes needs loops of its own', async (t) => {
+test('ringBytes is refused without a number of loops or inline', async (t) => {
   const owner = await start(t, { message() {} })
   for (const loops of [{}, { loops: owner }]) {
     const options = { listen: 'tcp://127.0.0.1:0', ringBytes: 4096, ...loops }
@@ -111,19 +111,19 @@ test('ringBytes needs loops of its own', async (t) => {
   }
 })
 
-test('maxWriteBuffer follows a highWaterMark above its default', async (t) => {
+test('the default of maxWriteBuffer grows with highWaterMark, and a value below highWaterMark is refused', async (t) => {
   const server = await start(t, { highWaterMark: 2 ** 25, message() {} })
   await t.notThrowsAsync(server.close())
   const options = { listen: 'tcp://127.0.0.1:0', highWaterMark: 2000, maxWriteBuffer: 1999 }
   await t.throwsAsync(serve(options), { code: 'ERR_INVALID_OPTION', message: /maxWriteBuffer/ })
 })
 
-test('an error about an option says what it has to be and what it is', async (t) => {
+test('the error of an invalid option shows the expected and the given value', async (t) => {
   const options = { listen: 'tcp://127.0.0.1:0', balance: 'random' }
   await t.throwsAsync(serve(options as never), { message: /round-robin.*"random"/ })
 })
 
-/** What the makers of framings refuse. */
+/** Calls that the framing functions refuse. */
 const FRAMINGS: Record<string, readonly (() => unknown)[]> = {
   raw: [0, -1, 1.5, '1', 2 ** 31].map((max) => () => raw({ max: max as number })),
   line: [0, -1, 1.5, null, 2 ** 31].map((max) => () => line({ max: max as number })),
@@ -148,7 +148,7 @@ const FRAMINGS: Record<string, readonly (() => unknown)[]> = {
     { adjust: '1' },
     { endian: 'middle' },
     { max: 0 },
-    // More than a header is not there to be stripped.
+    // There are not that many bytes to strip before the body.
     { bytes: 2, strip: 2 ** 31 },
   ].map((options) => () => lengthField(options as never)),
   json: [() => json(raw()), () => json(map(raw(), String, String))],
@@ -183,7 +183,7 @@ test('framings have the documented defaults', (t) => {
   t.true(Object.isFrozen(line().framing))
 })
 
-test('an option that is no text is refused like any other', async (t) => {
+test('an invalid value that cannot become a string is refused like any other', async (t) => {
   const listen = 'tcp://127.0.0.1:0'
   const code = 'ERR_INVALID_OPTION'
   for (const bad of [Object.create(null), { toString: 7, valueOf: 7 }])
@@ -191,7 +191,7 @@ test('an option that is no text is refused like any other', async (t) => {
       await t.throwsAsync(serve({ listen, [name]: bad } as never), { code })
 })
 
-test('a framing refuses options that it does not have, so that no bound gets lost', (t) => {
+test('a framing refuses unknown options, so that a misspelt max is noticed', (t) => {
   const code = 'ERR_INVALID_OPTION'
   for (const framing of [raw, line, varint, lengthField, (of: never) => delimiter('|', of)]) {
     for (const bad of [{ maximum: 5 }, 4096, 'max', null])

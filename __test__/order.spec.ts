@@ -4,7 +4,7 @@ import { closed, connect, read, readAll } from './support/client.js'
 import { gate, tally } from './support/gate.js'
 import { start } from './support/serve.js'
 
-test('a connection has context, open, its messages in order, and one close, last', async (t) => {
+test('the handlers of a connection are called in order: context, open, messages, and close once', async (t) => {
   const seen: string[] = []
   const ended = gate()
   const server = await start<Buffer, string, string>(t, {
@@ -33,7 +33,7 @@ test('a connection has context, open, its messages in order, and one close, last
   t.deepEqual(seen, ['context', 'open mine open', '1', '2', '3', 'close undefined closed'])
 })
 
-test('what open writes goes out before the reply to what is already there', async (t) => {
+test('data written in open is sent before the replies to data that is already there', async (t) => {
   const connections = 200
   const server = await start<Buffer, string>(t, {
     codec: line(),
@@ -61,7 +61,7 @@ test('what open writes goes out before the reply to what is already there', asyn
   }
 })
 
-test('messages of pipelining clients come in order, and so do the replies', async (t) => {
+test('messages of pipelining clients arrive in order, and so do the replies', async (t) => {
   const connections = 50
   const messages = 2000
   const next = new Map<number, number>()
@@ -90,7 +90,7 @@ test('messages of pipelining clients come in order, and so do the replies', asyn
   t.is(new Set(await closes.all).size, connections)
 })
 
-test('writes from handlers, promises and timers of one connection go out in the order of the calls', async (t) => {
+test('writes from handlers, promises and timers are sent in the order of the calls', async (t) => {
   const calls: string[] = []
   const server = await start<Buffer, string>(t, {
     codec: line(),
@@ -134,7 +134,7 @@ test('async handlers are called in order and not awaited', async (t) => {
   t.deepEqual(seen, ['begin 1', 'begin 2', 'end 2', 'end 1'])
 })
 
-test('the caller may change a buffer as soon as write has returned', async (t) => {
+test('a buffer can be changed as soon as write returns', async (t) => {
   const server = await start(t, {
     message(conn) {
       const buffer = Buffer.alloc(100_000)
@@ -155,7 +155,7 @@ test('the caller may change a buffer as soon as write has returned', async (t) =
   t.true(got.equals(expected))
 })
 
-test('destroy in a handler drops the rest of the batch, and only that connection', async (t) => {
+test('destroy in a handler drops the rest of the batch, of that connection only', async (t) => {
   const seen: string[] = []
   const ended = gate()
   const server = await start<Buffer, string>(t, {

@@ -5,7 +5,7 @@ import { bodyOf } from './support/framings.js'
 import { gate, tally } from './support/gate.js'
 import { start } from './support/serve.js'
 
-/** Lines out of a raw stream, so that one chunk holds many. */
+/** Lines in a raw stream, so that one chunk holds many. */
 const rawLines: Codec<Buffer, string> = {
   framing: raw(),
   decode(from) {
@@ -20,7 +20,7 @@ const rawLines: Codec<Buffer, string> = {
 const lines: Codec<Buffer, string> = { ...line(), encode: (text, to) => void to.text(text) }
 
 for (const [name, codec] of Object.entries({ frames: lines, 'a raw chunk': rawLines })) {
-  test(`pause in the middle of a batch of ${name} is exact, and resume goes on with the next message`, async (t) => {
+  test(`no message follows pause in the middle of a batch, and resume continues with the next one (${name})`, async (t) => {
     const count = 2000
     const seen: number[] = []
     let isPaused = false
@@ -49,7 +49,7 @@ for (const [name, codec] of Object.entries({ frames: lines, 'a raw chunk': rawLi
     )
   })
 
-  test(`pause and resume in one handler lose and delay nothing of ${name}`, async (t) => {
+  test(`pause and resume in one handler lose and delay no message (${name})`, async (t) => {
     const seen: string[] = []
     const server = await start<Buffer, string>(t, {
       codec,
@@ -84,7 +84,7 @@ test('a paused connection still writes, drains and ends', async (t) => {
   t.is((await readAll(socket)).toString(), 'longer than ten bytes\ndrained\n')
 })
 
-test('300 paused connections that are written to hold nobody back', async (t) => {
+test('300 paused connections with input do not hold back another one', async (t) => {
   const paused = 300
   const held = new Set<Conn<Buffer, string>>()
   const all = tally(paused)
@@ -105,7 +105,7 @@ test('300 paused connections that are written to hold nobody back', async (t) =>
       }
     },
   })
-  // Each sends more behind it than its part of any ring.
+  // Each client then sends more than its share of any ring.
   const more = Array.from({ length: 40 }, (_, at) => `${at} ${'x'.repeat(500)}`)
   const sockets = await Promise.all(
     Array.from({ length: paused }, async () => {
@@ -132,7 +132,7 @@ test('300 paused connections that are written to hold nobody back', async (t) =>
   honest.destroy()
 })
 
-test('while it is paused a connection takes no more than maxParked and what was on the way', async (t) => {
+test('a paused connection reads no more than maxParked and the data already on its way', async (t) => {
   const MIB = 1 << 20
   const much = 64 * MIB
   const paused = gate<Conn>()
@@ -157,7 +157,7 @@ test('while it is paused a connection takes no more than maxParked and what was 
   const conn = await paused.passed
   const body = bodyOf(MIB, 0)
   for (let sent = 0; sent < much; sent += MIB) socket.write(body)
-  // Round trips of another connection give the loop every chance to read on.
+  // Round trips of another connection give the loop every chance to keep reading.
   const other = await connect(server.port)
   for (let at = 0; at < 200; at++) {
     other.write('ping')

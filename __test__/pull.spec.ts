@@ -10,7 +10,7 @@ const framed: Codec<string, string> = {
   decode: (from) => from.text(from.remaining),
   encode: (text, to) => void to.text(text),
 }
-/** The same protocol, so that one chunk of the stream holds many messages. */
+/** The same protocol over a raw stream, so that one chunk holds many messages. */
 const chunked: Codec<string, string> = {
   framing: raw(),
   decode(from) {
@@ -27,7 +27,7 @@ const CODECS = { frames: framed, 'a raw stream': chunked }
 type TextConn = Conn<string, string>
 
 for (const [name, codec] of Object.entries(CODECS)) {
-  test(`for await gives the messages of ${name} in order, one at a time, and ends at FIN`, async (t) => {
+  test(`for await yields the messages of ${name} in order, one at a time, and ends at FIN`, async (t) => {
     const count = 3000
     const seen: string[] = []
     let working = 0
@@ -52,7 +52,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
     )
   })
 
-  test(`leaving for await early keeps the connection and the rest of ${name}, also past FIN`, async (t) => {
+  test(`leaving for await early keeps the connection and the rest of ${name}, even after FIN`, async (t) => {
     const seen: string[] = []
     const left = gate<TextConn>()
     const ended = gate<Error | undefined>()
@@ -73,7 +73,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
     const socket = await connect(server.port)
     socket.end('1\n2\n3\n4\n5\n')
     const conn = await left.passed
-    // A second connection's round trip: the FIN of the first is here by now.
+    // After a round trip of a second connection, the FIN of the first has arrived.
     const other = await connect(server.port)
     other.end('2\n')
     await closed(other.resume())
@@ -93,7 +93,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
     )
   })
 
-  test(`for await over ${name} throws the error that ended the connection, after what came before it`, async (t) => {
+  test(`for await over ${name} throws the error that closed the connection, after all earlier messages`, async (t) => {
     const seen: string[] = []
     const thrown = gate<unknown>()
     const server = await start<string, string>(t, {
@@ -117,7 +117,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
   })
 }
 
-test('for await throws the ECONNRESET of a peer, and the error of a destroy', async (t) => {
+test('for await throws ECONNRESET if the peer resets, and the error passed to destroy', async (t) => {
   for (const [end, code] of [
     [(socket: { resetAndDestroy(): unknown }) => socket.resetAndDestroy(), 'ECONNRESET'],
     [
@@ -146,7 +146,7 @@ test('for await throws the ECONNRESET of a peer, and the error of a destroy', as
   }
 })
 
-test('a throw in decode comes out of for await and out of close', async (t) => {
+test('an error thrown in decode reaches for await and close', async (t) => {
   const mine = new Error('mine')
   const thrown = gate<unknown>()
   const ended = gate<Error | undefined>()
@@ -174,7 +174,7 @@ test('a throw in decode comes out of for await and out of close', async (t) => {
   socket.destroy()
 })
 
-test('for await ends without an error where its own side ends or destroys the connection', async (t) => {
+test('for await ends without an error if its own side ends or destroys the connection', async (t) => {
   for (const end of ['end', 'destroy'] as const) {
     const done = gate<number>()
     const server = await start<string, string>(t, {
@@ -212,7 +212,7 @@ test('a connection with a message handler cannot be iterated', async (t) => {
   socket.destroy()
 })
 
-test('reading stops while nobody pulls, and goes on with the pulling', async (t) => {
+test('reading stops while nobody pulls, and continues with the next pull', async (t) => {
   const MIB = 1 << 20
   const much = 64 * MIB
   const opened = gate<Conn>()
@@ -232,7 +232,7 @@ test('reading stops while nobody pulls, and goes on with the pulling', async (t)
   const socket = await connect(server.port)
   const conn = await opened.passed
   for (let sent = 0; sent < much; sent += MIB) socket.write(bodyOf(MIB, 0))
-  // Round trips of another connection give the loop every chance to read on.
+  // Round trips of another connection give the loop every chance to keep reading.
   const other = await connect(server.port)
   for (let at = 0; at < 200; at++) {
     other.write('ping')
@@ -250,7 +250,7 @@ test('reading stops while nobody pulls, and goes on with the pulling', async (t)
   await closed(other.resume())
 })
 
-test('a pull that waits over a pause and a resume gets what comes then', async (t) => {
+test('a pending pull survives pause and resume and gets the next message', async (t) => {
   const waits = gate()
   const got = gate<string>()
   const server = await start<string, string>(t, {

@@ -10,7 +10,7 @@ import { codeOf, gate } from './support/gate.js'
 import { descriptors } from './support/proc.js'
 import { ONE, start } from './support/serve.js'
 
-/** A question that three loops may answer, and what became of it. */
+/** A question to three loops, and a record of its outcome. */
 function asked() {
   let held = 0
   const questions = new Questions((change) => {
@@ -30,7 +30,7 @@ function asked() {
   return { questions, loops: loops as [Loop, Loop, Loop], late, answer, tell, held: () => held }
 }
 
-test('a question outlives the loops that would not have answered it', async (t) => {
+test('a question survives the loss of loops that were not going to answer it', async (t) => {
   const { questions, loops, late, answer, tell, held } = asked()
   questions.lost(loops[1])
   questions.stopped(loops[2])
@@ -45,7 +45,7 @@ for (const [how, code] of [
   ['lost', 'ERR_LOOP_PANIC'],
   ['stopped', 'ERR_CLOSED'],
 ] as const) {
-  test(`an answer that comes after its question was rejected with ${code} is taken once`, async (t) => {
+  test(`an answer that comes after its question was rejected with ${code} is handled once`, async (t) => {
     const { questions, loops, late, answer, tell, held } = asked()
     questions[how](loops[0])
     await t.throwsAsync(answer, { code })
@@ -58,7 +58,7 @@ for (const [how, code] of [
   })
 }
 
-test('nothing is awaited of loops that are all gone', async (t) => {
+test('a question whose loops are all lost expects no late answer', async (t) => {
   const { questions, loops, late, answer, tell, held } = asked()
   for (const loop of loops) questions.lost(loop)
   await t.throwsAsync(answer, { code: 'ERR_LOOP_PANIC' })
@@ -71,7 +71,7 @@ for (const [how, flag, code] of [
   ['lost', 'isDead', 'ERR_LOOP_PANIC'],
   ['stopped', 'isStopped', 'ERR_CLOSED'],
 ] as const) {
-  test(`a question to loops that are ${how} already is not put, and rejects with ${code}`, async (t) => {
+  test(`a question to loops that are already ${how} is not asked, and rejects with ${code}`, async (t) => {
     let held = 0
     const questions = new Questions((change) => {
       held += change
@@ -87,7 +87,7 @@ for (const [how, flag, code] of [
     const answer = questions.ask([gone, alive], (ticket) =>
       questions.answered(ticket, { errno: 0, value: ticket }),
     )
-    // The one that lives is the one to answer.
+    // The live loop is the one that has to answer.
     questions.lost(gone)
     questions.stopped(alive)
     await t.throwsAsync(answer, { code: 'ERR_CLOSED' })
@@ -95,7 +95,7 @@ for (const [how, flag, code] of [
   })
 }
 
-test('a question that no loop may answer is not put, and rejects', async (t) => {
+test('a question to no loops is not asked, and rejects', async (t) => {
   const questions = new Questions(() => t.fail())
   await t.throwsAsync(
     questions.ask([], () => t.fail()),
@@ -106,7 +106,7 @@ test('a question that no loop may answer is not put, and rejects', async (t) => 
 for (const reusePort of balancesPorts() ? [false, true] : [false]) {
   for (const loops of [ONE, 2] as const) {
     test.serial(
-      `a listener whose loops are lost says so to whoever asks it then (loops: ${loops}, reusePort: ${reusePort})`,
+      `pause, resume and dup reject on a listener whose loops are lost (loops: ${loops}, reusePort: ${reusePort})`,
       async (t) => {
         const asked = gate<(string | undefined)[]>()
         let isAsked = false
@@ -135,7 +135,7 @@ for (const reusePort of balancesPorts() ? [false, true] : [false]) {
 }
 
 if (process.platform !== 'win32') {
-  test.serial('a dup goes on while a loop that would not have answered is lost', async (t) => {
+  test.serial('dup resolves although loops that were not going to answer are lost', async (t) => {
     const failed = new Count()
     const server = await start(t, { loops: 3, message() {}, error: () => failed.up() })
     const [, second, third] = server.stats().loops
@@ -147,7 +147,7 @@ if (process.platform !== 'win32') {
     t.pass()
   })
 
-  test.serial('a dup whose loop is lost leaves no descriptor behind', async (t) => {
+  test.serial('dup leaves no descriptor behind if its loop is lost', async (t) => {
     const before = descriptors()
     for (let round = 0; round < 20; round++) {
       const failed = new Count()
@@ -161,7 +161,7 @@ if (process.platform !== 'win32') {
     t.is(descriptors(), before)
   })
 
-  test.serial('a dup that is asked for before its server closes is answered', async (t) => {
+  test.serial('a dup that was called before close resolves', async (t) => {
     const before = descriptors()
     for (let round = 0; round < 50; round++) {
       for (const loops of [ONE, 2] as const) {

@@ -6,7 +6,7 @@ import { start } from './support/serve.js'
 
 const BYTES = Buffer.from('80ff7f01c0490fdb40490fdb54442d18deadbeefcafe', 'hex')
 
-/** Hands the bytes of one frame to `look`, on a real connection; what it returned or threw. */
+/** Passes one frame to `by` on a real connection. Returns or throws what `by` returned or threw. */
 async function look<T>(t: ExecutionContext, bytes: Buffer, by: (from: Reader) => T): Promise<T> {
   const done = gate<T>()
   const failed = gate<Error | undefined>()
@@ -63,7 +63,7 @@ const NUMBERS: Record<Numbers, [size: number, read: (at: number) => number | big
   f64le: [8, (at) => BYTES.readDoubleLE(at)],
 }
 
-test('every number type is read as Node reads it, and not past the end', async (t) => {
+test('every number type is read as in Node, and never past the end', async (t) => {
   for (const [name, [size, expected]] of Object.entries(NUMBERS) as [
     Numbers,
     (typeof NUMBERS)[Numbers],
@@ -86,7 +86,7 @@ test('every number type is read as Node reads it, and not past the end', async (
   }
 })
 
-test('peek, indexOf, startsWith and skip look ahead within the frame only', async (t) => {
+test('peek, indexOf, startsWith and skip stay within the frame', async (t) => {
   const text = Buffer.from('abcabc'.padEnd(200, 'x'))
   const seen = await look(t, text, (from) => {
     const before = [
@@ -125,7 +125,7 @@ test('peek, indexOf, startsWith and skip look ahead within the frame only', asyn
   })
 })
 
-test('indexOf finds nothing of the frame behind', async (t) => {
+test('indexOf finds nothing in the next frame', async (t) => {
   const found: number[][] = []
   const done = gate()
   const codec: Codec<Buffer, string> = {
@@ -154,7 +154,7 @@ test('indexOf finds nothing of the frame behind', async (t) => {
   socket.destroy()
 })
 
-test('lengths that are negative, no number, no integer or too large are refused', async (t) => {
+test('lengths that are negative, NaN, not an integer or too large are refused', async (t) => {
   const uses: ((from: Reader, n: number) => unknown)[] = [
     (from, n) => from.bytes(n),
     (from, n) => from.text(n),
@@ -173,7 +173,7 @@ test('lengths that are negative, no number, no integer or too large are refused'
   }
 })
 
-test('text is decoded in every encoding', async (t) => {
+test('text decodes every encoding', async (t) => {
   const bytes = Buffer.from('häßlich 水 🌊')
   for (const encoding of [
     'utf8',
@@ -193,7 +193,7 @@ test('text is decoded in every encoding', async (t) => {
   t.is(await look(t, bytes, (from) => from.text(from.remaining)), bytes.toString())
 })
 
-test('bytes are Buffers like those of Node, of any length', async (t) => {
+test('bytes returns Buffers like those of Node, of any length', async (t) => {
   for (const length of [0, 1, 22]) {
     const bytes = await look(t, BYTES, (from) => from.bytes(length))
     t.true(Buffer.isBuffer(bytes))
@@ -203,7 +203,7 @@ test('bytes are Buffers like those of Node, of any length', async (t) => {
   }
 })
 
-test('bytes are memory of their own: kept, changed, and never overwritten', async (t) => {
+test('bytes returns its own memory, which can be kept and changed and is never overwritten', async (t) => {
   const count = 3000
   const all = tally<Buffer>(count)
   const server = await start<Buffer, string>(t, {
@@ -225,7 +225,7 @@ test('bytes are memory of their own: kept, changed, and never overwritten', asyn
   socket.destroy()
 })
 
-test('bytes are those that stand there, wherever they begin and however many they are', async (t) => {
+test('bytes returns the right bytes for every start and length', async (t) => {
   const frame = Buffer.from(Array.from({ length: 150 }, (_, at) => at))
   for (const from of [0, 1, 2, 3, 5, 8]) {
     for (const length of [0, 1, 2, 3, 4, 5, 63, 64, 125, 126, 127, 128, 129]) {
@@ -238,7 +238,7 @@ test('bytes are those that stand there, wherever they begin and however many the
   }
 })
 
-test('a Reader that is kept throws ERR_READER_STALE, in message and in the next decode', async (t) => {
+test('a Reader kept after decode throws ERR_READER_STALE', async (t) => {
   for (const framing of [raw(), line()]) {
     const codes = tally<string | undefined>(2)
     let kept: Reader | undefined

@@ -7,7 +7,7 @@ import { codeOf } from './support/gate.js'
 import { AT_ONCE, peer, States } from './support/reconnect.js'
 import { turns } from './support/turns.js'
 
-/** Stops the time that connections are measured by, to the end of the test: it passes as the test says. */
+/** Replaces the clock that measures connections until the test ends. Only the test advances it. */
 function clock(t: ExecutionContext): { now: number } {
   const { now } = performance
   const time = { now: performance.now() }
@@ -18,7 +18,7 @@ function clock(t: ExecutionContext): { now: number } {
   return time
 }
 
-test('waits grow by the factor up to the most, and chance takes a part of them', (t) => {
+test('waits grow by factor up to max, and jitter shortens them', (t) => {
   const backoff = { min: 100, max: 1000, factor: 2, jitter: 0.5, attempts: 9 }
   const waits = (chance: number) =>
     [0, 1, 2, 3, 4, 5, 50].map((n) => waitBefore(backoff, n, chance))
@@ -29,7 +29,7 @@ test('waits grow by the factor up to the most, and chance takes a part of them',
   t.is(waitBefore({ ...backoff, factor: 1000 }, 5000, 0), 1000)
 })
 
-test('it gives up after so many failures in a row', async (t) => {
+test('a client gives up after `attempts` failures in a row', async (t) => {
   const server = await peer(t, false)
   const states = new States()
   const reconnect = { ...AT_ONCE, attempts: 3 }
@@ -40,7 +40,7 @@ test('it gives up after so many failures in a row', async (t) => {
 })
 
 test.serial(
-  'failures count anew after each connection that received something and lasted as long as the wait before it',
+  'the count of failures restarts after a connection that received data and lasted as long as the wait before it',
   async (t) => {
     const time = clock(t)
     const server = await peer(t)
@@ -61,7 +61,7 @@ test.serial(
       await states.of('open').reaches(life + 1)
     }
     t.is(it.state, 'open')
-    // So did the last one.
+    // The last connection also receives data and lasts long enough.
     await server.arrived.reaches(6)
     server.say('x')
     await heard.reaches(6)
@@ -80,7 +80,7 @@ for (const [what, words, wait] of [
   ['greets and closes at once', 'too busy', 0],
 ] as const) {
   test.serial(
-    `a peer that ${what} is a failure each time, and given up like one that refuses`,
+    `a peer that ${what} counts as a failure each time, like a peer that refuses`,
     async (t) => {
       const time = clock(t)
       let accepted = 0
@@ -134,10 +134,10 @@ test('a connection is a success if it received something and lasted the wait bef
   }
 })
 
-test('an open that throws is a failure like any other', async (t) => {
+test('an open that throws counts as a failure like any other', async (t) => {
   const server = await peer(t)
   const closes: (string | undefined)[] = []
-  const thrown = Object.assign(new Error('of the user'), { code: 'MINE' })
+  const thrown = Object.assign(new Error('from the handler'), { code: 'MINE' })
   const connecting = redial(t, {
     to: server.to,
     reconnect: { ...AT_ONCE, attempts: 3 },

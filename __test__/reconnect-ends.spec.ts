@@ -9,7 +9,7 @@ import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
 for (const way of ['end', 'destroy'] as const) {
-  test(`${way} stops it while it waits, while it connects and while it is open`, async (t) => {
+  test(`${way} stops a client that is waiting, connecting or open`, async (t) => {
     for (const when of ['waiting', 'connecting', 'open'] as const) {
       const server = await peer(t)
       const states = new States()
@@ -43,7 +43,7 @@ for (const way of ['end', 'destroy'] as const) {
   })
 }
 
-/** Counts what keeps the process alive, from now to the end of the test. */
+/** Counts what keeps the process alive from now until the test ends. */
 function holds(t: ExecutionContext): { count: number } {
   const environment = theEnvironment()
   const seen = { count: 0 }
@@ -58,11 +58,11 @@ function holds(t: ExecutionContext): { count: number } {
 
 for (const way of ['end', 'destroy', 'abort', 'unref', 'ref'] as const) {
   test.serial(
-    `${way} when a client says that it connects again gives back nothing that was not taken`,
+    `${way} in the state callback of a reconnecting client keeps the count of holds correct`,
     async (t) => {
       const peer = new Peer(t, await deadPort())
       await peer.start()
-      // On the loops of everybody, which stop with their last user.
+      // On the shared loops, which stop with their last user.
       const server = await serve({
         listen: 'tcp://127.0.0.1:0',
         message: (conn, chunk) => void conn.write(chunk),
@@ -103,7 +103,7 @@ for (const way of ['end', 'destroy', 'abort', 'unref', 'ref'] as const) {
         t.is(String(chunk), 'alive')
         break
       }
-      // Nothing of it ends while the next test counts.
+      // Close everything before the next test counts.
       await echo[Symbol.asyncDispose]()
       await server.close()
     },
@@ -117,7 +117,7 @@ for (const way of ['end', 'destroy', 'abort'] as const) {
     ['context', 2],
     ['open', 2],
   ] as const) {
-    test(`${way} in ${handler} of life ${life} closes that connection, and the client with it`, async (t) => {
+    test(`${way} in ${handler} of connection ${life} closes the connection and the client`, async (t) => {
       const server = await peer(t, false)
       const closed = new Count()
       const states = new States()
@@ -155,7 +155,7 @@ for (const way of ['end', 'destroy', 'abort'] as const) {
         },
       })
       const ending = connecting.then((client) => client.closed).catch((error) => error)
-      // Its first try fails, so that we have it before it is connected.
+      // The first attempt fails, so that the test has the client before it connects.
       await states.of('waiting').reaches(1)
       await server.start()
       if (life === 2) {
@@ -183,7 +183,7 @@ for (const way of ['end', 'destroy', 'abort'] as const) {
   }
 }
 
-test('a signal stops it wherever it is, with its reason', async (t) => {
+test('a signal stops a client in every state, with its reason', async (t) => {
   const reason = new Error('enough')
   for (const when of ['waiting', 'connecting', 'open'] as const) {
     const server = await peer(t)
@@ -218,7 +218,7 @@ test('a signal stops it wherever it is, with its reason', async (t) => {
   t.is(await t.throwsAsync(client(t, { to: 'tcp://127.0.0.1:1', signal: abort.signal })), reason)
 })
 
-test('end sends what was written, and await using waits for it', async (t) => {
+test('await using ends a client and waits until everything written is sent', async (t) => {
   const got = gate<string>()
   const server = await start(t, {
     codec: line(),

@@ -2,7 +2,7 @@ import test from 'ava'
 import { line } from 'millrace'
 import { client, peer, States } from './support/reconnect.js'
 
-test('what is written during an outage goes out first, in order, behind what open writes', async (t) => {
+test('messages written during an outage are sent in order, after those of open and before later ones', async (t) => {
   const server = await peer(t)
   const states = new States()
   const it = await client(t, {
@@ -31,7 +31,7 @@ test('what is written during an outage goes out first, in order, behind what ope
   t.deepEqual(server.lives, ['hello\nlive\n', `hello\n${digits}after\n`])
 })
 
-test('what is over maxOffline throws, and nothing of it is kept', async (t) => {
+test('write throws over maxOffline, and keeps nothing of the message', async (t) => {
   const server = await peer(t)
   const states = new States()
   const options = { to: server.to, maxOffline: 100, codec: line({ max: 1000 }), state: states.note }
@@ -52,7 +52,7 @@ test('what is over maxOffline throws, and nothing of it is kept', async (t) => {
   t.true(it.write('and on'))
 })
 
-test('with refuse nothing is accepted during an outage', async (t) => {
+test('with offline: refuse write returns false during an outage', async (t) => {
   const server = await peer(t)
   const states = new States()
   const it = await client(t, { to: server.to, offline: 'refuse', state: states.note })
@@ -68,7 +68,7 @@ test('with refuse nothing is accepted during an outage', async (t) => {
   t.deepEqual(server.lives, ['', 'kept'])
 })
 
-test('a connection that is ending takes nothing: what is written then waits for the next', async (t) => {
+test('a message written while the connection is ending waits for the next one', async (t) => {
   const server = await peer(t)
   const it = await client(t, { to: server.to })
   it.conn?.end()
@@ -80,7 +80,7 @@ test('a connection that is ending takes nothing: what is written then waits for 
   t.deepEqual(server.lives, ['', 'for the next'])
 })
 
-test('a message that is encoded for one connection cannot wait for another', async (t) => {
+test('offline: queue is refused with a codec for each connection', async (t) => {
   const server = await peer(t)
   const states = new States()
   const codec = () => line()

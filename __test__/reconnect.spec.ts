@@ -6,7 +6,7 @@ import { Count } from './support/counts.js'
 import { codeOf, gate } from './support/gate.js'
 import { client, peer, States } from './support/reconnect.js'
 
-test('the first connection is tried for until there is one', async (t) => {
+test('connect with reconnect keeps trying until the first connection is open', async (t) => {
   const server = await peer(t, false)
   const states = new States()
   const attempts: number[] = []
@@ -32,7 +32,7 @@ test('the first connection is tried for until there is one', async (t) => {
   t.is(it.conn?.remote, `127.0.0.1:${server.port}`)
 })
 
-test('a lost connection is followed by another, each with one open and one close', async (t) => {
+test('every lost connection is replaced, and each has one open and one close', async (t) => {
   const server = await peer(t)
   const heard: string[] = []
   const opens = new Count()
@@ -61,33 +61,33 @@ test('a lost connection is followed by another, each with one open and one close
   t.is(new Set(heard).size, 42)
 })
 
-test('a throw of the state callback goes to error, and stops nothing', async (t) => {
+test('an error thrown in the state callback goes to error and does not stop the client', async (t) => {
   const server = await peer(t)
   const told: string[] = []
   const it = await client(t, {
     to: server.to,
     state() {
-      throw new Error('of the user')
+      throw new Error('from the handler')
     },
     error: (error) => void told.push(error.message),
   })
   t.is(it.state, 'open')
-  t.deepEqual(told, ['of the user'])
+  t.deepEqual(told, ['from the handler'])
 })
 
-test('an async state callback that rejects is told like any other failure of a handler', async (t) => {
+test('the rejection of an async state callback goes to error', async (t) => {
   const server = await peer(t)
   const told = gate<Error>()
   const it = await client(t, {
     to: server.to,
-    state: async () => Promise.reject(new Error('of the user')),
+    state: async () => Promise.reject(new Error('from the handler')),
     error: (error) => told.open(error),
   })
-  t.is((await told.passed).message, 'of the user')
+  t.is((await told.passed).message, 'from the handler')
   t.is(it.state, 'open')
 })
 
-test('options that do not fit are refused', async (t) => {
+test('invalid options for reconnecting are refused', async (t) => {
   const to = 'tcp://127.0.0.1:1'
   const option = { code: 'ERR_INVALID_OPTION' }
   const bad: object[] = [
@@ -111,7 +111,7 @@ test('options that do not fit are refused', async (t) => {
     await t.throwsAsync(connect({ to, reconnect: true as const, ...each }), option)
 })
 
-test('a loop that is lost is one more loss: the next connection has another', async (t) => {
+test('a client reconnects on another loop when its loop is lost', async (t) => {
   const server = await peer(t)
   const states = new States()
   const closes: (string | undefined)[] = []
@@ -123,7 +123,7 @@ test('a loop that is lost is one more loss: the next connection has another', as
     close: (_conn, error) => void closes.push(codeOf(error)),
   })
   for (let life = 1; life <= 3; life++) {
-    // The second time it is the last of them, and new ones are started.
+    // The second panic kills the last loop, so new loops are started.
     injectPanic(theEnvironment().handle, it.conn?.loop as number)
     await states.of('open').reaches(life + 1)
   }

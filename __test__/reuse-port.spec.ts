@@ -17,36 +17,33 @@ async function ask(socket: net.Socket, text: string): Promise<boolean> {
 }
 
 if (!CAN_SHARE) {
-  test('reusePort is refused where the kernel does not spread connections', async (t) => {
+  test('reusePort is refused on systems that do not distribute connections', async (t) => {
     const options = { listen: ANY, loops: LOOPS, reusePort: true }
     await t.throwsAsync(serve(options), { code: 'ERR_UNSUPPORTED' })
   })
 } else {
   const VARIANTS = [{ loops: LOOPS }, { loops: 3 }] as const
 
-  test.serial(
-    'with reusePort each loop accepts for itself, on one port, without an acceptor',
-    async (t) => {
-      const loops = new Set<number>()
-      const server = await start(t, {
-        loops: 3,
-        reusePort: true,
-        open: (conn) => void loops.add(conn.loop),
-        message: (conn, chunk) => void conn.write(chunk),
-      })
-      t.is(server.addresses.length, 1)
-      t.is(server.listeners.length, 1)
-      const sockets = await Promise.all(Array.from({ length: 100 }, () => connect(server.port)))
-      for (const socket of sockets) t.true(await ask(socket, 'hello'))
-      t.is(loops.size, 3)
-      t.is(server.listeners[0]?.connections, 100)
-      const threads = await millraceThreadsOf(3)
-      t.false(threads.some((name) => name.startsWith('millrace-accept')))
-    },
-  )
+  test.serial('with reusePort each loop accepts on one port, without an acceptor', async (t) => {
+    const loops = new Set<number>()
+    const server = await start(t, {
+      loops: 3,
+      reusePort: true,
+      open: (conn) => void loops.add(conn.loop),
+      message: (conn, chunk) => void conn.write(chunk),
+    })
+    t.is(server.addresses.length, 1)
+    t.is(server.listeners.length, 1)
+    const sockets = await Promise.all(Array.from({ length: 100 }, () => connect(server.port)))
+    for (const socket of sockets) t.true(await ask(socket, 'hello'))
+    t.is(loops.size, 3)
+    t.is(server.listeners[0]?.connections, 100)
+    const threads = await millraceThreadsOf(3)
+    t.false(threads.some((name) => name.startsWith('millrace-accept')))
+  })
 
   for (const { loops } of VARIANTS) {
-    test(`a listener with reusePort pauses, resumes and closes on all loops (loops: ${loops})`, async (t) => {
+    test(`pause, resume and close of a listener with reusePort work on all loops (loops: ${loops})`, async (t) => {
       const opened = new Count()
       const server = await start(t, {
         loops,
@@ -70,14 +67,14 @@ if (!CAN_SHARE) {
       await closing
       await t.throwsAsync(connect(port), { code: 'ECONNREFUSED' })
       t.true(await ask(other, 'still'))
-      // And the port can be had again, in either way.
+      // The port can be bound again, with and without reusePort.
       await (await server.listen(`tcp://127.0.0.1:${port}`)).close()
       await t.notThrowsAsync(
         server.listen({ address: `tcp://127.0.0.1:${port}`, reusePort: false }),
       )
     })
 
-    test(`maxConnections counts over listeners of every kind (loops: ${loops})`, async (t) => {
+    test(`maxConnections counts the connections of all listeners, with and without reusePort (loops: ${loops})`, async (t) => {
       const server = await start(t, {
         loops,
         maxConnections: 3,
@@ -103,7 +100,7 @@ if (!CAN_SHARE) {
       )
     })
 
-    test(`T18 two servers share a port, and one that stops loses no request (loops: ${loops})`, async (t) => {
+    test(`T18 a server that shares its port can close without losing a request (loops: ${loops})`, async (t) => {
       let count = 0
       const options = {
         loops,
@@ -123,7 +120,7 @@ if (!CAN_SHARE) {
       t.is(first.connections + second.connections, 64)
       t.true(first.connections > 0 && second.connections > 0)
 
-      // A request on each, and some that connect right now: all are answered.
+      // A request on each connection, and some clients that connect right now: all are answered.
       for (const socket of sockets) socket.write('hello')
       const late = await Promise.all(Array.from({ length: 32 }, join))
       for (const socket of late) socket.write('hello')
@@ -131,7 +128,7 @@ if (!CAN_SHARE) {
       const closing = first.close()
       for (const socket of [...sockets, ...late]) t.is((await read(socket, 5)).toString(), 'hello')
       t.is(count, 64 + 64 + 32)
-      // Those of the first hear its end, the others nothing.
+      // Only the clients of the first server see an end.
       for (const socket of [...sockets, ...late]) socket.resume()
       await closing
       await ended.reaches(gone)
@@ -143,13 +140,13 @@ if (!CAN_SHARE) {
     })
   }
 
-  test('a port that somebody has alone is not shared', async (t) => {
+  test('reusePort does not share a port that was bound without it', async (t) => {
     const server = await start(t, { message() {} })
     const options = { listen: server.addresses[0] as string, loops: 2, reusePort: true }
     await t.throwsAsync(serve(options), { code: 'EADDRINUSE' })
   })
 
-  test('reusePort of a server is passed over where there is no port, and refused where it is named', async (t) => {
+  test('reusePort is ignored for a Unix socket as an option of the server, and refused in its spec', async (t) => {
     const server = await start(t, {
       loops: 2,
       reusePort: true,
@@ -161,7 +158,7 @@ if (!CAN_SHARE) {
     await t.throwsAsync(server.listen({ address, reusePort: true }), { code: 'ERR_INVALID_OPTION' })
   })
 
-  test('a loop that is lost takes its socket of a shared port with it, and the others serve on', async (t) => {
+  test('the other loops of a shared port keep serving when a loop is lost', async (t) => {
     const lost = new Count()
     const server = await start(t, {
       loops: 3,
@@ -173,7 +170,7 @@ if (!CAN_SHARE) {
     await lost.reaches(1)
     const sockets = await Promise.all(Array.from({ length: 40 }, () => connect(server.port)))
     for (const socket of sockets) t.true(await ask(socket, 'hello'))
-    // What is asked of all loops is asked of those that live.
+    // Requests to all loops go to the live ones.
     await t.notThrowsAsync(server.listeners[0]?.pause() as Promise<void>)
     await t.notThrowsAsync(server.listeners[0]?.resume() as Promise<void>)
     for (const socket of sockets) socket.destroy()
@@ -185,7 +182,7 @@ if (!CAN_SHARE) {
     await t.throwsAsync(server.dup(), { code: 'ERR_UNSUPPORTED' })
   })
 
-  test('a server in its own words and one of another share a port of several loops', async (t) => {
+  test('a listener with its own types works with reusePort and several loops', async (t) => {
     const own = listener({
       address: ANY,
       reusePort: true,

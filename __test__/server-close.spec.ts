@@ -24,7 +24,7 @@ test('close resolves after every close handler has run', async (t) => {
   for (const socket of sockets) await closed(socket)
 })
 
-test('a second close shares the promise of the first', async (t) => {
+test('a second close returns the promise of the first', async (t) => {
   const server = await start(t, { message() {} })
   const first = server.close()
   t.is(server.close(), first)
@@ -32,7 +32,7 @@ test('a second close shares the promise of the first', async (t) => {
   t.is(server.close(), first)
 })
 
-test('a close with options of the wrong kind is refused and closes nothing', async (t) => {
+test('a close with invalid options is refused and closes nothing', async (t) => {
   const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
   for (const timeout of [-1, 1.5, Number.NaN, Infinity, 2 ** 31, '1' as unknown as number]) {
     await t.throwsAsync(server.close({ timeout }), { code: 'ERR_INVALID_OPTION' })
@@ -49,18 +49,18 @@ test('a close with options of the wrong kind is refused and closes nothing', asy
   t.is((await read(socket, 1)).toString(), 'x')
 })
 
-test('idle clients are ended at once', async (t) => {
+test('close ends idle clients at once', async (t) => {
   const opened = new Count()
   const server = await start(t, { open: () => opened.up(), message() {} })
   const socket = await connect(server.port)
   await opened.reaches(1)
   const bytes = readAll(socket)
-  // No timeout of the server's comes into this: the client sees FIN, and answers it.
+  // No timeout of the server is involved: the client sees FIN and answers it.
   await Promise.all([server.close(), bytes])
   t.is((await bytes).length, 0)
 })
 
-test('a half-open connection whose peer has ended is ended at once, and its reply sent', async (t) => {
+test('close ends a half-open connection whose peer has ended at once, and sends its reply', async (t) => {
   const through = new Count()
   const errors: unknown[] = []
   const server = await start(t, {
@@ -75,13 +75,13 @@ test('a half-open connection whose peer has ended is ended at once, and its repl
   socket.end('hello')
   await through.reaches(1)
   const reply = readAll(socket)
-  // Nothing more can come of it: nobody waits for its timeout.
+  // No more data can arrive, so close does not wait for the timeout.
   await server.close({ timeout: 2 ** 31 - 1 })
   t.is((await reply).toString(), 'hello')
   t.deepEqual(errors, [undefined])
 })
 
-test('requests that were received by then are answered', async (t) => {
+test('requests that were received before close are answered', async (t) => {
   const opened = new Count()
   const server = await start(t, {
     codec: line(),
@@ -94,11 +94,11 @@ test('requests that were received by then are answered', async (t) => {
   const reply = readAll(socket)
   const first = await new Promise<Buffer>((resolve) => socket.once('data', resolve))
   await server.close()
-  // The half of a request is none.
+  // Half a request is not answered.
   t.regex(Buffer.concat([first, await reply]).toString(), /^re: one\nre: two\n/)
 })
 
-/** Connects `clients` clients that send at once, while this thread waits and runs nothing. */
+/** Connects `clients` clients that send at once, while this thread is blocked. */
 function connectBlocked(
   port: number,
   clients: number,
@@ -129,7 +129,7 @@ function connectBlocked(
 
 for (const { loops, clients } of [
   { loops: LOOPS, clients: 100 },
-  // More than a loop takes in one turn.
+  // More than a loop accepts in one turn.
   { loops: 'inline', clients: 1500 },
 ] as const) {
   test(`${clients} clients that connected and sent before close() are answered (loops: ${loops})`, async (t) => {
@@ -145,7 +145,7 @@ for (const { loops, clients } of [
   })
 }
 
-test('a connection is not ended before the promises of its handlers are settled', async (t) => {
+test('close ends a connection only after the promises of its handlers have settled', async (t) => {
   const called = new Count()
   let release = () => {}
   const gate = new Promise<void>((resolve) => (release = resolve))
@@ -163,7 +163,7 @@ test('a connection is not ended before the promises of its handlers are settled'
   await called.reaches(1)
   let isClosed = false
   const closing = server.close().then(() => (isClosed = true))
-  // Another client cannot come in any more: the server has got as far as it gets without the reply.
+  // Another client is refused, so the server has done everything that it can do without the reply.
   const other = net.connect(server.port, '127.0.0.1')
   await once(other, 'close').catch(() => {})
   t.false(isClosed)
@@ -172,7 +172,7 @@ test('a connection is not ended before the promises of its handlers are settled'
   t.is((await reply).toString(), 're: one\n')
 })
 
-test('what is left at the timeout is destroyed with ERR_CLOSE_TIMEOUT', async (t) => {
+test('connections still open at the timeout are destroyed with ERR_CLOSE_TIMEOUT', async (t) => {
   const called = new Count()
   const errors: (string | undefined)[] = []
   const server = await start(t, {
@@ -190,7 +190,7 @@ test('what is left at the timeout is destroyed with ERR_CLOSE_TIMEOUT', async (t
   for (const socket of sockets) await closed(socket)
 })
 
-test('a connection that appears only after the timeout is destroyed too', async (t) => {
+test('a connection that is accepted after the timeout is destroyed too', async (t) => {
   const errors: (string | undefined)[] = []
   const server = await start(t, {
     loops: 1,
@@ -205,7 +205,7 @@ test('a connection that appears only after the timeout is destroyed too', async 
   await replies
 })
 
-test('the port is free again as soon as close has resolved', async (t) => {
+test('the port is free as soon as close resolves', async (t) => {
   const server = await start(t, { message: (conn) => conn.end('bye') })
   for (let round = 0; round < 5; round++) {
     const again =
@@ -237,7 +237,7 @@ test('an aborted signal closes the server', async (t) => {
   await t.throwsAsync(connect(server.port), { code: 'ECONNREFUSED' })
 })
 
-test('a signal that is aborted already rejects with its reason, and nothing is bound', async (t) => {
+test('serve rejects with the reason of an already aborted signal', async (t) => {
   const reason = new Error('not today')
   await t.throwsAsync(start(t, { signal: AbortSignal.abort(reason) }), { is: reason })
 })

@@ -5,7 +5,7 @@ import { closed, connect, read } from './support/client.js'
 import { Count } from './support/counts.js'
 import { start } from './support/serve.js'
 
-/** Handlers that keep what was opened. */
+/** Handlers that record opened and closed connections. */
 function watched() {
   const conns: Conn[] = []
   const opened = new Count()
@@ -25,7 +25,7 @@ async function connectMany(port: number, count: number): Promise<net.Socket[]> {
   return Promise.all(Array.from({ length: count }, () => connect(port)))
 }
 
-test('connections counts those that are open', async (t) => {
+test('connections counts the open connections', async (t) => {
   const { opened, ended, handlers } = watched()
   const server = await start(t, { ...handlers, message() {} })
   t.is(server.connections, 0)
@@ -37,7 +37,7 @@ test('connections counts those that are open', async (t) => {
   t.is(server.connections, 2)
 })
 
-test('iterating a server gives its open connections', async (t) => {
+test('iterating a server yields its open connections', async (t) => {
   const { conns, opened, ended, handlers } = watched()
   const server = await start(t, { ...handlers, message() {} })
   t.deepEqual([...server], [])
@@ -50,7 +50,7 @@ test('iterating a server gives its open connections', async (t) => {
   t.is([...server].length, 3)
 })
 
-test('get finds an open connection by its id, before and after the first look', async (t) => {
+test('get finds an open connection by its id, also connections opened after the first call', async (t) => {
   const { conns, opened, ended, handlers } = watched()
   const server = await start(t, { ...handlers, message() {} })
   const [first] = await connectMany(server.port, 1)
@@ -66,7 +66,7 @@ test('get finds an open connection by its id, before and after the first look', 
   t.is(server.get(one.id), undefined)
 })
 
-test('ids are unique in the process and never used again', async (t) => {
+test('ids are unique in the process and never reused', async (t) => {
   const ids: number[] = []
   const opened = new Count()
   const open = (conn: Conn) => {
@@ -75,7 +75,7 @@ test('ids are unique in the process and never used again', async (t) => {
   }
   const servers = [await start(t, { open, message() {} }), await start(t, { open, message() {} })]
   for (let round = 1; round <= 20; round++) {
-    // Slots are used again, ids are not.
+    // Slots are reused, ids are not.
     const sockets = await Promise.all(servers.map((server) => connect(server.port)))
     await opened.reaches(2 * round)
     for (const socket of sockets) {
@@ -88,7 +88,7 @@ test('ids are unique in the process and never used again', async (t) => {
   t.true(ids.every((id) => Number.isSafeInteger(id) && id > 0))
 })
 
-test('stats tells of connections, and of what each loop did', async (t) => {
+test('stats counts the connections and the work of each loop', async (t) => {
   const { opened, ended, handlers } = watched()
   const server = await start(t, {
     ...handlers,
@@ -113,7 +113,7 @@ test('stats tells of connections, and of what each loop did', async (t) => {
   t.is(new Set(loops.map((loop) => loop.loop)).size, loops.length)
 })
 
-test('a server that is closed has no connections, no loops and nothing to iterate', async (t) => {
+test('a closed server has no connections, no loops and nothing to iterate', async (t) => {
   const { conns, opened, handlers } = watched()
   const server = await start(t, { ...handlers, message() {} })
   const socket = await connect(server.port)
@@ -126,7 +126,7 @@ test('a server that is closed has no connections, no loops and nothing to iterat
   t.is(server.broadcast('nobody'), 0)
 })
 
-test('context makes what conn.context is, from the addresses of the peer', async (t) => {
+test('context creates conn.context and gets the addresses of the connection', async (t) => {
   const seen: unknown[] = []
   const server = await start(t, {
     context: (peer) => ({ remote: peer.remote, local: peer.local, hits: 0 }),
@@ -145,7 +145,7 @@ test('context makes what conn.context is, from the addresses of the peer', async
   t.deepEqual(seen, [{ remote, local: `127.0.0.1:${server.port}`, hits: 0 }])
 })
 
-test('context that returns a promise ends the connection with ERR_CONTEXT_ASYNC', async (t) => {
+test('a context that returns a promise closes the connection with ERR_CONTEXT_ASYNC', async (t) => {
   const errors: unknown[] = []
   const ended = new Count()
   const server = await start(t, {

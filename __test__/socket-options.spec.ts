@@ -9,7 +9,7 @@ import { HAS_NETWORKS, launch } from './support/process.js'
 import { ANY, LOOPS, start } from './support/serve.js'
 import { IS_LINUX, IS_WINDOWS } from './support/system.js'
 
-/** A server's connection, and the socket at its other end. */
+/** A server's connection and the socket at its other end. */
 async function pair(
   t: ExecutionContext,
   options: Parameters<typeof start>[1],
@@ -20,29 +20,29 @@ async function pair(
   return [await passed, socket]
 }
 
-function of(isHere: boolean, ...options: SocketOptions[]): [SocketOptions][] {
+function onlyIf(isHere: boolean, ...options: SocketOptions[]): [SocketOptions][] {
   return isHere ? options.map((each) => [each]) : []
 }
 
-/** An option, and what is read back of it where that is something else. */
+/** An option, and the value that is read back if it differs. */
 const VALUES: readonly [options: SocketOptions, seen?: SocketOptions][] = [
   [{ noDelay: true }],
   [{ noDelay: false }],
   [{ keepAlive: false }],
   [{ keepAlive: { idle: 5000, interval: 2000, count: 3 } }],
-  // Seconds, rounded up.
+  // Times are rounded up to seconds.
   [
     { keepAlive: { idle: 4001, interval: 1, count: 127 } },
     { keepAlive: { idle: 5000, interval: 1000, count: 127 } },
   ],
   [{ linger: 0 }],
   [{ linger: false }],
-  // Linux reserves twice as much.
+  // Linux reserves twice the size.
   [{ receiveBuffer: 20_000 }, { receiveBuffer: IS_LINUX ? 40_000 : 20_000 }],
   [{ sendBuffer: 20_000 }, { sendBuffer: IS_LINUX ? 40_000 : 20_000 }],
-  ...of(!IS_WINDOWS, { dscp: 46 }, { dscp: 0 }),
-  ...of(IS_LINUX, { userTimeout: 12_345 }, { userTimeout: 0 }),
-  ...of(IS_LINUX, { quickAck: true }, { quickAck: false }),
+  ...onlyIf(!IS_WINDOWS, { dscp: 46 }, { dscp: 0 }),
+  ...onlyIf(IS_LINUX, { userTimeout: 12_345 }, { userTimeout: 0 }),
+  ...onlyIf(IS_LINUX, { quickAck: true }, { quickAck: false }),
 ]
 
 for (const [options, seen = options] of VALUES) {
@@ -50,29 +50,29 @@ for (const [options, seen = options] of VALUES) {
   const hasIt = (t: ExecutionContext, found: SocketOptions) =>
     t.like(found, seen as Record<string, unknown>)
 
-  test(`T5 a connection has what its server is told: ${text}`, async (t) => {
+  test(`T5 a connection has the options of its server: ${text}`, async (t) => {
     const [conn] = await pair(t, options)
     hasIt(t, await conn.socketOptions())
   })
 
-  test(`T5 a connection has what its listener is told, whatever its server is told: ${text}`, async (t) => {
+  test(`T5 the options of a listener override those of its server: ${text}`, async (t) => {
     const others = { noDelay: !options.noDelay, keepAlive: true, receiveBuffer: 9000 }
     const [conn] = await pair(t, { ...others, listen: { address: ANY, ...options } })
     hasIt(t, await conn.socketOptions())
   })
 
-  test(`T5 a connection that is open is told otherwise: ${text}`, async (t) => {
+  test(`T5 the options of an open connection can be changed: ${text}`, async (t) => {
     const [conn, socket] = await pair(t, {})
     await conn.setSocketOptions(options)
     hasIt(t, await conn.socketOptions())
-    // And goes on.
+    // The connection still works.
     conn.write('hello')
     t.is((await read(socket, 5)).toString(), 'hello')
   })
 
-  // That one is a state, which the handshake may have changed again.
+  // `quickAck` is a state, which the handshake may already have changed again.
   if (options.quickAck !== undefined) continue
-  test(`a connection that is begun here has what it is told: ${text}`, async (t) => {
+  test(`an outgoing connection has its options: ${text}`, async (t) => {
     const server = await start(t, { message() {} })
     const conn = await dial({
       to: server.addresses[0] as string,
@@ -84,7 +84,7 @@ for (const [options, seen = options] of VALUES) {
   })
 }
 
-test('what is not told is what the system has, but for noDelay', async (t) => {
+test('options default to those of the system, except noDelay', async (t) => {
   const [conn] = await pair(t, {})
   const found = await conn.socketOptions()
   t.like(found, { noDelay: true, keepAlive: false, linger: false })
@@ -107,7 +107,7 @@ test('keepAlive: true leaves the times to the system', async (t) => {
   t.true(idle >= 1000 && interval >= 1000 && count >= 1)
 })
 
-test('an IPv6 connection has a class, and so has IPv4 on an IPv6 listener', async (t) => {
+test('dscp works for IPv6 and for IPv4 on an IPv6 listener', async (t) => {
   if (IS_WINDOWS) return t.pass()
   const conns: Conn[] = []
   const { passed, open } = gate()
@@ -126,8 +126,8 @@ test('an IPv6 connection has a class, and so has IPv4 on an IPv6 listener', asyn
   for (const conn of conns) t.is((await conn.socketOptions()).dscp, 10)
 })
 
-test('destroy resets with linger: 0, and end loses nothing', async (t) => {
-  // The peer says whether it met a reset.
+test('with linger: 0 destroy resets the connection, and end still loses nothing', async (t) => {
+  // How the connection ended for the peer: with an end or a reset.
   const outcome = async (socket: net.Socket) => {
     socket.removeAllListeners('error')
     const [event] = await Promise.race([
@@ -153,7 +153,7 @@ test('destroy resets with linger: 0, and end loses nothing', async (t) => {
     changed.destroy()
     t.is(await otherMet, expected)
   }
-  // The peer ends first, so the socket is closed while its last bytes are on their way.
+  // The peer ends first, so the socket is closed while its last bytes are still in transit.
   const big = Buffer.alloc(4 << 20, 'x')
   const server = await start(t, { linger: 0, message: (conn) => conn.end(big) })
   for (let round = 0; round < 5; round++) {
@@ -165,18 +165,18 @@ test('destroy resets with linger: 0, and end loses nothing', async (t) => {
   }
 })
 
-test('options of a connection that is closed reject, and touch no descriptor', async (t) => {
+test('reading and setting the options of a closed connection rejects', async (t) => {
   const [conn, socket] = await pair(t, {})
   socket.resume()
   conn.destroy()
-  // At once, and when it is gone.
+  // At once, and after the socket is closed.
   await t.throwsAsync(conn.setSocketOptions({ noDelay: false }), { code: 'ERR_CLOSED' })
   await closed(socket)
   await t.throwsAsync(conn.setSocketOptions({ noDelay: false }), { code: 'ERR_CLOSED' })
   await t.throwsAsync(conn.socketOptions(), { code: 'ERR_CLOSED' })
 })
 
-test('a late answer belongs to the connection that was asked, not to the next that has its place', async (t) => {
+test('options set on a closed connection do not reach the next connection in its slot', async (t) => {
   const conns: Conn[] = []
   let opened = gate()
   const server = await start(t, {
@@ -191,7 +191,7 @@ test('a late answer belongs to the connection that was asked, not to the next th
   first.resume()
   await opened.passed
   opened = gate()
-  // Reset from the other side: this side still takes it for open.
+  // Reset by the peer: this side still considers the connection open.
   first.resetAndDestroy()
   await closed(first)
   const asked = Promise.allSettled(
@@ -210,7 +210,7 @@ test('a late answer belongs to the connection that was asked, not to the next th
   second.destroy()
 })
 
-test('an answer that nobody awaits ends no process', async (t) => {
+test('rejections that nobody awaits do not end the process', async (t) => {
   const [conn, socket] = await pair(t, {})
   void conn.setSocketOptions({ sendBuffer: 10_000 })
   void conn.socketOptions()
@@ -220,7 +220,7 @@ test('an answer that nobody awaits ends no process', async (t) => {
   t.pass()
 })
 
-/** What each option refuses. */
+/** Values that each option refuses. */
 const REFUSED: Record<string, readonly unknown[]> = {
   noDelay: ['true', null, 1],
   keepAlive: [
@@ -250,7 +250,7 @@ const HERE = Object.entries(REFUSED).filter(
 )
 
 for (const [name, values] of HERE) {
-  test(`${name} refuses what it cannot be, at the start and later`, async (t) => {
+  test(`${name} refuses invalid values, at the start and later`, async (t) => {
     const [conn] = await pair(t, {})
     for (const value of values) {
       const options = { [name]: value } as SocketOptions
@@ -264,9 +264,9 @@ for (const [name, values] of HERE) {
 }
 
 if (!IS_WINDOWS) {
-  test('a Unix socket has buffers, and refuses the others when they are named for it', async (t) => {
+  test('a Unix socket supports the buffer options and refuses the others in its spec', async (t) => {
     const address = `unix://${freePath(t)}`
-    // Of the server, what does not apply is passed over.
+    // Options of the server that do not apply are ignored.
     const [conn] = await pair(t, {
       listen: address,
       noDelay: false,
@@ -293,7 +293,7 @@ if (!IS_WINDOWS) {
   })
 }
 
-test('an option that is none is refused', async (t) => {
+test('setSocketOptions refuses unknown options and accepts an empty object', async (t) => {
   const [conn] = await pair(t, {})
   for (const options of [
     { nodelay: true },
@@ -311,7 +311,7 @@ if (IS_LINUX) {
   const inNetwork = HAS_NETWORKS ? test : test.skip
   inNetwork('with fastOpen a client sends its first bytes with the SYN', async (t) => {
     const { rest } = launch(t, 'fast-open', { args: [LOOPS], network: true })
-    // Behind what came back, or the error: how many connections began like that so far.
+    // Each line ends with the number of connections so far that began with data in their SYN.
     t.deepEqual(await rest(), [
       'first: hello 5, 0',
       'second: hello 5, 1',
@@ -321,7 +321,7 @@ if (IS_LINUX) {
     ])
   })
 
-  test('fastOpen of a client is a boolean, and for TCP', async (t) => {
+  test('fastOpen of a client must be a boolean, and needs TCP', async (t) => {
     const { port } = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
     const to = `tcp://127.0.0.1:${port}`
     const option = { code: 'ERR_INVALID_OPTION', message: /fastOpen/ }
@@ -333,7 +333,7 @@ if (IS_LINUX) {
     conn.destroy()
   })
 
-  test('a connection that is made by a device goes by it, and by none that is not there', async (t) => {
+  test('bindToDevice binds an outgoing connection to an interface, and refuses an unknown one', async (t) => {
     const server = await start(t, { message: (conn, chunk) => void conn.write(chunk) })
     const to = `tcp://127.0.0.1:${server.port}`
     let conn: Conn

@@ -9,7 +9,7 @@ import { LOOPS, start } from './support/serve.js'
 const VARIANTS = [{ loops: LOOPS }, { loops: 3 }] as const
 
 for (const { loops } of VARIANTS) {
-  test(`T10 a server that closes ends all of its connections, and each close runs (loops: ${loops})`, async (t) => {
+  test(`T10 a server that closes ends all its connections and calls close for each (loops: ${loops})`, async (t) => {
     const opened = new Count()
     const counts: number[] = []
     const ended: (Error | undefined)[] = []
@@ -17,7 +17,7 @@ for (const { loops } of VARIANTS) {
       loops,
       open() {
         opened.up()
-        // Each is counted when it is told.
+        // A connection is already counted when open is called.
         counts.push(server.connections)
       },
       message() {},
@@ -40,7 +40,7 @@ for (const { loops } of VARIANTS) {
     for (const bytes of await Promise.all(all)) t.is(bytes.length, 0)
   })
 
-  test(`T11 what is written before end arrives, and a close handler may close the server (loops: ${loops})`, async (t) => {
+  test(`T11 data written before end arrives, and a close handler can close the server (loops: ${loops})`, async (t) => {
     const told = gate<Error | undefined>()
     const stopped = gate<Promise<void>>()
     const server = await start(t, {
@@ -62,7 +62,7 @@ for (const { loops } of VARIANTS) {
     await t.throwsAsync(connect(server.port), { code: 'ECONNREFUSED' })
   })
 
-  test(`T12 a reply is delivered by a handler that closes the server (loops: ${loops})`, async (t) => {
+  test(`T12 the reply of a handler that closes the server arrives (loops: ${loops})`, async (t) => {
     const stopped = gate<Promise<void>>()
     const server = await start(t, {
       loops,
@@ -77,7 +77,7 @@ for (const { loops } of VARIANTS) {
     await await stopped.passed
   })
 
-  test(`T13 a connection may be ended, and a server closed, by open (loops: ${loops})`, async (t) => {
+  test(`T13 open can end its connection and close its server (loops: ${loops})`, async (t) => {
     const reached: string[] = []
     const server = await start(t, {
       loops,
@@ -94,7 +94,7 @@ for (const { loops } of VARIANTS) {
       async open(conn) {
         conn.write('welcome')
         stopped.open(other.close())
-        // While it closes it tells what it has, and takes nothing new.
+        // A closing server still shows its state, but accepts no new work.
         t.is(other.connections, 1)
         t.is(other.addresses.length, 1)
         const refused = [other.listen('tcp://127.0.0.1:0'), other.dup()]
@@ -111,7 +111,7 @@ for (const { loops } of VARIANTS) {
     t.deepEqual(reached, [])
   })
 
-  test(`T15 a connection that is ended from outside of any handler is closed once it says so (loops: ${loops})`, async (t) => {
+  test(`T15 asyncDispose outside a handler resolves when the connection is closed (loops: ${loops})`, async (t) => {
     const opened = gate<Conn>()
     const ended: (Error | undefined)[] = []
     const server = await start(t, {
@@ -130,7 +130,7 @@ for (const { loops } of VARIANTS) {
     t.is(conn.readyState, 'closed')
   })
 
-  test(`T17 a server that is closed from outside closes its peers, and may be closed again (loops: ${loops})`, async (t) => {
+  test(`T17 a server closed outside a handler closes its connections, and can be closed again (loops: ${loops})`, async (t) => {
     const server = await start(t, { loops, message: (conn, chunk) => void conn.write(chunk) })
     const socket = await connect(server.port)
     socket.write('hello')
@@ -146,7 +146,7 @@ for (const { loops } of VARIANTS) {
   })
 }
 
-test('T16 limits of options are checked before anything is bound', async (t) => {
+test('T16 options out of range are refused before anything is bound', async (t) => {
   const probe = await start(t, { message() {} })
   await probe.close()
   const listen = probe.addresses[0] as string

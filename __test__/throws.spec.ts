@@ -10,7 +10,7 @@ const MINE = new Error('mine')
 
 type Options = Parameters<typeof start<Buffer, string, string | undefined>>[1]
 
-/** A codec that fails at one line. */
+/** A codec that fails at the line `bad`. */
 function lines(fail: () => unknown): Codec<Buffer, string> {
   const codec = line()
   return {
@@ -26,18 +26,18 @@ function fail(): never {
   throw MINE
 }
 
-/** Places in which a user's code can fail; the first connection is the one that meets it. */
+/** Places where a user's code can fail; only the first connection fails. */
 const PLACES: Record<string, (isFirst: () => boolean) => Options> = {
   'a throw in context': (isFirst) => ({ context: () => (isFirst() ? fail() : undefined) }),
   'a throw in open': (isFirst) => ({ open: () => (isFirst() ? fail() : undefined) }),
-  'a rejection of open': (isFirst) => ({ open: async () => (isFirst() ? fail() : undefined) }),
+  'a rejection in open': (isFirst) => ({ open: async () => (isFirst() ? fail() : undefined) }),
   'a throw in message': () => ({
     message: (_, text) => (text.toString() === 'bad' ? fail() : undefined),
   }),
-  'a rejection of message': () => ({
+  'a rejection in message': () => ({
     message: async (_, text) => (text.toString() === 'bad' ? fail() : undefined),
   }),
-  'a rejection of message in a later turn': () => ({
+  'a rejection in message in a later turn': () => ({
     async message(_, text) {
       await new Promise(setImmediate)
       if (text.toString() === 'bad') fail()
@@ -57,7 +57,7 @@ const PLACES: Record<string, (isFirst: () => boolean) => Options> = {
       void (text.toString() === 'bad' && conn.write('longer than the high-water mark')),
     drain: fail,
   }),
-  'a rejection of drain': () => ({
+  'a rejection in drain': () => ({
     highWaterMark: 10,
     message: (conn, text) =>
       void (text.toString() === 'bad' && conn.write('longer than the high-water mark')),
@@ -66,7 +66,7 @@ const PLACES: Record<string, (isFirst: () => boolean) => Options> = {
 }
 
 for (const [place, options] of Object.entries(PLACES)) {
-  test(`${place} destroys that one connection, whose close gets the error, and disturbs no other`, async (t) => {
+  test(`${place} destroys only that connection, and its close gets the error`, async (t) => {
     const ended = gate<[Error | undefined, unknown]>()
     let count = 0
     let echoes = 0
@@ -109,7 +109,7 @@ for (const [place, options] of Object.entries(PLACES)) {
   })
 }
 
-test('a handler that throws at every message loses no record of another connection in the same batch', async (t) => {
+test('a handler that throws at every message loses no message of another connection in the same batch', async (t) => {
   const server = await start<Buffer, string>(t, {
     codec: line(),
     message(conn, text) {
@@ -146,7 +146,7 @@ test('no message comes after a throw in open', async (t) => {
   socket.destroy()
 })
 
-test('what was not thrown as an Error is one in close, with the thing as its cause', async (t) => {
+test('close gets a thrown value that is not an Error as the cause of one', async (t) => {
   const ended = gate<Error | undefined>()
   const server = await start(t, {
     open() {
@@ -162,7 +162,7 @@ test('what was not thrown as an Error is one in close, with the thing as its cau
   socket.destroy()
 })
 
-test('context and decode that return promises are refused', async (t) => {
+test('a context or decode that returns a promise is refused', async (t) => {
   const errors: (string | undefined)[] = []
   const refused = async (options: Options) => {
     const ended = gate<Error | undefined>()
@@ -192,7 +192,7 @@ test('context and decode that return promises are refused', async (t) => {
   t.deepEqual(errors, Array(4).fill('ERR_DECODE_ASYNC'))
 })
 
-test('without a close handler a throw goes to error, with the connection, and without that to the warnings', async (t) => {
+test('without a close handler a thrown error goes to error with the connection, and without error it becomes a warning', async (t) => {
   const told = gate<[Error, unknown]>()
   const server = await start(t, {
     message: fail,
@@ -212,7 +212,7 @@ test('without a close handler a throw goes to error, with the connection, and wi
 
 for (const handler of ['open', 'message'] as const) {
   for (const how of ['thrown', 'rejected'] as const) {
-    test(`what is no text and is ${how} by ${handler} costs the connection only`, async (t) => {
+    test(`a value that cannot become a string, ${how} in ${handler}, closes only its connection`, async (t) => {
       const thrown = Object.create(null)
       const ended = gate<Error | undefined>()
       const server = await start(t, {
@@ -231,14 +231,14 @@ for (const handler of ['open', 'message'] as const) {
   }
 }
 
-test('a thenable that calls back twice is one promise, and what is destroyed with no Error has one', async (t) => {
+test('a thenable may call back twice, and destroy wraps a value that is not an Error', async (t) => {
   const ended = gate<Error | undefined>()
   const server = await start(t, {
     message(conn) {
       conn.destroy('a word' as never)
     },
     open: () => ({
-      // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+      // biome-ignore lint/suspicious/noThenProperty: the test needs a thenable
       then(done: () => void) {
         done?.()
         done?.()

@@ -30,8 +30,8 @@ const OPTIONS = {
   include: ['tests/*.ts'],
 }
 
-test('the declarations that are published infer, accept and refuse what the type tests say', async (t) => {
-  // A project of its own, where millrace is installed without its sources.
+test('the published declarations pass the type tests', async (t) => {
+  // A separate project, where millrace is installed without its sources.
   const project = await mkdtemp(join(tmpdir(), 'millrace-types-'))
   t.teardown(() => rm(project, { recursive: true }))
   const target = join(project, 'node_modules', 'millrace')

@@ -24,7 +24,7 @@ import { random, SEED } from './support/random.js'
 import { LOOPS, start } from './support/serve.js'
 import { IS_LINUX, linux, unix } from './support/system.js'
 
-/** Leaves a socket at a path that nobody answers on, as a process that was killed does. */
+/** Leaves a dead socket at a path, as a killed process does. */
 async function leaveDead(path: string): Promise<void> {
   const code = `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log())`
   const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -41,7 +41,7 @@ async function answers(t: ExecutionContext, path: string): Promise<void> {
 
 const ECHO = { message: (conn: Conn, chunk: Buffer) => void conn.write(chunk) }
 
-unix('a Unix socket gives 100 connections back every byte in order', async (t) => {
+unix('100 connections over a Unix socket get back every byte in order', async (t) => {
   const path = freePath(t)
   const ended = new Count()
   const server = await start(t, {
@@ -73,25 +73,28 @@ unix('a Unix socket gives 100 connections back every byte in order', async (t) =
   await ended.reaches(100)
 })
 
-unix('a connection shows its path, and a peer that was not bound has none', async (t) => {
-  const path = freePath(t)
-  const shown: unknown[] = []
-  await start(t, {
-    listen: `unix:${path}`,
-    context: ({ remote, local }) => ({ remote, local }),
-    open(conn) {
-      shown.push(conn.context, { remote: conn.remote, local: conn.local })
-      conn.end('seen')
-    },
-    message() {},
-  })
-  const socket = await connect(path)
-  t.is(String(await readAll(socket)), 'seen')
-  const expected = { remote: '', local: `unix:${path}` }
-  t.deepEqual(shown, [expected, expected])
-})
+unix(
+  'a connection shows the path as its local address, and no address for an unbound peer',
+  async (t) => {
+    const path = freePath(t)
+    const shown: unknown[] = []
+    await start(t, {
+      listen: `unix:${path}`,
+      context: ({ remote, local }) => ({ remote, local }),
+      open(conn) {
+        shown.push(conn.context, { remote: conn.remote, local: conn.local })
+        conn.end('seen')
+      },
+      message() {},
+    })
+    const socket = await connect(path)
+    t.is(String(await readAll(socket)), 'seen')
+    const expected = { remote: '', local: `unix:${path}` }
+    t.deepEqual(shown, [expected, expected])
+  },
+)
 
-linux('an abstract name needs no file', async (t) => {
+linux('an abstract name can be served without a file', async (t) => {
   const name = `@millrace-${process.pid}-${Math.random()}`
   const isBound = () => readFileSync('/proc/net/unix', 'utf8').includes(` ${name}\n`)
   const server = await start(t, { listen: `unix://${name}`, ...ECHO })
@@ -119,7 +122,7 @@ unix('a path is removed when its process exits', async (t) => {
   t.false(existsSync(path))
 })
 
-unix('a path that was given away is not removed', async (t) => {
+unix('a path that another process has bound meanwhile is not removed', async (t) => {
   const path = freePath(t)
   const server = await start(t, { listen: `unix://${path}`, ...ECHO })
   rmSync(path)
@@ -130,7 +133,7 @@ unix('a path that was given away is not removed', async (t) => {
   t.is(String(await readAll(await connect(path))), 'heir')
 })
 
-unix('the path of a dead socket is taken over', async (t) => {
+unix('the path of a dead socket is reused', async (t) => {
   const path = freePath(t)
   await leaveDead(path)
   t.true(lstatSync(path).isSocket())
@@ -138,7 +141,7 @@ unix('the path of a dead socket is taken over', async (t) => {
   await answers(t, path)
 })
 
-unix('the path of a socket that somebody answers on is not', async (t) => {
+unix('the path of a socket that still answers is not reused', async (t) => {
   const path = freePath(t)
   await start(t, { listen: `unix://${path}`, ...ECHO })
   const error = (await t.throwsAsync(serve({ listen: `unix://${path}`, loops: LOOPS }), {
@@ -149,7 +152,7 @@ unix('the path of a socket that somebody answers on is not', async (t) => {
   await answers(t, path)
 })
 
-unix('no file, no folder and no link is ever removed', async (t) => {
+unix('files, folders and links are never removed', async (t) => {
   const path = freePath(t)
   const folder = dirname(path)
   const file = `${folder}/file`
@@ -169,7 +172,7 @@ unix('no file, no folder and no link is ever removed', async (t) => {
   t.true(lstatSync(`${folder}/link-to-dead`).isSymbolicLink())
 })
 
-unix('of several addresses that fail no path is left', async (t) => {
+unix('a list of addresses that fails leaves no path behind', async (t) => {
   const path = freePath(t)
   const listen = [`unix://${path}`, `unix://${dirname(path)}/no/such/folder`]
   await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'ENOENT' })
@@ -190,7 +193,7 @@ unix('mode sets the permissions of the path', async (t) => {
   }
 })
 
-unix('a path may be as long as the system lets it be, and no longer', async (t) => {
+unix('a path may be as long as the system allows, and no longer', async (t) => {
   const folder = dirname(freePath(t))
   const most = IS_LINUX ? 107 : 103
   const longest = `${folder}/${'x'.repeat(most - folder.length - 1)}`
@@ -200,20 +203,20 @@ unix('a path may be as long as the system lets it be, and no longer', async (t) 
     code: 'ERR_INVALID_ADDRESS',
   })
   t.regex(error?.message ?? '', new RegExp(`at most ${most} bytes`))
-  // It counts in bytes.
+  // The limit is in bytes.
   const umlauts = `${folder}/${'ö'.repeat(most - folder.length - 1)}`
   await t.throwsAsync(serve({ listen: `unix://${umlauts}`, loops: LOOPS }), {
     code: 'ERR_INVALID_ADDRESS',
   })
 })
 
-unix('a path is refused that cannot be one', async (t) => {
+unix('an invalid path is refused', async (t) => {
   for (const listen of ['unix:', 'unix://', 'unix://@', 'unix:///a\0b']) {
     await t.throwsAsync(serve({ listen, loops: LOOPS }), { code: 'ERR_INVALID_ADDRESS' }, listen)
   }
 })
 
-unix('a relative path stays what it was when the process moves on', async (t) => {
+unix('a relative path is resolved once, even if the process changes its directory', async (t) => {
   const path = freePath(t)
   const { line, ended } = launch(t, 'unix-exit', { args: [path, dirname(path)] })
   t.is(await line(), 'true')
@@ -221,7 +224,7 @@ unix('a relative path stays what it was when the process moves on', async (t) =>
   t.false(existsSync(path))
 })
 
-unix('peers without an address are spread in turn, whatever the balance', async (t) => {
+unix('peers without an address are distributed in turn, with every balance', async (t) => {
   for (const balance of ['round-robin', 'source-hash', 'least-connections'] as const) {
     const path = freePath(t)
     const loops: number[] = []
@@ -246,7 +249,7 @@ unix('peers without an address are spread in turn, whatever the balance', async 
   }
 })
 
-unix('data and FIN sent at once get every reply', async (t) => {
+unix('data sent together with FIN gets every reply', async (t) => {
   const path = freePath(t)
   await start(t, { listen: `unix://${path}`, ...ECHO })
   for (let at = 0; at < 200; at++) {
@@ -257,12 +260,12 @@ unix('data and FIN sent at once get every reply', async (t) => {
   }
 })
 
-unix('a peer that reads late gets everything through a Unix socket too', async (t) => {
+unix('a peer of a Unix socket that reads late gets everything', async (t) => {
   const path = freePath(t)
   await start(t, { listen: `unix://${path}`, ...ECHO })
   const socket = await connect(path, { allowHalfOpen: true })
   const bytes = Buffer.concat(Array.from({ length: 256 }, (_, at) => bodyOf(65_536, at * 7919)))
-  // Paused: nothing is read before all was offered.
+  // The socket is paused: this side reads nothing until the server stops reading.
   let offered = 0
   const taken = new Promise<void>((resolve) => {
     const offer = () => {
@@ -270,7 +273,7 @@ unix('a peer that reads late gets everything through a Unix socket too', async (
         const piece = bytes.subarray(offered, offered + 65_536)
         offered += piece.length
         if (!socket.write(piece)) {
-          // The server is not reading any more: now this side does.
+          // The server has stopped reading: now this side reads.
           resolve()
           socket.once('drain', offer)
           return
@@ -292,12 +295,12 @@ if (process.platform === 'win32') {
 }
 
 if (process.platform !== 'win32' && !IS_LINUX) {
-  test('abstract names are of Linux only', async (t) => {
+  test('abstract names are supported on Linux only', async (t) => {
     await t.throwsAsync(serve({ listen: 'unix://@a' }), { code: 'ERR_UNSUPPORTED' })
   })
 }
 
-unix('a frame of a Unix socket that is too large costs that connection only', async (t) => {
+unix('a frame over max on a Unix socket closes only its connection', async (t) => {
   const path = freePath(t)
   const errors: unknown[] = []
   const ended = new Count()
@@ -320,7 +323,7 @@ unix('a frame of a Unix socket that is too large costs that connection only', as
   t.deepEqual([...(await read(other, 5))], [0, 0, 0, 1, 42])
 })
 
-linux('an inline loop tries again by itself where a backlog is full', async (t) => {
+linux('an inline loop retries by itself if a backlog is full', async (t) => {
   const path = freePath(t)
   const server = await start(t, {
     listen: { address: `unix://${path}`, backlog: 1 },
@@ -329,7 +332,7 @@ linux('an inline loop tries again by itself where a backlog is full', async (t) 
   })
   const [listener] = server.listeners
   await listener?.pause()
-  // One more than the backlog says.
+  // The kernel holds one more than the backlog says.
   for (let at = 0; at < 2; at++) await connect(path)
   const { line, ended } = launch(t, 'dial-inline', { args: [path] })
   t.is(await line(), 'connecting')

@@ -5,7 +5,7 @@ import { start } from './support/serve.js'
 
 type Encode = (to: Writer) => unknown
 
-/** What each `encode` puts on the wire of one real connection, without a framing. */
+/** The bytes that these `encode` functions write to one real connection, without framing. */
 async function written(
   t: Parameters<typeof start>[0],
   encodes: Encode[],
@@ -27,8 +27,8 @@ async function written(
   return readAll(await connect(server.port))
 }
 
-/** Node's own writing of the same. */
-function by(size: number, write: (into: Buffer) => unknown): Buffer {
+/** The same value written by Node. */
+function nodeBytes(size: number, write: (into: Buffer) => unknown): Buffer {
   const into = Buffer.alloc(size)
   write(into)
   return into
@@ -37,27 +37,27 @@ function by(size: number, write: (into: Buffer) => unknown): Buffer {
 const big = 0xdead_beef_cafe_f00dn
 const negative = -0x1234_5678_9abc_def0n
 
-/** Each method, and the bytes that it has to write. */
+/** Calls of each method, with the bytes that they must write. */
 const METHODS: [Encode, Buffer][] = [
   [(to) => to.u8(200), Buffer.of(200)],
   [(to) => to.u8(513), Buffer.of(1)],
   [(to) => to.i8(-2), Buffer.of(254)],
-  [(to) => to.u16(0xabcd), by(2, (into) => into.writeUInt16BE(0xabcd))],
-  [(to) => to.u16le(0xabcd), by(2, (into) => into.writeUInt16LE(0xabcd))],
-  [(to) => to.i16(-3), by(2, (into) => into.writeInt16BE(-3))],
-  [(to) => to.i16le(-3), by(2, (into) => into.writeInt16LE(-3))],
-  [(to) => to.u32(0xdeadbeef), by(4, (into) => into.writeUInt32BE(0xdeadbeef))],
-  [(to) => to.u32le(0xdeadbeef), by(4, (into) => into.writeUInt32LE(0xdeadbeef))],
-  [(to) => to.i32(-70_000), by(4, (into) => into.writeInt32BE(-70_000))],
-  [(to) => to.i32le(-70_000), by(4, (into) => into.writeInt32LE(-70_000))],
-  [(to) => to.u64(big), by(8, (into) => into.writeBigUInt64BE(big))],
-  [(to) => to.u64le(big), by(8, (into) => into.writeBigUInt64LE(big))],
-  [(to) => to.i64(negative), by(8, (into) => into.writeBigInt64BE(negative))],
-  [(to) => to.i64le(negative), by(8, (into) => into.writeBigInt64LE(negative))],
-  [(to) => to.f32(Math.PI), by(4, (into) => into.writeFloatBE(Math.PI))],
-  [(to) => to.f32le(Math.PI), by(4, (into) => into.writeFloatLE(Math.PI))],
-  [(to) => to.f64(-Math.E), by(8, (into) => into.writeDoubleBE(-Math.E))],
-  [(to) => to.f64le(-Math.E), by(8, (into) => into.writeDoubleLE(-Math.E))],
+  [(to) => to.u16(0xabcd), nodeBytes(2, (into) => into.writeUInt16BE(0xabcd))],
+  [(to) => to.u16le(0xabcd), nodeBytes(2, (into) => into.writeUInt16LE(0xabcd))],
+  [(to) => to.i16(-3), nodeBytes(2, (into) => into.writeInt16BE(-3))],
+  [(to) => to.i16le(-3), nodeBytes(2, (into) => into.writeInt16LE(-3))],
+  [(to) => to.u32(0xdeadbeef), nodeBytes(4, (into) => into.writeUInt32BE(0xdeadbeef))],
+  [(to) => to.u32le(0xdeadbeef), nodeBytes(4, (into) => into.writeUInt32LE(0xdeadbeef))],
+  [(to) => to.i32(-70_000), nodeBytes(4, (into) => into.writeInt32BE(-70_000))],
+  [(to) => to.i32le(-70_000), nodeBytes(4, (into) => into.writeInt32LE(-70_000))],
+  [(to) => to.u64(big), nodeBytes(8, (into) => into.writeBigUInt64BE(big))],
+  [(to) => to.u64le(big), nodeBytes(8, (into) => into.writeBigUInt64LE(big))],
+  [(to) => to.i64(negative), nodeBytes(8, (into) => into.writeBigInt64BE(negative))],
+  [(to) => to.i64le(negative), nodeBytes(8, (into) => into.writeBigInt64LE(negative))],
+  [(to) => to.f32(Math.PI), nodeBytes(4, (into) => into.writeFloatBE(Math.PI))],
+  [(to) => to.f32le(Math.PI), nodeBytes(4, (into) => into.writeFloatLE(Math.PI))],
+  [(to) => to.f64(-Math.E), nodeBytes(8, (into) => into.writeDoubleBE(-Math.E))],
+  [(to) => to.f64le(-Math.E), nodeBytes(8, (into) => into.writeDoubleLE(-Math.E))],
   [(to) => to.bytes(Uint8Array.of(1, 2, 3)), Buffer.of(1, 2, 3)],
   [(to) => to.bytes(Buffer.alloc(1000, 'y')), Buffer.alloc(1000, 'y')],
   [(to) => to.bytes(new Uint8Array(0)), Buffer.alloc(0)],
@@ -72,13 +72,13 @@ const METHODS: [Encode, Buffer][] = [
   [(to) => to.text(''), Buffer.alloc(0)],
 ]
 
-test('every method writes what Node writes', async (t) => {
+test('every method writes the same bytes as Node', async (t) => {
   for (const [encode, expected] of METHODS)
     t.deepEqual(await written(t, [encode]), expected, `${encode}`)
 })
 
-test('every method goes on whole where the ring ends, at each of many places', async (t) => {
-  // Chained and shifted by a byte each time, in a ring of 4 KiB: each method meets each edge.
+test('every method writes whole values across the end of the ring, at many positions', async (t) => {
+  // All methods in a row, shifted by one byte each time, in a ring of 4 KiB: each method meets each edge.
   const encodes: Encode[] = []
   const expected: Buffer[] = []
   for (let shift = 0; shift < 600; shift++) {
@@ -92,7 +92,7 @@ test('every method goes on whole where the ring ends, at each of many places', a
   t.true((await written(t, encodes, 4096)).equals(Buffer.concat(expected)))
 })
 
-test('a message grows as far as it has to, and its length counts what encode wrote', async (t) => {
+test('a message grows as needed, and length counts the bytes of encode', async (t) => {
   const sizes = [0, 1, 4000, 70_000, 300_000, 5_000_000]
   const lengths: number[] = []
   const codec: Codec<Buffer, number> = {
@@ -123,8 +123,8 @@ test('a message grows as far as it has to, and its length counts what encode wro
   t.is(at, got.length)
 })
 
-test('copy moves bytes from a reader, on from where it stands', async (t) => {
-  // A proxy in one line: decode keeps the bytes, encode copies from a reader over other bytes.
+test('copy takes the next bytes of a reader', async (t) => {
+  // A minimal proxy: decode writes replies whose encode copies from the reader.
   const pieces = [3, 0, 30, 70_000]
   const total = pieces.reduce((sum, size) => sum + size)
   const body = Buffer.from(Array.from({ length: total }, (_, at) => at % 253))
@@ -132,7 +132,7 @@ test('copy moves bytes from a reader, on from where it stands', async (t) => {
   const codec: Codec<true, Encode> = {
     framing: lengthField(),
     decode(from) {
-      // Inside decode the reader is valid, and a write takes what it copies at once.
+      // The reader is valid inside decode, and write copies at once.
       for (const size of pieces) replies.push((to) => to.copy(from, size))
       for (const reply of replies) conns.at(-1)?.write(reply)
       return true
@@ -161,7 +161,7 @@ test('copy moves bytes from a reader, on from where it stands', async (t) => {
   t.true(Buffer.concat(bodies).equals(body))
 })
 
-test('text that is no proper hex or base64 leaves nothing of other messages behind it', async (t) => {
+test('invalid hex or base64 text does not leak bytes of other messages', async (t) => {
   const secret = 's'.repeat(4096)
   const bytes = await written(t, [
     (to) => to.text(secret),
@@ -174,7 +174,7 @@ test('text that is no proper hex or base64 leaves nothing of other messages behi
   t.is(bytes.toString().slice(secret.length), `${expected[0]}|${base64}|${expected[1]}|`)
 })
 
-test('what is no Uint8Array and no string is refused, and nothing of it is sent', async (t) => {
+test('a value that is neither a Uint8Array nor a string is refused, and none of it is sent', async (t) => {
   const bad = [new ArrayBuffer(8), [1, 2, 3], 'text', 7, { length: -8 }, null, undefined]
   const refused: Encode[] = bad.flatMap((each): Encode[] => [
     (to) => to.u32(0).bytes(each as never),
@@ -189,11 +189,11 @@ test('what is no Uint8Array and no string is refused, and nothing of it is sent'
     ),
     (to) => to.text('behind'),
   ])
-  // The four bytes before it are what an `encode` that went on has written.
+  // The zeros were written before the refused value, by an `encode` that caught the error.
   t.is(bytes.toString().replaceAll('\0', ''), 'beforebehind')
 })
 
-test('a value that cannot be written is refused, and leaves no gap where other messages were', async (t) => {
+test('a value that cannot be written is refused, and does not leak bytes of other messages', async (t) => {
   const numbers = ['u8', 'i8', 'u16', 'u16le', 'i16', 'i16le', 'u32', 'u32le'] as const
   const more = ['i32', 'i32le', 'f32', 'f32le', 'f64', 'f64le'] as const
   const bigints = ['u64', 'u64le', 'i64', 'i64le'] as const
@@ -233,7 +233,7 @@ test('a value that cannot be written is refused, and leaves no gap where other m
   t.is(bytes.toString().replaceAll('secret', ''), 'beforebehind')
 })
 
-test('a writer that is kept throws as soon as its encode has returned or thrown', async (t) => {
+test('a writer throws ERR_WRITER_STALE after its encode has returned or thrown', async (t) => {
   const kept: Writer[] = []
   const stale = () => {
     for (const to of kept) {
@@ -253,12 +253,12 @@ test('a writer that is kept throws as soon as its encode has returned or thrown'
         () =>
           conn.write((to) => {
             keep(to)
-            throw new Error('of the user')
+            throw new Error('from the handler')
           }),
-        { message: 'of the user' },
+        { message: 'from the handler' },
       )
       stale()
-      // One that was begun inside another has a writer of its own.
+      // A write inside encode has its own writer.
       conn.write((to) => {
         conn.write(keep)
         t.throws(() => kept.at(-1)?.u8(0), { code: 'ERR_WRITER_STALE' })

@@ -6,12 +6,12 @@ export function count(value) {
   return value >= 1e4 ? `${(value / 1e3).toFixed(1)} k` : value.toFixed(0)
 }
 
-/** One digit below a hundred, none above. @param {number} value */
+/** One decimal below a hundred, none above. @param {number} value */
 export function plain(value) {
   return value.toFixed(Math.abs(value) < 100 ? 1 : 0)
 }
 
-/** Two digits. @param {number} value */
+/** Two decimals. @param {number} value */
 export function fine(value) {
   return value.toFixed(2)
 }

@@ -1,4 +1,4 @@
-/** The load generator: built when needed, run once for each measurement. */
+/** The load generator: built if needed, run once for each measurement. */
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
@@ -16,7 +16,7 @@ export const LOAD = join(
   process.platform === 'win32' ? 'millrace-load.exe' : 'millrace-load',
 )
 
-/** Builds it where it is missing, or older than its source. */
+/** Builds the load generator if it is missing or older than its source. */
 export function build() {
   if (existsSync(LOAD) && statSync(LOAD).mtimeMs >= newest(SOURCE)) return
   console.error('building the load generator: cargo build --release -p millrace-load')
@@ -37,7 +37,7 @@ function newest(folder) {
 }
 
 /**
- * Options by name as arguments: `{ size: 64 }` becomes `--size 64`.
+ * Turns options into arguments: `{ size: 64 }` becomes `--size 64`.
  *
  * @param {Record<string, unknown>} options
  */
@@ -50,9 +50,9 @@ function flags(options) {
  *
  * @param {string} command
  * @param {Record<string, unknown>} options
- * @param {number} patience seconds after which it is given up
+ * @param {number} patience seconds after which the command is killed
  * @returns {Promise<any>} the last line it prints
- * @throws with its complaint, if not everything came back as it was sent
+ * @throws with the output of the command, if not everything came back as it was sent
  */
 export async function load(command, options, patience) {
   const child = start(LOAD, [command, ...flags(options)])
@@ -67,7 +67,7 @@ export async function load(command, options, patience) {
   return JSON.parse(out.trim().split('\n').at(-1) ?? '')
 }
 
-/** Connections that say nothing, held by the load generator's `idle`. */
+/** Idle connections, held by the load generator's `idle`. */
 export class Crowd {
   #child
   #lines
@@ -79,7 +79,7 @@ export class Crowd {
   }
 
   /**
-   * Opens so many more, with one echo each.
+   * Opens that many more connections, with one echo each.
    *
    * @param {number} more
    */

@@ -1,4 +1,4 @@
-/** Where it was measured. */
+/** The machine that measured. */
 
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
 

@@ -5,25 +5,25 @@ import { parseArgs } from 'node:util'
 export const USAGE = `\
 usage: npm run bench -- SUITE [OPTIONS]
 
-  echo      messages per second, latency and CPU, beside plain mio and node:net
+  echo      messages per second, latency and CPU, against plain mio and node:net
   unix      the same over a Unix socket
-  udp       answered datagrams per second and CPU, beside node:dgram
-  connect   connections per second that a client makes, beside net.connect
-  fairness  timers beside busy handlers, a quiet connection beside a flood
-  memory    bytes of an idle connection, growth under connects and closes
-  all       all of these
+  udp       answered datagrams per second and CPU, against node:dgram
+  connect   connections per second that a client opens, against net.connect
+  fairness  timers next to busy handlers, a quiet connection next to a flood
+  memory    bytes of an idle connection, growth after many connects and closes
+  all       every suite
 
-  --rounds N        how often each variant is measured, each time in a fresh process (echo,
-                    unix, udp and connect 5, else 3)
-  --seconds S       how long a round measures (3)
+  --rounds N        how often to measure each variant, each time in a fresh process (5 for echo,
+                    unix, udp and connect, otherwise 3)
+  --seconds S       seconds that a round measures (3)
   --only A,B        only these scenarios
   --variants X,Y    only these variants
-  --json FILE       where the raw values go (benchmark/results/SUITE-DATE.json)
+  --json FILE       file for the raw values (benchmark/results/SUITE-DATE.json)
   --help
 
-exit code: 0, or 1 if a run failed, or 2 for wrong usage; a missed target is told, and no failure`
+exit code: 0, or 1 if a run failed, or 2 for wrong usage; a missed target is reported, but is not a failure`
 
-/** Wrong usage. */
+/** An invalid command line. */
 export class UsageError extends Error {}
 
 /**
@@ -64,10 +64,10 @@ export function parse(args) {
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
   const seconds = Number(values.seconds ?? 3)
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
-    throw new UsageError('--rounds has to be a whole number from 1')
+    throw new UsageError('--rounds must be a whole number of at least 1')
   }
-  if (!(seconds > 0)) throw new UsageError('--seconds has to be more than 0')
-  if (positionals.length !== 1 && !values.help) throw new UsageError('name one suite')
+  if (!(seconds > 0)) throw new UsageError('--seconds must be more than 0')
+  if (positionals.length !== 1 && !values.help) throw new UsageError('exactly one suite is needed')
   return {
     suite: positionals[0] ?? '',
     rounds,

@@ -1,4 +1,4 @@
-/** The processes of a run. Each is ended by its own id, whatever ends the runner. */
+/** The processes of a run. Each is killed by its own id, whatever ends the runner. */
 
 import { spawn } from 'node:child_process'
 
@@ -19,7 +19,7 @@ export function start(command, args) {
   alive.add(child)
   child.on('exit', () => alive.delete(child))
   child.on('error', () => alive.delete(child))
-  // It may be gone before it has read everything.
+  // The process may exit before it has read everything.
   child.stdin.on('error', () => {})
   return /** @type {any} */ (child)
 }

@@ -1,4 +1,4 @@
-/** What a scenario came to, in Markdown: a table, and how the targets were met. */
+/** The result of a scenario in Markdown: a table, and whether the targets were met. */
 
 import { median, ratios, spread, valuesOf } from './statistics.mjs'
 import { table } from './table.mjs'
@@ -6,18 +6,18 @@ import { table } from './table.mjs'
 /** @typedef {import('./statistics.mjs').Measurement} Measurement */
 
 /**
- * A column: the median of a value, of its ratios to another variant, or its spread.
+ * A column: the median of a value, the median of its ratios to another variant, or its spread.
  *
  * @typedef {object} Column
  * @property {string} title
- * @property {string} value the name in a measurement
+ * @property {string} value its name in a measurement
  * @property {(value: number) => string} format
- * @property {string} [over] the variant it is divided by, round by round
- * @property {boolean} [spread] the least and the greatest, not the median
+ * @property {string} [over] the variant to divide by, round by round
+ * @property {boolean} [spread] the lowest and the highest value instead of the median
  */
 
 /**
- * What is required of a variant's median, or of the median of its ratios.
+ * A limit for a variant's median, or for the median of its ratios.
  *
  * @typedef {object} Target
  * @property {string} text
@@ -28,7 +28,7 @@ import { table } from './table.mjs'
  * @property {number} [most]
  */
 
-/** What was not measured. */
+/** Shown where nothing was measured. */
 const NOTHING = '–'
 
 /**
@@ -55,7 +55,7 @@ function cell(rounds, variant, column) {
 }
 
 /**
- * The table of a scenario, a row for each variant.
+ * The table of a scenario, with a row for each variant.
  *
  * @param {readonly Column[]} columns
  * @param {Record<string, Measurement[]>} rounds
@@ -70,7 +70,7 @@ export function summary(columns, rounds) {
 }
 
 /**
- * Whether a target was met; `undefined` where nothing was measured.
+ * Whether a target was met; `undefined` if nothing was measured.
  *
  * @param {Target} target
  * @param {Record<string, Measurement[]>} rounds
@@ -84,7 +84,7 @@ export function verdict(target, rounds) {
 }
 
 /**
- * The targets of a scenario, a line each.
+ * The targets of a scenario, one line each.
  *
  * @param {readonly Target[]} targets
  * @param {Record<string, Measurement[]>} rounds

@@ -28,7 +28,7 @@
  */
 
 /**
- * The order of a round: reversed in every other one, so that nobody always follows the same one.
+ * The order of a round: every other round is reversed, so that no variant always follows the same one.
  *
  * @template T
  * @param {readonly T[]} variants
@@ -39,14 +39,14 @@ export function order(variants, round) {
   return round % 2 === 0 ? [...variants] : [...variants].reverse()
 }
 
-/** What a process complained of, as one line of a list. @param {string} message */
+/** An error message as one line of a list. @param {string} message */
 function oneLine(message) {
   return message.replaceAll(/\s+/g, ' ').trim().slice(0, 300)
 }
 
 /**
  * @param {Scenario} scenario
- * @param {readonly Variant[]} variants those of its variants that were chosen
+ * @param {readonly Variant[]} variants the chosen variants of the scenario
  * @param {Settings} settings
  * @returns {Promise<Outcome>}
  */

@@ -18,14 +18,14 @@ import { udp } from './suites/udp.mjs'
 /**
  * @typedef {object} Suite
  * @property {string} name
- * @property {number} rounds how often each variant is measured if nobody says
+ * @property {number} rounds how often each variant is measured by default
  * @property {readonly Scenario[]} scenarios
  */
 
 /** @type {readonly Suite[]} */
 const SUITES = [echo, unix, connect, fairness, memory, udp]
 
-/** The servers import what is built. */
+/** Checks that millrace is built, because the servers import the build. */
 function checkBuilt() {
   const isBuilt =
     existsSync(join(ROOT, 'index.js')) &&

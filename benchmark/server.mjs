@@ -1,4 +1,4 @@
-/** A server under test, in a process of its own. */
+/** A server under test, in a separate process. */
 
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -9,15 +9,15 @@ import { ended, start } from './processes.mjs'
 
 /** Milliseconds that a server may take to listen, to answer, and to end. */
 const PATIENCE = 10_000
-/** Readings of memory that differ by no more kB are the same. */
+/** Readings of memory that differ by at most this many kB count as the same. */
 const SAME_KB = 64
 
 /**
  * How a server is started.
  *
  * @typedef {object} Variant
- * @property {string} name as the table shows it
- * @property {string} [peer] its file in `peers`; without one it is the load generator's floor
+ * @property {string} name shown in the table
+ * @property {string} [peer] the server's file in `peers`; without one, the server is the load generator's floor
  * @property {readonly string[]} [args]
  */
 
@@ -48,12 +48,12 @@ export class Server {
   }
 
   /**
-   * Resolves once it listens.
+   * Starts a server. Resolves once the server listens.
    *
    * @param {Variant} variant
-   * @param {readonly string[]} [args] what the scenario asks of it
-   * @param {readonly string[]} [nodeArgs] of the runtime
-   * @param {readonly string[]} [floorArgs] what it asks of the floor
+   * @param {readonly string[]} [args] options of the scenario
+   * @param {readonly string[]} [nodeArgs] options of Node
+   * @param {readonly string[]} [floorArgs] options for the floor
    */
   static async start(variant, args = [], nodeArgs = [], floorArgs = []) {
     const server = new Server(variant, args, nodeArgs, floorArgs)
@@ -81,7 +81,7 @@ export class Server {
   }
 
   /**
-   * Asks a peer for what it knows of itself.
+   * Asks a peer a question about itself; the floor answers nothing.
    *
    * @param {string} question
    * @returns {Promise<any>}
@@ -93,7 +93,7 @@ export class Server {
   }
 
   /**
-   * Its memory at rest: after gc(), read from outside, once three readings are the same.
+   * The server's memory at rest: read from outside after gc(), once three readings are the same.
    *
    * @returns {Promise<{ rss_kb: number, heap: number }>}
    */
@@ -108,7 +108,7 @@ export class Server {
       if (last.length === 3 && Math.max(...last) - Math.min(...last) <= SAME_KB)
         return { rss_kb, heap }
     }
-    throw new Error(`memory does not come to rest: ${readings.join(', ')} kB`)
+    throw new Error(`memory does not settle: ${readings.join(', ')} kB`)
   }
 
   #rss() {
@@ -117,7 +117,7 @@ export class Server {
     return Number(found[1])
   }
 
-  /** Ends it. A server that ended before, or not in good order, is an error. */
+  /** Ends the server. Throws if the server has already ended, or if a peer ends with an error. */
   async stop() {
     const { exitCode, signalCode } = this.#child
     if (exitCode !== null || signalCode !== null) {

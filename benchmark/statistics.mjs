@@ -1,7 +1,7 @@
-/** What several rounds come to: medians, spreads, and ratios taken round by round. */
+/** Statistics over several rounds: medians, spreads, and ratios taken round by round. */
 
 /**
- * The middle value; of an even number the mean of the middle two. `undefined` of none.
+ * The middle value, or the mean of the middle two. `undefined` if there are no values.
  *
  * @param {readonly number[]} values
  * @returns {number | undefined}
@@ -14,7 +14,7 @@ export function median(values) {
 }
 
 /**
- * The smallest value that at least the part `quantile` of all does not exceed.
+ * The smallest value that is not exceeded by at least the fraction `quantile` of all values.
  *
  * @param {readonly number[]} values
  * @param {number} quantile from 0 to 1
@@ -27,7 +27,7 @@ export function quantile(values, quantile) {
 }
 
 /**
- * The least and the greatest value.
+ * The lowest and the highest value.
  *
  * @param {readonly number[]} values
  * @returns {[number, number] | undefined}
@@ -36,7 +36,7 @@ export function spread(values) {
   return values.length === 0 ? undefined : [Math.min(...values), Math.max(...values)]
 }
 
-/** A round's measurement: numbers by name; missing where the round failed. */
+/** A round's measurement: numbers by name, or `undefined` if the round failed. */
 /** @typedef {Record<string, any> | undefined} Measurement */
 
 /**
@@ -51,8 +51,8 @@ export function valuesOf(rounds, name) {
 }
 
 /**
- * Ratios of what was measured in the same round: what slows a machine for a while slows both. Rounds
- * that one side lacks are left out.
+ * Ratios of values from the same round, because a machine that is slow for a while slows both sides. Rounds
+ * that failed on one side are left out.
  *
  * @param {readonly Measurement[]} rounds
  * @param {readonly Measurement[]} others

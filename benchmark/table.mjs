@@ -1,8 +1,8 @@
 /** Markdown tables. */
 
 /**
- * A table whose source is aligned too, so that it can be read in a terminal. All columns but the
- * first are numbers and stand to the right.
+ * A table whose source is aligned too, so that it can be read in a terminal. All columns except the
+ * first are numbers, aligned to the right.
  *
  * @param {readonly string[]} titles
  * @param {readonly (readonly string[])[]} rows

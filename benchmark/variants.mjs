@@ -1,4 +1,4 @@
-/** The servers that are compared. */
+/** The servers to compare. */
 
 /** @typedef {import('./server.mjs').Variant} Variant */
 
@@ -24,10 +24,10 @@ export const udpInline = {
 /** @type {Variant} */
 export const nodeDgram = { name: 'node:dgram', peer: 'node-dgram.mjs' }
 
-/** Plain mio in one thread, without any JavaScript: the upper bound. @type {Variant} */
+/** Plain mio in one thread without JavaScript: the upper bound. @type {Variant} */
 export const floor = { name: 'floor' }
 
-/** Each frame as memory of its own instead of read in place. @param {Variant} variant @returns {Variant} */
+/** Each frame as a new buffer, not read in place. @param {Variant} variant @returns {Variant} */
 export function asBuffers(variant) {
   return {
     ...variant,
@@ -36,7 +36,7 @@ export function asBuffers(variant) {
   }
 }
 
-/** All replies to a chunk gathered by hand into one write. @param {Variant} variant @returns {Variant} */
+/** Collects all replies to a chunk in one write. @param {Variant} variant @returns {Variant} */
 export function merged(variant) {
   return {
     ...variant,

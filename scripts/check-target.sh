@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Type-checks every crate and its tests for another platform, warnings as errors. Needs no linker: with
-# that platform's rust-std if it is installed (rustup target add), else with a std built from its source,
-# which rustup has as rust-src and Debian as rust-web-src (with rustc-web and cargo-web).
+# Type-checks every crate and its tests for another platform, with warnings as errors. No linker is needed.
+# Uses that platform's rust-std if it is installed (rustup target add), otherwise a std built from its
+# source: rust-src of rustup, or rust-web-src of Debian (with rustc-web and cargo-web).
 #
 #   scripts/check-target.sh aarch64-apple-darwin
 #
-# Exits with 2 where there is neither.
+# Exits with 2 if there is neither.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=$1
@@ -14,7 +14,7 @@ library=lib/rustlib/src/rust/library/Cargo.lock
 export RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=target/check
 check() {
   "$@" --target "$target" --workspace --all-features
-  # A test build of the binding has what napi exports as dead code.
+  # In a test build of the binding, everything that napi exports is dead code.
   "$@" --target "$target" --workspace --all-features --exclude millrace-binding --tests
 }
 
@@ -22,7 +22,7 @@ if rustup target list --installed 2>/dev/null | grep -qx "$target"; then
   check cargo check
   exit
 fi
-# Building std is not stable; the variable lets a stable compiler do it.
+# Building std is unstable; this variable allows it with a stable compiler.
 export RUSTC_BOOTSTRAP=1
 build_std=-Zbuild-std=std,panic_unwind,test
 if [ -f "$(rustc --print sysroot)/$library" ]; then

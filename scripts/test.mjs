@@ -1,9 +1,9 @@
-// Runs the specs and counts real results: `N passed, N failed` stands alone on the last line.
+// Runs the specs and counts the results: the last line is `N passed, N failed`.
 //
 //   npm test                                  all specs
 //   npm test -- __test__/echo.spec.ts         some of them
 //   MILLRACE_TEST_RING=4096 npm test          with rings so small that they wrap and fill all the time
-//   MILLRACE_TEST_LOOPS=inline npm test       with the loop on Node's own (or a number of loops)
+//   MILLRACE_TEST_LOOPS=inline npm test       with the loop inside Node's loop (or a number of loops)
 
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -27,7 +27,7 @@ const code = await new Promise((resolve) => {
   if (child.exitCode !== null) resolve(child.exitCode)
   else child.once('exit', (status, signal) => resolve(status ?? `killed by ${signal}`))
 })
-// A run that broke off, or that ran nothing, has not passed.
+// A run that was interrupted, or that ran nothing, has failed.
 if (code !== 0 && counts.failed === 0) counts.failed++
 if (counts.passed + counts.failed === 0) counts.failed++
 const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''

@@ -1,15 +1,15 @@
-/** A client of Node's own, so that no test has millrace on both ends. */
+/** A client made with Node, so that no test has millrace on both ends. */
 
 import { once } from 'node:events'
 import net from 'node:net'
 
-/** What `net.connect` takes for a port of this machine, or for the path of a Unix socket. */
+/** The options of `net.connect` for a port of this machine, or for the path of a Unix socket. */
 export function endpointOf(to: number | string): net.TcpNetConnectOpts | net.IpcNetConnectOpts {
   if (typeof to === 'number') return { host: '127.0.0.1', port: to }
   return { path: to }
 }
 
-/** A connected socket whose errors end nothing by themselves: to a port, or to a Unix socket's path. */
+/** A socket connected to a port or a Unix socket's path. Its errors are ignored. */
 export async function connect(
   to: number | string,
   options: Partial<net.TcpNetConnectOpts> = {},
@@ -20,24 +20,24 @@ export async function connect(
   return socket
 }
 
-/** A connected socket to an address as `addresses` shows it. */
+/** A socket connected to an address as `addresses` shows it. */
 export function connectTo(address: string | undefined): Promise<net.Socket> {
   const path = /^unix:\/\/(.*)$/.exec(address ?? '')?.[1]
   return connect(path?.replace(/^@/, '\0') ?? Number(address?.split(':').pop()))
 }
 
-/** Everything that arrives until the other side ends. */
+/** All bytes that arrive until the other side ends. */
 export async function readAll(socket: net.Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of socket) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
 }
 
-/** The next `length` bytes; what comes behind them stays in the socket. */
+/** The next `length` bytes; later bytes stay in the socket. */
 export function read(socket: net.Socket, length: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    // One listener for all of it: a new one is called at once where there are bytes, and a loop of
-    // those would leave no turn to the network.
+    // Keep one listener: a new one is called at once if there are bytes, and a loop of those calls
+    // would leave no turn to the network.
     const look = () => {
       const chunk = socket.read(length) as Buffer | null
       if (chunk !== null) resolve(chunk)

@@ -1,6 +1,6 @@
-/** Counts what events bring, for waits that need no clock. */
+/** Counts events, so that specs can wait without a clock. */
 
-/** A number that goes up, and promises for when it gets somewhere. */
+/** A counter, with promises that resolve when it reaches a value. */
 export class Count {
   value = 0
   #waits: { at: number; resolve: () => void }[] = []
@@ -11,7 +11,7 @@ export class Count {
     this.#waits = this.#waits.filter((wait) => this.value < wait.at)
   }
 
-  /** Resolves once it is `at` or more. */
+  /** Resolves once the value is `at` or more. */
   reaches(at: number): Promise<void> {
     if (this.value >= at) return Promise.resolve()
     return new Promise((resolve) => this.#waits.push({ at, resolve }))

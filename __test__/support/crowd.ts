@@ -1,10 +1,10 @@
-/** Many clients at once, in threads of their own. */
+/** Many clients at once, in separate threads. */
 
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { ExecutionContext } from 'ava'
 
-/** Runs in each thread: connects, tells when all are connected, and ends them when told to. */
+/** Runs in each thread: connects, reports when all are connected, and ends them when told to. */
 const CODE = `
 const net = require('node:net')
 const { parentPort, workerData: { ports, each, from } } = require('node:worker_threads')
@@ -27,13 +27,13 @@ for (let n = 0; n < each; n++) {
 parentPort.once('message', () => { for (const socket of sockets) socket.end() })
 `
 
-/** Who connects. */
+/** The clients to connect. */
 interface Options {
   ports: readonly number[]
   threads: number
   /** Connections of each thread. */
   each: number
-  /** Local addresses that a thread's connections have, one after the other. */
+  /** The local addresses of a thread's connections, used in turn. */
   from?: (thread: number) => readonly string[]
 }
 

@@ -6,15 +6,15 @@ import type { Random } from './random.js'
 
 /** How a stream came back. */
 export interface Returned {
-  /** Where the first byte that is wrong stands, or -1. */
+  /** The start of the first chunk with a wrong byte, or -1. */
   readonly wrongAt: number
   readonly length: number
 }
 
-/** Reads are cut by buffers of this many bytes. */
+/** Sizes of the read buffers, which cut the reads. */
 const READS = [512, 4093, 16_384, 65_536] as const
 
-/** The size of the next piece: mostly large, now and then a few bytes, so that headers are cut too. */
+/** The size of the next piece: mostly large, sometimes a few bytes, so that headers are cut too. */
 function pieceOf(random: Random, length: number): number {
   const kind = random.whole(0, 3)
   if (kind === 0) return random.whole(1, 9)
@@ -23,7 +23,7 @@ function pieceOf(random: Random, length: number): number {
 }
 
 /**
- * Sends `stream` and FIN, and compares what comes back until the other side's FIN.
+ * Sends `stream` and FIN, and compares the bytes that come back until the other side's FIN.
  *
  * @throws the socket's error
  */

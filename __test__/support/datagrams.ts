@@ -1,4 +1,4 @@
-/** Binds sockets for specs, on the loops and rings that the run asks for, and makes their peers. */
+/** Binds sockets for specs, with the loops and rings that the run asks for, and makes their peers. */
 
 import dgram from 'node:dgram'
 import { once } from 'node:events'
@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava'
 import { type Address, type BindOptions, bind, type DatagramSocket } from 'millrace'
 import { LOOPS, RING_BYTES } from './serve.js'
 
-/** The largest datagram of sockets on the rings of this run. */
+/** The largest datagram that fits the rings of this run. */
 export const LARGEST: number = Math.min(65_507, RING_BYTES / 4 - 48)
 
 /** The parts of `BindOptions` that a spec need not name. */
@@ -19,7 +19,7 @@ export async function bound<In = Buffer, Out = Uint8Array | string>(
   t: ExecutionContext,
   options: Optional<In, Out> = {},
 ): Promise<DatagramSocket<In, Out>> {
-  // `undefined` that is written asks for the shared loops.
+  // An explicit `undefined` asks for the shared loops.
   const loops = 'loops' in options ? options.loops : LOOPS
   const isOwn = typeof loops === 'number' || loops === 'inline'
   const socket = await bind<In, Out>({
@@ -36,14 +36,14 @@ export function portOf(address: string): number {
   return Number(address.split(':').pop())
 }
 
-/** A socket of Node's own, so that no test has millrace on both ends. */
+/** A socket made with Node, so that no test has millrace on both ends. */
 export interface Peer {
   readonly socket: dgram.Socket
   readonly port: number
   send(bytes: Uint8Array | string, port: number, host?: string): void
-  /** The next datagram that nobody has asked for. */
+  /** The next datagram that no call has returned yet. */
   next(): Promise<Buffer>
-  /** Sends, and waits for the next datagram. */
+  /** Sends and waits for the next datagram. */
   ask(bytes: Uint8Array | string, port: number, host?: string): Promise<Buffer>
 }
 

@@ -1,4 +1,4 @@
-/** Connects for specs, on the loops and rings that the run asks for, and what they connect to. */
+/** Connects for specs, with the loops and rings that the run asks for, and makes their peers. */
 
 import { once } from 'node:events'
 import net from 'node:net'
@@ -14,7 +14,7 @@ import {
 } from 'millrace'
 import { LOOPS, RING_BYTES, start } from './serve.js'
 
-/** What runs on loops of its own unless the spec names others. */
+/** The options with the loops of this run, unless the spec names others. */
 function onLoops<T extends { loops?: unknown; loop?: unknown }>(options: T): T {
   const isNamed = options.loops !== undefined || options.loop !== undefined
   return isNamed ? options : { loops: LOOPS, ringBytes: RING_BYTES, ...options }
@@ -30,7 +30,7 @@ export async function dial<In = Buffer, Out = Uint8Array | string, Data = undefi
   return conn
 }
 
-/** A client that connects again, destroyed when the test ends. */
+/** A reconnecting client, destroyed when the test ends. */
 export async function redial<In = Buffer, Out = Uint8Array | string, Data = undefined>(
   t: ExecutionContext,
   options: ReconnectingOptions<In, Out, Data>,
@@ -47,7 +47,7 @@ export function path(): string {
   return join(tmpdir(), `millrace-${process.pid}-${paths++}.sock`)
 }
 
-/** A peer of Node's own on a TCP port or a Unix path, which listens until told not to; where to connect to. */
+/** Starts a peer made with Node on a TCP port or a Unix path, until `until` resolves. Returns its address. */
 export async function peer(
   t: ExecutionContext,
   kind: 'tcp' | 'unix',
@@ -83,7 +83,7 @@ export async function deadPort(): Promise<number> {
   return port
 }
 
-/** A listener that nobody accepts from, and whose backlog is full: on Linux whoever comes gets no answer. */
+/** A listener that never accepts and whose backlog is full: on Linux new clients get no answer. */
 export async function blackhole(
   t: ExecutionContext,
   host: string = '127.0.0.1',

@@ -1,4 +1,4 @@
-/** A client that sends a long stream and reads late, with none of it in memory. */
+/** A client that sends a long stream and reads late, without keeping the stream in memory. */
 
 import net from 'node:net'
 
@@ -11,7 +11,7 @@ for (let at = 0; at < pattern.length; at++) {
   pattern[at] = (place * 31 + (place >>> 8) * 17 + (place >>> 16)) & 0xff
 }
 
-/** Bytes of the stream from a place on, no more than `length`. */
+/** Bytes of the stream from an offset, at most `length`. */
 export function piece(from: number, length: number): Buffer {
   const at = from % PERIOD
   return pattern.subarray(at, at + Math.min(length, 16 * PIECE))
@@ -22,11 +22,11 @@ export interface Flood {
   readonly port: number
   /** Begins to read. */
   read(): void
-  /** Once all is back and the socket closed: how many bytes were right, up to the first wrong one. */
+  /** Resolves when the socket is closed, with the number of right bytes before the first wrong chunk. */
   readonly returned: Promise<number>
 }
 
-/** Connects and sends `length` bytes and FIN, as fast as they are taken; reads nothing before `read()`. */
+/** Connects and sends `length` bytes and FIN as fast as possible. Reads nothing before `read()`. */
 export function flood(port: number, length: number): Promise<Flood> {
   return new Promise((resolve, reject) => {
     let got = 0

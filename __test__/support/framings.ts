@@ -1,24 +1,24 @@
-/** Every framing as data: the codec a server is given, and the bytes its client sends and gets. */
+/** Every framing as data: the codec of the server, and the bytes that its client sends and receives. */
 
 import { type Codec, delimiter, fixed, lengthField, line, raw, varint } from 'millrace'
 
 export interface FramingCase {
   readonly name: string
-  /** A codec whose messages are bytes and whose echo gives back the bytes on the wire. */
+  /** A codec whose messages are bytes, and whose echo sends the same bytes on the wire. */
   codec(max: number): Codec<Buffer, Uint8Array | string>
-  /** The longest body that its header can tell. */
+  /** The longest body that its header can announce. */
   readonly most: number
-  /** The only length, where there is but one. */
+  /** The length of every body, if it is fixed. */
   readonly size?: number
-  /** A body as it stands on the wire. It must hold none of the bytes 10 and 13. */
+  /** A body as it is on the wire. The body must not contain the bytes 10 and 13. */
   wire(body: Buffer): Buffer
-  /** What comes before and behind the body in a message that the server sees. */
+  /** The part around the body that the server's messages include. */
   readonly kept?: 'header'
 }
 
 const FIXED = 1000
 const DELIMITER = '\r\n.\r\n'
-/** What is in front of a length that has an offset. */
+/** The bytes before a length that has an offset. */
 const MAGIC = Buffer.from('MILL')
 
 function header(width: number, endian: 'big' | 'little', value: number): Buffer {
@@ -69,20 +69,20 @@ export const FRAMINGS: readonly FramingCase[] = [
   { name: 'fixed', codec: () => fixed(FIXED), most: FIXED, size: FIXED, wire: (body) => body },
   ...WIDTHS.flatMap((bytes) => [length(bytes, 'big'), length(bytes, 'little')]),
   {
-    name: 'lengthField that counts its header',
+    name: 'lengthField that includes its header',
     codec: (max) => lengthField({ bytes: 4, adjust: -4, max }),
     most: 2 ** 31 - 1,
     wire: (body) => Buffer.concat([header(4, 'big', body.length + 4), body]),
   },
   {
-    name: 'lengthField with six bytes between it and the body, kept whole',
+    name: 'lengthField with six bytes before the body, not stripped',
     codec: (max) => lengthField({ bytes: 3, adjust: 6, strip: 0, max: max + 9 }),
     most: 2 ** 24 - 1,
     wire: (body) => Buffer.concat([header(3, 'big', body.length), Buffer.from('header'), body]),
     kept: 'header',
   },
   {
-    name: 'lengthField behind an offset, taken off and written again',
+    name: 'lengthField at an offset, stripped and written again',
     codec: (max) => ({
       ...lengthField({ bytes: 2, offset: 4, endian: 'little', max }),
       encode(body: Uint8Array | string, to) {
@@ -103,7 +103,7 @@ export const FRAMINGS: readonly FramingCase[] = [
   },
 ]
 
-/** Bytes to cut bodies from: every value but CR and LF, with no short period. */
+/** Bytes to cut bodies from: every value except CR and LF, with no short period. */
 const pool = Buffer.allocUnsafe(16 << 20)
 for (let at = 0, state = 1; at < pool.length; at += 2) {
   state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
@@ -113,7 +113,7 @@ for (let at = 0, state = 1; at < pool.length; at += 2) {
   if (pool[at + 1] === 10 || pool[at + 1] === 13) pool[at + 1] = 46
 }
 
-/** A body of `size` bytes, another one for each place `from`. */
+/** A body of `size` bytes, different for each `from`. */
 export function bodyOf(size: number, from: number): Buffer {
   const at = from % Math.max(1, pool.length - size)
   return pool.subarray(at, at + size)

@@ -1,11 +1,11 @@
-/** Promises that a handler settles, so that specs wait for what happens and never for time. */
+/** Promises that a handler settles, so that specs wait for events and never for time. */
 
 export interface Gate<T> {
   readonly passed: Promise<T>
   open(value: T): void
 }
 
-/** A promise with its resolver in reach. */
+/** A promise and the function that resolves it. */
 export function gate<T = void>(): Gate<T> {
   let open: (value: T) => void = () => {}
   const passed = new Promise<T>((resolve) => {
@@ -14,7 +14,7 @@ export function gate<T = void>(): Gate<T> {
   return { passed, open }
 }
 
-/** Resolves at the `count`th call of `hit`, with all values in order. */
+/** `all` resolves at the `count`th call of `hit`, with all values in order. */
 export function tally<T = void>(
   count: number,
 ): { readonly all: Promise<T[]>; hit(value: T): void } {

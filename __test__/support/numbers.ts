@@ -1,8 +1,8 @@
-/** A raw codec that is easily understood, and cut in the wrong place. */
+/** A raw codec that is easy to understand, and easy to cut in the wrong place. */
 
 import { type Codec, defineCodec, raw } from 'millrace'
 
-/** Numbers as text, each behind a semicolon: raw, so that `undefined` means more. */
+/** Numbers as text, each followed by a semicolon. The framing is raw, so `undefined` asks for more bytes. */
 export const numbers: Codec<number> = defineCodec<number>({
   framing: raw({ max: 20 }),
   decode(from) {

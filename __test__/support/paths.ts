@@ -1,11 +1,11 @@
-/** Paths for Unix sockets, in a folder that goes when the test ends. */
+/** Paths for Unix sockets, in a folder that is removed when the test ends. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 
-/** A path that is free; `name` is the last part of it. */
+/** An unused path; `name` is its last part. */
 export function freePath(t: ExecutionContext, name = 'a.sock'): string {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))

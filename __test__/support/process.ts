@@ -1,4 +1,4 @@
-/** Runs fixtures in processes of their own, which talk in lines on their output. */
+/** Runs fixtures in separate processes, which print lines. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,15 +10,15 @@ import type { ExecutionContext } from 'ava'
 export interface End {
   code: number | null
   signal: NodeJS.Signals | null
-  /** What it wrote to its standard error. */
+  /** Its standard error. */
   stderr: string
 }
 
-/** A fixture that runs. */
+/** A running fixture. */
 export interface Fixture {
-  /** Its next line; rejects when it ends without one. */
+  /** The next line of the fixture. Rejects if the fixture ends without one. */
   line(): Promise<string>
-  /** The lines that were not taken by `line`, up to its end. */
+  /** All lines that `line` has not returned, until the fixture ends. */
   rest(): Promise<string[]>
   readonly ended: Promise<End>
   kill(): void
@@ -28,17 +28,17 @@ export interface Fixture {
 interface Options {
   args?: readonly (string | number)[]
   env?: NodeJS.ProcessEnv
-  /** Descriptors that it may have. */
+  /** The limit of its descriptors. */
   descriptors?: number
-  /** Descriptors of this process that it is given, as its 3, 4, … */
+  /** Descriptors of this process that the fixture inherits, as 3, 4, … */
   inherits?: readonly number[]
-  /** In a network of its own, which has nothing but its own 127.0.0.1: see {@link HAS_NETWORKS}. */
+  /** Run in a separate network with only 127.0.0.1: see {@link HAS_NETWORKS}. */
   network?: boolean
 }
 
 const NETWORK = ['unshare', '-rn', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"']
 
-/** Whether processes can have networks of their own here. */
+/** Whether processes can have separate networks here. */
 export const HAS_NETWORKS =
   process.platform === 'linux' &&
   spawnSync(NETWORK[0] as string, [...NETWORK.slice(1), 'true']).status === 0

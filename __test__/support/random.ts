@@ -1,16 +1,16 @@
-/** Random numbers that a seed brings back: `MILLRACE_TEST_SEED` repeats a run that failed. */
+/** Seeded random numbers: `MILLRACE_TEST_SEED` repeats a failed run. */
 
-/** The seed of this run; a spec names it when it fails. */
+/** The seed of this run, which specs show when they fail. */
 export const SEED: number = Number(process.env.MILLRACE_TEST_SEED ?? Date.now() % 1_000_000_007)
 
 export interface Random {
   /** A whole number from `least` to `most`. */
   whole(least: number, most: number): number
-  /** One of them. */
+  /** One of the values. */
   one<T>(values: readonly T[]): T
 }
 
-/** A generator of its own for each `stream`, so that what one client draws changes no other's. */
+/** A separate generator for each `stream`, so that the draws of one client do not change another's. */
 export function random(stream: number): Random {
   let state = (SEED ^ Math.imul(stream + 1, 0x9e3779b1)) >>> 0
   const next = () => {

@@ -1,4 +1,4 @@
-/** Clients that connect again, for specs: whom they connect to, and what they say of themselves. */
+/** Reconnecting clients for specs, their peers, and a record of their states. */
 
 import { once } from 'node:events'
 import net from 'node:net'
@@ -7,10 +7,10 @@ import type { Client, ClientState, ReconnectingOptions } from 'millrace'
 import { Count } from './counts.js'
 import { deadPort, redial } from './dial.js'
 
-/** Waits of a millisecond: what a spec waits for is always an event. */
+/** Waits of a millisecond: specs always wait for an event. */
 export const AT_ONCE: { min: number; max: number; jitter: number } = { min: 1, max: 1, jitter: 0 }
 
-/** A peer that comes and goes on one port, and keeps what it was sent, by life. */
+/** A peer that starts and stops on one port, and keeps the text received on each connection. */
 export class Peer {
   readonly port: number
   readonly lives: string[] = []
@@ -44,12 +44,12 @@ export class Peer {
     await once(server, 'listening')
   }
 
-  /** Sends to the connections that there are. */
+  /** Sends to all open connections. */
   say(words: string): void {
     for (const socket of this.#sockets) socket.write(words)
   }
 
-  /** Drops the connections, and goes on listening. */
+  /** Drops the connections and keeps listening. */
   drop(): void {
     for (const socket of this.#sockets) socket.destroy()
     this.#sockets.clear()
@@ -65,7 +65,7 @@ export class Peer {
   }
 }
 
-/** Counts how often a client came to each state. */
+/** Counts how often a client entered each state. */
 export class States {
   readonly all: ClientState[] = []
   readonly #counts = new Map<ClientState, Count>()

@@ -1,4 +1,4 @@
-/** Starts servers for specs, on the loops and rings that the run asks for. */
+/** Starts servers for specs, with the loops and rings that the run asks for. */
 
 import type { ExecutionContext } from 'ava'
 import { type ServeOptions, type Server, serve } from 'millrace'
@@ -12,7 +12,7 @@ export const LOOPS: number | 'inline' =
 /** One loop, of the kind of this run. */
 export const ONE: 1 | 'inline' = LOOPS === 'inline' ? LOOPS : 1
 
-/** Bytes of each ring of this run, from `MILLRACE_TEST_RING`: small ones wrap and fill all the time. */
+/** Bytes of each ring of this run, from `MILLRACE_TEST_RING`: small rings wrap and fill all the time. */
 export const RING_BYTES: number = Number(process.env.MILLRACE_TEST_RING ?? 1 << 20)
 
 /** A port of this machine that the system chooses. */

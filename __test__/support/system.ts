@@ -1,4 +1,4 @@
-/** What this system is, and what this machine has. */
+/** The system that runs the specs, and the interfaces of this machine. */
 
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import test, { type ExecutionContext, type SkipFn, type TestFn } from 'ava'
@@ -6,21 +6,21 @@ import test, { type ExecutionContext, type SkipFn, type TestFn } from 'ava'
 export const IS_LINUX: boolean = process.platform === 'linux'
 export const IS_WINDOWS: boolean = process.platform === 'win32'
 
-/** Tests of what only some systems have; elsewhere they count as skipped. */
+/** Tests for some systems only; elsewhere they count as skipped. */
 export const linux: TestFn | SkipFn = IS_LINUX ? test : test.skip
 export const serialLinux: TestFn | SkipFn = IS_LINUX ? test.serial : test.skip
 export const unix: TestFn | SkipFn = IS_WINDOWS ? test.skip : test
 
-/** Whether several sockets can share a port, and the kernel spreads over them what comes. */
+/** Whether several sockets can share a port, with the kernel distributing the input. */
 export const CAN_SHARE: boolean = IS_LINUX || process.platform === 'freebsd'
 
-/** A spec that this system cannot run says why. */
+/** Passes a test that cannot run on this system, and logs why. */
 export function skip(t: ExecutionContext, why: string): void {
   t.log(`skipped: ${why}`)
   t.pass()
 }
 
-/** The first address of this machine that is wanted, and its interface. */
+/** The first matching address of this machine, with its interface. */
 export function interfaceWith(
   wanted: (each: NetworkInterfaceInfo) => boolean,
 ): (NetworkInterfaceInfo & { name: string }) | undefined {

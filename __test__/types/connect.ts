@@ -1,4 +1,4 @@
-/** What `connect` infers, accepts and refuses: compiled by `tsconfig.test.json`, never run. */
+/** The types that `connect` infers, accepts and refuses: compiled by `tsconfig.test.json`, never run. */
 
 import {
   type Client,
@@ -46,13 +46,13 @@ export async function connection(server: Server<Ping, string, number>): Promise<
   const plain = await connect({ to: 'unix:///run/my.sock', loop: conn })
   expect<Equal<typeof plain, Conn<Buffer, Uint8Array | string, undefined>>>()
   await connect({ to: 'tcp://127.0.0.1:1', loops: 'inline', ringBytes: 4096, reconnect: false })
-  // @ts-expect-error whom to connect to
+  // @ts-expect-error `to` is needed
   await connect({ codec: line() })
-  // @ts-expect-error connections have a loop, servers loops
+  // @ts-expect-error `loop` needs a connection, not a server
   await connect({ to: 'tcp://127.0.0.1:1', loop: server })
-  // @ts-expect-error only a client connects again
+  // @ts-expect-error `offline` needs `reconnect`
   await connect({ to: 'tcp://127.0.0.1:1', offline: 'queue' })
-  // @ts-expect-error a Ping comes in and does not go out
+  // @ts-expect-error a Ping is received, not sent
   conn.write({ id: 1 })
   expect<Equal<ConnectOptions['timeout'], number | undefined>>()
 }
@@ -78,16 +78,16 @@ export async function client(): Promise<void> {
   expect<Equal<typeof client.conn, Conn<Ping, string, number> | undefined>>()
   expect<Equal<typeof client.nextAttemptAt, number | undefined>>()
   const accepted: boolean = client.write('message')
-  // @ts-expect-error a Ping comes in and does not go out
+  // @ts-expect-error a Ping is received, not sent
   client.write({ id: 1 })
-  // @ts-expect-error it is told, not set
+  // @ts-expect-error `state` is read-only
   client.state = accepted ? 'open' : 'closed'
   const again = await connect({ to: 'tcp://127.0.0.1:1', reconnect: true })
   expect<Equal<typeof again, Client<Buffer, Uint8Array | string, undefined>>>()
   again.ref().unref().end()
   again.destroy(new Error('enough'))
   await again.closed
-  // @ts-expect-error there are two ways
+  // @ts-expect-error `offline` is `queue` or `refuse`
   await connect({ to: 'tcp://127.0.0.1:1', reconnect: true, offline: 'drop' })
   expect<Equal<ReconnectOptions['attempts'], number | undefined>>()
   expect<Equal<ReconnectingOptions['reconnect'], true | ReconnectOptions>>()

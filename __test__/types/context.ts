@@ -1,4 +1,4 @@
-/** `conn.context` has the type that `context` makes: compiled by `tsconfig.test.json`, never run. */
+/** `conn.context` has the type that `context` returns: compiled by `tsconfig.test.json`, never run. */
 
 import { type Conn, json, lengthField, type ServeOptions, type Server, serve } from 'millrace'
 import { type Equal, expect } from './expect.js'
@@ -10,7 +10,7 @@ interface Session {
 
 const listen = 'tcp://127.0.0.1:0'
 
-// ---- inferred from what it returns
+// ---- inferred from the return type
 
 const server = serve({
   listen,
@@ -21,7 +21,7 @@ const server = serve({
   message(conn, chunk) {
     expect<Equal<typeof chunk, Buffer>>()
     conn.context.hits++
-    // @ts-expect-error a number is counted
+    // @ts-expect-error `hits` is a number
     conn.context.hits = 'many'
     // @ts-expect-error no such field
     conn.context.misses++
@@ -45,7 +45,7 @@ serve({
   message(conn, { id }) {
     conn.context.set('last', id)
     conn.write('ok')
-    // @ts-expect-error the codec takes text
+    // @ts-expect-error the codec encodes text
     conn.write({ id })
   },
 })
@@ -60,7 +60,7 @@ serve({
   },
 })
 
-// Without a parameter it may stand anywhere.
+// Without a parameter, `context` may come after the handlers.
 serve({
   listen,
   message(conn) {
@@ -69,7 +69,7 @@ serve({
   context: () => ({ hits: 0 }),
 })
 
-// A primitive is data too.
+// A primitive is allowed.
 serve({
   listen,
   context: () => 1,
@@ -78,21 +78,21 @@ serve({
   },
 })
 
-// ---- a promise is not
+// ---- a promise is refused
 
 serve({
   listen,
-  // @ts-expect-error data answers at once
+  // @ts-expect-error `context` may not be async
   context: async () => ({ hits: 0 }),
 })
 
 serve({
   listen,
-  // @ts-expect-error data answers at once
+  // @ts-expect-error `context` may not be async
   context: (peer) => Promise.resolve(peer.remote),
 })
 
-// ---- explicit types say the same
+// ---- explicit types agree
 
 const options: ServeOptions<Buffer, string, Session> = {
   listen,
@@ -106,7 +106,7 @@ expect<
 >()
 serve(options)
 
-// ---- in place of functions, methods of an object with a `this` of its own
+// ---- handlers that use the `this` of a class
 
 class Room {
   readonly members = new Set<Conn<Buffer, string | Uint8Array, Session>>()

@@ -1,4 +1,4 @@
-/** What datagram sockets offer: compiled by `tsconfig.test.json`, never run. */
+/** The types of datagram sockets: compiled by `tsconfig.test.json`, never run. */
 
 import {
   type BindOptions,
@@ -38,7 +38,7 @@ export async function sockets(): Promise<void> {
       socket.send('pong', info)
       // @ts-expect-error: the codec sends strings
       socket.send(message, info)
-      // @ts-expect-error: nobody is named
+      // @ts-expect-error: a destination is needed
       socket.send('pong')
     },
     drain: (socket) => expect<Equal<typeof socket, DatagramSocket<Ping, string>>>(),
@@ -87,13 +87,13 @@ export async function connected(): Promise<void> {
   })
   expect<Equal<typeof socket, ConnectedSocket<Ping, string>>>()
   expect<Equal<typeof socket.remote, string>>()
-  // @ts-expect-error: its peer is known
+  // @ts-expect-error: the peer is the destination
   socket.send('pong', '127.0.0.1:9')
-  // @ts-expect-error: it has one peer
+  // @ts-expect-error: a connected socket joins no groups
   socket.joinMulticast('239.1.2.3')
   for await (const { message } of socket) expect<Equal<typeof message, Ping>>()
 
-  // Streams are what they were.
+  // Stream addresses still give connections and clients.
   const conn = await connect({ to: 'tcp://127.0.0.1:9000' })
   expect<Equal<typeof conn, Conn<Buffer, Uint8Array | string, undefined>>>()
   const client = await connect({ to: 'tcp://127.0.0.1:9000', reconnect: true })

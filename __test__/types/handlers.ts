@@ -1,4 +1,4 @@
-/** Handlers are typed by inference alone: compiled by `tsconfig.test.json`, never run. */
+/** Handlers are typed by inference only: compiled by `tsconfig.test.json`, never run. */
 
 import {
   type Codec,
@@ -39,7 +39,7 @@ const bytes = serve({
     expect<Equal<typeof conn.context, undefined>>()
     conn.write(chunk)
     conn.write('text')
-    // @ts-expect-error a number is no message
+    // @ts-expect-error a number is not a message
     conn.write(1)
     // @ts-expect-error there is no context
     conn.context.hits++
@@ -66,9 +66,9 @@ serve({
     expect<Equal<typeof ping, Ping>>()
     conn.write({ id: ping.id, at: 0 })
     conn.end({ id: ping.id, at: 0 })
-    // @ts-expect-error Ping is what comes in, not what goes out
+    // @ts-expect-error a Ping is received, not sent
     conn.write(ping)
-    // @ts-expect-error text is no Pong
+    // @ts-expect-error text is not a Pong
     conn.end('bye')
   },
 })
@@ -92,7 +92,7 @@ serve({
   message(conn, value) {
     expect<Equal<typeof value, number>>()
     conn.write(1n)
-    // @ts-expect-error a number comes in, a bigint goes out
+    // @ts-expect-error a number is received, a bigint is sent
     conn.write(value)
   },
 })
@@ -115,7 +115,7 @@ serve({
   },
 })
 
-// One of two shapes, and nothing for what is not all there yet.
+// A message of one of two shapes, or `undefined` if it is not complete yet.
 const commands = defineCodec({
   framing: raw(),
   decode(from) {
@@ -157,7 +157,7 @@ serve({
   message(conn, ping) {
     expect<Equal<typeof ping, Ping>>()
     conn.write({ id: ping.id, at: 0 })
-    // @ts-expect-error no Pong
+    // @ts-expect-error not a Pong
     conn.write({ id: ping.id })
   },
 })
@@ -183,7 +183,7 @@ serve({
   },
 })
 
-// ---- what is no option
+// ---- invalid options
 
 // @ts-expect-error listen is needed
 serve({ message() {} })

@@ -1,4 +1,4 @@
-/** Listeners infer their own types, and refuse what is none of theirs. */
+/** Listeners infer their own types and refuse others. */
 
 import {
   type Conn,
@@ -30,7 +30,7 @@ const words = defineCodec<string, string>({
   encode: (message, to) => void to.text(message),
 })
 
-/** A spec beside others has the server's types, whatever it says for itself. */
+/** A plain spec has the server's types, whatever it declares. */
 export async function beside(): Promise<void> {
   const server = await serve({
     listen: [
@@ -42,7 +42,7 @@ export async function beside(): Promise<void> {
         message(conn, ping) {
           expect<Equal<typeof ping, Ping>>()
           expect<Equal<typeof conn, Conn<Ping, string, { hits: number }>>>()
-          // @ts-expect-error strings go out
+          // @ts-expect-error strings are sent
           conn.write(1)
         },
       },
@@ -55,10 +55,10 @@ export async function beside(): Promise<void> {
   const handle = await server.listen('tcp://127.0.0.1:0')
   expect<Equal<typeof handle, Listener<Ping, string, { hits: number }>>>()
   handle.broadcast('all')
-  // @ts-expect-error no Ping goes out
+  // @ts-expect-error a Ping is not sent
   handle.broadcast({ id: 1 })
   const [first] = server.listeners
-  // A listener of any types: its messages are not checked.
+  // This listener may have any types, so its messages are not checked.
   expect<Equal<typeof first, Listener | undefined>>()
   for (const conn of first ?? []) conn.write('hello')
   const [all, count]: [readonly string[], number] = [handle.addresses, handle.connections]
@@ -66,11 +66,11 @@ export async function beside(): Promise<void> {
   await handle.pause()
   await handle.resume()
   await handle.close({ timeout: descriptor })
-  // @ts-expect-error a handle is read only
+  // @ts-expect-error `address` is read-only
   handle.address = ''
 }
 
-/** What `listener` makes has types of its own, for a server of any types. */
+/** A spec from `listener` has its own types, for a server of any types. */
 export async function own(server: Server<Ping, string, number>): Promise<void> {
   const spec = listener({
     address: 'tcp://127.0.0.1:0',
@@ -80,7 +80,7 @@ export async function own(server: Server<Ping, string, number>): Promise<void> {
       expect<Equal<typeof word, string>>()
       expect<Equal<typeof conn, Conn<string, string, { from: string }>>>()
       conn.write(conn.context.from)
-      // @ts-expect-error no Ping goes out
+      // @ts-expect-error a Ping is not sent
       conn.write({ id: 1 })
     },
   })
@@ -97,15 +97,15 @@ export async function own(server: Server<Ping, string, number>): Promise<void> {
   await serve({ listen: spec, message: (conn, chunk) => void conn.write(chunk) })
   // @ts-expect-error an address is needed
   listener({ codec: words })
-  // @ts-expect-error a server's option
+  // @ts-expect-error `loops` is an option of a server
   listener({ address: 'tcp://127.0.0.1:0', loops: 1 })
-  // @ts-expect-error a codec of other messages than the server's
+  // @ts-expect-error the messages of the codec differ from the server's
   void serve({ listen: { address: 'tcp://127.0.0.1:0', codec: words }, codec: pings })
-  // @ts-expect-error what a spec says does not type the server
+  // @ts-expect-error a spec does not type the server
   void serve({ listen: { address: 'tcp://127.0.0.1:0', message: (_, ping: Ping) => ping.id } })
 }
 
-/** Options are typed where they are kept. */
+/** Option types work for variables too. */
 export async function options(
   conn: Conn,
   spec: ListenEntry<Ping, string, undefined>,
@@ -116,8 +116,8 @@ export async function options(
   const found: SocketOptions = await conn.socketOptions()
   await conn.setSocketOptions({ ...found, keepAlive: false, linger: false })
   await serve({ listen: { ...spec, ...socket, fastOpen: 5, deferAccept: 1000 }, codec: pings })
-  // @ts-expect-error a time to linger would block a loop
+  // @ts-expect-error a linger time would block a loop
   await conn.setSocketOptions({ linger: 5000 })
-  // @ts-expect-error of listeners only
+  // @ts-expect-error `backlog` is an option of listeners
   await conn.setSocketOptions({ backlog: 5 })
 }

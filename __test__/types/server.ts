@@ -1,4 +1,4 @@
-/** What a server and a connection offer: compiled by `tsconfig.test.json`, never run. */
+/** The types of a server and a connection: compiled by `tsconfig.test.json`, never run. */
 
 import {
   type Balance,
@@ -43,15 +43,15 @@ export async function server(): Promise<void> {
   for (const conn of server) expect<Equal<typeof conn, Member>>()
   const count: number = server.broadcast('all', { group: new Set<Member>() })
   server.broadcast('others', { group: [...server], except: [...server][0] as Member })
-  // @ts-expect-error a Ping comes in and does not go out
+  // @ts-expect-error a Ping is received, not sent
   server.broadcast({ id: count })
-  // @ts-expect-error the address is not to be changed
+  // @ts-expect-error `addresses` is read-only
   server.addresses = []
-  // @ts-expect-error connections are counted, not set
+  // @ts-expect-error `connections` is read-only
   server.connections = 1
   const same: typeof server = server.ref().unref()
   await same.close({ timeout: 1000 })
-  // @ts-expect-error a number of milliseconds
+  // @ts-expect-error `timeout` is a number of milliseconds
   await server.close({ timeout: '1s' })
   expect<Equal<BroadcastOptions<Member>['except'], Member | undefined>>()
 }
@@ -78,34 +78,34 @@ export async function conn(conn: Conn<Ping, string, undefined>): Promise<void> {
   await conn.flushed()
   await conn.drained()
   conn.ref().unref().pause()
-  // @ts-expect-error an id is for life
+  // @ts-expect-error `id` is read-only
   conn.id = 1
-  // @ts-expect-error no Ping
+  // @ts-expect-error a Ping is not sent
   conn.end({ id: 1 })
 }
 
-/** A server of any kind lends its loops. */
+/** A server of any types can lend its loops. */
 export function borrow(server: Server<Ping, string, { hits: number }>): Promise<Server> {
   return serve({ listen: 'tcp://127.0.0.1:0', loops: server })
 }
 
-/** As does one without types of its own. */
+/** So can a server with default types. */
 export function borrowAgain(server: Server): Promise<Server> {
-  // @ts-expect-error no server
+  // @ts-expect-error not a server
   void serve({ listen: 'tcp://127.0.0.1:0', loops: {} })
   return serve({ listen: 'tcp://127.0.0.1:0', loops: server })
 }
 
-/** Options are typed where they are kept, too. */
+/** Option types work for parameters too. */
 export function balance(balance: Balance): Promise<Server> {
   return serve({ listen: 'tcp://127.0.0.1:0', balance })
 }
 
 export function errors(error: unknown): ErrorCode {
   if (!(error instanceof MillraceError)) return 'ERR_CLOSED'
-  // A code is one of ours, or a system's name: both can be compared with.
+  // A code is one of ours or a system's name: it can be compared with both.
   if (error.code === 'ERR_FRAME_TOO_LARGE' || error.code === 'EADDRINUSE') error.port?.toFixed()
-  // @ts-expect-error not every code is ours
+  // @ts-expect-error not every code is an ErrorCode
   return error.code
 }
 
@@ -116,7 +116,7 @@ export function codec(): Tested<Ping> {
     decode: (from: Reader) => ({ id: from.u32() }),
     encode: (message: string, to: Writer) => void to.text(message),
   }
-  // @ts-expect-error frames of a fixed size have one
+  // @ts-expect-error `fixed` needs a size
   const none: Framing = { kind: 'fixed' }
   return testCodec(codec, none.kind, { splits: 'each' })
 }

@@ -1,5 +1,5 @@
 /**
- * A client that makes connections as fast as it can: each says one message, hears it again and closes.
+ * A client that opens connections as fast as it can: each sends one message, receives its echo and closes.
  *
  *   node benchmark/peers/connect.mjs --client millrace|millrace-inline|node:net --port N
  *     [--hosts 8] [--connections 20000] [--warmup 2000] [--at-once 500] [--size 64]
@@ -27,7 +27,7 @@ const hosts = Number(values.hosts)
 const message = Buffer.alloc(Number(values.size), 'x')
 
 /**
- * One connection from its beginning to its end: resolves once it is closed, all bytes back.
+ * Runs one connection: resolves once all bytes have come back and the connection is closed.
  *
  * @typedef {(host: string) => Promise<void>} Client
  */
@@ -42,7 +42,7 @@ function check(received) {
  * @returns {Promise<Client>}
  */
 async function millrace(loops) {
-  // Held open, so that its loops are there for all.
+  // Held open, so that all connections can use its loop.
   const held = await connect({ to: `tcp://127.0.0.1:${port}`, loops })
   return (host) =>
     new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** What every server in JavaScript here has in common: its options, and what it hears on stdin. */
+/** Shared by all JavaScript servers: their options, and the questions that they answer on stdin. */
 
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
@@ -29,11 +29,11 @@ export function options() {
   }
 }
 
-/** Messages of a server whose handlers work, and the intervals of the timer beside them. */
+/** The number of messages whose handlers worked, and the intervals of the timer meanwhile. */
 const busy = { messages: 0, intervals: /** @type {number[]} */ ([]) }
 
 /**
- * Works for so many microseconds, as a handler would.
+ * Blocks for that many microseconds, as a busy handler would.
  *
  * @param {number} microseconds
  */
@@ -44,7 +44,7 @@ export function work(microseconds) {
 }
 
 /**
- * Starts a timer. An interval in which no message came is not counted.
+ * Starts a timer. Intervals without a message are not counted.
  *
  * @param {number} milliseconds 0 for none
  */
@@ -80,7 +80,7 @@ const ANSWERS = {
 }
 
 /**
- * Says where the server listens, answers the runner, and ends the process when its stdin closes.
+ * Prints the server's address, answers the runner, and ends the process when its stdin closes.
  *
  * @param {string} address `ip:port`, or `unix:path`
  */

@@ -8,7 +8,7 @@ const { loops } = options()
 const socket = await bind({
   address: 'udp://127.0.0.1:0',
   loops: loops === 'inline' ? loops : Number(loops),
-  // As the other server has it.
+  // The same sizes as the node:dgram server.
   receiveBuffer: 4 << 20,
   sendBuffer: 4 << 20,
   message(socket, message, info) {

@@ -5,7 +5,7 @@ import { listening, options, startTimer, work } from './control.mjs'
 
 const { framing, messages, loops, unix, work: microseconds, timer } = options()
 
-/** The fields of a message: one object that each message fills anew. */
+/** The fields of a message: one object that every message overwrites. */
 const fields = new Int32Array(16)
 
 /** Messages of 16 numbers, read and written in place. */

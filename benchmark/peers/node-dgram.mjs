@@ -1,4 +1,4 @@
-/** A UDP echo server with node:dgram, written for speed: no look-ups, no callback for each send. */
+/** A UDP echo server with node:dgram, written for speed: no lookups, no callback for each send. */
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -6,7 +6,7 @@ import { listening, options } from './control.mjs'
 
 options()
 
-// An address needs no resolver: without this, each send goes through one.
+// An IP address needs no resolver, but without this option each send goes through one.
 const socket = createSocket({
   type: 'udp4',
   lookup: (host, _, callback) => callback(null, host, 4),
@@ -19,7 +19,7 @@ socket.on('message', (message, { address, port }) => {
 socket.on('error', (error) => {
   throw error
 })
-// Without a look-up it listens at once.
+// Subscribe before bind: without a lookup the socket listens at once.
 const bound = once(socket, 'listening')
 socket.bind(0, '127.0.0.1')
 await bound

@@ -1,7 +1,7 @@
 /** An echo server with node:net, written for speed: shared listeners, frames read in place, one system
  * call for all replies to a chunk. */
 
-// Imported: the global is a getter, which is slower.
+// Imported, because the global is a getter, which is slower.
 import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -11,24 +11,24 @@ const { framing, messages, replies, unix, work: microseconds, timer } = options(
 
 /** Bytes of the length before each body. */
 const HEADER = 4
-/** As millrace has it: over it the connection ends. */
+/** The same limit as in millrace: a larger frame ends the connection. */
 const MAX = 1 << 20
-/** The fields of a message: one object that each message fills anew. */
+/** The fields of a message: one object that every message overwrites. */
 const fields = new Int32Array(16)
 
-/** Sends, and stops reading while too much waits to be sent. */
+/** Sends, and stops reading while too much is queued. */
 function send(socket, bytes) {
   if (!socket.write(bytes)) socket.pause()
 }
 
-/** A frame as one buffer; the body is for the caller to fill. @param {number} size of the body */
+/** A frame as one buffer; the caller fills in the body. @param {number} size of the body */
 function frame(size) {
   const bytes = Buffer.allocUnsafe(HEADER + size)
   bytes.writeUInt32BE(size)
   return bytes
 }
 
-/** Writes each reply to the socket, which is corked for the length of a chunk. */
+/** Writes each reply to the socket, which is corked while a chunk is processed. */
 class Each {
   /** @param {import('node:net').Socket} socket */
   constructor(socket) {
@@ -57,7 +57,7 @@ class Each {
   }
 }
 
-/** Gathers the replies to a chunk by hand in one buffer, as large as the chunk: an echo's are. */
+/** Collects the replies to a chunk in one buffer. An echo's replies are never larger than the chunk. */
 class Merged {
   /** @param {import('node:net').Socket} socket @param {number} size of the chunk */
   constructor(socket, size) {
@@ -67,7 +67,7 @@ class Merged {
     this.length = 0
   }
 
-  /** Room for a frame whose header it writes; where the body goes. @param {number} size of the body */
+  /** Writes the header of a frame. Returns where its body goes. @param {number} size of the body */
   #frame(size) {
     const at = this.length
     this.view.setUint32(at, size)
@@ -92,7 +92,7 @@ class Merged {
   }
 }
 
-/** The handler: a call for each message, which answers it. */
+/** The handler: called for each message, and answers it. */
 function onNumbers(conn, message) {
   if (microseconds !== 0) work(microseconds)
   conn.numbers(message)
@@ -110,7 +110,7 @@ function inPlace(conn, _chunk, view, at, end) {
   onNumbers(conn, fields)
 }
 
-/** Each frame as a buffer. */
+/** Passes each frame as a buffer. */
 function asBuffer(conn, chunk, _view, at, end) {
   onBytes(conn, chunk.subarray(at, end))
 }
@@ -118,7 +118,7 @@ function asBuffer(conn, chunk, _view, at, end) {
 const Conn = replies === 'merged' ? Merged : Each
 const decode = messages === 'buffer' ? asBuffer : inPlace
 
-/** Cuts a chunk into frames; what is left of it waits for the next one. */
+/** Cuts a chunk into frames; the rest waits for the next chunk. */
 function onFrames(received) {
   const chunk = this.rest === undefined ? received : Buffer.concat([this.rest, received])
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length)
@@ -144,7 +144,7 @@ function onDrain() {
   this.resume()
 }
 
-// Shared by all connections, as nothing in them belongs to one.
+// Shared by all connections, because they hold no state of one.
 const onData = framing === 'raw' ? onChunk : onFrames
 const onError = () => {}
 

@@ -1,4 +1,4 @@
-/** Connecting: how many connections a second one client process makes and uses. */
+/** Connecting: how many connections per second one client process opens and uses. */
 
 import { fileURLToPath } from 'node:url'
 import { fine, plain } from '../format.mjs'
@@ -9,11 +9,11 @@ import { floor, inline, millrace, nodeNet } from '../variants.mjs'
 /** @typedef {import('../rounds.mjs').Scenario} Scenario */
 
 const CLIENT = fileURLToPath(new URL('../peers/connect.mjs', import.meta.url))
-/** Addresses of the server: one has no more ports than a client can use up in a minute. */
+/** Addresses of the server: with one address, a client could use up its ports within a minute. */
 const HOSTS = 8
 const CONNECTIONS = 60_000
 const AT_ONCE = 500
-/** Seconds after which a client is given up. */
+/** Seconds after which a client is killed. */
 const PATIENCE = 120
 
 /**

@@ -1,4 +1,4 @@
-/** Echo: how many messages a second, how late, and what they cost the server. */
+/** Echo: messages per second, their latency, and their cost to the server. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ import { asBuffers, floor, inline, merged, millrace, nodeNet } from '../variants
 
 /** Bytes of a message, without its header. */
 const SIZE = 64
-/** Seconds that a round may take longer than it measures. */
+/** Extra seconds that a round may take in addition to the measurement. */
 const PATIENCE = 30
 
 /** @type {readonly import('../report.mjs').Column[]} */
@@ -84,7 +84,7 @@ export const echo = {
         variants: ALL,
         targets: [
           {
-            text: 'p50 of millrace-inline not above that of node:net, as a ratio',
+            text: 'p50 of millrace-inline at most that of node:net, as a ratio',
             variant: inline.name,
             value: 'p50_us',
             over: nodeNet.name,

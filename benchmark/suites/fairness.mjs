@@ -1,4 +1,4 @@
-/** Fairness: what timers and quiet connections feel of busy ones. */
+/** Fairness: how busy connections affect timers and quiet connections. */
 
 import { count, fine, plain } from '../format.mjs'
 import { load } from '../load.mjs'
@@ -10,16 +10,17 @@ import { inline, millrace, nodeNet } from '../variants.mjs'
 const PATIENCE = 30
 /** Microseconds that a handler works on each message. */
 const WORK = 20
-/** Milliseconds of the timer beside it. */
+/** Milliseconds between the ticks of the timer. */
 const TIMER = 10
-/** Milliseconds of its median, and after which it counts as starved. */
+/** The highest allowed median of the intervals, in milliseconds. */
 const MEDIAN = 13
+/** Milliseconds after which the timer counts as starved. */
 const STARVED = 50
 
 /** @type {Scenario} */
 const timer = {
   name: 'timer',
-  title: `A ${TIMER} ms timer beside messages of ${WORK} µs of work each (100 connections, 16 in flight)`,
+  title: `A ${TIMER} ms timer next to messages with ${WORK} µs of work each (100 connections, 16 in flight)`,
   variants: [millrace, inline, nodeNet],
   columns: [
     { title: 'interval p50 ms', value: 'p50_ms', format: fine },
@@ -56,7 +57,7 @@ const timer = {
 function flood(framing, name) {
   return {
     name,
-    title: `A connection with a message every 5 ms beside one that floods (${framing}, 4,096 in flight)`,
+    title: `A connection with a message every 5 ms next to a flooding one (${framing}, 4,096 in flight)`,
     variants: [millrace, inline, nodeNet],
     columns: [
       { title: 'quiet p50 µs', value: 'p50_us', format: plain },

@@ -1,4 +1,4 @@
-/** Memory: what an idle connection takes, and whether coming and going leaves anything behind. */
+/** Memory: the cost of an idle connection, and whether connections leave anything behind when they close. */
 
 import { megabytes, plain } from '../format.mjs'
 import { Crowd, load } from '../load.mjs'
@@ -8,16 +8,16 @@ import { floor, inline, millrace, nodeNet } from '../variants.mjs'
 /** @typedef {import('../rounds.mjs').Scenario} Scenario */
 
 const PATIENCE = 120
-/** Idle connections between the two readings, and before the first. */
+/** Idle connections opened before the first reading, and again between the two readings. */
 const STEP = 5000
-/** Rounds of coming and going, how many come in each, and the round of the first reading. */
+/** Rounds of connects and closes, connections in each, and the round of the first reading. */
 const ROUNDS = 10
 const COMING = 10_000
 const SETTLED = 5
 
 /**
- * V8 doubles its young generation once, by several MB, at a moment of its own choosing: that is no
- * connection's memory, so it is held at 1 MB.
+ * V8 doubles its young generation once, by several MB, at an unpredictable moment. No connection uses that
+ * memory, so it is fixed at 1 MB.
  */
 const NODE_ARGS = ['--expose-gc', '--max-semi-space-size=1']
 
@@ -25,7 +25,7 @@ const VARIANTS = [floor, millrace, inline, nodeNet]
 const OURS = [millrace, inline]
 
 /**
- * Runs with a server whose code is compiled and whose heap has its size.
+ * Runs `body` with a server whose code is compiled and whose heap has settled.
  *
  * @template T
  * @param {import('../server.mjs').Variant} variant

@@ -1,4 +1,4 @@
-/** UDP: how many datagrams are answered a second, how late, and what they cost the server. */
+/** UDP: answered datagrams per second, their latency, and their cost to the server. */
 
 import { count, fine, plain } from '../format.mjs'
 import { load } from '../load.mjs'
@@ -10,7 +10,7 @@ import { udpInline as inline, udp as millrace, nodeDgram } from '../variants.mjs
 /** Bytes of a datagram. */
 const SIZE = 64
 const PEERS = 64
-/** Seconds that a round may take longer than it measures. */
+/** Extra seconds that a round may take in addition to the measurement. */
 const PATIENCE = 30
 
 /** @type {readonly import('../report.mjs').Column[]} */
