@@ -2,7 +2,7 @@
 export type { Address } from './lib/address/address.js';
 export { bind } from './lib/bind.js';
 export type { Client, ClientState } from './lib/client/client.js';
-export type { ConnectOptions, ReconnectingOptions, ReconnectOptions, } from './lib/client/connect-options.js';
+export type { ConnectBaseOptions, ConnectOptions, ReconnectingOptions, ReconnectOptions, } from './lib/client/connect-options.js';
 export { type Codec, defineCodec, json, map } from './lib/codec/codec.js';
 export { encodeWith } from './lib/codec/encode.js';
 export type { Framing } from './lib/codec/framing.js';

@@ -4,6 +4,7 @@ export type { Address } from './lib/address/address.js'
 export { bind } from './lib/bind.js'
 export type { Client, ClientState } from './lib/client/client.js'
 export type {
+  ConnectBaseOptions,
   ConnectOptions,
   ReconnectingOptions,
   ReconnectOptions,

@@ -64,6 +64,7 @@ export interface SystemErrorFields {
  * }
  */
 export class MillraceError extends Error implements SystemErrorFields {
+  /** The name of the class. */
   override readonly name = 'MillraceError'
   /** One of {@link ErrorCode}, or the name of a system error such as `EADDRINUSE`. */
   readonly code: ErrorCode | (string & {})

@@ -8,22 +8,20 @@ import type { Server } from '../server/server.js'
 import type { Client } from './client.js'
 
 /**
- * The options and handlers of `connect` for one connection. `to` is required.
+ * The options and handlers that both kinds of `connect` for streams take: {@link ConnectOptions} makes one
+ * connection, {@link ReconnectingOptions} a client that connects again.
  *
  * @typeParam In the messages received
  * @typeParam Out the messages sent
- * @typeParam Context what the handler `context` returns
+ * @typeParam Context what the handler `context` returns for each connection
  * @example
  * ```ts
- * const options: ConnectOptions = {
- *   to: { host: 'example.org', port: 9000 },
- *   timeout: 5_000,
- *   message: (conn, chunk) => conn.write(chunk),
- * }
- * const conn = await connect(options)
+ * const base: ConnectBaseOptions = { to: 9000, timeout: 5_000, message: (conn, chunk) => conn.write(chunk) }
+ * const conn = await connect(base)
+ * const client = await connect({ ...base, reconnect: true })
  * ```
  */
-export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
+export interface ConnectBaseOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
   extends Handlers<In, Out, Context>,
     ConnOptions<In, Out> {
   /**
@@ -76,6 +74,26 @@ export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Context 
    * is a number or `'inline'`. Default 1 MiB.
    */
   ringBytes?: number
+}
+
+/**
+ * The options and handlers of `connect` for one connection. `to` is required.
+ *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @typeParam Context what the handler `context` returns
+ * @example
+ * ```ts
+ * const options: ConnectOptions = {
+ *   to: { host: 'example.org', port: 9000 },
+ *   timeout: 5_000,
+ *   message: (conn, chunk) => conn.write(chunk),
+ * }
+ * const conn = await connect(options)
+ * ```
+ */
+export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
+  extends ConnectBaseOptions<In, Out, Context> {
   /** `false` or left out makes one connection. Other values are for {@link ReconnectingOptions}. */
   reconnect?: false | undefined
 }
@@ -99,7 +117,7 @@ export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Context 
  * ```
  */
 export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
-  extends Omit<ConnectOptions<In, Out, Context>, 'reconnect'> {
+  extends ConnectBaseOptions<In, Out, Context> {
   /** Connects again when connecting fails, or when a connection is lost. `true` uses the defaults. */
   reconnect: true | ReconnectOptions
   /**

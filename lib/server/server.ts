@@ -52,6 +52,7 @@ export interface Server<In = any, Out = any, Context = any>
   listen<OwnIn, OwnOut, OwnContext>(
     spec: ListenerSpec<OwnIn, OwnOut, OwnContext>,
   ): Promise<Listener<OwnIn, OwnOut, OwnContext>>
+  /** Listens on one more entry whose messages are of the server's types. Rejects as above. */
   listen(
     entry: string | number | ListenEntry<In, Out, Context>,
   ): Promise<Listener<In, Out, Context>>
