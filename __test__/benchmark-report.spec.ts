@@ -7,6 +7,8 @@ import { summary, verdict, verdicts } from '../benchmark/report.mjs'
 import { order, play } from '../benchmark/rounds.mjs'
 // @ts-expect-error: plain JavaScript, which has no declarations
 import { table } from '../benchmark/table.mjs'
+// @ts-expect-error: plain JavaScript, which has no declarations
+import { against } from '../benchmark/variants.mjs'
 
 const rounds = {
   ours: [{ speed: 4 }, { speed: 6 }, { speed: 30 }],
@@ -88,4 +90,23 @@ test('the command line is validated', (t) => {
   t.throws(() => parse([]), { instanceOf: UsageError })
   t.throws(() => parse(['echo', '--rounds', '0']), { instanceOf: UsageError })
   t.throws(() => parse(['echo', '--colour']), { instanceOf: UsageError })
+})
+
+test('another checkout adds a variant beside each one of millrace, and the table shows the ratio', (t) => {
+  const variants = [{ name: 'floor' }, { name: 'millrace', peer: 'millrace.mjs' }]
+  t.deepEqual(against(variants, undefined), variants)
+  t.deepEqual(
+    against(variants, '/other').map(({ name, root }: { name: string; root?: string }) => [
+      name,
+      root,
+    ]),
+    [
+      ['floor', undefined],
+      ['millrace', undefined],
+      ['millrace-before', '/other'],
+    ],
+  )
+  const both = { ours: [{ speed: 6 }], 'ours-before': [{ speed: 4 }] }
+  const column = { title: '× before', value: 'speed', over: '*-before', format: String }
+  t.true(summary([column], both).includes('1.5'))
 })

@@ -18,6 +18,8 @@ usage: npm run bench -- SUITE [OPTIONS]
   --seconds S       seconds that a round measures (3)
   --only A,B        only these scenarios
   --variants X,Y    only these variants
+  --against DIR     also measures millrace as it is in that checkout, which has to be built: each variant
+                    NAME has a NAME-before beside it
   --json FILE       file for the raw values (benchmark/results/SUITE-DATE.json)
   --help
 
@@ -33,6 +35,7 @@ export class UsageError extends Error {}
  * @property {number} seconds
  * @property {readonly string[] | undefined} only
  * @property {readonly string[] | undefined} variants
+ * @property {string | undefined} against
  * @property {string | undefined} json
  * @property {boolean} help
  */
@@ -53,6 +56,7 @@ export function parse(args) {
         seconds: { type: 'string' },
         only: { type: 'string' },
         variants: { type: 'string' },
+        against: { type: 'string' },
         json: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
@@ -74,6 +78,7 @@ export function parse(args) {
     seconds,
     only: values.only?.split(','),
     variants: values.variants?.split(','),
+    against: values.against,
     json: values.json,
     help: values.help,
   }

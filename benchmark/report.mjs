@@ -12,7 +12,7 @@ import { table } from './table.mjs'
  * @property {string} title
  * @property {string} value its name in a measurement
  * @property {(value: number) => string} format
- * @property {string} [over] the variant to divide by, round by round
+ * @property {string} [over] the variant to divide by, round by round; `*` stands for the row's own name
  * @property {boolean} [spread] the lowest and the highest value instead of the median
  */
 
@@ -39,7 +39,8 @@ const NOTHING = '–'
  */
 function select(rounds, variant, { value, over }) {
   const own = rounds[variant] ?? []
-  return over === undefined ? valuesOf(own, value) : ratios(own, rounds[over] ?? [], value)
+  if (over === undefined) return valuesOf(own, value)
+  return ratios(own, rounds[over.replace('*', variant)] ?? [], value)
 }
 
 /**

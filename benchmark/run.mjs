@@ -2,6 +2,7 @@
 
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fine } from './format.mjs'
 import { build, ROOT } from './load.mjs'
 import { describe, machine } from './machine.mjs'
 import { parse, USAGE, UsageError } from './options.mjs'
@@ -12,6 +13,7 @@ import { echo, unix } from './suites/echo.mjs'
 import { fairness } from './suites/fairness.mjs'
 import { memory } from './suites/memory.mjs'
 import { udp } from './suites/udp.mjs'
+import { against, BEFORE } from './variants.mjs'
 
 /** @typedef {import('./rounds.mjs').Scenario} Scenario */
 
@@ -45,6 +47,24 @@ function checkNames(names, known) {
     throw new UsageError(`there is no ${unknown}, only ${[...all].join(', ')}`)
 }
 
+/**
+ * Adds the ratio to the other checkout beside the first value of a scenario, and the spread of that ratio.
+ *
+ * @param {readonly import('./report.mjs').Column[]} columns
+ * @returns {readonly import('./report.mjs').Column[]}
+ */
+function withBefore(columns) {
+  const [first, ...others] = columns
+  if (first === undefined) return columns
+  const ratio = { value: first.value, over: `*${BEFORE}`, format: fine }
+  return [
+    first,
+    { ...ratio, title: '× before' },
+    { ...ratio, title: 'min–max', spread: true },
+    ...others,
+  ]
+}
+
 /** @param {import('./options.mjs').Options} options */
 async function run(options) {
   const suites = SUITES.filter(({ name }) => options.suite === 'all' || options.suite === name)
@@ -67,12 +87,15 @@ async function run(options) {
     const settings = { rounds: options.rounds ?? suite.rounds, seconds: options.seconds }
     for (const scenario of suite.scenarios) {
       if (options.only?.includes(scenario.name) === false) continue
-      const variants = scenario.variants.filter(
+      const wanted = scenario.variants.filter(
         ({ name }) => options.variants?.includes(name) ?? true,
       )
+      const variants = against(wanted, options.against)
+      const columns =
+        options.against === undefined ? scenario.columns : withBefore(scenario.columns)
       const outcome = await play(scenario, variants, settings)
       failures.push(...outcome.failures)
-      console.log(`## ${scenario.title}\n\n${summary(scenario.columns, outcome.rounds)}\n`)
+      console.log(`## ${scenario.title}\n\n${summary(columns, outcome.rounds)}\n`)
       if (scenario.targets.length > 0)
         console.log(`${verdicts(scenario.targets, outcome.rounds)}\n`)
       const targets = scenario.targets.map((target) => verdict(target, outcome.rounds))

@@ -1,6 +1,7 @@
 /** A server under test, in a separate process. */
 
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -12,12 +13,15 @@ const PATIENCE = 10_000
 /** Readings of memory that differ by at most this many kB count as the same. */
 const SAME_KB = 64
 
+const PEERS = fileURLToPath(new URL('peers', import.meta.url))
+
 /**
  * How a server is started.
  *
  * @typedef {object} Variant
  * @property {string} name shown in the table
  * @property {string} [peer] the server's file in `peers`; without one, the server is the load generator's floor
+ * @property {string} [root] the checkout whose peer it is; without one it is this checkout
  * @property {readonly string[]} [args]
  */
 
@@ -35,13 +39,13 @@ export class Server {
    * @param {readonly string[]} nodeArgs
    * @param {readonly string[]} floorArgs
    */
-  constructor({ peer, args: own = [] }, args, nodeArgs, floorArgs) {
+  constructor({ peer, root, args: own = [] }, args, nodeArgs, floorArgs) {
     this.#isPeer = peer !== undefined
-    const file = fileURLToPath(new URL(`peers/${peer}`, import.meta.url))
+    const peers = root === undefined ? PEERS : join(root, 'benchmark', 'peers')
     this.#child =
       peer === undefined
         ? start(LOAD, ['floor', ...floorArgs])
-        : start(process.execPath, [...nodeArgs, file, ...own, ...args])
+        : start(process.execPath, [...nodeArgs, join(peers, `${peer}`), ...own, ...args])
     this.#child.stderr.on('data', (/** @type {Buffer} */ chunk) => (this.#complaint += chunk))
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
     this.#end = ended(this.#child)

@@ -44,3 +44,22 @@ export function merged(variant) {
     args: [...(variant.args ?? []), '--replies', 'merged'],
   }
 }
+
+/** What the name of a variant from another checkout ends with. */
+export const BEFORE = '-before'
+
+/**
+ * Adds to each variant of millrace the same one from another checkout.
+ *
+ * @param {readonly Variant[]} variants
+ * @param {string | undefined} root the folder of the other checkout
+ * @returns {readonly Variant[]}
+ */
+export function against(variants, root) {
+  if (root === undefined) return variants
+  return variants.flatMap((variant) =>
+    variant.peer?.startsWith('millrace')
+      ? [variant, { ...variant, name: `${variant.name}${BEFORE}`, root }]
+      : [variant],
+  )
+}
