@@ -1,6 +1,6 @@
 /** A queue that counts the bytes in it. */
 
-/** How much may wait in a queue. Either number is a limit. */
+/** How much may wait in a queue. The queue is full once it reaches either number. */
 export interface QueueLimit {
   readonly bytes: number
   readonly items: number
