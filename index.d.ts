@@ -1,11 +1,21 @@
-/** millrace: sockets, framing, limits and balancing on Rust event loops; handlers and codecs in TypeScript. */
+/**
+ * millrace: a networking framework. Event loops in Rust own the sockets, cut streams into frames, keep
+ * limits and balance connections. Your handlers and codecs run in JavaScript.
+ *
+ * - `serve` starts a server for TCP and Unix sockets.
+ * - `connect` connects to TCP, Unix and UDP sockets.
+ * - `bind` binds a UDP socket.
+ * - Codecs turn bytes into messages: `line`, `lengthField`, `json`, `defineCodec` and others make them.
+ *
+ * Everything that is exported here is public. Nothing else is.
+ */
 export type { Address } from './lib/address/address.js';
 export { bind } from './lib/bind.js';
 export type { Client, ClientState } from './lib/client/client.js';
 export type { ConnectBaseOptions, ConnectOptions, ReconnectingOptions, ReconnectOptions, } from './lib/client/connect-options.js';
 export { type Codec, defineCodec, json, map } from './lib/codec/codec.js';
 export { encodeWith } from './lib/codec/encode.js';
-export type { Framing } from './lib/codec/framing.js';
+export type { Framing, FramingOf } from './lib/codec/framing.js';
 export { delimiter, type FrameCodec, fixed, type LengthFieldOptions, lengthField, line, raw, varint, } from './lib/codec/framings.js';
 export type { Reader } from './lib/codec/reader.js';
 export { type TestCodecOptions, type Tested, testCodec } from './lib/codec/test-codec.js';

@@ -1,6 +1,20 @@
-/** The class of all errors that millrace makes, and their codes, each explained in docs/errors.md. */
+/** The class of all errors that millrace makes, and their codes. docs/errors.md explains each code. */
 
-/** The codes of millrace's own errors. System errors have the codes of Node, such as `ECONNRESET`. */
+/**
+ * The codes of millrace's own errors. System errors have the codes that Node gives them, such as
+ * `ECONNRESET`.
+ *
+ * @example
+ * ```ts
+ * const ignored: ReadonlySet<string> = new Set<ErrorCode>(['ERR_CLOSED', 'ERR_LINGER_TIMEOUT'])
+ * await serve({
+ *   listen: 9000,
+ *   close: (_conn, error) => {
+ *     if (error?.code !== undefined && !ignored.has(error.code)) console.error(error)
+ *   },
+ * })
+ * ```
+ */
 export type ErrorCode =
   | 'ERR_CLOSED'
   | 'ERR_CLOSE_TIMEOUT'
@@ -24,57 +38,81 @@ export type ErrorCode =
   | 'ERR_WRITER_STALE'
 
 /**
- * The errors that handlers get: those of millrace, of the system, and whatever the user's code threw.
+ * An error that a handler gets: from millrace, from the system, or thrown by the user's code.
  *
  * @example
  * ```ts
- * close(conn, error) {
- *   if (error?.code === 'ECONNRESET') resets++
- * }
+ * const isReset = (error: CodedError | undefined) => error?.code === 'ECONNRESET'
+ * await serve({ listen: 9000, close: (conn, error) => console.log(conn.remote, isReset(error)) })
  * ```
  */
 export interface CodedError extends Error {
-  /** One of {@link ErrorCode}, or a system error's name such as `ECONNRESET`. */
+  /**
+   * One of {@link ErrorCode}, or the name of a system error such as `ECONNRESET`. Undefined if the user's
+   * code threw an error without a code.
+   */
   code?: string | undefined
 }
 
-/** The fields that a system error has beside its code. */
+/**
+ * The fields that a system error has beside its code.
+ *
+ * @example
+ * ```ts
+ * const show = ({ syscall, address, port }: SystemErrorFields) => `${syscall} ${address}:${port}`
+ * await serve({ listen: 80 }).catch((error) => {
+ *   if (error instanceof MillraceError) console.error(show(error))
+ * })
+ * ```
+ */
 export interface SystemErrorFields {
   /** The system's error number, negative as in Node. */
   errno?: number
   /** The system call that failed, such as `listen`. */
   syscall?: string
-  /** The IP address, the path or the name that the call was about. */
+  /** The IP address, the path or the host name that the call was about. */
   address?: string
   /** The port that the call was about. */
   port?: number
-  /** How many calls failed, if a datagram socket reports several equal errors as one. */
+  /** The number of calls that failed, if a datagram socket reports several equal errors as one. */
   count?: number
 }
 
 /**
- * Is the class of every error that millrace makes. Compare `code`: messages may change.
+ * An error that millrace makes. Compare `code`, because messages may change in any release.
  *
  * @example
+ * ```ts
  * try {
  *   await serve({ listen: 80 })
  * } catch (error) {
  *   if (error instanceof MillraceError && error.code === 'EACCES') console.error('port 80 needs root')
  *   else throw error
  * }
+ * ```
  */
 export class MillraceError extends Error implements SystemErrorFields {
   /** The name of the class. */
   override readonly name = 'MillraceError'
   /** One of {@link ErrorCode}, or the name of a system error such as `EADDRINUSE`. */
   readonly code: ErrorCode | (string & {})
-  // `declare` keeps a field that is not given from being set to undefined.
+  // `declare`, so that an error does not have the fields that it was not given.
+  /** The system's error number, negative as in Node. Only for system errors, as the fields below. */
   declare readonly errno?: number
+  /** The system call that failed, such as `listen`. */
   declare readonly syscall?: string
+  /** The IP address, the path or the host name that the call was about. */
   declare readonly address?: string
+  /** The port that the call was about. */
   declare readonly port?: number
+  /** The number of calls that failed, if a datagram socket reports several equal errors as one. */
   declare readonly count?: number
 
+  /**
+   * Makes an error.
+   *
+   * @param options the `cause`, and the fields of a system error
+   */
   constructor(
     code: ErrorCode | (string & {}),
     message: string,
@@ -90,7 +128,11 @@ export class MillraceError extends Error implements SystemErrorFields {
   }
 }
 
-/** Makes the error for an option of the wrong type, or out of range. */
+/**
+ * Makes the error for an option whose value is of the wrong type, or out of range.
+ *
+ * @param expected what the value has to be, such as `'a function'`
+ */
 export function invalidOption(name: string, expected: string, value: unknown): MillraceError {
   return new MillraceError(
     'ERR_INVALID_OPTION',
@@ -98,14 +140,22 @@ export function invalidOption(name: string, expected: string, value: unknown): M
   )
 }
 
-/** Turns anything that was thrown into an Error, with the thrown value as its `cause`. */
+/** Returns a thrown error as it is. Any other thrown value becomes the `cause` of a new error. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(shown(thrown, String), { cause: thrown })
+  return thrown instanceof Error ? thrown : new Error(textOf(thrown), { cause: thrown })
 }
 
-/** Shows any value as text, even an object whose `toString` throws. */
-export function shown(value: unknown, text: (text: string) => string = JSON.stringify): string {
-  if (typeof value === 'string') return text(value)
+/** Shows a value in a message: a string in quotes, and any other value as in code. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (Array.isArray(value)) return 'an array'
+  // The text of a function is its source.
+  return typeof value === 'function' ? 'a function' : textOf(value)
+}
+
+/** Converts any value to text, even an object whose `toString` throws. */
+function textOf(value: unknown): string {
   try {
     return String(value)
   } catch {

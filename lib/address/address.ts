@@ -1,7 +1,7 @@
 /** The public type of an address, as `listen`, `to` and `bind` take it. */
 
 /**
- * Says where to listen (`serve`), what to connect to (`connect`) or where to bind (`bind`).
+ * An address: where to listen (`serve`), what to connect to (`connect`), or where to bind (`bind`).
  *
  * | form | example | meaning |
  * | --- | --- | --- |
@@ -16,7 +16,7 @@
  * | `systemd://name` | `'systemd://'`, `'systemd://web'` | all sockets that systemd passed, or those of that name, for `serve` |
  *
  * A host is an IPv4 address, an IPv6 address or a name. An IPv6 address may have a zone (`fe80::1%eth0`).
- * It stands in brackets in a URL, and without brackets in `host`.
+ * Write it in brackets in a URL, and without brackets in `host`.
  *
  * Without a host, `serve` and `bind` use all addresses of this machine, IPv6 and IPv4. `connect` uses
  * this machine, and tries all addresses of `localhost`. A name means all of its addresses for `serve`
@@ -32,10 +32,12 @@
  * @throws `ERR_INVALID_ADDRESS` (from the function that takes the address) if it has none of these
  *   forms. The message shows the right form.
  * @example
+ * ```ts
  * await serve({ listen: process.env.PORT ?? 9000 })
  * await serve({ listen: { host: '127.0.0.1', port: 9000 } })
  * await connect({ to: { path: '/run/my.sock' } })
  * await bind({ address: 'udp://[::1]:9000' })
+ * ```
  */
 export type Address =
   | string

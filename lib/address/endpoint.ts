@@ -1,4 +1,4 @@
-/** Addresses of peers and sockets in records: from bytes to text, and back. */
+/** Converts the addresses in records to text, and back. */
 
 import { isIPv4, isIPv6 } from 'node:net'
 import { MillraceError } from '../errors.js'
@@ -17,13 +17,13 @@ import { bytesOfIPv4, bytesOfIPv6, formatIPv6, isMappedIPv4 } from './ipv6.js'
 import { showPath } from './unix-path.js'
 
 /**
- * The address of one end of a connection in a compact form. Text is made from it only when it is read,
- * as most connections never show their addresses.
+ * The address of one end of a connection, in a compact form. It becomes text only when the text is read,
+ * because most connections never show their addresses.
  */
 export interface Endpoint {
-  /** The four bytes of an IPv4 address as a signed integer, or the text of any other address; `''` for none. */
+  /** The four bytes of an IPv4 address as a signed integer, or the text of another address. `''`: no address. */
   readonly ip: number | string
-  /** -1 if `ip` is the path of a Unix socket. */
+  /** The port; -1 if `ip` is the path of a Unix socket. */
   readonly port: number
 }
 
@@ -31,17 +31,17 @@ export interface Endpoint {
 const UNIX = -1
 const NONE: Endpoint = { ip: '', port: 0 }
 
-/** Reads an address from a record. The bytes of a path stand apart from the address, at `path`. */
-function readEndpoint(view: DataView, at: number, path: number): Endpoint {
+/** Reads an address from a record. The path of a Unix socket is elsewhere in the record, at `pathAt`. */
+function readEndpoint(view: DataView, at: number, pathAt: number): Endpoint {
   const family = view.getUint16(at + ADDRESS_FAMILY, true)
   const port = view.getUint16(at + ADDRESS_PORT, true)
   if (family === 4) return { ip: view.getInt32(at + ADDRESS_IP), port }
   if (family === 6) return { ip: readIPv6(view, at), port }
   // A Unix socket has the length of its path in place of a port.
-  return family === 1 ? { ip: readPath(view, path, port), port: UNIX } : NONE
+  return family === 1 ? { ip: readPath(view, pathAt, port), port: UNIX } : NONE
 }
 
-/** Reads the two addresses of an `OPEN` record: the peer's, and that of this end. */
+/** Reads the two addresses of an `OPEN` record: the peer's address, and our own. */
 export function readEndpoints(view: DataView, at: number): [remote: Endpoint, local: Endpoint] {
   const remoteAt = at + OPEN_REMOTE
   const remote = readEndpoint(view, remoteAt, at + OPEN_SIZE)
@@ -60,7 +60,7 @@ function readIPv6(view: DataView, at: number): string {
   return formatIPv6(groups) + (scope === 0 ? '' : `%${scope}`)
 }
 
-/** Formats an endpoint: `127.0.0.1:80`, `[fe80::1%2]:80`, `unix:/run/my.sock`; `''` for none. */
+/** Formats an endpoint: `127.0.0.1:80`, `[fe80::1%2]:80`, `unix:/run/my.sock`; `''` if there is no address. */
 export function formatEndpoint(ip: number | string, port: number): string {
   if (typeof ip === 'number') return `${formatIPv4(ip)}:${port}`
   if (port === UNIX) return `unix:${ip}`
@@ -68,9 +68,9 @@ export function formatEndpoint(ip: number | string, port: number): string {
 }
 
 /**
- * Formats the IP address of an endpoint, as `remoteAddress` in `node:net`: `127.0.0.1`, `fe80::1%2`.
+ * Formats the IP address of an endpoint, as `remoteAddress` in `node:net` does: `127.0.0.1`, `fe80::1%2`.
  *
- * @returns `undefined` for a Unix socket, and where there is no address
+ * @returns `undefined` for a Unix socket, or without an address
  */
 export function endpointAddress(ip: number | string, port: number): string | undefined {
   if (typeof ip === 'number') return formatIPv4(ip)
@@ -78,18 +78,18 @@ export function endpointAddress(ip: number | string, port: number): string | und
 }
 
 /**
- * Returns the port of an endpoint, as `remotePort` in `node:net`.
+ * Returns the port of an endpoint, as `remotePort` in `node:net` does.
  *
- * @returns `undefined` for a Unix socket, and where there is no address
+ * @returns `undefined` for a Unix socket, or without an address
  */
 export function endpointPort(ip: number | string, port: number): number | undefined {
   return hasIP(ip, port) ? port : undefined
 }
 
 /**
- * Returns the family of an endpoint, as `remoteFamily` in `node:net`.
+ * Returns the family of an endpoint, as `remoteFamily` in `node:net` does.
  *
- * @returns `undefined` for a Unix socket, and where there is no address
+ * @returns `undefined` for a Unix socket, or without an address
  */
 export function endpointFamily(ip: number | string, port: number): 'IPv4' | 'IPv6' | undefined {
   if (!hasIP(ip, port)) return undefined
@@ -115,7 +115,7 @@ export function endpointText(words: Int32Array): string {
   return formatEndpoint(ip, port)
 }
 
-/** Formats the words of an address without the port: `127.0.0.1`, `fe80::1%2`; `''` for none. */
+/** Formats the words of an address without the port: `127.0.0.1`, `fe80::1%2`; `''` if there is no address. */
 export function hostText(words: Int32Array): string {
   const { ip, port } = readEndpoint(viewOf(words), 0, 0)
   return endpointAddress(ip, port) ?? ''
@@ -135,20 +135,20 @@ export function endpointWords(text: string): Int32Array {
   if (port > 65535 || !(bracketed === undefined ? isIPv4(plain) : isIPv6(ip))) {
     throw new MillraceError(
       'ERR_INVALID_ADDRESS',
-      `${JSON.stringify(text)} is not an IP address with a port, such as 127.0.0.1:9000 or [::1]:9000`,
+      `${JSON.stringify(text)} is not an IP address with a port: write one such as 127.0.0.1:9000 or [::1]:9000`,
     )
   }
   const words = new Int32Array(ADDRESS_LENGTH / 4)
   const view = viewOf(words)
   const bytes = bracketed === undefined ? bytesOfIPv4(plain) : bytesOfIPv6(ip)
-  // The loop sends, and shows, an IPv4 address in an IPv6 one as IPv4.
+  // The loops send and show an IPv4-mapped IPv6 address as IPv4.
   const isMapped = bytes.length === 16 && isMappedIPv4(bytes)
-  const own = isMapped ? bytes.slice(12) : bytes
-  view.setUint16(ADDRESS_FAMILY, own.length === 4 ? 4 : 6, true)
+  const ipBytes = isMapped ? bytes.slice(12) : bytes
+  view.setUint16(ADDRESS_FAMILY, ipBytes.length === 4 ? 4 : 6, true)
   view.setUint16(ADDRESS_PORT, port, true)
-  own.forEach((byte, at) => {
+  ipBytes.forEach((byte, at) => {
     view.setUint8(ADDRESS_IP + at, byte)
   })
-  if (own.length === 16) view.setUint32(ADDRESS_SCOPE, scopeOf(text, zone), true)
+  if (ipBytes.length === 16) view.setUint32(ADDRESS_SCOPE, scopeOf(text, zone), true)
   return words
 }

@@ -1,4 +1,4 @@
-/** The text of addresses: of sockets that are bound, and of what users wrote. */
+/** Shows addresses as text: those of bound sockets, and those that users wrote. */
 
 import { isIPv6 } from 'node:net'
 import { shown } from '../errors.js'
@@ -17,7 +17,7 @@ export function formatHostPort(host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Reads the port of a formatted address; `undefined` for a Unix socket and for no address. */
+/** Returns the port of a formatted address. `undefined` for a Unix socket, or without an address. */
 export function portOf(address: string | undefined): number | undefined {
   const digits = /^(?:tcp|udp):.*:(\d+)$/.exec(address ?? '')?.[1]
   return digits === undefined ? undefined : Number(digits)
@@ -30,21 +30,14 @@ export function showAddress(address: unknown): string {
 
 /** Shows any value as in code: `"text"`, `9000`, `{ host: "::1", port: 9000 }`. */
 export function showValue(value: unknown): string {
-  if (!isFields(value)) return showPlain(value)
+  if (!isFields(value)) return shown(value)
   const fields = Object.entries(value)
     .filter(([, each]) => each !== undefined)
-    .map(([name, each]) => `${name}: ${isFields(each) ? '{…}' : showPlain(each)}`)
+    .map(([name, each]) => `${name}: ${isFields(each) ? '{…}' : shown(each)}`)
   return fields.length === 0 ? '{}' : `{ ${fields.join(', ')} }`
 }
 
-function showPlain(value: unknown): string {
-  if (Array.isArray(value)) return 'an array'
-  // The text of a function is its source.
-  if (typeof value === 'function') return 'a function'
-  return typeof value === 'bigint' ? `${value}n` : shown(value)
-}
-
-/** Whether a value is an object whose fields may make an address. */
+/** Returns whether a value is an object whose fields may make an address. */
 export function isFields(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof URL)

@@ -1,4 +1,4 @@
-/** Network interfaces of this machine: their numbers, by name or by the zone of an address. */
+/** Finds network interfaces of this machine: by name, or by the zone of an address. */
 
 import { type NetworkInterfaceInfoIPv6, networkInterfaces } from 'node:os'
 import { MillraceError } from '../errors.js'
@@ -19,11 +19,11 @@ export function scopeOf(address: string, zone: string): number {
   const names = Object.keys(networkInterfaces()).join(', ')
   throw new MillraceError(
     'ERR_INVALID_ADDRESS',
-    `${JSON.stringify(address)} has the zone ${zone}, which is not an interface of this machine (${names})`,
+    `${JSON.stringify(address)} has the zone ${zone}, which is not an interface of this machine: use one of ${names}`,
   )
 }
 
-/** Finds the number of a network interface by its name; 0 if there is none of that name. */
+/** Finds the number of a network interface by its name. Returns 0 if no interface has that name. */
 export function indexOfInterface(name: string): number {
   const scoped = networkInterfaces()[name]?.find((each) => each.family === 'IPv6' && each.scopeid)
   return (scoped as NetworkInterfaceInfoIPv6 | undefined)?.scopeid ?? interfaceIndex(name)

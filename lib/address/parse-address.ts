@@ -1,4 +1,4 @@
-/** The one parser of `Address`, for `listen`, `to` and `bind`. It looks nothing up. */
+/** Parses every `Address`: those of `serve`, `connect` and `bind`. Names are not looked up here. */
 
 import { isIPv6 } from 'node:net'
 import { isFields } from './format.js'
@@ -20,12 +20,12 @@ import { unixAddress } from './unix-path.js'
 /** A host and a port. */
 export interface HostAddress {
   readonly kind: 'host'
-  /** An IP address, with its zone, or a name; `''` for none. */
+  /** An IP address with its zone, or a name; `''` if the address has no host. */
   readonly host: string
   readonly port: number
 }
 
-/** `fd://3`. */
+/** A descriptor of this process: `fd://3`. */
 export interface DescriptorAddress {
   readonly kind: 'fd'
   readonly descriptor: number
@@ -33,16 +33,16 @@ export interface DescriptorAddress {
   readonly text: string
 }
 
-/** `systemd://web`. */
+/** Sockets that systemd passed: `systemd://web`. */
 export interface SystemdAddress {
   readonly kind: 'systemd'
-  /** `''` for all sockets. */
+  /** The name of the sockets; `''` for all sockets. */
   readonly name: string
   /** The address as the user wrote it. */
   readonly text: string
 }
 
-/** An address in parts. */
+/** An address, split into its parts. */
 export type ParsedAddress = HostAddress | UnixAddress | DescriptorAddress | SystemdAddress
 
 /** The schemes that each use accepts. */
@@ -69,13 +69,13 @@ export function parseAddress(address: unknown, use: AddressUse): ParsedAddress {
   return { kind: 'host', host: '', port: address }
 }
 
-/** Whether a value is a port. Nobody can connect to port 0. */
+/** Returns whether a value is a port. Port 0 is not for `connect`. */
 function isPort(value: unknown, use: AddressUse): value is number {
   const least = use === 'connect' ? 1 : 0
   return Number.isInteger(value) && (value as number) >= least && (value as number) <= 65535
 }
 
-/** Whether a text is an IPv6 address without brackets, or any other host as it stands in a URL. */
+/** Returns whether a text is an IPv6 address without brackets, or any other host that a URL may have. */
 function isHost(host: string): boolean {
   return isIPv6(host) || (/^[\x21-\x7e]*$/.test(host) && !/[:[\]/?#@]/.test(host))
 }
@@ -131,7 +131,7 @@ function parseFields(fields: Record<string, unknown>, use: AddressUse): ParsedAd
     if (use === 'bind') throw wrongPath(fields)
     return unixAddress(path, `{ path: ${JSON.stringify(path)} }`, '{ path: "/run/my.sock" }')
   }
-  const isPlace = isPort(port, use) && typeof host === 'string' && isHost(host)
-  if (!isKnown || path !== undefined || !isPlace) throw badFields(fields, use)
+  const isHostPort = isPort(port, use) && typeof host === 'string' && isHost(host)
+  if (!isKnown || path !== undefined || !isHostPort) throw badFields(fields, use)
   return { kind: 'host', host, port }
 }

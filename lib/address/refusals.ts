@@ -1,4 +1,4 @@
-/** The errors of addresses that are refused: each says what is wrong, and shows the right form. */
+/** Makes the errors for addresses that are refused. Each says what is wrong, and shows the right form. */
 
 import { isIPv6 } from 'node:net'
 import { MillraceError } from '../errors.js'
@@ -18,7 +18,7 @@ function schemeFor(use: AddressUse): string {
   return use === 'bind' ? 'udp' : 'tcp'
 }
 
-/** The forms that any address can take, for input that hints at none of them. */
+/** Lists the forms that an address can have, for input that resembles none of them. */
 function allForms(use: AddressUse): string {
   const url = `${schemeFor(use)}://127.0.0.1:${PORT}`
   const objects = [`{ host: "127.0.0.1", port: ${PORT} }`]
@@ -31,7 +31,7 @@ function portRange(use: AddressUse): string {
   return `a port${use === 'connect' ? ' to connect to' : ''} is a whole number from ${least} to 65535, such as ${PORT}`
 }
 
-/** Refuses what is not a string, a number or an object with fields. */
+/** Refuses a value that is not a string, a number or an object with fields. */
 export function noAddress(address: unknown, use: AddressUse): MillraceError {
   if (address instanceof URL)
     return invalid(
@@ -124,7 +124,7 @@ export function badHostPort(text: string, use: AddressUse): MillraceError {
   return invalid(text, why ?? 'has a port with leading zeros', write(text, use, scheme))
 }
 
-/** What is wrong with what follows `tcp:`; `undefined` if that can only be the number of the port. */
+/** Says what is wrong after `tcp:`. `undefined` if only the port can be wrong. */
 function malformed(rest: string): string | undefined {
   if (!rest.startsWith('//')) return 'has no // behind its scheme'
   const body = rest.slice(2)
@@ -184,22 +184,22 @@ export function badFields(fields: Record<string, unknown>, use: AddressUse): Mil
   return invalid(fields, 'has more than a host in its field host', right)
 }
 
-/** The object that the fields most likely stand for. */
+/** Shows the object that the user most likely meant. */
 function rightFields(fields: Record<string, unknown>, use: AddressUse): string {
   const { path, address, hostname } = fields
   const host = [fields.host, hostname, address].find((each) => typeof each === 'string')
   const wanted = String(fields.port)
-  const [own, otherPort] = partsOf(String(host ?? '')) ?? ['', undefined]
-  const found = [wanted, otherPort ?? ''].find((each) => isPort(each, use))
-  // A host that cannot be read becomes an example.
-  const isLost = fields.host !== undefined && fields.host !== null && own === ''
-  const known = isLost ? '127.0.0.1' : own || undefined
-  const place = showValue({ host: known, port: Number(found ?? PORT) })
-  if (use === 'bind' || path === undefined) return place
+  const [readHost, portInHost] = partsOf(String(host ?? '')) ?? ['', undefined]
+  const found = [wanted, portInHost ?? ''].find((each) => isPort(each, use))
+  // The example has a host of its own if the user's host cannot be read.
+  const isUnreadable = fields.host !== undefined && fields.host !== null && readHost === ''
+  const known = isUnreadable ? '127.0.0.1' : readHost || undefined
+  const hostPort = showValue({ host: known, port: Number(found ?? PORT) })
+  if (use === 'bind' || path === undefined) return hostPort
   const text = typeof path === 'string' && path !== '' ? path : '/run/my.sock'
-  const isOther = fields.port === undefined && host === undefined
+  const isPathOnly = fields.port === undefined && host === undefined
   const unix = showValue({ path: text })
-  return isOther ? unix : `${unix} or ${place}`
+  return isPathOnly ? unix : `${unix} or ${hostPort}`
 }
 
 function isPort(digits: string, use: AddressUse): boolean {
@@ -207,16 +207,16 @@ function isPort(digits: string, use: AddressUse): boolean {
   return /^\d+$/.test(digits) && port <= 65535 && port >= (use === 'connect' ? 1 : 0)
 }
 
-/** Says to write the URL that a text most likely stands for. */
+/** Advises to write the URL that the user most likely meant. */
 function write(text: string, use: AddressUse, scheme: string = schemeFor(use)): string {
   const url = suggestion(text, use, scheme)
   const [, port] = partsOf(text) ?? []
-  // With a port of our own it is only an example.
+  // If we have to make up the port, the URL is only an example.
   const isSure = isPort(port ?? text, use) || /^(?:unix|fd|systemd):/.test(url)
   return isSure ? `write ${url}` : `write a URL such as ${url}`
 }
 
-/** The URL that a text most likely stands for. */
+/** Returns the URL that the user most likely meant. */
 function suggestion(text: string, use: AddressUse, scheme: string = schemeFor(use)): string {
   if (/^(?:unix|fd|systemd):/.test(text) || isPort(text, use)) return text
   if (use !== 'bind' && text.startsWith('/')) return `unix://${text}`
@@ -224,7 +224,7 @@ function suggestion(text: string, use: AddressUse, scheme: string = schemeFor(us
   return `${scheme}://${formatHostPort(host, isPort(port, use) ? Number(port) : PORT)}`
 }
 
-/** The host and the port in a text that may be any kind of URL; `undefined` if there is no telling. */
+/** Finds the host and the port in a text that may be any kind of URL. `undefined` if they are unclear. */
 function partsOf(text: string): [host: string, port: string | undefined] | undefined {
   const body = text
     .replace(/^[a-z][a-z0-9+.-]*:\/\//i, '')
@@ -235,7 +235,7 @@ function partsOf(text: string): [host: string, port: string | undefined] | undef
   return parts && /^[\x21-\x7e]*$/.test(parts[0]) ? parts : undefined
 }
 
-/** Splits `host:port`, with or without brackets; `undefined` if there is no telling. */
+/** Splits `host:port`, with or without brackets. `undefined` if the parts are unclear. */
 function split(body: string): [host: string, port: string | undefined] | undefined {
   const bracketed = /^\[([^[\]]*)\]?(?::(.*))?$/s.exec(body)
   if (bracketed) return [bracketed[1] as string, bracketed[2]]
@@ -245,17 +245,17 @@ function split(body: string): [host: string, port: string | undefined] | undefin
   return isIPv6(body) || !body.includes(':') ? [body, undefined] : undefined
 }
 
-/** Refuses a `listen` entry that says twice where to listen. */
-export function twoPlaces(address: unknown, others: readonly string[]): MillraceError {
+/** Refuses an entry of `listen` that has both an `address` and other fields for one. */
+export function doubleAddress(address: unknown, others: readonly string[]): MillraceError {
   const why = `a listener has both address (${showValue(address)}) and ${others.join(' and ')}`
-  return new MillraceError('ERR_INVALID_ADDRESS', `${why}: write ${PLACES}`)
+  return new MillraceError('ERR_INVALID_ADDRESS', `${why}: write ${ENTRY_ADDRESSES}`)
 }
 
-/** Refuses a `listen` entry that does not say where to listen. */
-export function noPlace(names: readonly string[]): MillraceError {
+/** Refuses an entry of `listen` that has no address. */
+export function missingAddress(names: readonly string[]): MillraceError {
   const fields = names.length === 0 ? '' : ` (it has ${names.join(', ')})`
   const why = `a listener does not say where to listen${fields}`
-  return new MillraceError('ERR_INVALID_ADDRESS', `${why}: write ${PLACES}`)
+  return new MillraceError('ERR_INVALID_ADDRESS', `${why}: write ${ENTRY_ADDRESSES}`)
 }
 
-const PLACES = `one of port: ${PORT} (with or without host), path: "/run/my.sock" and address: "tcp://127.0.0.1:${PORT}"`
+const ENTRY_ADDRESSES = `one of port: ${PORT} (with or without host), path: "/run/my.sock" and address: "tcp://127.0.0.1:${PORT}"`

@@ -1,4 +1,4 @@
-/** From a parsed address to addresses of sockets: names are looked up here. */
+/** Turns parsed addresses into addresses of sockets. Names are looked up here. */
 
 import { lookup } from 'node:dns/promises'
 import { isIP, isIPv6 } from 'node:net'
@@ -34,7 +34,7 @@ async function resolveHost({ host, port }: HostAddress): Promise<TcpAddress[]> {
   if (host === '') return [{ ...tcp, host: '::', dualStack: true, fallback: '0.0.0.0' }]
   const [ip = '', zone = ''] = host.split('%')
   if (isIP(ip)) return [{ ...tcp, host: ip, scope: scopeOf(host, zone) }]
-  return (await lookUp(host)).map((each) => ({ ...tcp, host: each }))
+  return (await lookUp(host)).map((found) => ({ ...tcp, host: found }))
 }
 
 /** Looks up all addresses of a name, in the order of the system's resolver. */
@@ -53,8 +53,8 @@ async function lookUp(host: string): Promise<string[]> {
 }
 
 /**
- * Says what to connect to: an address, or a name to look up for each attempt (`localhost` if there is no
- * host).
+ * Returns what to connect to: an address, or a name that is looked up for each attempt. Without a host the
+ * name is `localhost`.
  *
  * @throws `ERR_INVALID_ADDRESS` if the zone of an address is not an interface
  */

@@ -1,4 +1,4 @@
-/** Addresses of sockets after parsing and name look-up, as the native half needs them. */
+/** Types of socket addresses, as the native half needs them: parsed, and with names looked up. */
 
 /** The address of a TCP or UDP socket. */
 export interface TcpAddress {
@@ -35,5 +35,5 @@ export type StreamAddress = TcpAddress | UnixAddress
 /** An address to listen on. */
 export type BindAddress = StreamAddress | InheritedAddress
 
-/** What to connect to: an address, or a name that is still to be looked up. */
+/** What to connect to: an address, or a name that has to be looked up. */
 export type Destination = StreamAddress | { readonly kind: 'name'; host: string; port: number }

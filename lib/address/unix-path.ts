@@ -1,4 +1,4 @@
-/** Paths of Unix sockets: their checks, and their form in system calls. */
+/** Checks the paths of Unix sockets, and converts them for system calls. */
 
 import { MillraceError } from '../errors.js'
 import type { UnixAddress } from './socket-address.js'
@@ -40,7 +40,7 @@ export function unixName(path: string): Buffer {
   return name
 }
 
-/** Decodes a path from system calls; an abstract name gets its `@` back. */
+/** Decodes a path from system calls. An abstract name gets its `@` back. */
 export function showPath(name: Buffer): string {
   const path = name.toString()
   return path.startsWith('\0') ? `@${path.slice(1)}` : path

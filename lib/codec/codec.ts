@@ -1,4 +1,4 @@
-/** How frames become messages, and messages frames. */
+/** Codecs: they turn frames into messages, and messages into frames. */
 
 import { invalidOption, MillraceError } from '../errors.js'
 import type { Framing } from './framing.js'
@@ -43,7 +43,7 @@ export interface Codec<In, Out = In> {
   encode(message: Out, to: Writer): void
 }
 
-/** What `map` returns under `raw` framing for a swallowed message, because `undefined` asks for more bytes. */
+/** What `decode` of `map` returns for a swallowed message under `raw` framing, where `undefined` asks for more bytes. */
 export const SWALLOWED: unique symbol = Symbol('millrace.swallowed')
 
 /**
@@ -103,14 +103,14 @@ export function map<In, Out, NextIn, NextOut = NextIn>(
   if (typeof decode !== 'function') throw invalidOption('decode', 'a function', decode)
   if (typeof encode !== 'function') throw invalidOption('encode', 'a function', encode)
   // Under raw framing `undefined` means that the message is not complete.
-  const nothing = codec.framing.kind === 'raw' ? (SWALLOWED as unknown as undefined) : undefined
+  const swallowed = codec.framing.kind === 'raw' ? (SWALLOWED as unknown as undefined) : undefined
   return {
     framing: codec.framing,
     decode(from) {
       const message = codec.decode(from)
       if (message === undefined || message === SWALLOWED) return message as undefined
       const mapped = decode(message)
-      return mapped === undefined ? nothing : mapped
+      return mapped === undefined ? swallowed : mapped
     },
     encode(message, to) {
       return codec.encode(encode(message), to)
@@ -140,7 +140,8 @@ export function map<In, Out, NextIn, NextOut = NextIn>(
  */
 // biome-ignore lint/suspicious/noExplicitAny: typed as JSON.parse is
 export function json<In = any, Out = In>(codec: { readonly framing: Framing }): Codec<In, Out> {
-  if (!hasFraming(codec)) throw invalidOption('codec', 'a codec with framing', codec)
+  if (!hasFraming(codec))
+    throw invalidOption('codec', 'a framing or a codec, such as line()', codec)
   const { framing } = codec
   if (framing.kind === 'raw') {
     throw new MillraceError(

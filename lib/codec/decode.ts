@@ -1,4 +1,4 @@
-/** Runs a codec's `decode` over received bytes: the one place that pushed, pulled and tested messages share. */
+/** Runs a codec's `decode` over received bytes, whether messages are pushed, pulled or tested. */
 
 import { MillraceError } from '../errors.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
@@ -30,7 +30,7 @@ export function decodeFrame(
   } finally {
     reader.close()
   }
-  if (isThenable(message)) throw isAsync(message)
+  if (isThenable(message)) throw asyncDecode(message)
   if (left !== 0) {
     throw new MillraceError('ERR_FRAME_NOT_CONSUMED', `decode left ${left} bytes of a frame unread`)
   }
@@ -53,21 +53,24 @@ export function decodeRaw(codec: Decoder, reader: ReaderImpl, start: number, end
     reader.close()
   }
   if (message === undefined) return undefined
-  if (isThenable(message)) throw isAsync(message)
+  if (isThenable(message)) throw asyncDecode(message)
   if (reader.stoppedAt === start) {
-    throw new MillraceError('ERR_FRAME_INVALID', 'decode made a message of no bytes')
+    throw new MillraceError(
+      'ERR_FRAME_INVALID',
+      'decode returned a message without reading a byte: return undefined to wait for more bytes',
+    )
   }
   return message
 }
 
 /** Takes the messages of a raw stream. */
 export interface RawSink {
-  /** May change from one message to the next. */
+  /** The codec to use. It may change from one message to the next. */
   readonly codec: Decoder
   /**
    * Takes a message.
    *
-   * @returns whether the next one may follow at once
+   * @returns whether the next message may follow at once
    */
   take(message: unknown): boolean
 }
@@ -76,7 +79,7 @@ export interface RawSink {
  * Decodes messages from a raw stream until one is incomplete or the sink wants no more.
  *
  * @returns where decoding stopped
- * @throws as {@link decodeRaw}
+ * @throws what {@link decodeRaw} throws
  */
 export function decodeRawStream(
   sink: RawSink,
@@ -95,9 +98,9 @@ export function decodeRawStream(
 }
 
 /**
- * Checks how much `decode` has left unread of a raw stream.
+ * Checks how many bytes of a raw stream `decode` has left unread.
  *
- * @throws `ERR_FRAME_TOO_LARGE` if that is over the framing's `max`
+ * @throws `ERR_FRAME_TOO_LARGE` if they are more than the framing's `max`
  */
 export function checkUnread({ framing }: Decoder, unread: GrowingBuffer): void {
   const max = framing.kind === 'raw' ? framing.max : 0
@@ -109,8 +112,8 @@ export function checkUnread({ framing }: Decoder, unread: GrowingBuffer): void {
   }
 }
 
-function isAsync(message: PromiseLike<unknown>): MillraceError {
-  // The promise may still reject, and nobody else will handle that.
+function asyncDecode(message: PromiseLike<unknown>): MillraceError {
+  // The promise may still reject, and nothing else would handle the rejection.
   message.then(undefined, () => {})
   return new MillraceError(
     'ERR_DECODE_ASYNC',

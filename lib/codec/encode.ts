@@ -1,4 +1,4 @@
-/** Runs a codec's `encode`, and writes what the framing puts around a message. */
+/** Runs a codec's `encode`, and writes the framing's header or delimiter around the message. */
 
 import { MillraceError } from '../errors.js'
 import { isThenable } from '../util/thenable.js'
@@ -14,7 +14,7 @@ export type Encoder<Out> = Pick<Codec<unknown, Out>, 'encode'>
 const LF = 10
 
 /**
- * Encodes a message as a connection would, frame and all, without a socket: for tests of codecs.
+ * Encodes a message as a connection would, with its framing, but without a socket. For tests of codecs.
  *
  * @param codec the codec to test
  * @param message the message to encode
@@ -34,7 +34,11 @@ export function encodeWith<In, Out>(codec: Codec<In, Out>, message: NoInfer<Out>
   return encodeFrame(checked, message)
 }
 
-/** Encodes a message, frame and all, into the writer's scratch buffer. */
+/**
+ * Encodes a message with its framing.
+ *
+ * @returns the bytes, which are in the writer's scratch buffer until the writer is used again
+ */
 export function encodeFrame(
   codec: Codec<unknown, unknown>,
   message: unknown,
@@ -49,7 +53,7 @@ export function encodeFrame(
   return writer.memory.subarray(writer.start, writer.pos)
 }
 
-/** Writes one message and what its framing puts around it, to where the writer stands. */
+/** Writes one message with its framing, at the writer's position. */
 export function writeFrame<Out>(
   codec: Encoder<Out>,
   framing: Framing,
@@ -86,8 +90,8 @@ export function writeFrame<Out>(
   }
 }
 
-/** The first length that so many bytes cannot hold. A table, because `**` takes longer than a frame. */
-const BEYOND = { 1: 2 ** 8, 2: 2 ** 16, 3: 2 ** 24, 4: 2 ** 32, 8: 2 ** 64 } as const
+/** The first length that does not fit into so many bytes. A table, because `**` takes too long for each frame. */
+const FIRST_TOO_LARGE = { 1: 2 ** 8, 2: 2 ** 16, 3: 2 ** 24, 4: 2 ** 32, 8: 2 ** 64 } as const
 
 function writeLengthField<Out>(
   codec: Encoder<Out>,
@@ -104,7 +108,7 @@ function writeLengthField<Out>(
   const { length } = to
   checkLength(length, max)
   const value = length - adjust
-  if (value < 0 || value >= BEYOND[bytes]) {
+  if (value < 0 || value >= FIRST_TOO_LARGE[bytes]) {
     throw invalid(`a length of ${value} does not fit into ${bytes} bytes`)
   }
   to.patch(value, bytes, endian === 'little')
@@ -127,15 +131,15 @@ function writeVarint<Out>(codec: Encoder<Out>, max: number, message: Out, to: Wr
 }
 
 /**
- * Calls `encode`, which has to be finished when it returns.
+ * Calls `encode`, which has to be synchronous.
  *
  * @throws `ERR_ENCODE_ASYNC`; whatever `encode` throws
  */
 export function encodeBody<Out>(codec: Encoder<Out>, message: Out, to: Writer): void {
   const result: unknown = codec.encode(message, to)
-  // Arrow functions often return the writer.
+  // Arrow functions often return the writer, which is fine.
   if (result === undefined || result === to || !isThenable(result)) return
-  // The promise may still reject, and nobody else will handle that.
+  // The promise may still reject, and nothing else would handle the rejection.
   result.then(undefined, () => {})
   throw new MillraceError('ERR_ENCODE_ASYNC', 'encode returned a promise; it has to be synchronous')
 }

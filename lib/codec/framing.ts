@@ -4,9 +4,14 @@
 export const DEFAULT_MAX: number = 1 << 20
 
 /**
- * How the bytes of a stream become frames. Plain data, made by the functions of the same names.
+ * How the loop cuts a stream of bytes into frames. It is plain data: `raw()`, `line()`, `delimiter()`,
+ * `fixed()`, `lengthField()` and `varint()` make it, and explain its fields. All sizes are in bytes.
  *
- * All sizes are in bytes.
+ * @example
+ * ```ts
+ * const showFraming = (framing: Framing) => `${framing.kind}: ${JSON.stringify(framing)}`
+ * console.log(showFraming(lengthField({ bytes: 2 }).framing))
+ * ```
  */
 export type Framing =
   | { readonly kind: 'raw'; readonly max: number }
@@ -24,5 +29,13 @@ export type Framing =
     }
   | { readonly kind: 'varint'; readonly max: number }
 
-/** The framing of one kind. */
+/**
+ * The framing of one kind.
+ *
+ * @example
+ * ```ts
+ * const framing: FramingOf<'fixed'> = fixed(188)
+ * console.log(framing.size)
+ * ```
+ */
 export type FramingOf<Kind extends Framing['kind']> = Extract<Framing, { kind: Kind }>

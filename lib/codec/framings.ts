@@ -8,7 +8,16 @@ import { freezeFraming } from './native-framing.js'
 import type { Reader } from './reader.js'
 import type { Writer } from './writer.js'
 
-/** A framing that is also a codec: its messages are whole frames, as bytes. */
+/**
+ * A framing that is also a codec: its messages are whole frames, as bytes.
+ *
+ * @typeParam F the framing
+ * @example
+ * ```ts
+ * const codecs: FrameCodec[] = [line(), varint()]
+ * await serve({ listen: codecs.map((codec, index) => ({ port: 9000 + index, codec })) })
+ * ```
+ */
 export type FrameCodec<F extends Framing = Framing> = F & Codec<Buffer, Uint8Array | string>
 
 function decode(from: Reader): Buffer | undefined {
@@ -111,7 +120,15 @@ export function fixed(size: number): FrameCodec<FramingOf<'fixed'>> {
   return frameCodec({ kind: 'fixed', size: required('size', size, 1) })
 }
 
-/** What {@link lengthField} takes. All sizes are in bytes. */
+/**
+ * The options of {@link lengthField}. All sizes are in bytes.
+ *
+ * @example
+ * ```ts
+ * const options: LengthFieldOptions = { bytes: 3, adjust: 6, strip: 0 }
+ * await serve({ listen: 9000, codec: lengthField(options) })
+ * ```
+ */
 export interface LengthFieldOptions {
   /** The width of the length field: 1, 2, 3, 4 or 8. Default 4. */
   bytes?: 1 | 2 | 3 | 4 | 8

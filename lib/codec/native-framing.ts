@@ -1,15 +1,15 @@
-/** Framings as the loops take them, and the check that the loops accept them. */
+/** Checks framings, and converts them to the form that the loops take. */
 
 import { MillraceError } from '../errors.js'
 import { checkFraming, type FramingInit } from '../native/binding.js'
 import { whole } from '../util/checks.js'
 import type { Framing } from './framing.js'
 
-/** Framings that were checked and frozen, so that nobody can have changed them since. */
+/** Framings that were checked and frozen, so that they cannot have changed since. */
 const frozen = new WeakSet<Framing>()
 
-/** What `toNative` made of framings that are frozen. */
-const natives = new WeakMap<Framing, FramingInit>()
+/** What `toNative` has returned for frozen framings. */
+const nativeForms = new WeakMap<Framing, FramingInit>()
 
 /**
  * Checks a framing, which the user may have written by hand.
@@ -41,17 +41,17 @@ export function freezeFraming<F extends Framing>(framing: F): F {
   return Object.freeze(framing)
 }
 
-/** Tells whether a framing was made by one of the functions here, and so cannot change. */
+/** Returns whether a framing was checked and frozen, so that it cannot change. */
 export function isFrozenFraming(framing: Framing): boolean {
   return frozen.has(framing)
 }
 
 /** Converts a framing to the form that the loops take. */
 export function toNative(framing: Framing): FramingInit {
-  const known = natives.get(framing)
+  const known = nativeForms.get(framing)
   if (known !== undefined) return known
   const made = makeNative(framing)
-  if (frozen.has(framing)) natives.set(framing, made)
+  if (frozen.has(framing)) nativeForms.set(framing, made)
   return made
 }
 

@@ -7,14 +7,14 @@ import { viewOf } from '../util/buffer-view.js'
 import type { Reader } from './reader.js'
 import { slab } from './slab.js'
 
-/** Larger pieces get memory of their own, so that keeping one keeps nothing else. */
-const OWN = 16 * 1024
-/** Up to this many bytes a loop finds a byte faster than a call. */
-const NEAR = 64
-/** Up to this many bytes copying word by word takes less time than making a view to copy from. */
-const FEW = 128
+/** Larger copies get memory of their own, so that keeping one keeps nothing else in memory. */
+const MAX_SHARED_COPY = 16 * 1024
+/** Up to this many bytes, a loop finds a byte faster than a call does. */
+const SHORT_SEARCH = 64
+/** Up to this many bytes, copying word by word takes less time than making a view to copy from. */
+const SHORT_COPY = 128
 
-/** `toString('latin1')` without its checks, which cost as much as a short string, where Node has it. */
+/** `toString('latin1')`, if possible without its checks, which take as long as reading a short string. */
 const latin1: (this: Buffer, from: number, to: number) => string =
   (Buffer.prototype as { latin1Slice?: (from: number, to: number) => string }).latin1Slice ??
   function (this: Buffer, from, to) {
@@ -24,22 +24,23 @@ const latin1: (this: Buffer, from: number, to: number) => string =
 const EMPTY = Buffer.alloc(0)
 const NOTHING = new DataView(EMPTY.buffer, 0, 0)
 
-/** See {@link Reader}. Each loop moves one over its inbound ring; others read ordinary memory. */
+/** See {@link Reader}. Each loop moves one reader over its inbound ring. Other readers use ordinary memory. */
 export class ReaderImpl implements Reader {
   #memory: Buffer = EMPTY
   #view: DataView = NOTHING
-  /** The memory that `#memory` is a view of, and where the view begins in it. */
-  #below = NOTHING.buffer
-  #from = 0
-  /** The memory as words, if it begins and ends at the boundary of one. */
+  /** The memory that `#memory` is a view of. */
+  #arrayBuffer = NOTHING.buffer
+  /** Where the view begins in it. */
+  #byteOffset = 0
+  /** The memory as words, if it begins and ends at the boundary of a word. */
   #words: Int32Array | undefined
-  /** The next byte. */
+  /** The position of the next byte. */
   pos = 0
-  /** Behind the last byte of the frame; -1 while the reader may not be used. */
+  /** The position after the last byte of the frame; -1 while the reader may not be used. */
   end = -1
-  /** Where the reader stood when it was last closed. */
+  /** The position at which the reader was last closed. */
   stoppedAt = 0
-  /** Up to here one copy may take data along: see `#copyAhead`. */
+  /** The position up to which one copy may include later data: see `#copyAhead`. */
   #batchEnd = 0
   /** The part of the memory that was copied to a slab, and where in the slab it is. */
   #copiedFrom = 0
@@ -52,33 +53,33 @@ export class ReaderImpl implements Reader {
   /**
    * Moves to other memory.
    *
-   * @param isOwn nobody will ever use the memory for anything else
-   * @param words the whole memory as words, if it begins and ends at the boundary of one
+   * @param isOwn whether the memory will never be used for anything else
+   * @param words the whole memory as words, if it begins and ends at the boundary of a word
    */
   attach(memory: Buffer, view: DataView, isOwn: boolean, words?: Int32Array): void {
     this.#memory = memory
     this.#view = view
-    this.#below = memory.buffer as ArrayBuffer
-    this.#from = memory.byteOffset
+    this.#arrayBuffer = memory.buffer as ArrayBuffer
+    this.#byteOffset = memory.byteOffset
     this.#words = words
     this.#isOwn = isOwn
     this.#batchEnd = 0
     this.#copiedFrom = this.#copiedTo = 0
   }
 
-  /** Says that the memory holds data up to `end`, all of which this reader will be moved over. */
+  /** Sets how far the memory has data. This reader will be moved over all of it. */
   batch(end: number): void {
     this.#batchEnd = end
     this.#copiedFrom = this.#copiedTo = 0
   }
 
-  /** Begins a frame. */
+  /** Starts a frame. */
   open(start: number, end: number): void {
     this.pos = start
     this.end = end
   }
 
-  /** Ends the frame: from here on every method throws. */
+  /** Ends the frame. From now on every method throws. */
   close(): void {
     this.stoppedAt = this.pos
     this.pos = 0
@@ -89,10 +90,10 @@ export class ReaderImpl implements Reader {
     if (this.end === -1) {
       throw new MillraceError(
         'ERR_READER_STALE',
-        'a Reader is valid only inside the decode it was given to',
+        'a Reader is valid only inside the decode that it was given to',
       )
     }
-    throw new MillraceError('ERR_FRAME_INVALID', 'read past the end of the frame')
+    throw new MillraceError('ERR_FRAME_INVALID', 'decode read past the end of the frame')
   }
 
   /** Takes the next `n` bytes and returns where they begin. */
@@ -166,21 +167,21 @@ export class ReaderImpl implements Reader {
   }
 
   peek(at = 0): number {
-    const place = this.pos + at
-    if (at >>> 0 !== at || place >= this.end) this.#fail()
-    return this.#memory[place] as number
+    const position = this.pos + at
+    if (at >>> 0 !== at || position >= this.end) this.#fail()
+    return this.#memory[position] as number
   }
 
   indexOf(needle: number | Uint8Array, from = 0): number {
     if (from >>> 0 !== from || from > this.remaining) this.#fail()
     const start = this.pos + from
-    if (typeof needle === 'number' && this.end - start <= NEAR) {
+    if (typeof needle === 'number' && this.end - start <= SHORT_SEARCH) {
       for (let at = start; at < this.end; at++) {
         if (this.#memory[at] === needle) return at - this.pos
       }
       return -1
     }
-    // The memory goes on after the frame, where the search must not go.
+    // The memory goes on after the frame, but the search must not.
     const found = this.#memory.subarray(start, this.end).indexOf(needle)
     return found === -1 ? -1 : found + from
   }
@@ -196,7 +197,7 @@ export class ReaderImpl implements Reader {
   bytes(n: number): Buffer {
     const at = this.#take(n)
     if (this.#isOwn) return this.#memory.subarray(at, at + n)
-    if (n > OWN) {
+    if (n > MAX_SHARED_COPY) {
       const copy = Buffer.allocUnsafeSlow(n)
       this.#memory.copy(copy, 0, at, at + n)
       return copy
@@ -206,30 +207,30 @@ export class ReaderImpl implements Reader {
   }
 
   /**
-   * Copies the bytes together with what follows them in the same batch. The next `bytes()` then only
-   * makes a view, which costs a third of a copy of its own.
+   * Copies the bytes together with the bytes that follow them in the same batch. The next `bytes()` then
+   * only makes a view, which takes a third of the time of another copy.
    */
   #copyAhead(at: number, n: number): void {
-    const to = Math.max(at + n, Math.min(this.#batchEnd, at + OWN))
+    const to = Math.max(at + n, Math.min(this.#batchEnd, at + MAX_SHARED_COPY))
     const words = this.#words
-    let place: number
-    if (to - at <= FEW && words !== undefined) {
-      // The other bytes of the first and the last word are copied along.
+    let copyAt: number
+    if (to - at <= SHORT_COPY && words !== undefined) {
+      // The first and the last word may have other bytes, which are copied too.
       let from = at >> 2
       const behind = (to + 3) >> 2
-      place = slab.take((behind - from) << 2)
+      copyAt = slab.take((behind - from) << 2)
       const into = slab.words
-      for (let next = place >> 2; from < behind; from++, next++) into[next] = words[from] as number
-      place += at & 3
+      for (let next = copyAt >> 2; from < behind; from++, next++) into[next] = words[from] as number
+      copyAt += at & 3
     } else {
-      place = slab.take(to - at)
-      // `set` with a view: `copy` makes a view too, but looks up the memory's own memory first.
-      slab.buffer.set(viewOf(this.#below, this.#from + at, to - at), place)
+      copyAt = slab.take(to - at)
+      // `set` with a view, because `copy` would make a view too, and look up the array buffer first.
+      slab.buffer.set(viewOf(this.#arrayBuffer, this.#byteOffset + at, to - at), copyAt)
     }
     this.#copiedFrom = at
     this.#copiedTo = to
     this.#copyMemory = slab.memory
-    this.#copyAt = place
+    this.#copyAt = copyAt
   }
 
   text(n: number, encoding: BufferEncoding = 'utf8'): string {
@@ -242,13 +243,17 @@ export class ReaderImpl implements Reader {
     this.#take(n)
   }
 
-  /** Takes the next `n` bytes for `Writer.copy`: the memory, and where in it they begin. */
+  /** Takes the next `n` bytes for `Writer.copy`. Returns the memory, and where the bytes begin in it. */
   lend(n: number): { memory: Buffer; at: number } {
     return { at: this.#take(n), memory: this.#memory }
   }
 }
 
-/** Makes a reader over memory that is not a ring. */
+/**
+ * Makes a reader over memory that is not a ring.
+ *
+ * @param isOwn whether the memory will never be used for anything else
+ */
 export function readerOver(memory: Buffer, isOwn: boolean): ReaderImpl {
   const reader = new ReaderImpl()
   reader.attach(memory, new DataView(memory.buffer, memory.byteOffset, memory.length), isOwn)

@@ -10,7 +10,7 @@
  *
  * @example
  * ```ts
- * decode(from) {
+ * function decode(from: Reader) {
  *   const id = from.u32()
  *   const name = from.text(from.u8())
  *   return { id, name, body: from.bytes(from.remaining) }
@@ -70,7 +70,7 @@ export interface Reader {
    * @returns how many bytes ahead the needle begins, or -1
    */
   indexOf(needle: number | Uint8Array, from?: number): number
-  /** Tells whether these bytes come next, without reading them. */
+  /** Returns whether these bytes come next, without reading them. */
   startsWith(bytes: Uint8Array): boolean
   /** Reads `n` bytes as a Buffer that you may keep and change. */
   bytes(n: number): Buffer

@@ -2,12 +2,12 @@
 
 import type { Framing } from './framing.js'
 
-/** Tells whether two framings cut a stream in the same way. */
+/** Returns whether two framings cut a stream in the same way. */
 export function isSameFraming(one: Framing, other: Framing): boolean {
   return one === other || JSON.stringify(plain(one)) === JSON.stringify(plain(other))
 }
 
-/** Returns the values of a framing without the codec that it may also be. */
+/** Returns the values of a framing, without the functions of a codec that it may have. */
 function plain(framing: Framing): unknown {
   const { kind, ...rest } = framing
   const numbers = Object.entries(rest).filter(

@@ -1,16 +1,16 @@
-/** The memory that small copies of received bytes are cut from. */
+/** Memory for small copies of received bytes. */
 
 // Imported, because the global is a getter, which is slower.
 import { Buffer } from 'node:buffer'
 
-/** Bytes of one slab. */
-const SLAB = 64 * 1024
+/** The size of a slab in bytes. */
+const SLAB_BYTES = 64 * 1024
 
 const EMPTY = Buffer.alloc(0)
 
-/** Hands out pieces of one allocation after the other, which is cheaper than an allocation for each. */
+/** Gives out pieces of large allocations, which takes less time than an allocation for each piece. */
 class Slab {
-  /** All of `memory`. */
+  /** A view of the whole `memory`. */
   buffer: Buffer = EMPTY
   memory: ArrayBuffer = EMPTY.buffer as ArrayBuffer
   words: Int32Array = new Int32Array(this.memory, 0, 0)
@@ -19,13 +19,13 @@ class Slab {
   /** Reserves `n` bytes and returns where in `buffer` they begin. */
   take(n: number): number {
     if (n > this.buffer.length - this.#used) {
-      this.buffer = Buffer.allocUnsafeSlow(SLAB)
+      this.buffer = Buffer.allocUnsafeSlow(SLAB_BYTES)
       this.memory = this.buffer.buffer as ArrayBuffer
       this.words = new Int32Array(this.memory)
       this.#used = 0
     }
     const at = this.#used
-    // Aligned, so that views with wider elements are possible.
+    // Aligned to 8 bytes, so that views with wider elements are possible.
     this.#used = (at + n + 7) & ~7
     return at
   }

@@ -1,4 +1,4 @@
-/** Drives a codec without a socket, for tests of codecs. */
+/** Runs a codec without a socket, for tests of codecs. */
 
 import { invalidOption, MillraceError, toError } from '../errors.js'
 import { cutStream } from '../native/binding.js'
@@ -9,15 +9,32 @@ import { checkUnread, decodeFrame, decodeRawStream } from './decode.js'
 import { toNative, validateFraming } from './native-framing.js'
 import { readerOver } from './reader-impl.js'
 
-/** What a codec made of a stream. */
+/**
+ * The result of {@link testCodec}.
+ *
+ * @typeParam In the messages
+ * @example
+ * ```ts
+ * const tested: Tested<Buffer> = testCodec(line(), 'one\ntwo\n')
+ * console.log(tested.messages.length, tested.error)
+ * ```
+ */
 export interface Tested<In> {
   /** The messages, in order. */
   readonly messages: In[]
-  /** What ended the stream, as `close` would get it; undefined if the stream ended in good order. */
+  /** The error that `close` would get. Undefined if the stream ended in good order. */
   readonly error: Error | undefined
 }
 
-/** How {@link testCodec} cuts the stream. */
+/**
+ * The options of {@link testCodec}.
+ *
+ * @example
+ * ```ts
+ * const options: TestCodecOptions = { splits: [1, 5] }
+ * testCodec(line(), 'one\ntwo\n', options)
+ * ```
+ */
 export interface TestCodecOptions {
   /**
    * The offsets at which the stream is cut into separate reads, in any order; `'each'` cuts after every
@@ -26,7 +43,7 @@ export interface TestCodecOptions {
   splits?: readonly number[] | 'each'
 }
 
-const NAMES: ReadonlySet<string> = new Set(['splits'])
+const TEST_NAMES: ReadonlySet<string> = new Set(['splits'])
 
 /**
  * Feeds bytes to a codec as a connection would, framing included, and then ends the stream.
@@ -52,7 +69,7 @@ export function testCodec<In, Out>(
 ): Tested<In> {
   const checked = checkCodec(codec)
   validateFraming(checked.framing)
-  checkNames(options, NAMES, ' of testCodec')
+  checkNames(options, TEST_NAMES, ' of testCodec')
   const chunks = cut(bytes, options.splits ?? [])
   const messages: unknown[] = []
   const result = (error: Error | undefined) => ({ messages: messages as In[], error })
@@ -64,7 +81,7 @@ export function testCodec<In, Out>(
   }
 }
 
-/** Cuts a stream into the chunks that separate reads would bring. */
+/** Cuts a stream into chunks, one for each read. */
 function cut(bytes: Uint8Array | string, splits: readonly number[] | 'each'): Buffer[] {
   if (typeof bytes !== 'string' && !(bytes instanceof Uint8Array)) {
     throw invalidOption('bytes', 'a string or a Uint8Array', bytes)
@@ -74,12 +91,14 @@ function cut(bytes: Uint8Array | string, splits: readonly number[] | 'each'): Bu
   }
   const stream = typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes)
   const cuts = splits === 'each' ? Array.from(stream.keys()) : [...splits].sort((a, b) => a - b)
-  const edges = [0, ...cuts.filter((at) => at > 0 && at < stream.length), stream.length]
-  return edges.slice(1).map((edge, at) => stream.subarray(edges[at], edge))
+  const edges = [0, ...cuts.filter((offset) => offset > 0 && offset < stream.length), stream.length]
+  return edges.slice(1).map((edge, index) => stream.subarray(edges[index], edge))
 }
 
+/** A codec, whatever its messages are. */
 type AnyCodec = Codec<unknown, unknown>
 
+/** Feeds a codec whose framing makes frames. Adds to `messages`, and returns the error of the stream. */
 function feedFrames(codec: AnyCodec, chunks: Buffer[], messages: unknown[]): Error | undefined {
   const { framing } = codec
   const { frames, error } = cutStream(toNative(framing), chunks)
@@ -93,6 +112,7 @@ function feedFrames(codec: AnyCodec, chunks: Buffer[], messages: unknown[]): Err
   return new MillraceError(error, `the framing refused the stream${max}`)
 }
 
+/** Feeds a codec with `raw` framing, as `feedFrames` does. */
 function feedRaw(codec: AnyCodec, chunks: Buffer[], messages: unknown[]): Error | undefined {
   const unread = new GrowingBuffer()
   const sink = { codec, take: (message: unknown) => messages.push(message) > 0 }

@@ -1,4 +1,4 @@
-/** The implementation of `Writer`: writes a message, straight into a ring where there is room. */
+/** The implementation of `Writer`: writes a message, directly into a ring if there is room. */
 
 // Imported, because the global is a getter, which is slower.
 import { Buffer } from 'node:buffer'
@@ -7,12 +7,12 @@ import type { Reader } from './reader.js'
 import type { ReaderImpl } from './reader-impl.js'
 import type { Writer } from './writer.js'
 
-/** The first size of the scratch buffer, and the largest that is kept for the next message. */
-const SCRATCH = 64 * 1024
-/** Up to this many bytes a loop is faster than a call. */
+/** The first size of the scratch buffer in bytes. A larger buffer is not kept for the next message. */
+const SCRATCH_BYTES = 64 * 1024
+/** Up to this many bytes, a loop is faster than a call. */
 const SHORT = 24
 
-/** The limit of a writer that may not be used: below every position. (A small integer, as all others.) */
+/** The limit of a writer that may not be used: it is below every position. */
 const CLOSED = -1
 
 const EMPTY = Buffer.alloc(0)
@@ -22,23 +22,23 @@ const NOTHING = new DataView(EMPTY.buffer, 0, 0)
 export class WriterImpl implements Writer {
   memory: Buffer = EMPTY
   #view: DataView = NOTHING
-  /** Where the message starts. */
+  /** The position at which the message starts. */
   start = 0
-  /** Where the next byte goes. */
+  /** The position of the next byte. */
   pos = 0
   #limit = CLOSED
-  /** Where `encode` started: after the header that the framing writes. */
+  /** The position at which `encode` started, after the header that the framing writes. */
   body = 0
-  /** Whether it writes into a ring, not into the scratch buffer. */
+  /** Whether the writer writes into a ring, and not into the scratch buffer. */
   inPlace = false
-  /** Whether an `encode` is writing with it: a write inside that `encode` needs another writer. */
+  /** Whether an `encode` uses the writer. A write inside that `encode` needs another writer. */
   isBusy = false
   #scratch: Buffer = EMPTY
   #scratchView: DataView = NOTHING
 
-  /** Goes to a ring: writes between `start` and `limit` from now on. */
+  /** Moves to a ring. The writer writes between `start` and `limit` from now on. */
   place(memory: Buffer, view: DataView, start: number, limit: number): void {
-    // Usually it was in that ring before.
+    // Usually the writer was in the same ring before.
     if (this.memory !== memory) {
       this.memory = memory
       this.#view = view
@@ -48,9 +48,9 @@ export class WriterImpl implements Writer {
     this.inPlace = true
   }
 
-  /** Goes to the scratch buffer. */
+  /** Moves to the scratch buffer. */
   toScratch(): void {
-    if (this.#scratch.length === 0) this.#grow(SCRATCH)
+    if (this.#scratch.length === 0) this.#grow(SCRATCH_BYTES)
     this.memory = this.#scratch
     this.#view = this.#scratchView
     this.start = this.pos = this.body = 0
@@ -63,14 +63,14 @@ export class WriterImpl implements Writer {
     this.#scratchView = new DataView(this.#scratch.buffer, 0, size)
   }
 
-  /** Ends the message: from now on every method throws. */
+  /** Ends the message. From now on every method throws. */
   close(): void {
     this.#limit = CLOSED
   }
 
-  /** Says that the message was copied from the scratch buffer. An outsize scratch buffer is dropped. */
+  /** Called once the message was copied from the scratch buffer. Drops the buffer if it has become large. */
   releaseScratch(): void {
-    if (!this.inPlace && this.#scratch.length > SCRATCH) {
+    if (!this.inPlace && this.#scratch.length > SCRATCH_BYTES) {
       this.#scratch = EMPTY
       this.memory = EMPTY
     }
@@ -80,7 +80,7 @@ export class WriterImpl implements Writer {
     return this.pos - this.body
   }
 
-  /** Takes the place of the next `n` bytes. */
+  /** Reserves the next `n` bytes, and returns their position. */
   #take(n: number): number {
     if (this.pos + n > this.#limit) this.#extend(n)
     const at = this.pos
@@ -88,18 +88,18 @@ export class WriterImpl implements Writer {
     return at
   }
 
-  /** Finds room for `n` more bytes: in the scratch buffer, or in a larger one. */
+  /** Makes room for `n` more bytes: moves the message to the scratch buffer, or to a larger one. */
   #extend(n: number): void {
     if (this.#limit === CLOSED) {
       throw new MillraceError(
         'ERR_WRITER_STALE',
-        'a Writer is valid only inside the encode it was given to',
+        'a Writer is valid only inside the encode that it was given to',
       )
     }
     const { memory, start, pos, body } = this
     const used = pos - start
     if (this.inPlace ? used + n > this.#scratch.length : true) {
-      this.#grow(Math.max(SCRATCH, 2 * (used + n)))
+      this.#grow(Math.max(SCRATCH_BYTES, 2 * (used + n)))
     }
     memory.copy(this.#scratch, 0, start, pos)
     this.toScratch()
@@ -134,9 +134,10 @@ export class WriterImpl implements Writer {
   }
 
   u8(value: number): this {
-    // Converted first, here and below: a value that throws must not leave a gap with old bytes in it.
+    // Converted before bytes are reserved, here and below, because a conversion that throws must not leave a
+    // gap with old bytes.
     const number = +value
-    // Taken before `memory` is read: taking may switch to other memory.
+    // Reserved before `memory` is read, because reserving may switch to other memory.
     const at = this.#take(1)
     this.memory[at] = number
     return this
@@ -224,8 +225,9 @@ export class WriterImpl implements Writer {
   }
 
   bytes(bytes: Uint8Array): this {
-    // The `length` of anything else may not be a number, which would break the position.
-    if (!(bytes instanceof Uint8Array)) throw new TypeError('bytes have to be a Uint8Array')
+    // The `length` of another object may not be a number, which would break the position.
+    if (!(bytes instanceof Uint8Array))
+      throw new TypeError(`bytes have to be a Uint8Array, not ${typeof bytes}`)
     const n = bytes.length
     const at = this.#take(n)
     const memory = this.memory
@@ -238,7 +240,7 @@ export class WriterImpl implements Writer {
   }
 
   text(text: string, encoding: BufferEncoding = 'utf8'): this {
-    if (typeof text !== 'string') throw new TypeError('text has to be a string')
+    if (typeof text !== 'string') throw new TypeError(`text has to be a string, not ${typeof text}`)
     const length = text.length
     if (length <= SHORT && (encoding === 'utf8' || encoding === 'latin1')) {
       const at = this.#take(length)
@@ -247,14 +249,14 @@ export class WriterImpl implements Writer {
     }
     const n = Buffer.byteLength(text, encoding)
     const at = this.#take(n)
-    // An unknown encoding throws: then nothing is taken.
+    // An unknown encoding makes `write` throw. Then nothing was written.
     this.pos = at
-    // Improper hex or base64 becomes fewer bytes. What follows them is old memory, so it is not taken.
+    // Malformed hex or base64 becomes fewer bytes. The old memory after them must not be sent.
     this.pos = at + this.memory.write(text, at, n, encoding)
     return this
   }
 
-  /** Writes ASCII text without a call. Returns false if the text is not ASCII. */
+  /** Writes short ASCII text without a call. Returns false if the text is not ASCII. */
   #short(text: string, at: number): boolean {
     const memory = this.memory
     for (let i = 0; i < text.length; i++) {

@@ -12,9 +12,8 @@ import type { Reader } from './reader.js'
  *
  * @example
  * ```ts
- * encode(message, to) {
- *   to.u32(message.id).u8(Buffer.byteLength(message.name)).text(message.name).bytes(message.body)
- * }
+ * const encode = (message: { id: number; name: string }, to: Writer) =>
+ *   to.u32(message.id).u8(Buffer.byteLength(message.name)).text(message.name)
  * ```
  */
 export interface Writer {

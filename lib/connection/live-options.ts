@@ -23,9 +23,10 @@ import { checkKind } from '../socket/socket-kinds.js'
 import { type KeepAlive, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import { connClosed } from './close-error.js'
 
-/** What a loop answers if it has no such connection. */
+/** What a loop answers if it does not have the connection any more. */
 const GONE = -1
 
+/** Throws the error that an answer stands for. */
 function check(errno: number, syscall: string): void {
   if (errno === GONE) throw connClosed()
   if (errno !== 0) throw systemError(errno, syscall)
@@ -34,21 +35,28 @@ function check(errno: number, syscall: string): void {
 /**
  * Checks options that are to be changed.
  *
- * @returns the options with their numbers
+ * @param isUnix whether the connection is a Unix socket
+ * @returns the options as the native half takes them
  * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
  */
 export function checkLiveOptions(options: SocketOptions, isUnix: boolean): number[] {
   if (typeof options !== 'object' || options === null) {
-    throw new MillraceError('ERR_INVALID_OPTION', 'socket options have to be an object')
+    throw new MillraceError(
+      'ERR_INVALID_OPTION',
+      'socket options have to be an object, such as { noDelay: true }',
+    )
   }
-  const given = Object.keys(options).filter(
+  const names = Object.keys(options).filter(
     (name) => options[name as keyof SocketOptions] !== undefined,
   )
-  for (const name of given) {
+  for (const name of names) {
     if (!(SOCKET_NAMES as readonly string[]).includes(name))
-      throw new MillraceError('ERR_INVALID_OPTION', `there is no socket option ${name}`)
+      throw new MillraceError(
+        'ERR_INVALID_OPTION',
+        `there is no socket option ${name}: the options are ${SOCKET_NAMES.join(', ')}`,
+      )
   }
-  checkKind(given, isUnix ? 'unix' : 'tcp')
+  checkKind(names, isUnix ? 'unix' : 'tcp')
   return socketPairs(options)
 }
 
@@ -77,17 +85,20 @@ export async function readLiveOptions(
     check(errno, 'getsockopt')
     return value
   }
-  const all: Record<number, number> = {}
-  const wanted = isUnix ? [OPTION_RECEIVE_BUFFER, OPTION_SEND_BUFFER] : ALL.filter(hasSocketOption)
+  const values: Record<number, number> = {}
+  const wanted = isUnix
+    ? [OPTION_RECEIVE_BUFFER, OPTION_SEND_BUFFER]
+    : ALL_OPTIONS.filter(hasSocketOption)
   await Promise.all(
     wanted.map(async (option) => {
-      all[option] = await get(option)
+      values[option] = await get(option)
     }),
   )
-  return named(all)
+  return toOptions(values)
 }
 
-const ALL = [
+/** The options that can be read. */
+const ALL_OPTIONS = [
   OPTION_NO_DELAY,
   OPTION_KEEP_ALIVE,
   OPTION_KEEP_IDLE,
@@ -101,30 +112,30 @@ const ALL = [
   OPTION_DSCP,
 ]
 
-/** Converts numbers to options. What was not read is left out. */
-function named(all: Record<number, number>): SocketOptions {
-  const bit = (option: number) => (all[option] === undefined ? undefined : all[option] !== 0)
+/** Converts numbers to options. Options that were not read are left out. */
+function toOptions(values: Record<number, number>): SocketOptions {
+  const bit = (option: number) => (values[option] === undefined ? undefined : values[option] !== 0)
   const milliseconds = (option: number) =>
-    all[option] === undefined ? undefined : all[option] * 1000
-  const keepAlive = given<KeepAlive>({
+    values[option] === undefined ? undefined : values[option] * 1000
+  const keepAlive = withoutUndefined<KeepAlive>({
     idle: milliseconds(OPTION_KEEP_IDLE),
     interval: milliseconds(OPTION_KEEP_INTERVAL),
-    count: all[OPTION_KEEP_COUNT],
+    count: values[OPTION_KEEP_COUNT],
   })
   const resets = bit(OPTION_RESET)
-  return given<SocketOptions>({
+  return withoutUndefined<SocketOptions>({
     noDelay: bit(OPTION_NO_DELAY),
     keepAlive: bit(OPTION_KEEP_ALIVE) ? keepAlive : bit(OPTION_KEEP_ALIVE),
     linger: resets ? 0 : resets,
-    receiveBuffer: all[OPTION_RECEIVE_BUFFER],
-    sendBuffer: all[OPTION_SEND_BUFFER],
-    userTimeout: all[OPTION_USER_TIMEOUT],
+    receiveBuffer: values[OPTION_RECEIVE_BUFFER],
+    sendBuffer: values[OPTION_SEND_BUFFER],
+    userTimeout: values[OPTION_USER_TIMEOUT],
     quickAck: bit(OPTION_QUICK_ACK),
-    dscp: all[OPTION_DSCP],
+    dscp: values[OPTION_DSCP],
   })
 }
 
 /** Returns an object without the properties that are undefined. */
-function given<T>(all: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as T
+function withoutUndefined<T>(fields: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T
 }

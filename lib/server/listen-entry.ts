@@ -1,7 +1,7 @@
 /** The entries of `listen`: addresses with options and handlers of their own, and `listener`. */
 
 import type { Address } from '../address/address.js'
-import { noPlace, twoPlaces } from '../address/refusals.js'
+import { doubleAddress, missingAddress } from '../address/refusals.js'
 import type { ConnOptions } from '../connection/conn-options.js'
 import type { Handlers } from '../connection/handlers.js'
 import { invalidOption } from '../errors.js'
@@ -81,8 +81,8 @@ export function addressOf(entry: object): unknown {
   const { address } = entry as { address?: unknown }
   const fields = addressFields(entry)
   const names = Object.keys(fields)
-  if (address === undefined && names.length === 0) throw noPlace(Object.keys(entry))
-  if (address !== undefined && names.length > 0) throw twoPlaces(address, names)
+  if (address === undefined && names.length === 0) throw missingAddress(Object.keys(entry))
+  if (address !== undefined && names.length > 0) throw doubleAddress(address, names)
   return address === undefined ? fields : address
 }
 

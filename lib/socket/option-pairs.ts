@@ -1,4 +1,4 @@
-/** Checks options of sockets, and turns them into the numbers that the native half takes. */
+/** Checks the options of sockets, and converts them to the numbers that the native half takes. */
 
 import { invalidOption, MillraceError } from '../errors.js'
 import { hasSocketOption } from '../native/binding.js'
@@ -21,22 +21,22 @@ import {
 import { checkNames, flag, whole } from '../util/checks.js'
 import type { KeepAlive, ListenerOptions, SocketOptions } from './socket-options.js'
 
-/** The longest time between probes in seconds, as Linux limits it. */
-const MOST_SECONDS = 32_767
-/** The longest time in seconds that Linux waits for a connection's first bytes. */
-const MOST_DEFERRED = 255
-/** Connections that may wait with `fastOpen: true`. */
+/** The longest time between probes in seconds. Linux has this limit. */
+const MAX_KEEP_ALIVE_SECONDS = 32_767
+/** The longest time in seconds that Linux can wait for a connection's first bytes. */
+const MAX_DEFER_SECONDS = 255
+/** The number of connections that may wait with `fastOpen: true`. */
 const FAST_OPEN_QUEUE = 256
 
-/** Options and their values by turns: `[option, value, option, value, …]`. */
+/** Options and their values, alternating: `[option, value, option, value, …]`. */
 export type OptionPairs = number[]
 
-/** Rounds up to seconds, so that no positive time becomes 0. */
+/** Converts milliseconds to seconds. Rounds up, so that no positive time becomes 0. */
 function seconds(name: string, milliseconds: unknown, most: number): number {
   return Math.ceil(whole(name, milliseconds, 0, 1, most * 1000) / 1000)
 }
 
-/** Whether this system has an option, kept because each of thousands of connections asks. */
+/** Whether this system has an option. Remembered, because thousands of connections may ask. */
 const supported: (boolean | undefined)[] = []
 
 /**
@@ -66,7 +66,7 @@ function putKeepAlive(pairs: OptionPairs, keepAlive: unknown): void {
   const { idle, interval, count } = keepAlive as KeepAlive
   put(pairs, 'keepAlive', OPTION_KEEP_ALIVE, 1)
   const time = (name: string, option: number, value: unknown) => {
-    if (value !== undefined) put(pairs, name, option, seconds(name, value, MOST_SECONDS))
+    if (value !== undefined) put(pairs, name, option, seconds(name, value, MAX_KEEP_ALIVE_SECONDS))
   }
   time('keepAlive.idle', OPTION_KEEP_IDLE, idle)
   time('keepAlive.interval', OPTION_KEEP_INTERVAL, interval)
@@ -75,15 +75,15 @@ function putKeepAlive(pairs: OptionPairs, keepAlive: unknown): void {
 }
 
 /**
- * Checks the options of a connection's socket. The pairs contain only the options that were given.
+ * Checks the options of a connection's socket. The pairs contain only the options that are set.
  *
- * @param byDefault the value of `noDelay` if it is not given
+ * @param defaultNoDelay the value of `noDelay` if it is not set
  * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
  */
-export function socketPairs(options: SocketOptions, byDefault?: boolean): OptionPairs {
+export function socketPairs(options: SocketOptions, defaultNoDelay?: boolean): OptionPairs {
   const pairs: OptionPairs = []
   const {
-    noDelay = byDefault,
+    noDelay = defaultNoDelay,
     keepAlive,
     linger,
     receiveBuffer,
@@ -127,7 +127,7 @@ export function listenerPairs(options: ListenerOptions): OptionPairs {
     put(pairs, 'fastOpen', OPTION_FAST_OPEN, queue)
   }
   if (deferAccept !== undefined) {
-    const wait = seconds('deferAccept', deferAccept, MOST_DEFERRED)
+    const wait = seconds('deferAccept', deferAccept, MAX_DEFER_SECONDS)
     put(pairs, 'deferAccept', OPTION_DEFER_ACCEPT, wait)
   }
   return pairs

@@ -1,16 +1,21 @@
-/** Which options each kind of socket has. */
+/** Checks that a kind of socket has the options that are set. */
 
 import { MillraceError } from '../errors.js'
 
-/** The kind of socket that options are asked of. */
+/** The kinds of socket: `'inherited'` is one that already listens. */
 export type SocketKind = 'tcp' | 'unix' | 'inherited'
 
 /** The options that a Unix socket has. */
-const OF_UNIX: ReadonlySet<string> = new Set(['receiveBuffer', 'sendBuffer', 'backlog', 'mode'])
+const UNIX_OPTIONS: ReadonlySet<string> = new Set([
+  'receiveBuffer',
+  'sendBuffer',
+  'backlog',
+  'mode',
+])
 /** The options that only a Unix socket has. */
-const ONLY_UNIX: ReadonlySet<string> = new Set(['mode'])
+const UNIX_ONLY_OPTIONS: ReadonlySet<string> = new Set(['mode'])
 /** The options that cannot change once a socket listens. */
-const SETTLED: ReadonlySet<string> = new Set([
+const FIXED_OPTIONS: ReadonlySet<string> = new Set([
   'backlog',
   'mode',
   'reusePort',
@@ -21,18 +26,20 @@ const SETTLED: ReadonlySet<string> = new Set([
 /**
  * Refuses options that a kind of socket does not have.
  *
- * @param names the options that were given for this one socket; options for a whole server are ignored
- *   where they do not apply
+ * @param names the options that are set for this one socket. (The options of a whole server are ignored
+ *   for sockets that do not have them.)
  * @throws `ERR_INVALID_OPTION`
  */
 export function checkKind(names: Iterable<string>, kind: SocketKind): void {
   for (const name of names) {
     if (kind === 'inherited') {
-      if (SETTLED.has(name)) throw refusal(`${name} cannot change on a socket that already listens`)
+      if (FIXED_OPTIONS.has(name))
+        throw refusal(`${name} cannot change on a socket that already listens: leave it out`)
     } else if (kind === 'unix') {
-      if (!OF_UNIX.has(name)) throw refusal(`a Unix socket does not have the option ${name}`)
-    } else if (ONLY_UNIX.has(name)) {
-      throw refusal(`a TCP socket does not have the option ${name}`)
+      if (!UNIX_OPTIONS.has(name))
+        throw refusal(`a Unix socket does not have the option ${name}: leave it out`)
+    } else if (UNIX_ONLY_OPTIONS.has(name)) {
+      throw refusal(`a TCP socket does not have the option ${name}: leave it out`)
     }
   }
 }

@@ -1,33 +1,44 @@
 /** The public options of sockets, and their names. */
 
-/** Says when a silent peer is probed. The system decides what is left out. */
+/**
+ * When a silent peer is probed. Fields that are left out have the system's values.
+ *
+ * @example
+ * ```ts
+ * const keepAlive: KeepAlive = { idle: 60_000, interval: 10_000, count: 3 }
+ * await serve({ listen: 9000, keepAlive })
+ * ```
+ */
 export interface KeepAlive {
   /** Milliseconds of silence before the first probe, 1 to 32,767,000; rounded up to seconds. */
   idle?: number
-  /** Milliseconds between probes, 1 to 32,767,000; rounded up to seconds. */
+  /** Milliseconds between two probes, 1 to 32,767,000; rounded up to seconds. */
   interval?: number
   /** Unanswered probes after which the connection is lost (`ETIMEDOUT`), 1 to 127. */
   count?: number
 }
 
 /**
- * Sets options of a connection's socket. The system decides what is left out, except for `noDelay`.
+ * The options of a connection's socket. Options that are left out have the system's values, except for
+ * `noDelay`.
  *
  * @throws `ERR_INVALID_OPTION` (from the function that takes the options) if a value is out of range, or
  *   if the connection's kind of socket does not have the option; `ERR_UNSUPPORTED` if the platform does
- *   not have it
+ *   not have the option
  * @example
- * await serve({ listen: 9000, keepAlive: { idle: 60_000, interval: 10_000, count: 3 } })
+ * ```ts
+ * const options: SocketOptions = { noDelay: false, keepAlive: true }
+ * const conn = await connect({ to: 9000, ...options })
+ * ```
  */
 export interface SocketOptions {
-  /** Sends small writes at once, without Nagle's algorithm. TCP. Default true. */
+  /** Whether small writes are sent at once, without Nagle's algorithm. TCP. Default true. */
   noDelay?: boolean
-  /** Probes a silent peer: `true` with the system's times, or with the given times. TCP. */
+  /** Whether a silent peer is probed: `true` for the system's times, or an object with other times. TCP. */
   keepAlive?: boolean | KeepAlive
   /**
-   * `0`: `destroy()` resets the connection (RST), and the kernel drops what it has not sent yet. `end()`
-   * stays the same. `false`: `destroy()` closes without a reset. TCP. `lingerTimeout` limits the time
-   * of `end()`.
+   * How `destroy()` closes the connection. `0`: with a reset (RST); the kernel drops what it has not sent
+   * yet. `false`: without a reset. TCP. `end()` is unaffected: `lingerTimeout` limits its time.
    */
   linger?: 0 | false
   /** The size of the kernel's receive buffer in bytes, 1 or more. Linux reserves, and reports, twice as much. */
@@ -39,33 +50,36 @@ export interface SocketOptions {
    * for the system's default. TCP on Linux.
    */
   userTimeout?: number
-  /** Acknowledges received data at once. The kernel may return to delayed acknowledgements. TCP on Linux. */
+  /** Whether received data is acknowledged at once. The kernel may stop doing so. TCP on Linux. */
   quickAck?: boolean
   /** The class of the packets (differentiated services), 0 to 63. TCP; not on Windows. */
   dscp?: number
 }
 
 /**
- * Sets options of a listening socket, beside those of its connections.
+ * The options of a listening socket.
  *
  * @throws as {@link SocketOptions}
  * @example
- * await serve({ listen: { path: '/run/my.sock', mode: 0o660 } })
+ * ```ts
+ * const options: ListenerOptions = { backlog: 1024, ipv6Only: true }
+ * await serve({ listen: 'tcp://[::]:9000', ...options })
+ * ```
  */
 export interface ListenerOptions {
-  /** Connections that the kernel may keep waiting, 1 or more. Default 4096; the kernel has a limit of its own. */
+  /** The most connections that may wait in the kernel, 1 or more. The kernel limits it further. Default 4096. */
   backlog?: number
   /** The permissions of a Unix socket's path, such as `0o660`. Default: 0o777 without the process's umask. */
   mode?: number
   /**
-   * Gives each loop a socket of its own on the same port. Each loop accepts for itself, the kernel spreads
-   * the connections, and `balance` is not used. Other processes of the same user may share the port.
-   * TCP on Linux and FreeBSD. Default false.
+   * Whether each loop gets a socket of its own on the same port. Each loop then accepts for itself, the
+   * kernel spreads the connections, and `balance` is not used. Other processes of the same user may share
+   * the port. TCP on Linux and FreeBSD. Default false.
    */
   reusePort?: boolean
   /**
-   * Accepts data that arrives with the SYN of a known peer (TCP fast open): `true`, or how many such
-   * connections may wait, 1 to 65,535. TCP on Linux. Default false.
+   * Whether data is accepted that arrives with the SYN of a known peer (TCP fast open). A number from 1 to
+   * 65,535 is how many such connections may wait; `true` means 256. TCP on Linux. Default false.
    */
   fastOpen?: boolean | number
   /**
@@ -78,7 +92,7 @@ export interface ListenerOptions {
    * host. TCP.
    */
   ipv6Only?: boolean
-  /** Accepts only what arrives on this interface, such as `eth0`. TCP on Linux. */
+  /** The network interface to accept connections from, such as `eth0`. TCP on Linux. Default: all. */
   bindToDevice?: string
 }
 

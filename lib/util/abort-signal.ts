@@ -1,14 +1,17 @@
-/** Listens for the abort of signals. */
+/** Listens to abort signals. */
 
 import { invalidOption } from '../errors.js'
 
 /**
- * The callbacks of each signal. However many listen, Node sees one listener, and so does not warn of
- * a leak.
+ * The callbacks of each signal. Node sees one listener for all of them, and so does not warn of a leak.
  */
 const callbacks = new WeakMap<AbortSignal, Set<() => void>>()
 
-/** Calls back when the signal aborts. The function returned takes that back. */
+/**
+ * Calls back once the signal aborts.
+ *
+ * @returns a function that removes the callback
+ */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const all = callbacks.get(signal) ?? listen(signal)
   all.add(callback)

@@ -1,4 +1,4 @@
-/** Makes Buffers that are views of memory: one for each message, so without copies or needless checks. */
+/** Makes Buffers that are views of memory. One is made for each message, so it has to take little time. */
 
 import { Buffer } from 'node:buffer'
 
@@ -10,7 +10,10 @@ type BufferClass = new (memory: ArrayBuffer, at: number, length: number) => Buff
  */
 const Species = (Buffer as unknown as { readonly [Symbol.species]: BufferClass })[Symbol.species]
 
-/** Other runtimes may have another class there, or `Buffer` itself, which must not be called with `new`. */
+/**
+ * Returns whether a class makes Buffers. Other runtimes may have another class, or `Buffer` itself, which
+ * must not be called with `new`.
+ */
 function makesBuffers(Class: unknown): boolean {
   if (typeof Class !== 'function' || Class === Buffer) return false
   try {
@@ -22,7 +25,7 @@ function makesBuffers(Class: unknown): boolean {
   }
 }
 
-/** Views `length` bytes of `memory` from `at` on. The caller has checked that the bytes are there. */
+/** Returns a view of `length` bytes of `memory` from `at` on. The caller has to check the bounds. */
 export const viewOf: (memory: ArrayBuffer, at: number, length: number) => Buffer = makesBuffers(
   Species,
 )

@@ -1,9 +1,13 @@
-/** Calls a user's handler and catches what it throws. */
+/** Calls handlers of the user. */
 
 import { toError } from '../errors.js'
 import { isThenable } from './thenable.js'
 
-/** Calls a handler; `failed` gets what the handler throws, or what its promise rejects with. */
+/**
+ * Calls a handler.
+ *
+ * @param failed gets what the handler throws, or what the promise that it returned rejects with
+ */
 export function callHandler(handler: () => unknown, failed: (error: Error) => void): void {
   try {
     const result = handler()

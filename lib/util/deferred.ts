@@ -7,28 +7,28 @@ export interface Deferred<T> {
   reject(error: unknown): void
 }
 
-/** Makes a promise whose rejection needs no handler: left unawaited, it must not end the process. */
+/** Makes a promise whose rejection need not be handled: it does not end the process. */
 export function deferred<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => {}
   let reject: (error: unknown) => void = () => {}
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes
-    reject = no
+  const promise = new Promise<T>((resolvePromise, rejectPromise) => {
+    resolve = resolvePromise
+    reject = rejectPromise
   })
   return { promise: unawaited(promise), resolve, reject }
 }
 
-/** Marks a promise as one that nobody has to await, so that its rejection does not end the process. */
+/** Marks a promise as one that need not be awaited, so that its rejection does not end the process. */
 export function unawaited<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {})
   return promise
 }
 
-/** Hands out one promise to everybody who asks until it is settled, then starts over. */
+/** Gives the same promise to all callers until it is settled, and then a new one. */
 export class SharedWait {
   #deferred: Deferred<void> | undefined
 
-  /** Whether somebody has asked since the last time it was settled. */
+  /** Whether a promise was given out that is not settled yet. */
   get isAwaited(): boolean {
     return this.#deferred !== undefined
   }

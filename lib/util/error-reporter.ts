@@ -1,4 +1,4 @@
-/** Reports errors that end no connection: to the user's `error` handler, or as process warnings. */
+/** Reports errors to the user's `error` handler, or as process warnings. */
 
 import { callHandler } from './call-handler.js'
 
@@ -10,17 +10,17 @@ export class ErrorReporter {
   readonly #lastWarnings = new Map<string, number>()
 
   /**
-   * Reports an error. Without a handler the error becomes a process warning, and so does whatever the
-   * handler itself throws.
+   * Reports an error. Without a handler the error becomes a process warning. So does what the handler
+   * itself throws.
    *
-   * @param handler calls the user's `error` handler
+   * @param handler calls the user's `error` handler. Undefined if there is none
    */
   report(error: Error, handler: (() => unknown) | undefined): void {
     if (handler === undefined) this.#warn(error)
     else callHandler(handler, (thrown) => this.#warn(thrown))
   }
 
-  /** Emits a warning, at most one a second for each code. */
+  /** Emits a warning: at most one a second for each code. */
   #warn(error: Error): void {
     const code = (error as NodeJS.ErrnoException).code ?? error.name
     const now = performance.now()

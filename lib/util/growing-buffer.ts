@@ -1,8 +1,11 @@
-/** Bytes that are appended at one end and consumed at the other. */
+/** A queue of bytes. */
 
 const FIRST_SIZE = 256
 
-/** A buffer that doubles when it is full, so that appending byte by byte is never quadratic. */
+/**
+ * Bytes that are appended at the end, and consumed from the front. The memory doubles when it is full, so
+ * that many small additions take linear time.
+ */
 export class GrowingBuffer {
   #memory: Buffer = Buffer.allocUnsafeSlow(FIRST_SIZE)
   #start = 0
@@ -12,7 +15,7 @@ export class GrowingBuffer {
     return this.#end - this.#start
   }
 
-  /** The memory; the bytes are those from `start` to `end`. `append` may replace it. */
+  /** The memory that has the bytes, from `start` to `end`. `append` may replace the memory. */
   get memory(): Buffer {
     return this.#memory
   }
@@ -25,6 +28,7 @@ export class GrowingBuffer {
     return this.#end
   }
 
+  /** Appends the bytes of `source` from `from` to `to`. */
   append(source: Buffer, from: number, to: number): void {
     const added = to - from
     if (this.#end + added > this.#memory.length) {

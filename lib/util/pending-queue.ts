@@ -1,18 +1,18 @@
 /** A queue that counts the bytes in it. */
 
-/** How much may wait in a queue. */
+/** How much may wait in a queue. The queue is full once it reaches either number. */
 export interface QueueLimit {
   readonly bytes: number
   readonly items: number
 }
 
-/** Removed items are cut off the array's front once there are this many of them. */
-const SPARE = 1024
+/** Once so many items were removed, the array is copied without them. */
+const MAX_REMOVED = 1024
 
-/** Received input that was not delivered yet, in order: frames, chunks of a raw stream, or datagrams. */
+/** Received input that waits to be delivered, in order: frames, chunks of a raw stream, or datagrams. */
 export class PendingQueue<Item extends { readonly length: number }> {
   #items: Item[] = []
-  /** The place of the first item that is still in the queue. */
+  /** The index of the first item that is still in the queue. */
   #first = 0
   #bytes = 0
 
@@ -20,12 +20,12 @@ export class PendingQueue<Item extends { readonly length: number }> {
     return this.#items.length - this.#first
   }
 
-  /** Whether nothing more should be received. */
+  /** Returns whether the queue has reached its limit, so that receiving should stop. */
   isFull(limit: QueueLimit): boolean {
     return this.#bytes >= limit.bytes || this.count >= limit.items
   }
 
-  /** Whether the queue has fallen below half of its limit, so that receiving may go on. */
+  /** Returns whether the queue is below half of its limit, so that receiving may go on. */
   isLow(limit: QueueLimit): boolean {
     return this.#bytes < limit.bytes / 2 && this.count < limit.items / 2
   }
@@ -42,12 +42,13 @@ export class PendingQueue<Item extends { readonly length: number }> {
     this.#bytes += item.length
   }
 
+  /** Removes the first item, and returns it. */
   shift(): Item | undefined {
     const item = this.#items[this.#first]
     if (item === undefined) return undefined
     this.#first++
     this.#bytes -= item.length
-    if (this.#first === this.#items.length || this.#first > SPARE) {
+    if (this.#first === this.#items.length || this.#first > MAX_REMOVED) {
       this.#items = this.#items.slice(this.#first)
       this.#first = 0
     }

@@ -1,6 +1,6 @@
 /** Recognises promises. */
 
-/** Tells whether a value is a promise, or anything else with a `then` method. */
+/** Returns whether a value is a promise, or anything else with a `then` method. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === 'object' &&
