@@ -28,9 +28,13 @@ export type ErrorCode =
  *
  * @example
  * ```ts
- * close(conn, error) {
- *   if (error?.code === 'ECONNRESET') resets++
- * }
+ * let resets = 0
+ * await serve({
+ *   listen: 9000,
+ *   close(conn, error?: CodedError) {
+ *     if (error?.code === 'ECONNRESET') resets++
+ *   },
+ * })
  * ```
  */
 export interface CodedError extends Error {
@@ -38,7 +42,22 @@ export interface CodedError extends Error {
   code?: string | undefined
 }
 
-/** The fields that a system error has beside its code. */
+/**
+ * The fields that a system error has beside its code.
+ *
+ * @example
+ * ```ts
+ * function describe({ syscall, address, port }: SystemErrorFields) {
+ *   return `${syscall} failed for ${address}:${port}`
+ * }
+ * try {
+ *   await connect({ to: 9000 })
+ * } catch (error) {
+ *   if (!(error instanceof MillraceError)) throw error
+ *   console.error(describe(error), error.code)
+ * }
+ * ```
+ */
 export interface SystemErrorFields {
   /** The system's error number, negative as in Node. */
   errno?: number
@@ -56,12 +75,14 @@ export interface SystemErrorFields {
  * Is the class of every error that millrace makes. Compare `code`: messages may change.
  *
  * @example
+ * ```ts
  * try {
  *   await serve({ listen: 80 })
  * } catch (error) {
  *   if (error instanceof MillraceError && error.code === 'EACCES') console.error('port 80 needs root')
  *   else throw error
  * }
+ * ```
  */
 export class MillraceError extends Error implements SystemErrorFields {
   /** The name of the class. */

@@ -32,10 +32,12 @@
  * @throws `ERR_INVALID_ADDRESS` (from the function that takes the address) if it has none of these
  *   forms. The message shows the right form.
  * @example
+ * ```ts
  * await serve({ listen: process.env.PORT ?? 9000 })
  * await serve({ listen: { host: '127.0.0.1', port: 9000 } })
  * await connect({ to: { path: '/run/my.sock' } })
  * await bind({ address: 'udp://[::1]:9000' })
+ * ```
  */
 export type Address =
   | string

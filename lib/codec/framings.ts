@@ -111,7 +111,15 @@ export function fixed(size: number): FrameCodec<FramingOf<'fixed'>> {
   return frameCodec({ kind: 'fixed', size: required('size', size, 1) })
 }
 
-/** What {@link lengthField} takes. All sizes are in bytes. */
+/**
+ * What {@link lengthField} takes. All sizes are in bytes.
+ *
+ * @example
+ * ```ts
+ * const http2: LengthFieldOptions = { bytes: 3, adjust: 6, strip: 0, max: 16_393 }
+ * await serve({ listen: 9000, codec: lengthField(http2) })
+ * ```
+ */
 export interface LengthFieldOptions {
   /** The width of the length field: 1, 2, 3, 4 or 8. Default 4. */
   bytes?: 1 | 2 | 3 | 4 | 8

@@ -10,7 +10,7 @@
  *
  * @example
  * ```ts
- * decode(from) {
+ * function decode(from: Reader) {
  *   const id = from.u32()
  *   const name = from.text(from.u8())
  *   return { id, name, body: from.bytes(from.remaining) }

@@ -9,7 +9,17 @@ import { checkUnread, decodeFrame, decodeRawStream } from './decode.js'
 import { toNative, validateFraming } from './native-framing.js'
 import { readerOver } from './reader-impl.js'
 
-/** What a codec made of a stream. */
+/**
+ * What a codec made of a stream.
+ *
+ * @example
+ * ```ts
+ * const { messages, error }: Tested<Buffer> = testCodec(fixed(2), 'abcde')
+ * assert.deepEqual(messages.map(String), ['ab', 'cd'])
+ * assert(error instanceof MillraceError)
+ * assert.equal(error.code, 'ERR_FRAME_INCOMPLETE')
+ * ```
+ */
 export interface Tested<In> {
   /** The messages, in order. */
   readonly messages: In[]
@@ -17,7 +27,15 @@ export interface Tested<In> {
   readonly error: Error | undefined
 }
 
-/** How {@link testCodec} cuts the stream. */
+/**
+ * How {@link testCodec} cuts the stream.
+ *
+ * @example
+ * ```ts
+ * const options: TestCodecOptions = { splits: [1, 4] } // three reads: h, ell, o and the line feed
+ * assert.deepEqual(testCodec(line(), 'hello\n', options).messages.map(String), ['hello'])
+ * ```
+ */
 export interface TestCodecOptions {
   /**
    * The offsets at which the stream is cut into separate reads, in any order; `'each'` cuts after every

@@ -12,8 +12,9 @@ import type { Reader } from './reader.js'
  *
  * @example
  * ```ts
- * encode(message, to) {
- *   to.u32(message.id).u8(Buffer.byteLength(message.name)).text(message.name).bytes(message.body)
+ * function encode(message: { id: number; name: string; body: Buffer }, to: Writer) {
+ *   const { id, name, body } = message
+ *   to.u32(id).u8(Buffer.byteLength(name)).text(name).bytes(body)
  * }
  * ```
  */

@@ -1,6 +1,14 @@
 /** The public options of sockets, and their names. */
 
-/** Says when a silent peer is probed. The system decides what is left out. */
+/**
+ * Says when a silent peer is probed. The system decides what is left out.
+ *
+ * @example
+ * ```ts
+ * const keepAlive: KeepAlive = { idle: 60_000, interval: 10_000, count: 3 }
+ * await connect({ to: 'tcp://127.0.0.1:9000', keepAlive })
+ * ```
+ */
 export interface KeepAlive {
   /** Milliseconds of silence before the first probe, 1 to 32,767,000; rounded up to seconds. */
   idle?: number
@@ -17,7 +25,10 @@ export interface KeepAlive {
  *   if the connection's kind of socket does not have the option; `ERR_UNSUPPORTED` if the platform does
  *   not have it
  * @example
- * await serve({ listen: 9000, keepAlive: { idle: 60_000, interval: 10_000, count: 3 } })
+ * ```ts
+ * const options: SocketOptions = { noDelay: false, dscp: 46, userTimeout: 20_000 }
+ * await serve({ listen: 9000, ...options })
+ * ```
  */
 export interface SocketOptions {
   /** Sends small writes at once, without Nagle's algorithm. TCP. Default true. */
@@ -50,7 +61,9 @@ export interface SocketOptions {
  *
  * @throws as {@link SocketOptions}
  * @example
+ * ```ts
  * await serve({ listen: { path: '/run/my.sock', mode: 0o660 } })
+ * ```
  */
 export interface ListenerOptions {
   /** Connections that the kernel may keep waiting, 1 or more. Default 4096; the kernel has a limit of its own. */
