@@ -31,7 +31,7 @@ type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<neve
  *   `ENOTFOUND`, or the system's, such as `ENETUNREACH`; the reason of `signal`
  * @example
  * ```ts
- * const socket = await connect({ to: 'udp://127.0.0.1:9000', message: (socket, bytes) => {} })
+ * const socket = await connect({ to: 'udp://127.0.0.1:9000', message: (_, bytes) => console.log(bytes) })
  * socket.send('ping')
  * ```
  */
@@ -48,7 +48,11 @@ export function connect<In = Buffer, Out = Uint8Array | string>(
  *   `reconnect.attempts` have failed; the reason of `signal`
  * @example
  * ```ts
- * const client = await connect({ to: 9000, reconnect: { attempts: 10 }, message: () => {} })
+ * const client = await connect({
+ *   to: 9000,
+ *   reconnect: { attempts: 10 },
+ *   message: (conn, chunk) => conn.write(chunk),
+ * })
  * ```
  */
 export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(

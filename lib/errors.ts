@@ -42,8 +42,13 @@ export type ErrorCode =
  *
  * @example
  * ```ts
- * const isReset = (error: CodedError | undefined) => error?.code === 'ECONNRESET'
- * await serve({ listen: 9000, close: (conn, error) => console.log(conn.remote, isReset(error)) })
+ * let resets = 0
+ * await serve({
+ *   listen: 9000,
+ *   close(conn, error?: CodedError) {
+ *     if (error?.code === 'ECONNRESET') resets++
+ *   },
+ * })
  * ```
  */
 export interface CodedError extends Error {
@@ -59,10 +64,15 @@ export interface CodedError extends Error {
  *
  * @example
  * ```ts
- * const show = ({ syscall, address, port }: SystemErrorFields) => `${syscall} ${address}:${port}`
- * await serve({ listen: 80 }).catch((error) => {
- *   if (error instanceof MillraceError) console.error(show(error))
- * })
+ * function describe({ syscall, address, port }: SystemErrorFields) {
+ *   return `${syscall} failed for ${address}:${port}`
+ * }
+ * try {
+ *   await connect({ to: 9000 })
+ * } catch (error) {
+ *   if (!(error instanceof MillraceError)) throw error
+ *   console.error(describe(error), error.code)
+ * }
  * ```
  */
 export interface SystemErrorFields {

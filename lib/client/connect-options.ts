@@ -16,7 +16,11 @@ import type { Client } from './client.js'
  * @typeParam Context what the handler `context` returns for each connection
  * @example
  * ```ts
- * const base: ConnectBaseOptions = { to: 9000, timeout: 5_000, message: (conn, chunk) => conn.write(chunk) }
+ * const base: ConnectBaseOptions = {
+ *   to: 9000,
+ *   timeout: 5_000,
+ *   message: (conn, chunk) => conn.write(chunk),
+ * }
  * const conn = await connect(base)
  * const client = await connect({ ...base, reconnect: true })
  * ```
@@ -144,7 +148,7 @@ export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Con
  * @example
  * ```ts
  * const reconnect: ReconnectOptions = { min: 500, max: 10_000, attempts: 20 }
- * const client = await connect({ to: 9000, reconnect, message: () => {} })
+ * const client = await connect({ to: 9000, reconnect, message: (conn, chunk) => conn.write(chunk) })
  * ```
  */
 export interface ReconnectOptions {

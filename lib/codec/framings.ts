@@ -121,12 +121,12 @@ export function fixed(size: number): FrameCodec<FramingOf<'fixed'>> {
 }
 
 /**
- * The options of {@link lengthField}. All sizes are in bytes.
+ * What {@link lengthField} takes. All sizes are in bytes.
  *
  * @example
  * ```ts
- * const options: LengthFieldOptions = { bytes: 3, adjust: 6, strip: 0 }
- * await serve({ listen: 9000, codec: lengthField(options) })
+ * const http2: LengthFieldOptions = { bytes: 3, adjust: 6, strip: 0, max: 16_393 }
+ * await serve({ listen: 9000, codec: lengthField(http2) })
  * ```
  */
 export interface LengthFieldOptions {

@@ -10,13 +10,15 @@ import { toNative, validateFraming } from './native-framing.js'
 import { readerOver } from './reader-impl.js'
 
 /**
- * The result of {@link testCodec}.
+ * What a codec made of a stream.
  *
  * @typeParam In the messages
  * @example
  * ```ts
- * const tested: Tested<Buffer> = testCodec(line(), 'one\ntwo\n')
- * console.log(tested.messages.length, tested.error)
+ * const { messages, error }: Tested<Buffer> = testCodec(fixed(2), 'abcde')
+ * assert.deepEqual(messages.map(String), ['ab', 'cd'])
+ * assert(error instanceof MillraceError)
+ * assert.equal(error.code, 'ERR_FRAME_INCOMPLETE')
  * ```
  */
 export interface Tested<In> {
@@ -27,12 +29,12 @@ export interface Tested<In> {
 }
 
 /**
- * The options of {@link testCodec}.
+ * How {@link testCodec} cuts the stream.
  *
  * @example
  * ```ts
- * const options: TestCodecOptions = { splits: [1, 5] }
- * testCodec(line(), 'one\ntwo\n', options)
+ * const options: TestCodecOptions = { splits: [1, 4] } // three reads: h, ell, o and the line feed
+ * assert.deepEqual(testCodec(line(), 'hello\n', options).messages.map(String), ['hello'])
  * ```
  */
 export interface TestCodecOptions {

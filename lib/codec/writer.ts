@@ -12,8 +12,10 @@ import type { Reader } from './reader.js'
  *
  * @example
  * ```ts
- * const encode = (message: { id: number; name: string }, to: Writer) =>
- *   to.u32(message.id).u8(Buffer.byteLength(message.name)).text(message.name)
+ * function encode(message: { id: number; name: string; body: Buffer }, to: Writer) {
+ *   const { id, name, body } = message
+ *   to.u32(id).u8(Buffer.byteLength(name)).text(name).bytes(body)
+ * }
  * ```
  */
 export interface Writer {

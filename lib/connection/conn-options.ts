@@ -11,7 +11,21 @@ import { flag, whole } from '../util/checks.js'
 import type { QueueLimit } from '../util/pending-queue.js'
 import { HANDLERS, type Handlers, type Peer } from './handlers.js'
 
-/** Options of connections, wherever they come from: of `serve`, its listeners, and `connect`. */
+/**
+ * Options of connections, wherever they come from: of `serve`, its listeners, and `connect`.
+ *
+ * @typeParam In the messages received
+ * @typeParam Out the messages sent
+ * @example
+ * ```ts
+ * const limits: ConnOptions<Buffer, Uint8Array | string> = {
+ *   highWaterMark: 64 * 1024,
+ *   maxWriteBuffer: 1024 * 1024,
+ *   lingerTimeout: 5_000,
+ * }
+ * await serve({ listen: 9000, ...limits, message: (conn, chunk) => conn.write(chunk) })
+ * ```
+ */
 export interface ConnOptions<In, Out> extends SocketOptions {
   /**
    * How bytes become messages, and messages bytes. A function is called for each connection, for codecs

@@ -25,7 +25,7 @@ export type ReadyState = 'open' | 'ending' | 'closed'
  * @example
  * ```ts
  * const room = new Set<Conn>()
- * await serve({
+ * const server: Server = await serve({
  *   listen: 9000,
  *   open: (conn) => void room.add(conn),
  *   message: (conn, chunk) => void server.broadcast(chunk, { group: room, except: conn }),

@@ -3,7 +3,18 @@
 import type { CodedError } from '../errors.js'
 import type { Conn } from './conn.js'
 
-/** The addresses of a connection that is about to open. */
+/**
+ * The addresses of a connection that is about to open.
+ *
+ * @example
+ * ```ts
+ * await serve({
+ *   listen: 9000,
+ *   context: (peer: Peer) => ({ name: peer.remote, since: Date.now() }),
+ *   message: (conn, chunk) => console.log(conn.context.name, chunk),
+ * })
+ * ```
+ */
 export interface Peer {
   /** The other side's address: `127.0.0.1:40312`, `[::1]:40312`. */
   readonly remote: string

@@ -12,8 +12,9 @@ import type { CloseOptions } from './draining.js'
  * @typeParam Context what the handler `context` returned
  * @example
  * ```ts
- * const [public_, admin] = server.listeners
- * await public_?.pause()
+ * const [first] = server.listeners
+ * await first?.pause() // new clients wait in the backlog
+ * await first?.resume()
  * ```
  */
 // biome-ignore-start lint/suspicious/noExplicitAny: a plain `Listener` has to take every listener

@@ -6,7 +6,7 @@
  * @example
  * ```ts
  * const keepAlive: KeepAlive = { idle: 60_000, interval: 10_000, count: 3 }
- * await serve({ listen: 9000, keepAlive })
+ * await connect({ to: 'tcp://127.0.0.1:9000', keepAlive })
  * ```
  */
 export interface KeepAlive {
@@ -27,8 +27,8 @@ export interface KeepAlive {
  *   not have the option
  * @example
  * ```ts
- * const options: SocketOptions = { noDelay: false, keepAlive: true }
- * const conn = await connect({ to: 9000, ...options })
+ * const options: SocketOptions = { noDelay: false, dscp: 46, userTimeout: 20_000 }
+ * await serve({ listen: 9000, ...options })
  * ```
  */
 export interface SocketOptions {
@@ -62,8 +62,7 @@ export interface SocketOptions {
  * @throws as {@link SocketOptions}
  * @example
  * ```ts
- * const options: ListenerOptions = { backlog: 1024, ipv6Only: true }
- * await serve({ listen: 'tcp://[::]:9000', ...options })
+ * await serve({ listen: { path: '/run/my.sock', mode: 0o660 } })
  * ```
  */
 export interface ListenerOptions {
