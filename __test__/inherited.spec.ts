@@ -219,7 +219,7 @@ if (process.platform === 'win32') {
     // The sockets are meant for another process.
     const env = { LISTEN_PID: '1', LISTEN_FDS: '1' }
     const child = launch(t, 'inherited', { args: ['systemd://'], env })
-    t.regex(await child.line(), /^ERR_INVALID_ADDRESS .*none/)
+    t.regex(await child.line(), /^ERR_INVALID_ADDRESS .*no sockets/)
   })
 
   test('dup of a closed server or listener rejects', async (t) => {
