@@ -4,8 +4,8 @@ use crate::datagram_entry::DatagramEntry;
 use crate::environment::{find, place};
 use crate::listen::{BindResult, socket_address};
 use millrace_reactor::{
-    Address, BoundDatagrams, DatagramOptions, DatagramShare, Interface, Membership, Setting,
-    socket_option,
+    Address, BoundDatagramSocket, DatagramHandle, DatagramOptions, DatagramSetting, Interface,
+    Membership, socket_option,
 };
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -69,22 +69,22 @@ fn address(text: Option<&String>) -> Result<IpAddr> {
 }
 
 impl SettingInit {
-    fn setting(&self) -> Result<Setting> {
+    fn setting(&self) -> Result<DatagramSetting> {
         let SettingInit { value, .. } = *self;
         Ok(match self.name.as_str() {
-            "join" => Setting::Join(self.membership()?),
-            "leave" => Setting::Leave(self.membership()?),
-            "multicastInterface" => Setting::MulticastInterface(match &self.interface {
+            "join" => DatagramSetting::Join(self.membership()?),
+            "leave" => DatagramSetting::Leave(self.membership()?),
+            "multicastInterface" => DatagramSetting::MulticastInterface(match &self.interface {
                 Some(_) => Interface::V4(self.interface_v4()?),
                 None => Interface::V6(value),
             }),
-            "multicastTtl" => Setting::MulticastTtl(value),
-            "multicastLoopback" => Setting::MulticastLoopback(value != 0),
-            "ttl" => Setting::Ttl(value),
-            "broadcast" => Setting::Broadcast(value != 0),
-            "receiveBuffer" => Setting::ReceiveBuffer(value as usize),
-            "sendBuffer" => Setting::SendBuffer(value as usize),
-            "dscp" => Setting::Dscp(value),
+            "multicastTtl" => DatagramSetting::MulticastTtl(value),
+            "multicastLoopback" => DatagramSetting::MulticastLoopback(value != 0),
+            "ttl" => DatagramSetting::Ttl(value),
+            "broadcast" => DatagramSetting::Broadcast(value != 0),
+            "receiveBuffer" => DatagramSetting::ReceiveBuffer(value as usize),
+            "sendBuffer" => DatagramSetting::SendBuffer(value as usize),
+            "dscp" => DatagramSetting::Dscp(value),
             other => return Err(Error::from_reason(format!("no option is called {other}"))),
         })
     }
@@ -150,10 +150,10 @@ fn errno(error: &io::Error) -> i32 {
 #[napi]
 pub fn bind_datagrams(environment: u32, options: DatagramInit) -> Result<BindResult> {
     let environment = find(environment)?;
-    Ok(match BoundDatagrams::new(&options.options()?) {
+    Ok(match BoundDatagramSocket::new(&options.options()?) {
         Ok(bound) => {
-            let (local, share) = (Address::Inet(bound.local()), bound.share().clone());
-            let entry = DatagramEntry { bound: Some(bound), share };
+            let (local, handle) = (Address::Inet(bound.local()), bound.handle().clone());
+            let entry = DatagramEntry { bound: Some(bound), handle };
             let number = place(&mut environment.datagrams.borrow_mut(), entry) as u32;
             BindResult::bound(number, &local)
         }
@@ -182,23 +182,23 @@ pub fn drop_datagrams(environment: u32, number: u32) -> Result<()> {
     Ok(())
 }
 
-fn share(environment: u32, number: u32) -> Result<Arc<DatagramShare>> {
+fn handle(environment: u32, number: u32) -> Result<Arc<DatagramHandle>> {
     let environment = find(environment)?;
     let sockets = environment.datagrams.borrow();
     let entry = sockets.get(number as usize).and_then(Option::as_ref);
-    Ok(entry.ok_or_else(|| Error::from_reason("no such socket"))?.share.clone())
+    Ok(entry.ok_or_else(|| Error::from_reason("no such socket"))?.handle.clone())
 }
 
 /// Bytes that a datagram socket has sent or given up, and 64 more for each datagram.
 #[napi]
 pub fn datagrams_done(environment: u32, number: u32) -> Result<f64> {
-    Ok(share(environment, number)?.done() as f64)
+    Ok(handle(environment, number)?.done() as f64)
 }
 
 /// What a datagram socket has counted.
 #[napi]
 pub fn datagram_counts(environment: u32, number: u32) -> Result<DatagramCounts> {
-    let counts = share(environment, number)?.counts();
+    let counts = handle(environment, number)?.counts();
     Ok(DatagramCounts {
         received: counts.received as f64,
         sent: counts.sent as f64,
@@ -214,8 +214,8 @@ pub fn datagram_counts(environment: u32, number: u32) -> Result<DatagramCounts> 
 /// or -1 if the socket is gone.
 #[napi]
 pub fn set_datagrams(environment: u32, number: u32, setting: SettingInit) -> Result<i32> {
-    let share = share(environment, number)?;
-    Ok(match share.set(&setting.setting()?) {
+    let handle = handle(environment, number)?;
+    Ok(match handle.set(&setting.setting()?) {
         Ok(true) => 0,
         Ok(false) => -1,
         Err(error) => errno(&error),
@@ -235,7 +235,7 @@ pub struct OptionValue {
 pub fn get_datagrams(environment: u32, number: u32, option: u32) -> Result<OptionValue> {
     let option =
         socket_option(option).ok_or_else(|| Error::from_reason("no such option of sockets"))?;
-    Ok(match share(environment, number)?.get(option) {
+    Ok(match handle(environment, number)?.get(option) {
         Ok(Some(value)) => OptionValue { errno: 0, value },
         Ok(None) => OptionValue { errno: -1, value: 0 },
         Err(error) => OptionValue { errno: errno(&error), value: 0 },

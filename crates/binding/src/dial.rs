@@ -1,7 +1,7 @@
 //! Options of a `connect`, as JavaScript has checked and completed them.
 
 use crate::listen::socket_address;
-use millrace_reactor::{DialOptions, Framing, Limits, Target};
+use millrace_reactor::{ConnectionOptions, DialOptions, DialTarget, Framing};
 use napi::Result;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
@@ -35,18 +35,21 @@ pub struct DialInit {
 }
 
 impl DialInit {
-    pub(crate) fn options(&self, (framing, limits): (Framing, Limits)) -> Result<DialOptions> {
+    pub(crate) fn options(
+        &self,
+        (framing, connection): (Framing, ConnectionOptions),
+    ) -> Result<DialOptions> {
         let (id, paused) = (self.id, self.paused);
-        Ok(DialOptions { id, target: self.target()?, paused, framing, limits })
+        Ok(DialOptions { id, target: self.target()?, paused, framing, connection })
     }
 
-    fn target(&self) -> Result<Target> {
+    fn target(&self) -> Result<DialTarget> {
         if let Some(path) = &self.path {
-            return Ok(Target::Unix { path: path.to_vec().into() });
+            return Ok(DialTarget::Unix { path: path.to_vec().into() });
         }
         let host = self.host.as_deref().unwrap_or_default();
         let local = self.local.as_ref();
-        Ok(Target::Tcp {
+        Ok(DialTarget::Tcp {
             address: socket_address(host, self.port, self.scope)?,
             local: local
                 .map(|local| socket_address(&local.host, local.port, local.scope))

@@ -4,7 +4,7 @@ use crate::dial::DialInit;
 use crate::environment::{self, Code, find, place, plain};
 use crate::listen::{BindResult, FramingInit, ListenInit, ProfileInit, socket_options};
 use crate::raw::{PumpRef, committer};
-use millrace_reactor::{Balance, Bound, Service, socket_option};
+use millrace_reactor::{Balance, BoundListener, Service, socket_option};
 use napi::bindgen_prelude::{ArrayBuffer, Buffer, Function, Uint8Array};
 use napi::{Env, Error, JsValue, Result};
 use napi_derive::napi;
@@ -114,7 +114,7 @@ pub fn bind(environment: u32, service: u32, options: ListenInit) -> Result<BindR
     let services = environment.services.borrow();
     let service = services.get(service as usize).and_then(Option::as_ref);
     let service = service.ok_or_else(|| Error::from_reason("no such service"))?;
-    Ok(match Bound::new(options.options()?, service) {
+    Ok(match BoundListener::new(options.options()?, service) {
         Ok(bound) => {
             let local = bound.local().clone();
             BindResult::bound(place(&mut environment.bound.borrow_mut(), bound) as u32, &local)
@@ -165,7 +165,7 @@ pub fn connect(environment: u32, group: u32, index: i32, options: DialInit) -> R
 /// Keeps what connections are held to: its number, for `connect`.
 #[napi]
 pub fn create_profile(environment: u32, profile: ProfileInit) -> Result<u32> {
-    let kept = (profile.framing.framing()?, profile.limits()?);
+    let kept = (profile.framing.framing()?, profile.connection()?);
     Ok(place(&mut find(environment)?.profiles.borrow_mut(), kept) as u32)
 }
 

@@ -1,7 +1,7 @@
 //! Options of a listener, as JavaScript has checked and completed them.
 
 use millrace_reactor::{
-    Address, Framing, LengthField, Limits, ListenOptions, Place, SocketOptions,
+    Address, ConnectionOptions, Framing, LengthField, ListenAddress, ListenOptions, SocketOptions,
 };
 use napi::bindgen_prelude::{Buffer, Uint8Array};
 use napi::{Error, Result};
@@ -124,8 +124,8 @@ impl FramingInit {
 }
 
 impl ProfileInit {
-    pub(crate) fn limits(&self) -> Result<Limits> {
-        Ok(Limits {
+    pub(crate) fn connection(&self) -> Result<ConnectionOptions> {
+        Ok(ConnectionOptions {
             high_water: self.high_water_mark as usize,
             auto_pause: self.auto_pause,
             allow_half_open: self.allow_half_open,
@@ -154,23 +154,23 @@ impl ListenInit {
     pub(crate) fn options(&self) -> Result<ListenOptions> {
         Ok(ListenOptions {
             id: self.id,
-            place: self.place()?,
+            address: self.address()?,
             backlog: self.backlog,
             framing: self.profile.framing.framing()?,
-            limits: self.profile.limits()?,
+            connection: self.profile.connection()?,
         })
     }
 
-    fn place(&self) -> Result<Place> {
+    fn address(&self) -> Result<ListenAddress> {
         if let Some(path) = &self.path {
-            return Ok(Place::Unix { path: path.to_vec().into(), mode: self.mode });
+            return Ok(ListenAddress::Unix { path: path.to_vec().into(), mode: self.mode });
         }
         if let Some(descriptor) = self.descriptor {
-            return Ok(Place::Inherited(descriptor));
+            return Ok(ListenAddress::Inherited(descriptor));
         }
         let host = self.host.as_deref().unwrap_or_default();
         let address = socket_address(host, self.port, self.scope)?;
         let (dual_stack, reuse_port) = (self.dual_stack, self.reuse_port);
-        Ok(Place::Tcp { address, dual_stack, reuse_port, device: self.device.clone() })
+        Ok(ListenAddress::Tcp { address, dual_stack, reuse_port, device: self.device.clone() })
     }
 }

@@ -8,7 +8,8 @@ use crate::control::{self, at};
 use crate::datagram_entry::DatagramEntry;
 use crate::raw::{DoorbellBell, Held, PumpRef, Watch, Words};
 use millrace_reactor::{
-    Bell, Bound, DialOptions, Framing, Group, GroupError, Limits, LoopEnds, LoopHandle, Service,
+    Bell, BoundListener, ConnectionOptions, DialOptions, Framing, Group, GroupError, LoopHandle,
+    LoopRings, Service,
 };
 use millrace_ring::{RemoteConsumer, RemoteProducer};
 use napi::bindgen_prelude::ArrayBuffer;
@@ -29,7 +30,7 @@ struct Loop {
     inbound: RemoteConsumer,
     outbound: RemoteProducer,
     group: usize,
-    /// After the ends: a ring's memory goes last.
+    /// Declared after the ends, because a ring's memory has to go last.
     _memory: [Held; 2],
 }
 
@@ -62,8 +63,8 @@ pub(crate) struct Environment {
     loops: RefCell<Vec<Option<Loop>>>,
     groups: RefCell<Vec<Option<Member>>>,
     pub(crate) services: RefCell<Vec<Option<Arc<Service>>>>,
-    pub(crate) bound: RefCell<Vec<Option<Bound>>>,
-    pub(crate) profiles: RefCell<Vec<Option<(Framing, Limits)>>>,
+    pub(crate) bound: RefCell<Vec<Option<BoundListener>>>,
+    pub(crate) profiles: RefCell<Vec<Option<(Framing, ConnectionOptions)>>>,
     pub(crate) datagrams: RefCell<Vec<Option<DatagramEntry>>>,
     closed: Cell<bool>,
 }
@@ -171,14 +172,14 @@ impl Environment {
         rings: &[ArrayBuffer<'_>],
         inline: bool,
     ) -> Result<(u32, Vec<u32>), Code> {
-        let mut ends = Vec::new();
+        let mut near = Vec::new();
         let mut far = Vec::new();
         for pair in rings.chunks_exact(2) {
             let (held_in, memory_in) = Held::ring(env, &pair[0]).map_err(plain)?;
             let (held_out, memory_out) = Held::ring(env, &pair[1]).map_err(plain)?;
             let (producer, remote_consumer) = millrace_ring::inbound(memory_in);
             let (remote_producer, consumer) = millrace_ring::outbound(memory_out);
-            ends.push(LoopEnds { inbound: producer, outbound: consumer });
+            near.push(LoopRings { inbound: producer, outbound: consumer });
             far.push((remote_consumer, remote_producer, [held_in, held_out]));
         }
         let free = control::MAX_LOOPS - self.loops.borrow().iter().flatten().count();
@@ -187,12 +188,12 @@ impl Environment {
             return Err(Error::new("ERR_INVALID_OPTION".to_owned(), reason));
         }
         let group = if inline {
-            let ends = ends.pop().ok_or_else(|| plain(gone("ring")))?;
+            let rings = near.pop().ok_or_else(|| plain(gone("ring")))?;
             let bell: Arc<dyn Bell> = Arc::new(NoBell);
-            Group::inline(ends, &bell)
+            Group::inline(rings, &bell)
         } else {
             let bell: Arc<dyn Bell> = self.bell.clone();
-            Group::start(ends, &bell)
+            Group::start(near, &bell)
         };
         let group = group.map_err(|error| group_error(&error))?;
         let mut groups = self.groups.borrow_mut();
@@ -236,7 +237,7 @@ impl Environment {
         }
     }
 
-    pub(crate) fn listen(&self, group: u32, lane: i32, bound: Bound) -> Result<(), Code> {
+    pub(crate) fn listen(&self, group: u32, lane: i32, bound: BoundListener) -> Result<(), Code> {
         let mut groups = self.groups.borrow_mut();
         let member = groups.get_mut(group as usize).and_then(Option::as_mut);
         let member = member.ok_or_else(|| plain(gone("group")))?;
@@ -291,7 +292,7 @@ impl Environment {
     }
 
     /// What connections of that profile are held to.
-    pub(crate) fn profile(&self, number: u32) -> Result<(Framing, Limits)> {
+    pub(crate) fn profile(&self, number: u32) -> Result<(Framing, ConnectionOptions)> {
         let profiles = self.profiles.borrow();
         let profile = profiles.get(number as usize).and_then(Option::as_ref);
         profile.cloned().ok_or_else(|| gone("profile"))

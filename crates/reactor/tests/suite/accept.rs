@@ -4,7 +4,7 @@
 use crate::support::net::connect_from;
 use crate::support::net::{connect, read_all, read_exactly, write_and_finish};
 use crate::support::{Event, Key, Listen, Setup, User, What, frames};
-use millrace_reactor::{Balance, Bound, Framing, Service};
+use millrace_reactor::{Balance, BoundListener, Framing, Service};
 use millrace_ring::record::reason;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -116,7 +116,10 @@ fn requests_sent_before_a_listener_closes_are_answered() {
         // The port is free.
         let service = Service::new(Balance::RoundRobin, 0, false);
         let again = Listen { address, ..Listen::new(framing) };
-        assert_eq!(Bound::new(again.options(), &service).unwrap().local().inet(), Some(address));
+        assert_eq!(
+            BoundListener::new(again.options(), &service).unwrap().local().inet(),
+            Some(address)
+        );
     }
 }
 

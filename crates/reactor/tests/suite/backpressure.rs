@@ -111,7 +111,7 @@ fn an_echo_to_a_peer_that_reads_late_is_whole_and_its_queue_is_bounded() {
     for setup in Setup::ALL {
         let total = if setup.ring < 1 << 20 { 32 << 20 } else { 64 << 20 };
         let listen = Listen::new(Framing::Raw);
-        let high_water = listen.limits.high_water;
+        let high_water = listen.connection.high_water;
         // The rings, what one connection may have in them, and one record over the mark.
         let bound = (high_water + 2 * setup.ring + 2 * (256 << 10)) as u64;
         let mut user = User::start(setup);
@@ -149,8 +149,8 @@ fn an_echo_to_a_peer_that_reads_late_is_whole_and_its_queue_is_bounded() {
 fn without_auto_pause_reading_goes_on_over_the_high_water_mark() {
     for setup in [Setup::LARGE, Setup::LARGE_INLINE] {
         let mut listen = Listen::new(Framing::Raw);
-        listen.limits.auto_pause = false;
-        listen.limits.high_water = 64 << 10;
+        listen.connection.auto_pause = false;
+        listen.connection.high_water = 64 << 10;
         let (mut user, mut peer, key) = User::with_peer(setup, &listen);
         user.write(key, &vec![0; FLOOD]);
         peer.write_all(b"still there?").unwrap();

@@ -49,13 +49,13 @@ fn round_robin_is_exact_whoever_connects() {
 
 #[test]
 fn round_robin_counts_over_all_listeners_of_a_server() {
-    use millrace_reactor::{Bound, Service};
+    use millrace_reactor::{BoundListener, Service};
     let mut user = User::start(Setup::threads(LOOPS));
     let service = Service::new(Balance::RoundRobin, 0, false);
     let bound: Vec<_> = (0..3)
         .map(|id| {
             let listen = Listen { id, ..Listen::new(Framing::Raw) };
-            Bound::new(listen.options(), &service).unwrap()
+            BoundListener::new(listen.options(), &service).unwrap()
         })
         .collect();
     let addresses: Vec<_> = bound.iter().map(|bound| bound.local().inet().unwrap()).collect();

@@ -2,7 +2,7 @@
 
 use crate::support::user::Socket;
 use crate::support::{Listen, Random, Setup, User, What, net};
-use millrace_reactor::{DatagramOptions, Framing, Setting};
+use millrace_reactor::{DatagramOptions, DatagramSetting, Framing};
 use millrace_ring::record::reason;
 use millrace_sys::datagrams::{Outbox, Outgoing};
 use socket2::SockRef;
@@ -60,10 +60,10 @@ fn every_datagram_comes_back_as_it_was_sent() {
                 assert_eq!(heard(&mut user, &socket, peer), bytes, "{setup:?}");
             }
         }
-        let counts = socket.share.counts();
+        let counts = socket.handle.counts();
         assert_eq!((counts.received, counts.sent, counts.errors), (1600, 1600, 0));
         assert_eq!(counts.bytes_read, counts.bytes_written);
-        assert_eq!(socket.share.done(), counts.bytes_written + 64 * counts.sent);
+        assert_eq!(socket.handle.done(), counts.bytes_written + 64 * counts.sent);
     }
 }
 
@@ -71,7 +71,7 @@ fn every_datagram_comes_back_as_it_was_sent() {
 fn datagrams_beyond_the_ring_arrive_in_order_as_the_user_takes_them() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
-        let large = Setting::ReceiveBuffer(4 << 20);
+        let large = DatagramSetting::ReceiveBuffer(4 << 20);
         let socket = user.bind(0, &DatagramOptions { settings: vec![large], ..options(1) });
         let (peer, _) = peer();
         // Far more than the small ring holds, and nobody takes any of it meanwhile.
@@ -92,7 +92,7 @@ fn datagrams_beyond_the_ring_arrive_in_order_as_the_user_takes_them() {
 fn trains_of_several_senders_arrive_as_the_datagrams_that_they_are_made_of() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
-        let large = Setting::ReceiveBuffer(4 << 20);
+        let large = DatagramSetting::ReceiveBuffer(4 << 20);
         let socket = user.bind(0, &DatagramOptions { settings: vec![large], ..options(1) });
         let peers: Vec<_> = (0..3).map(|_| peer()).collect();
         let mut outbox = Outbox::new();
@@ -128,7 +128,7 @@ fn trains_of_several_senders_arrive_as_the_datagrams_that_they_are_made_of() {
             }
             assert!(seen == wanted, "{setup:?}, round {round}");
         }
-        assert_eq!(socket.share.counts().truncated, 0);
+        assert_eq!(socket.handle.counts().truncated, 0);
     }
 }
 
@@ -148,7 +148,7 @@ fn one_that_is_too_long_is_cut_and_flagged() {
             });
             assert_eq!((length, is_truncated), (10, wanted), "{setup:?}");
         }
-        assert_eq!(socket.share.counts().truncated, 1);
+        assert_eq!(socket.handle.counts().truncated, 1);
     }
 }
 
@@ -172,8 +172,8 @@ fn what_cannot_be_sent_is_told_once_for_many_and_closes_nothing() {
             });
         }
         assert_eq!(told, 100, "{setup:?}");
-        assert_eq!(socket.share.counts().errors, 100);
-        assert_eq!(socket.share.done(), 101 * 68, "what is given up is done with too");
+        assert_eq!(socket.handle.counts().errors, 100);
+        assert_eq!(socket.handle.done(), 101 * 68, "what is given up is done with too");
     }
 }
 
@@ -217,7 +217,7 @@ fn what_is_sent_before_the_end_is_sent_and_the_end_is_told_last() {
         for at in 0..20u8 {
             assert_eq!(receive(&peer), [at]);
         }
-        assert!(!socket.share.set(&Setting::Ttl(9)).unwrap(), "it is gone");
+        assert!(!socket.handle.set(&DatagramSetting::Ttl(9)).unwrap(), "it is gone");
         // The port is free again, and the slot is another's.
         let again = user.bind(0, &DatagramOptions { address: socket.address, ..options(2) });
         assert_ne!(again.key, socket.key);
@@ -269,7 +269,7 @@ fn a_flood_that_nobody_takes_leaves_streams_their_turn() {
             assert_eq!(net::read_exactly(&stream, 1), [round], "{setup:?}");
             user.forget();
         }
-        assert!(socket.share.counts().received > 0);
+        assert!(socket.handle.counts().received > 0);
     }
 }
 

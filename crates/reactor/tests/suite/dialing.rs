@@ -2,7 +2,7 @@
 
 use crate::support::net::{PATIENCE, dial, read_exactly, tcp, write_and_finish};
 use crate::support::{Listen, Setup, User, What};
-use millrace_reactor::{Framing, Target};
+use millrace_reactor::{DialTarget, Framing};
 use millrace_ring::record::reason;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -72,7 +72,7 @@ fn a_dial_that_nobody_answers_fails_with_the_systems_error() {
         assert_eq!(millrace_sys::error_name(user.refused(7)), "ECONNREFUSED");
         // Where there are Unix sockets, there is none at that path.
         let path = Box::from(&b"/nowhere/at/all"[..]);
-        user.connect(dial(8, Target::Unix { path }));
+        user.connect(dial(8, DialTarget::Unix { path }));
         let error = if cfg!(unix) { "ENOENT" } else { "UNKNOWN" };
         assert_eq!(millrace_sys::error_name(user.refused(8)), error);
         assert_eq!(user.lane(lane).connections(), 0);
@@ -258,14 +258,14 @@ mod linux {
         // Two from one port: it is chosen for each peer anew.
         for (number, last) in [(1, 9), (2, 10)] {
             let local = Some(SocketAddr::from(([127, 0, 0, last], 0)));
-            user.connect(dial(number, Target::Tcp { address, local, device: None }));
+            user.connect(dial(number, DialTarget::Tcp { address, local, device: None }));
             user.connected(number);
             let (_, from) = listener.accept().unwrap();
             assert_eq!(from.ip(), SocketAddr::from(([127, 0, 0, last], 0)).ip());
         }
         // An address that is not ours.
         let local = Some(SocketAddr::from(([192, 0, 2, 1], 0)));
-        user.connect(dial(3, Target::Tcp { address, local, device: None }));
+        user.connect(dial(3, DialTarget::Tcp { address, local, device: None }));
         assert_eq!(user.refused(3), rustix::io::Errno::ADDRNOTAVAIL.raw_os_error());
     }
 
@@ -283,7 +283,7 @@ mod linux {
     }
 
     /// A Unix socket whose backlog is full, its name, and what fills it.
-    fn full_unix(name: &str) -> (Socket, Target, Socket) {
+    fn full_unix(name: &str) -> (Socket, DialTarget, Socket) {
         let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
         let path: Box<[u8]> = [&[0], name.as_bytes()].concat().into();
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -294,7 +294,7 @@ mod linux {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let filling = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         filling.connect(&sock_addr).unwrap();
-        (socket, Target::Unix { path }, filling)
+        (socket, DialTarget::Unix { path }, filling)
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn after_an_end_nothing_more_is_delivered_or_sent() {
 #[test]
 fn a_peer_that_does_not_end_is_closed_after_the_linger_time() {
     let mut listen = Listen::new(Framing::Raw);
-    listen.limits.linger = Duration::from_millis(30);
+    listen.connection.linger = Duration::from_millis(30);
     for setup in Setup::ALL {
         let (mut user, peer, key) = User::with_peer(setup, &listen);
         user.write(key, b"bye");
@@ -61,10 +61,10 @@ fn a_peer_that_does_not_end_is_closed_after_the_linger_time() {
 #[test]
 fn a_peer_that_does_not_read_is_closed_after_the_linger_time() {
     let mut listen = Listen::new(Framing::Raw);
-    listen.limits.linger = Duration::from_millis(30);
+    listen.connection.linger = Duration::from_millis(30);
     for setup in Setup::ALL {
         for is_half_open in [false, true] {
-            listen.limits.allow_half_open = is_half_open;
+            listen.connection.allow_half_open = is_half_open;
             let (mut user, peer, key) = User::with_peer(setup, &listen);
             // With half-open, time runs once the peer has nothing more to say.
             write_and_finish(&peer, b"");
@@ -81,8 +81,8 @@ fn a_peer_that_does_not_read_is_closed_after_the_linger_time() {
 #[test]
 fn half_open_goes_on_delivering_after_an_end() {
     let mut listen = Listen::new(Framing::Raw);
-    listen.limits.allow_half_open = true;
-    listen.limits.linger = Duration::from_millis(1);
+    listen.connection.allow_half_open = true;
+    listen.connection.linger = Duration::from_millis(1);
     for setup in Setup::ALL {
         let (mut user, mut peer, key) = User::with_peer(setup, &listen);
         user.write(key, b"that was all");

@@ -140,8 +140,8 @@ fn nothing_is_told_of_a_connection_that_lingers_after_its_close_was_told() {
 #[test]
 fn a_bad_frame_does_not_linger_for_ever_with_half_open_either() {
     let mut listen = Listen::new(frames::length(8));
-    listen.limits.allow_half_open = true;
-    listen.limits.linger = Duration::from_millis(50);
+    listen.connection.allow_half_open = true;
+    listen.connection.linger = Duration::from_millis(50);
     listen.max = 1;
     for setup in Setup::ALL {
         let mut user = User::start(setup);

@@ -2,7 +2,7 @@
 
 use crate::support::net::PATIENCE;
 use crate::support::{Event, Key, Listen, Setup, User, What};
-use millrace_reactor::{Address, Bound, Framing, ListenOptions, Place, Service};
+use millrace_reactor::{Address, BoundListener, Framing, ListenAddress, ListenOptions, Service};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -34,8 +34,8 @@ impl Drop for Folder {
 }
 
 fn options(path: &[u8]) -> ListenOptions {
-    let place = Place::Unix { path: path.into(), mode: None };
-    ListenOptions { place, ..Listen::new(Framing::Raw).options() }
+    let address = ListenAddress::Unix { path: path.into(), mode: None };
+    ListenOptions { address, ..Listen::new(Framing::Raw).options() }
 }
 
 fn service() -> Arc<Service> {
@@ -43,12 +43,12 @@ fn service() -> Arc<Service> {
     Service::new(listen.balance, listen.max, listen.refuse)
 }
 
-fn bind(path: &Path) -> io::Result<Bound> {
-    Bound::new(options(path.as_os_str().as_bytes()), &service())
+fn bind(path: &Path) -> io::Result<BoundListener> {
+    BoundListener::new(options(path.as_os_str().as_bytes()), &service())
 }
 
 fn listen(user: &mut User, path: &[u8]) {
-    let bound = Bound::new(options(path), &service()).unwrap();
+    let bound = BoundListener::new(options(path), &service()).unwrap();
     assert_eq!(bound.local(), &Address::Unix(path.into()));
     user.group.listen(bound, None).unwrap();
     user.is_stirred = true;
@@ -113,7 +113,7 @@ fn abstract_names_are_served_and_told() {
         let (key, paths) = opened(&mut user);
         assert_eq!(paths, [name("client"), name("server")]);
         echoes(&mut user, key, &peer);
-        assert!(Bound::new(options(&name("server")), &service()).is_err());
+        assert!(BoundListener::new(options(&name("server")), &service()).is_err());
     }
 }
 

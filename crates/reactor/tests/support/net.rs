@@ -1,7 +1,8 @@
 //! Listening, and the peers' side: plain sockets of the standard library.
 
 use millrace_reactor::{
-    Balance, DialOptions, Framing, Limits, ListenOptions, Place, Service, SocketOptions, Target,
+    Balance, ConnectionOptions, DialOptions, DialTarget, Framing, ListenAddress, ListenOptions,
+    Service, SocketOptions,
 };
 use socket2::SockRef;
 use std::io::{Read, Write};
@@ -15,7 +16,7 @@ pub struct Listen {
     pub id: u32,
     pub address: SocketAddr,
     pub framing: Framing,
-    pub limits: Limits,
+    pub connection: ConnectionOptions,
     pub balance: Balance,
     /// Connections at most; 0 is no limit.
     pub max: usize,
@@ -30,7 +31,7 @@ impl Listen {
             id: 7,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             framing,
-            limits: Limits {
+            connection: ConnectionOptions {
                 high_water: 1 << 20,
                 auto_pause: true,
                 allow_half_open: false,
@@ -52,7 +53,7 @@ impl Listen {
     pub fn options(&self) -> ListenOptions {
         ListenOptions {
             id: self.id,
-            place: Place::Tcp {
+            address: ListenAddress::Tcp {
                 address: self.address,
                 dual_stack: false,
                 reuse_port: self.reuse_port,
@@ -60,20 +61,20 @@ impl Listen {
             },
             backlog: 4096,
             framing: self.framing.clone(),
-            limits: self.limits.clone(),
+            connection: self.connection.clone(),
         }
     }
 }
 
 /// A dial, with the same defaults.
-pub fn dial(id: u32, target: Target) -> DialOptions {
-    let Listen { framing, limits, .. } = Listen::new(Framing::Raw);
-    DialOptions { id, target, paused: false, framing, limits }
+pub fn dial(id: u32, target: DialTarget) -> DialOptions {
+    let Listen { framing, connection, .. } = Listen::new(Framing::Raw);
+    DialOptions { id, target, paused: false, framing, connection }
 }
 
 /// A TCP peer to connect to.
-pub fn tcp(address: SocketAddr) -> Target {
-    Target::Tcp { address, local: None, device: None }
+pub fn tcp(address: SocketAddr) -> DialTarget {
+    DialTarget::Tcp { address, local: None, device: None }
 }
 
 /// No test waits for ever: a peer that hears nothing fails.

@@ -9,8 +9,8 @@ use super::ledger::Ledger;
 use super::net::{Listen, PATIENCE, connect};
 use crossbeam_utils::sync::{Parker, Unparker};
 use millrace_reactor::{
-    Bell, Bound, BoundDatagrams, DatagramOptions, DatagramShare, DialOptions, Group, LoopEnds,
-    LoopHandle, Service, Turn,
+    Bell, BoundDatagramSocket, BoundListener, DatagramHandle, DatagramOptions, DialOptions, Group,
+    LoopHandle, LoopRings, Service, Turn,
 };
 use millrace_ring::{Consumer, Doorbell, Memory, Producer, pair};
 use std::collections::VecDeque;
@@ -46,7 +46,7 @@ struct Lane {
 pub struct Socket {
     pub key: Key,
     pub address: SocketAddr,
-    pub share: Arc<DatagramShare>,
+    pub handle: Arc<DatagramHandle>,
 }
 
 /// Stands where JavaScript will.
@@ -76,7 +76,7 @@ impl User {
         let (mut near, mut far) = (Vec::new(), Vec::new());
         for _ in 0..setup.threads.max(1) {
             let ((inbound, from), (to, outbound)) = (ring(), ring());
-            near.push(LoopEnds { inbound, outbound });
+            near.push(LoopRings { inbound, outbound });
             far.push((from, to));
         }
         let group = match setup.threads {
@@ -125,7 +125,7 @@ impl User {
         listen: &Listen,
         lane: Option<usize>,
     ) -> SocketAddr {
-        let bound = Bound::new(listen.options(), service).unwrap();
+        let bound = BoundListener::new(listen.options(), service).unwrap();
         let address = bound.local().inet().unwrap();
         self.group.listen(bound, lane).unwrap();
         self.is_stirred = true;
@@ -161,12 +161,12 @@ impl User {
 
     /// Binds a datagram socket and gives it to that loop, which has opened it when this returns.
     pub fn bind(&mut self, lane: usize, options: &DatagramOptions) -> Socket {
-        let bound = BoundDatagrams::new(options).unwrap();
-        let (address, share) = (bound.local(), bound.share().clone());
+        let bound = BoundDatagramSocket::new(options).unwrap();
+        let (address, handle) = (bound.local(), bound.handle().clone());
         self.lanes[lane].handle.open_datagrams(bound);
         self.is_stirred = true;
         let key = self.connected(options.number);
-        Socket { key, address, share }
+        Socket { key, address, handle }
     }
 
     pub fn close_listener(&mut self, id: u32) {

@@ -1,0 +1,31 @@
+//! Listening sockets: binding them, and accepting from them.
+//!
+//! A [`BoundListener`] listens and nobody accepts from it yet; a [`Listener`] accepts from one, survives
+//! what accepting meets (a full server, no descriptors), and gives the sockets to an [`AcceptSink`];
+//! [`Listeners`] are all those of one thread. Which thread that is, is no matter here: an event loop or
+//! the acceptor.
+
+mod bound_listener;
+mod listener;
+mod listeners;
+mod listening_socket;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use bound_listener::{BoundListener, ListenAddress, ListenOptions};
+pub(crate) use listener::{AcceptSink, Listener};
+pub(crate) use listeners::Listeners;
+
+/// What the owner of a group asks of the thread that accepts: a loop, or the acceptor. A ticket comes
+/// back in the answer.
+#[derive(Debug)]
+pub(crate) enum ListenerCommand {
+    /// Accept from this listener.
+    Listen(BoundListener),
+    /// Accept once more from the listener of that number, then close it.
+    Close(u32),
+    /// Accept nothing more from it, or go on.
+    Pause { id: u32, is_paused: bool, ticket: u32 },
+    /// Make another descriptor of its socket.
+    Duplicate { id: u32, ticket: u32 },
+}
