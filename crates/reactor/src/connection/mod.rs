@@ -29,6 +29,7 @@ use framed::Partial;
 use pausing::Pauses;
 use send_queue::SendQueue;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// How far the output has come.
@@ -73,7 +74,7 @@ pub(crate) struct Connection {
     draining: Option<u32>,
     send_queue: Option<Box<SendQueue>>,
     /// The count of sent bytes at which `flushed` is told.
-    flush_at: Option<u64>,
+    flush_at: Option<NonZeroU64>,
     /// The error of a failed write, told once everything received is delivered.
     broken: Option<Cause>,
     /// Why the connection will be closed when all is sent, if not in good order.

@@ -6,6 +6,7 @@ use crate::notices::Cause;
 use crate::poll::{Key, Registrar};
 use crate::run_queue::Next;
 use std::io;
+use std::num::NonZeroU64;
 
 impl Connection {
     /// Sends bytes, and queues what the kernel does not take.
@@ -67,7 +68,12 @@ impl Connection {
         if self.notices.closed || self.broken.is_some() {
             return;
         }
-        self.flush_at = Some(self.sent + self.send_queue.as_ref().map_or(0, |q| q.len() as u64));
+        let queued = self.send_queue.as_ref().map_or(0, |queue| queue.len() as u64);
+        match NonZeroU64::new(self.sent + queued) {
+            Some(mark) => self.flush_at = Some(mark),
+            // Nothing was written so far.
+            None => self.notices.flushed = true,
+        }
         self.note_progress();
     }
 
@@ -135,7 +141,7 @@ impl Connection {
                 self.notices.drain = true;
             }
         }
-        if self.flush_at.is_some_and(|mark| self.sent >= mark) {
+        if self.flush_at.is_some_and(|mark| self.sent >= mark.get()) {
             self.flush_at = None;
             self.notices.flushed = true;
         }

@@ -4,6 +4,7 @@
 mod support;
 
 mod accept;
+mod acceptor;
 mod backpressure;
 mod balance;
 mod datagrams;
