@@ -1,4 +1,4 @@
-//! Datagram sockets: options in, and what their user asks of them later.
+//! Datagram sockets: binding them, and what their user does with them later.
 
 use crate::datagram_entry::DatagramEntry;
 use crate::environment::{find, place};
@@ -13,17 +13,17 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// An option: `name` decides which of the others count.
+/// An option: `name` decides which other fields count.
 #[napi(object)]
 pub struct SettingInit {
     pub name: String,
-    /// A number, or 1 for on and 0 for off; of an IPv6 interface its index.
+    /// A number, or 1 for on and 0 for off; for an IPv6 interface its index.
     pub value: u32,
-    /// The group to join or to leave.
+    /// The group to join or leave.
     pub group: Option<String>,
     /// The address of an IPv4 interface.
     pub interface: Option<String>,
-    /// The only host to listen to.
+    /// The only host to receive from.
     pub source: Option<String>,
 }
 
@@ -36,22 +36,22 @@ pub struct DatagramInit {
     pub port: u16,
     pub scope: u32,
     pub dual_stack: bool,
-    /// The one peer of a connected socket.
+    /// The peer of a connected socket.
     pub peer_host: Option<String>,
     pub peer_port: u16,
     pub peer_scope: u32,
     pub reuse_port: bool,
     pub reuse_address: bool,
-    /// Take several datagrams of one sender from the kernel at a time, where it can.
+    /// Receive several datagrams of one sender in one piece, if the kernel can.
     pub receive_offload: bool,
-    /// The interface by which alone datagrams come in.
+    /// Receive only what comes in through this interface.
     pub device: Option<String>,
     pub settings: Vec<SettingInit>,
     pub max: u32,
     pub high_water_mark: u32,
 }
 
-/// A datagram socket's counts.
+/// The counts of a datagram socket.
 #[napi(object)]
 pub struct DatagramCounts {
     pub received: f64,
@@ -65,7 +65,7 @@ pub struct DatagramCounts {
 
 fn address(text: Option<&String>) -> Result<IpAddr> {
     let text = text.map(String::as_str).unwrap_or_default();
-    text.parse().map_err(|_| Error::from_reason(format!("{text} is no IP address")))
+    text.parse().map_err(|_| Error::from_reason(format!("{text} is not an IP address")))
 }
 
 impl SettingInit {
@@ -85,20 +85,22 @@ impl SettingInit {
             "receiveBuffer" => DatagramSetting::ReceiveBuffer(value as usize),
             "sendBuffer" => DatagramSetting::SendBuffer(value as usize),
             "dscp" => DatagramSetting::Dscp(value),
-            other => return Err(Error::from_reason(format!("no option is called {other}"))),
+            other => return Err(Error::from_reason(format!("there is no option '{other}'"))),
         })
     }
 
     fn interface_v4(&self) -> Result<std::net::Ipv4Addr> {
         match address(self.interface.as_ref())? {
             IpAddr::V4(interface) => Ok(interface),
-            IpAddr::V6(_) => Err(Error::from_reason("an IPv4 interface has an IPv4 address")),
+            IpAddr::V6(_) => {
+                Err(Error::from_reason("an IPv4 group needs the IPv4 address of an interface"))
+            }
         }
     }
 
     fn membership(&self) -> Result<Membership> {
         let source = self.source.as_ref().map(|source| address(Some(source))).transpose()?;
-        let other = || Error::from_reason("a group and its source are of one family");
+        let other = || Error::from_reason("a group and its source must be of one address family");
         Ok(match address(self.group.as_ref())? {
             IpAddr::V4(group) => {
                 let source = match source {
@@ -146,7 +148,7 @@ fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(-1)
 }
 
-/// Binds a datagram socket; nothing is received before `open_datagrams`.
+/// Binds a datagram socket, which receives nothing before `open_datagrams`.
 #[napi]
 pub fn bind_datagrams(environment: u32, options: DatagramInit) -> Result<BindResult> {
     let environment = find(environment)?;
@@ -161,7 +163,7 @@ pub fn bind_datagrams(environment: u32, options: DatagramInit) -> Result<BindRes
     })
 }
 
-/// Gives a bound datagram socket to a loop, which then says `OPEN`.
+/// Gives a bound datagram socket to a loop, which answers with `OPEN`.
 #[napi]
 pub fn open_datagrams(environment: u32, index: u32, number: u32) -> Result<()> {
     let environment = find(environment)?;
@@ -169,11 +171,11 @@ pub fn open_datagrams(environment: u32, index: u32, number: u32) -> Result<()> {
     let mut sockets = environment.datagrams.borrow_mut();
     let entry = sockets.get_mut(number as usize).and_then(Option::as_mut);
     let bound = entry.and_then(|entry| entry.bound.take());
-    handle.open_datagrams(bound.ok_or_else(|| Error::from_reason("no such socket"))?);
+    handle.open_datagrams(bound.ok_or_else(|| Error::from_reason("there is no such socket"))?);
     Ok(())
 }
 
-/// Forgets a datagram socket: one that is closed, or was given to no loop.
+/// Forgets a datagram socket that is closed, or was never given to a loop.
 #[napi]
 pub fn drop_datagrams(environment: u32, number: u32) -> Result<()> {
     if let Some(entry) = find(environment)?.datagrams.borrow_mut().get_mut(number as usize) {
@@ -186,16 +188,16 @@ fn handle(environment: u32, number: u32) -> Result<Arc<DatagramHandle>> {
     let environment = find(environment)?;
     let sockets = environment.datagrams.borrow();
     let entry = sockets.get(number as usize).and_then(Option::as_ref);
-    Ok(entry.ok_or_else(|| Error::from_reason("no such socket"))?.handle.clone())
+    Ok(entry.ok_or_else(|| Error::from_reason("there is no such socket"))?.handle.clone())
 }
 
-/// Bytes that a datagram socket has sent or given up, and 64 more for each datagram.
+/// The bytes that a datagram socket has sent or given up, and 64 more for each datagram.
 #[napi]
 pub fn datagrams_done(environment: u32, number: u32) -> Result<f64> {
     Ok(handle(environment, number)?.done() as f64)
 }
 
-/// What a datagram socket has counted.
+/// What a datagram socket has counted so far.
 #[napi]
 pub fn datagram_counts(environment: u32, number: u32) -> Result<DatagramCounts> {
     let counts = handle(environment, number)?.counts();
@@ -210,8 +212,8 @@ pub fn datagram_counts(environment: u32, number: u32) -> Result<DatagramCounts> 
     })
 }
 
-/// Sets an option of a datagram socket that is on a loop: the system's error number, 0 if it is set,
-/// or -1 if the socket is gone.
+/// Sets an option of a datagram socket that is on a loop. Returns 0, the system's error number, or -1 if the
+/// socket is gone.
 #[napi]
 pub fn set_datagrams(environment: u32, number: u32, setting: SettingInit) -> Result<i32> {
     let handle = handle(environment, number)?;
@@ -222,10 +224,10 @@ pub fn set_datagrams(environment: u32, number: u32, setting: SettingInit) -> Res
     })
 }
 
-/// What the kernel has of an option.
+/// The value of an option.
 #[napi(object)]
 pub struct OptionValue {
-    /// The system's error number, 0 if it was read, or -1 if the socket is gone.
+    /// 0 if the option was read, the system's error number, or -1 if the socket is gone.
     pub errno: i32,
     pub value: u32,
 }
@@ -233,8 +235,8 @@ pub struct OptionValue {
 /// Reads an option of a datagram socket that is on a loop.
 #[napi]
 pub fn get_datagrams(environment: u32, number: u32, option: u32) -> Result<OptionValue> {
-    let option =
-        socket_option(option).ok_or_else(|| Error::from_reason("no such option of sockets"))?;
+    let option = socket_option(option)
+        .ok_or_else(|| Error::from_reason("there is no such socket option"))?;
     Ok(match handle(environment, number)?.get(option) {
         Ok(Some(value)) => OptionValue { errno: 0, value },
         Ok(None) => OptionValue { errno: -1, value: 0 },
@@ -242,13 +244,13 @@ pub fn get_datagrams(environment: u32, number: u32, option: u32) -> Result<Optio
     })
 }
 
-/// The number of a network interface, 0 if there is none of that name.
+/// The index of a network interface; 0 if there is none with that name.
 #[napi]
 pub fn interface_index(name: String) -> u32 {
     millrace_sys::interface_index(&name)
 }
 
-/// Whether a group of IPv6 multicasts can be joined for one source.
+/// Whether an IPv6 multicast group can be joined for one source only.
 #[napi]
 pub fn has_sources_v6() -> bool {
     millrace_sys::datagrams::HAS_SOURCES_V6
