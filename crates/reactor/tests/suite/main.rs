@@ -1,4 +1,4 @@
-//! What a group of loops promises its user, over real sockets.
+//! What a group of loops guarantees to its user, over real sockets.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -10,7 +10,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How to listen: the defaults of the design, and what a test changes.
+/// How to listen: the defaults, and what a test changes.
 #[derive(Debug, Clone)]
 pub struct Listen {
     pub id: u32,
@@ -45,7 +45,7 @@ impl Listen {
         }
     }
 
-    /// The server that it is of.
+    /// A server for this listener.
     pub fn service(&self) -> Arc<Service> {
         Service::new(self.balance, self.max, self.refuse)
     }
@@ -77,7 +77,7 @@ pub fn tcp(address: SocketAddr) -> DialTarget {
     DialTarget::Tcp { address, local: None, device: None }
 }
 
-/// No test waits for ever: a peer that hears nothing fails.
+/// No test waits for ever: a peer that receives nothing fails after this time.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn connect(address: SocketAddr) -> TcpStream {
@@ -95,7 +95,7 @@ pub fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// A TCP address whose backlog is full: the kernel drops whoever else comes, without a word.
+/// A TCP address with a full backlog: the kernel silently drops further connections.
 #[cfg(target_os = "linux")]
 pub struct Full {
     pub address: SocketAddr,
@@ -113,7 +113,7 @@ pub fn full() -> Full {
     Full { address, _listener: listener, _filling: connect(address) }
 }
 
-/// Everything until the other side's FIN.
+/// Reads everything until the other side's FIN.
 pub fn read_all(mut stream: &TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
@@ -126,13 +126,13 @@ pub fn read_exactly(mut stream: &TcpStream, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Writes, and FIN right after it.
+/// Writes bytes, and sends FIN right after them.
 pub fn write_and_finish(mut stream: &TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
 }
 
-/// Closes with RST.
+/// Closes a connection with RST.
 pub fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     drop(stream);

@@ -18,7 +18,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Wakes the user, once an episode.
+/// Wakes the user, once each time that it goes to sleep.
 #[derive(Debug)]
 pub struct Chime {
     doorbell: Doorbell,
@@ -49,7 +49,7 @@ pub struct Socket {
     pub handle: Arc<DatagramHandle>,
 }
 
-/// Stands where JavaScript will.
+/// Takes the place of JavaScript.
 #[derive(Debug)]
 pub struct User {
     pub group: Group,
@@ -104,7 +104,7 @@ impl User {
         }
     }
 
-    /// A user who listens, and has one connection: its peer, and what it is known by.
+    /// Starts a user that listens and has one connection. Returns the user, the peer, and the connection's key.
     pub fn with_peer(setup: Setup, listen: &Listen) -> (Self, TcpStream, Key) {
         let mut user = Self::start(setup);
         let address = user.listen(listen);
@@ -113,12 +113,12 @@ impl User {
         (user, peer, key)
     }
 
-    /// Listens, for a server of its own.
+    /// Listens for a new server.
     pub fn listen(&mut self, listen: &Listen) -> SocketAddr {
         self.listen_for(&listen.service(), listen, None)
     }
 
-    /// Listens for a server; with `lane` that loop accepts for itself.
+    /// Listens for a server; with `lane` that loop accepts itself.
     pub fn listen_for(
         &mut self,
         service: &Arc<Service>,
@@ -148,7 +148,7 @@ impl User {
         }
     }
 
-    /// Connects, on the loop with the fewest connections; which it is.
+    /// Connects on the loop with the fewest connections. Returns which loop that is.
     pub fn connect(&mut self, options: DialOptions) -> usize {
         self.is_stirred = true;
         self.group.connect(None, options).unwrap()
@@ -178,7 +178,7 @@ impl User {
         &self.lanes[lane].handle
     }
 
-    /// Sleeps until `look` finds something. Whatever can change what it sees has to ring the bell.
+    /// Sleeps until `look` finds something. Everything that changes what `look` sees has to ring the bell.
     pub fn until<T>(&mut self, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
         loop {
             if let Some(found) = look(self) {
@@ -231,13 +231,13 @@ impl User {
         let Some(descriptor) = self.group.descriptor() else { return false };
         // SAFETY: the group, borrowed here, keeps it open.
         let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
-        // Not long, for a peer's thread may change what the user waits for.
+        // Not long, because a peer's thread may change what the user waits for.
         let patience = Timespec { tv_sec: 0, tv_nsec: i64::from(may_wait) * 1_000_000 };
         let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];
         poll(&mut descriptors, Some(&patience)).is_ok_and(|ready| ready > 0)
     }
 
-    /// Without a descriptor to watch there is only trying.
+    /// Without a descriptor to watch, the loop is turned to find out.
     #[cfg(not(all(unix, not(mio_unsupported_force_poll_poll))))]
     fn has_events(&self, may_wait: bool) -> bool {
         if may_wait {
