@@ -59,7 +59,7 @@ impl RunQueue {
         }
     }
 
-    /// The socket that has waited longest, whose [`Scheduling::leave_queue`] is to be called.
+    /// Takes out the socket that has waited longest; the caller calls its [`Scheduling::leave_queue`].
     pub(crate) fn pop(&mut self) -> Option<u32> {
         self.ready.pop_front()
     }

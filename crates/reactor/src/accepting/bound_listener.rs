@@ -1,4 +1,4 @@
-//! Binding: a socket that listens, and that nobody accepts from yet.
+//! Binding listening sockets.
 
 use super::listening_socket::ListeningSocket;
 use crate::address::Address;
@@ -51,7 +51,7 @@ pub struct ListenOptions {
     pub connection: ConnectionOptions,
 }
 
-/// A socket that listens, and that nobody accepts from yet.
+/// A socket that listens and is not accepted from yet.
 #[derive(Debug)]
 pub struct BoundListener {
     /// Removed when the listener closes. Declared before the socket, which has to close later: see

@@ -1,9 +1,8 @@
 //! Listening sockets: binding them, and accepting from them.
 //!
-//! A [`BoundListener`] listens and nobody accepts from it yet; a [`Listener`] accepts from one, survives
-//! what accepting meets (a full server, no descriptors), and gives the sockets to an [`AcceptSink`];
-//! [`Listeners`] are all those of one thread. Which thread that is, is no matter here: an event loop or
-//! the acceptor.
+//! A [`BoundListener`] is bound and not accepted from yet. A [`Listener`] accepts from one, waits while the
+//! server is full or descriptors have run out, and gives the sockets to an [`AcceptSink`]. [`Listeners`] are
+//! all those of one thread, which is an event loop or the acceptor.
 
 mod bound_listener;
 mod listener;

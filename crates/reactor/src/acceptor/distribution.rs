@@ -103,7 +103,7 @@ impl Distribution {
         }
     }
 
-    /// Answers the owner through any live loop. If there is none, nobody waits for an answer any more.
+    /// Answers the owner through any live loop. If no loop is alive, no answer is needed any more.
     pub(super) fn answer(&self, notice: LoopNotice) {
         if let Some(each) = self.targets.iter().find(|each| each.is_alive()) {
             each.command(LoopCommand::Answer(notice));

@@ -13,7 +13,7 @@ use tokio_util::codec::Decoder;
 /// The least that a connection with a part of a frame reads at once.
 const MIN_READ: usize = 4 << 10;
 
-/// A frame of which a part is in the ring, or whose header is taken off and whose body waits.
+/// A frame whose header is taken off and whose body waits for room, or is in the ring in part.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Partial {
     frame: Frame,

@@ -5,9 +5,9 @@
 //!  input:   Flowing ── FIN ──► Finished
 //!              └── end(), a bad frame, a closing server ──► Discarding ── FIN ──► Finished
 //! ```
-//! `reading.rs` reads and `framed.rs` cuts frames, `pausing.rs` says who stops reading, `writing.rs` sends
-//! and `send_queue.rs` holds what the kernel refused, `ending.rs` ends, `deadlines.rs` has the limits in
-//! time. Here is what connects them.
+//! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
+//! `send_queue.rs` holds what the kernel refused; `ending.rs` ends the connection; `deadlines.rs` has the
+//! limits in time. This file connects them.
 
 mod deadlines;
 mod ending;

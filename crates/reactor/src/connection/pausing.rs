@@ -1,13 +1,13 @@
-//! Who stops the input of a connection from being read.
+//! Pausing: when the input of a connection is not read.
 
 use super::Connection;
 
-/// Who holds reading back.
+/// What stops a connection from being read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pauses {
-    /// The user.
+    /// The user paused it.
     pub(super) user: bool,
-    /// The high-water mark of the output.
+    /// The queued output is above the high-water mark.
     pub(super) output: bool,
 }
 

@@ -94,7 +94,7 @@ impl Connection {
         Next::Wait
     }
 
-    /// Why a connection is closed whose read failed: a write may have failed before.
+    /// Why the connection is closed after a failed read: if a write failed before, because of that.
     pub(super) fn read_failure(&self, error: &io::Error) -> Cause {
         self.broken.unwrap_or(Cause::system(error))
     }

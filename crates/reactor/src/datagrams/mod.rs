@@ -203,7 +203,7 @@ impl DatagramSocket {
 
     /// Notes an error that the socket survives.
     fn note_error(&mut self, error: &io::Error, is_receiving: bool) {
-        // Windows reports that an earlier datagram found nobody at its port, but not which one.
+        // On Windows this means that an earlier datagram reached a closed port; it does not say which one.
         let is_of_earlier = error.kind() == io::ErrorKind::ConnectionReset && is_receiving;
         if is_of_earlier && !self.is_connected {
             return;

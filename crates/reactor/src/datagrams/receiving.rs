@@ -108,7 +108,7 @@ impl DatagramSocket {
         room.min(likely as usize).max(1)
     }
 
-    /// Makes a record of each received datagram, and queues those for which there is no room or budget.
+    /// Makes a record of each received datagram, and queues datagrams without room or budget.
     /// Returns how many bytes of the ring all of them take.
     fn pass_on(
         &mut self,

@@ -39,7 +39,7 @@ impl EventLoop {
         Ok(Key::Connection { slot, generation })
     }
 
-    /// Begins a connection, whose socket is registered under the next slot.
+    /// Begins a connection. Its socket is registered under the next slot already.
     pub(super) fn begin_connection(
         &mut self,
         socket: Socket,

@@ -7,7 +7,7 @@ use std::mem;
 use std::time::Duration;
 
 impl EventLoop {
-    /// Sleeps until there are events, no longer than `timeout`; from here on nobody rings.
+    /// Sleeps until there are events, no longer than `timeout`. Other threads do not ring after this.
     pub(super) fn wake_after(&mut self, timeout: Option<Duration>) {
         self.ask_for_events(timeout);
         self.handle.0.alarm.doorbell.rise();
@@ -19,8 +19,8 @@ impl EventLoop {
     }
 
     /// Takes the events that there are, and then those that came meanwhile, before the user's thread is
-    /// woken: waking costs more than asking the kernel once more, and busy peers send meanwhile. A single
-    /// event is told at once, and so is much data: behind a flood nobody waits longer than without this.
+    /// woken: waking costs more than asking the kernel once more, and busy peers send meanwhile. After a
+    /// single event, or much data, the user is woken at once, so that a flood delays nobody further.
     pub(super) fn take_events_twice(&mut self) {
         let before = self.inbound.ring.position();
         let seen = self.take_events();

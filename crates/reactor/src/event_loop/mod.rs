@@ -1,4 +1,4 @@
-//! One event loop as a state machine: a turn does what there is to do, whoever calls it.
+//! One event loop as a state machine: each turn does what there is to do. A thread calls it, or Node's loop.
 //!
 //! `turn.rs` is the order of a turn. It calls `events.rs` (what the kernel says), `commands.rs` (what other
 //! threads ask), `records.rs` (what the user wrote to the ring), `accepting.rs` and `connecting.rs` (where
@@ -122,7 +122,7 @@ impl EventLoop {
         self.handle.0.dead.store(true, Ordering::Release);
         self.drop_all();
         self.handle.0.bell.ring();
-        // It may wait for room in this loop's queue, which nobody will make now.
+        // The acceptor may wait for room in this loop's queue, which it will never get now.
         if let Some(acceptor) = self.handle.0.acceptor.get() {
             acceptor.ring();
         }

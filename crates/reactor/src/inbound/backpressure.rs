@@ -1,8 +1,8 @@
 //! Back-pressure: which sockets have to wait before more of their input is read, and until when.
 //!
 //! There are two reasons. The ring has no room, so a socket waits until the largest record fits again. Or
-//! the socket used up its budget, so it waits until the user has consumed all of that: nobody waits for
-//! more than one budget of another socket.
+//! the socket used up its budget, so it waits until the user has consumed all of that: no socket waits for
+//! more than one budget of another.
 
 use super::Inbound;
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! The loop's end of the inbound ring, on which everything goes to the user, and what limits it.
 //!
 //! [`Inbound`] is what a loop lends to its sockets: they put records into the ring, and share its read
-//! buffer and its clock. `backpressure.rs` holds sockets back whose input the user does not consume.
+//! buffer and its clock. `backpressure.rs` holds a socket back while the user does not consume its input.
 
 mod backpressure;
 #[cfg(test)]

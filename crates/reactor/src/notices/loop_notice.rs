@@ -11,7 +11,7 @@ pub(crate) struct LoopNotice {
     pub(crate) number: u32,
     pub(crate) errno: i32,
     pub(crate) value: u32,
-    /// The descriptor whose number `value` is; closed if this notice is never told.
+    /// The descriptor with the number in `value`; closed if this notice is never told.
     pub(crate) duplicate: Option<Duplicate>,
 }
 

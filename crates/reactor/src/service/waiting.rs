@@ -40,8 +40,7 @@ impl Signal {
     }
 }
 
-/// The threads that accept for a server. The list only grows, by one for each thread, so that nobody ever
-/// waits for it.
+/// The threads that accept for a server. The list only grows, by one entry for each thread, so it needs no lock.
 #[derive(Debug, Default)]
 pub(super) struct AcceptorList {
     first: OnceLock<Box<Link>>,

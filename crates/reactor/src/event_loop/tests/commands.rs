@@ -8,16 +8,16 @@ use millrace_ring::record::kind;
 use millrace_sys::SocketOption;
 use std::net::TcpStream;
 
-/// More than two turns may take.
+/// More than two turns take.
 const MANY: u32 = 600;
 
-/// A question, which is answered with its ticket in the turn that takes it.
+/// A question that is answered with its ticket in the turn that takes it.
 fn question(ticket: u32) -> LoopCommand {
     let what = SocketOptionCommand::Get(SocketOption::NoDelay);
     LoopCommand::SocketOption { slot: 9, generation: 0, what, ticket }
 }
 
-/// The loop has a connection, and finds many questions at once in one of its queues.
+/// A loop with a connection finds many questions at once in one of its queues.
 fn takes_a_bounded_part_each_turn(
     push: impl Fn(&EventLoop, LoopCommand),
     left: impl Fn(&EventLoop) -> usize,

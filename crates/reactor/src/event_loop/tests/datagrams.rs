@@ -12,9 +12,9 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a datagram that waits counts for beside its bytes.
+/// What a waiting datagram counts for beside its bytes.
 const COST: usize = 64;
-/// What one socket sends in one turn of what waits, but for the last batch.
+/// How much of its queue one socket sends in one turn, apart from the last batch.
 const AT_ONCE: usize = 4 * BUDGET as usize;
 /// How long a socket is left alone that did nothing but fail.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ impl Bench {
     }
 }
 
-/// What a `SEND` to that socket holds.
+/// The payload of a `SEND` to that socket.
 fn send(to: &UdpSocket, bytes: &[u8]) -> Vec<u8> {
     let mut payload = vec![0; address::LENGTH as usize];
     crate::address::Address::Inet(to.local_addr().unwrap()).encode(&mut payload);
@@ -47,7 +47,7 @@ fn send(to: &UdpSocket, bytes: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// A kernel whose loopback has no room cannot be had for the asking: it is only said to have none.
+/// The sockets are only said to have no room: a loopback without room cannot be made on purpose.
 #[test]
 fn a_socket_with_much_to_send_delays_the_others_by_one_budget() {
     const LOUD: u64 = 5000;
@@ -56,7 +56,7 @@ fn a_socket_with_much_to_send_delays_the_others_by_one_budget() {
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (loud, loud_handle) = bench.open(bound(1));
     let (quiet, quiet_handle) = bench.open(bound(2));
-    // What the kernel had to say of them is said: from here on it is not asked.
+    // The kernel has reported their events; from here on it is not asked.
     bench.event_loop.turn(Some(Duration::ZERO));
     bench.set_writable(loud, false);
     bench.set_writable(quiet, false);
@@ -67,7 +67,7 @@ fn a_socket_with_much_to_send_delays_the_others_by_one_budget() {
     bench.tell(quiet, kind::SEND, &send(&peer, b"quiet"));
     bench.event_loop.work();
     assert_eq!((loud_handle.done(), quiet_handle.done()), (0, 0));
-    // There is room, for the loud one first.
+    // Now there is room, and the loud socket goes on first.
     for whose in [loud, quiet] {
         bench.set_writable(whose, true);
         bench.event_loop.schedule_datagrams(whose.slot, Next::Again);
@@ -85,8 +85,7 @@ fn a_socket_with_much_to_send_delays_the_others_by_one_budget() {
     }
 }
 
-/// A socket of which every `recvmsg` fails, and of which the kernel has nothing to say: it is not for
-/// datagrams at all, but listens.
+/// A socket for which every `recvmsg` fails and the kernel has no events: it is a listening stream socket.
 fn broken(number: u32) -> BoundDatagramSocket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

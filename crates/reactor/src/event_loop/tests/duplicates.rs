@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 
 const TICKET: u32 = 5;
 
-/// A loop that has answered with a duplicate, and has not published that.
+/// A loop that has answered with a duplicate and has not published the answer.
 fn answered() -> (Bench, SocketAddr) {
     let mut bench = start();
     let address = bench.listen();
@@ -24,7 +24,7 @@ fn answered() -> (Bench, SocketAddr) {
     (bench, address)
 }
 
-/// As long as anybody has a descriptor of the socket, it listens.
+/// Whether the socket still listens, which it does while anybody has a descriptor of it.
 fn listens(address: SocketAddr) -> bool {
     TcpStream::connect(address).is_ok()
 }
@@ -33,7 +33,7 @@ fn listens(address: SocketAddr) -> bool {
 fn a_duplicate_that_was_not_told_is_closed_when_its_loop_dies() {
     let (mut bench, address) = answered();
     bench.event_loop.die();
-    // The loop is still there, as an inline one is until its group stops.
+    // The loop still exists, like an inline loop until its group stops.
     assert_eq!(bench.tickets(), [0; 0]);
     assert!(!listens(address));
 }

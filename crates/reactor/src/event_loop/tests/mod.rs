@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// No test waits for ever.
+/// No test waits longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A loop, and the far ends of its rings.
@@ -38,7 +38,7 @@ fn start() -> Bench {
 }
 
 impl Bench {
-    /// Listens, and has no turn yet.
+    /// Begins to listen in the next turn.
     fn listen(&mut self) -> SocketAddr {
         let bound =
             BoundListener::new(listening(), &Service::new(Balance::RoundRobin, 0, false)).unwrap();
@@ -61,7 +61,7 @@ impl Bench {
         records
     }
 
-    /// Turns, waiting for the kernel, until a record of that kind is published; whose it is.
+    /// Turns, waiting for the kernel, until a record of that kind is published. Returns its label.
     fn turn_until(&mut self, kind: u32) -> Label {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -29,7 +29,7 @@ impl Bench {
         connection.transport.unread()
     }
 
-    /// Sends, and waits until all of it is there.
+    /// Sends bytes, and waits until all of them have arrived.
     fn send(&mut self, (client, whose): &mut (TcpStream, Label), bytes: &[u8]) {
         let deadline = Instant::now() + PATIENCE;
         client.write_all(bytes).unwrap();
@@ -39,14 +39,14 @@ impl Bench {
         }
     }
 
-    /// Whose data one turn brings.
+    /// The slots whose data one turn publishes.
     fn turn_now(&mut self) -> Vec<u32> {
         self.event_loop.turn_now();
         let records = self.take().into_iter();
         records.filter(|(label, _)| label.kind == kind::DATA).map(|(label, _)| label.slot).collect()
     }
 
-    /// As if that one were expected, and the kernel had been asked just now, or long ago.
+    /// Makes the loop expect that connection, as if it had asked the kernel just now or long ago.
     fn expect(&mut self, whose: Label, is_recent: bool) {
         let now = Instant::now();
         let asked = if is_recent { now + PATIENCE } else { now.checked_sub(UNASKED).unwrap() };
@@ -67,7 +67,7 @@ fn the_expected_connection_is_read_before_the_kernel_is_asked() {
     bench.send(&mut expected, b"one");
     bench.send(&mut other, b"two");
     assert_eq!(bench.turn_now(), [expected.1.slot]);
-    // It has nothing more: the kernel is asked in the same turn, and nothing is lost.
+    // The expected connection has nothing more: the kernel is asked in the same turn, and nothing is lost.
     assert_eq!(bench.turn_now(), [other.1.slot]);
     bench.send(&mut expected, b"three");
     assert_eq!(bench.turn_now(), [expected.1.slot]);
