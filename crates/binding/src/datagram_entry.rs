@@ -1,11 +1,11 @@
-//! A datagram socket as its environment keeps it.
+//! A datagram socket in the list of its environment.
 
-use millrace_reactor::{BoundDatagrams, DatagramShare};
+use millrace_reactor::{BoundDatagramSocket, DatagramHandle};
 use std::sync::Arc;
 
-/// A datagram socket of an environment: on a loop, or still to be given to one.
+/// A datagram socket of an environment: on a loop, or not given to one yet.
 pub(crate) struct DatagramEntry {
-    /// Until a loop has it.
-    pub(crate) bound: Option<BoundDatagrams>,
-    pub(crate) share: Arc<DatagramShare>,
+    /// `None` once a loop has the socket.
+    pub(crate) bound: Option<BoundDatagramSocket>,
+    pub(crate) handle: Arc<DatagramHandle>,
 }

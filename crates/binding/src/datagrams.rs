@@ -1,11 +1,11 @@
-//! Datagram sockets: options in, and what their user asks of them later.
+//! Datagram sockets: binding them, and what their user does with them later.
 
 use crate::datagram_entry::DatagramEntry;
 use crate::environment::{find, place};
 use crate::listen::{BindResult, socket_address};
 use millrace_reactor::{
-    Address, BoundDatagrams, DatagramOptions, DatagramShare, Interface, Membership, Setting,
-    socket_option,
+    Address, BoundDatagramSocket, DatagramHandle, DatagramOptions, DatagramSetting, Interface,
+    Membership, socket_option,
 };
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -13,17 +13,17 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// An option: `name` decides which of the others count.
+/// An option: `name` decides which other fields count.
 #[napi(object)]
 pub struct SettingInit {
     pub name: String,
-    /// A number, or 1 for on and 0 for off; of an IPv6 interface its index.
+    /// A number, or 1 for on and 0 for off; for an IPv6 interface its index.
     pub value: u32,
-    /// The group to join or to leave.
+    /// The group to join or leave.
     pub group: Option<String>,
     /// The address of an IPv4 interface.
     pub interface: Option<String>,
-    /// The only host to listen to.
+    /// The only host to receive from.
     pub source: Option<String>,
 }
 
@@ -36,22 +36,22 @@ pub struct DatagramInit {
     pub port: u16,
     pub scope: u32,
     pub dual_stack: bool,
-    /// The one peer of a connected socket.
+    /// The peer of a connected socket.
     pub peer_host: Option<String>,
     pub peer_port: u16,
     pub peer_scope: u32,
     pub reuse_port: bool,
     pub reuse_address: bool,
-    /// Take several datagrams of one sender from the kernel at a time, where it can.
+    /// Receive several datagrams of one sender in one piece, if the kernel can.
     pub receive_offload: bool,
-    /// The interface by which alone datagrams come in.
+    /// Receive only what comes in through this interface.
     pub device: Option<String>,
     pub settings: Vec<SettingInit>,
     pub max: u32,
     pub high_water_mark: u32,
 }
 
-/// A datagram socket's counts.
+/// The counts of a datagram socket.
 #[napi(object)]
 pub struct DatagramCounts {
     pub received: f64,
@@ -65,40 +65,42 @@ pub struct DatagramCounts {
 
 fn address(text: Option<&String>) -> Result<IpAddr> {
     let text = text.map(String::as_str).unwrap_or_default();
-    text.parse().map_err(|_| Error::from_reason(format!("{text} is no IP address")))
+    text.parse().map_err(|_| Error::from_reason(format!("{text} is not an IP address")))
 }
 
 impl SettingInit {
-    fn setting(&self) -> Result<Setting> {
+    fn setting(&self) -> Result<DatagramSetting> {
         let SettingInit { value, .. } = *self;
         Ok(match self.name.as_str() {
-            "join" => Setting::Join(self.membership()?),
-            "leave" => Setting::Leave(self.membership()?),
-            "multicastInterface" => Setting::MulticastInterface(match &self.interface {
+            "join" => DatagramSetting::Join(self.membership()?),
+            "leave" => DatagramSetting::Leave(self.membership()?),
+            "multicastInterface" => DatagramSetting::MulticastInterface(match &self.interface {
                 Some(_) => Interface::V4(self.interface_v4()?),
                 None => Interface::V6(value),
             }),
-            "multicastTtl" => Setting::MulticastTtl(value),
-            "multicastLoopback" => Setting::MulticastLoopback(value != 0),
-            "ttl" => Setting::Ttl(value),
-            "broadcast" => Setting::Broadcast(value != 0),
-            "receiveBuffer" => Setting::ReceiveBuffer(value as usize),
-            "sendBuffer" => Setting::SendBuffer(value as usize),
-            "dscp" => Setting::Dscp(value),
-            other => return Err(Error::from_reason(format!("no option is called {other}"))),
+            "multicastTtl" => DatagramSetting::MulticastTtl(value),
+            "multicastLoopback" => DatagramSetting::MulticastLoopback(value != 0),
+            "ttl" => DatagramSetting::Ttl(value),
+            "broadcast" => DatagramSetting::Broadcast(value != 0),
+            "receiveBuffer" => DatagramSetting::ReceiveBuffer(value as usize),
+            "sendBuffer" => DatagramSetting::SendBuffer(value as usize),
+            "dscp" => DatagramSetting::Dscp(value),
+            other => return Err(Error::from_reason(format!("there is no option '{other}'"))),
         })
     }
 
     fn interface_v4(&self) -> Result<std::net::Ipv4Addr> {
         match address(self.interface.as_ref())? {
             IpAddr::V4(interface) => Ok(interface),
-            IpAddr::V6(_) => Err(Error::from_reason("an IPv4 interface has an IPv4 address")),
+            IpAddr::V6(_) => {
+                Err(Error::from_reason("an IPv4 group needs the IPv4 address of an interface"))
+            }
         }
     }
 
     fn membership(&self) -> Result<Membership> {
         let source = self.source.as_ref().map(|source| address(Some(source))).transpose()?;
-        let other = || Error::from_reason("a group and its source are of one family");
+        let other = || Error::from_reason("a group and its source must be of one address family");
         Ok(match address(self.group.as_ref())? {
             IpAddr::V4(group) => {
                 let source = match source {
@@ -146,14 +148,14 @@ fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(-1)
 }
 
-/// Binds a datagram socket; nothing is received before `open_datagrams`.
+/// Binds a datagram socket, which receives nothing before `open_datagrams`.
 #[napi]
 pub fn bind_datagrams(environment: u32, options: DatagramInit) -> Result<BindResult> {
     let environment = find(environment)?;
-    Ok(match BoundDatagrams::new(&options.options()?) {
+    Ok(match BoundDatagramSocket::new(&options.options()?) {
         Ok(bound) => {
-            let (local, share) = (Address::Inet(bound.local()), bound.share().clone());
-            let entry = DatagramEntry { bound: Some(bound), share };
+            let (local, handle) = (Address::Inet(bound.local()), bound.handle().clone());
+            let entry = DatagramEntry { bound: Some(bound), handle };
             let number = place(&mut environment.datagrams.borrow_mut(), entry) as u32;
             BindResult::bound(number, &local)
         }
@@ -161,7 +163,7 @@ pub fn bind_datagrams(environment: u32, options: DatagramInit) -> Result<BindRes
     })
 }
 
-/// Gives a bound datagram socket to a loop, which then says `OPEN`.
+/// Gives a bound datagram socket to a loop, which answers with `OPEN`.
 #[napi]
 pub fn open_datagrams(environment: u32, index: u32, number: u32) -> Result<()> {
     let environment = find(environment)?;
@@ -169,11 +171,11 @@ pub fn open_datagrams(environment: u32, index: u32, number: u32) -> Result<()> {
     let mut sockets = environment.datagrams.borrow_mut();
     let entry = sockets.get_mut(number as usize).and_then(Option::as_mut);
     let bound = entry.and_then(|entry| entry.bound.take());
-    handle.open_datagrams(bound.ok_or_else(|| Error::from_reason("no such socket"))?);
+    handle.open_datagrams(bound.ok_or_else(|| Error::from_reason("there is no such socket"))?);
     Ok(())
 }
 
-/// Forgets a datagram socket: one that is closed, or was given to no loop.
+/// Forgets a datagram socket that is closed, or was never given to a loop.
 #[napi]
 pub fn drop_datagrams(environment: u32, number: u32) -> Result<()> {
     if let Some(entry) = find(environment)?.datagrams.borrow_mut().get_mut(number as usize) {
@@ -182,23 +184,23 @@ pub fn drop_datagrams(environment: u32, number: u32) -> Result<()> {
     Ok(())
 }
 
-fn share(environment: u32, number: u32) -> Result<Arc<DatagramShare>> {
+fn handle(environment: u32, number: u32) -> Result<Arc<DatagramHandle>> {
     let environment = find(environment)?;
     let sockets = environment.datagrams.borrow();
     let entry = sockets.get(number as usize).and_then(Option::as_ref);
-    Ok(entry.ok_or_else(|| Error::from_reason("no such socket"))?.share.clone())
+    Ok(entry.ok_or_else(|| Error::from_reason("there is no such socket"))?.handle.clone())
 }
 
-/// Bytes that a datagram socket has sent or given up, and 64 more for each datagram.
+/// The bytes that a datagram socket has sent or given up, and 64 more for each datagram.
 #[napi]
 pub fn datagrams_done(environment: u32, number: u32) -> Result<f64> {
-    Ok(share(environment, number)?.done() as f64)
+    Ok(handle(environment, number)?.done() as f64)
 }
 
-/// What a datagram socket has counted.
+/// What a datagram socket has counted so far.
 #[napi]
 pub fn datagram_counts(environment: u32, number: u32) -> Result<DatagramCounts> {
-    let counts = share(environment, number)?.counts();
+    let counts = handle(environment, number)?.counts();
     Ok(DatagramCounts {
         received: counts.received as f64,
         sent: counts.sent as f64,
@@ -210,22 +212,22 @@ pub fn datagram_counts(environment: u32, number: u32) -> Result<DatagramCounts> 
     })
 }
 
-/// Sets an option of a datagram socket that is on a loop: the system's error number, 0 if it is set,
-/// or -1 if the socket is gone.
+/// Sets an option of a datagram socket that is on a loop. Returns 0, the system's error number, or -1 if the
+/// socket is gone.
 #[napi]
 pub fn set_datagrams(environment: u32, number: u32, setting: SettingInit) -> Result<i32> {
-    let share = share(environment, number)?;
-    Ok(match share.set(&setting.setting()?) {
+    let handle = handle(environment, number)?;
+    Ok(match handle.set(&setting.setting()?) {
         Ok(true) => 0,
         Ok(false) => -1,
         Err(error) => errno(&error),
     })
 }
 
-/// What the kernel has of an option.
+/// The value of an option.
 #[napi(object)]
 pub struct OptionValue {
-    /// The system's error number, 0 if it was read, or -1 if the socket is gone.
+    /// 0 if the option was read, the system's error number, or -1 if the socket is gone.
     pub errno: i32,
     pub value: u32,
 }
@@ -233,22 +235,22 @@ pub struct OptionValue {
 /// Reads an option of a datagram socket that is on a loop.
 #[napi]
 pub fn get_datagrams(environment: u32, number: u32, option: u32) -> Result<OptionValue> {
-    let option =
-        socket_option(option).ok_or_else(|| Error::from_reason("no such option of sockets"))?;
-    Ok(match share(environment, number)?.get(option) {
+    let option = socket_option(option)
+        .ok_or_else(|| Error::from_reason("there is no such socket option"))?;
+    Ok(match handle(environment, number)?.get(option) {
         Ok(Some(value)) => OptionValue { errno: 0, value },
         Ok(None) => OptionValue { errno: -1, value: 0 },
         Err(error) => OptionValue { errno: errno(&error), value: 0 },
     })
 }
 
-/// The number of a network interface, 0 if there is none of that name.
+/// The index of a network interface; 0 if there is none with that name.
 #[napi]
 pub fn interface_index(name: String) -> u32 {
     millrace_sys::interface_index(&name)
 }
 
-/// Whether a group of IPv6 multicasts can be joined for one source.
+/// Whether an IPv6 multicast group can be joined for one source only.
 #[napi]
 pub fn has_sources_v6() -> bool {
     millrace_sys::datagrams::HAS_SOURCES_V6

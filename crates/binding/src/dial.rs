@@ -1,12 +1,12 @@
-//! Options of a `connect`, as JavaScript has checked and completed them.
+//! The options of a `connect`, which JavaScript has checked and completed.
 
 use crate::listen::socket_address;
-use millrace_reactor::{DialOptions, Framing, Limits, Target};
+use millrace_reactor::{ConnectionOptions, DialOptions, DialTarget, Framing};
 use napi::Result;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
-/// An IP address of our own.
+/// Our own IP address.
 #[napi(object)]
 pub struct LocalInit {
     pub host: String,
@@ -14,7 +14,7 @@ pub struct LocalInit {
     pub scope: u32,
 }
 
-/// Whom to connect to, and how. Short, because every field costs a connection its look-up.
+/// Where to connect to, and how. Short, because every field costs a property look-up for each connection.
 #[napi(object)]
 pub struct DialInit {
     pub id: u32,
@@ -22,31 +22,34 @@ pub struct DialInit {
     pub host: Option<String>,
     pub port: u16,
     pub scope: u32,
-    /// Instead of `host`: the path of a Unix socket, or an abstract name behind a 0.
+    /// Instead of `host`: the path of a Unix socket, or a 0 and an abstract name.
     pub path: Option<Uint8Array>,
     /// Our own address, if it matters.
     pub local: Option<LocalInit>,
     /// The interface to use, if it matters.
     pub device: Option<String>,
-    /// Do not read before it is resumed.
+    /// Do not read before the connection is resumed.
     pub paused: bool,
-    /// What `createProfile` returned.
+    /// The number that `createProfile` returned.
     pub profile: u32,
 }
 
 impl DialInit {
-    pub(crate) fn options(&self, (framing, limits): (Framing, Limits)) -> Result<DialOptions> {
+    pub(crate) fn options(
+        &self,
+        (framing, connection): (Framing, ConnectionOptions),
+    ) -> Result<DialOptions> {
         let (id, paused) = (self.id, self.paused);
-        Ok(DialOptions { id, target: self.target()?, paused, framing, limits })
+        Ok(DialOptions { id, target: self.target()?, paused, framing, connection })
     }
 
-    fn target(&self) -> Result<Target> {
+    fn target(&self) -> Result<DialTarget> {
         if let Some(path) = &self.path {
-            return Ok(Target::Unix { path: path.to_vec().into() });
+            return Ok(DialTarget::Unix { path: path.to_vec().into() });
         }
         let host = self.host.as_deref().unwrap_or_default();
         let local = self.local.as_ref();
-        Ok(Target::Tcp {
+        Ok(DialTarget::Tcp {
             address: socket_address(host, self.port, self.scope)?,
             local: local
                 .map(|local| socket_address(&local.host, local.port, local.scope))

@@ -4,25 +4,25 @@ use crate::dial::DialInit;
 use crate::environment::{self, Code, find, place, plain};
 use crate::listen::{BindResult, FramingInit, ListenInit, ProfileInit, socket_options};
 use crate::raw::{PumpRef, committer};
-use millrace_reactor::{Balance, Bound, Service, socket_option};
+use millrace_reactor::{Balance, BoundListener, Service, socket_option};
 use napi::bindgen_prelude::{ArrayBuffer, Buffer, Function, Uint8Array};
 use napi::{Env, Error, JsValue, Result};
 use napi_derive::napi;
 use std::time::Duration;
 
-/// What JavaScript has of its environment.
+/// An open environment.
 #[napi(object, object_from_js = false)]
 pub struct Opened<'env> {
-    /// Its number in all other calls.
+    /// The environment's number in all other calls.
     pub number: u32,
-    /// Takes the positions in the control words, wakes the loops that it concerns, and shows where the
-    /// rings stand now. With `REST` in the control words the pump is called again when there is
-    /// something to do, unless `NEWS` says so at once.
+    /// Takes the ring positions from the control words, wakes the loops concerned, and writes the loops'
+    /// positions into the control words. With `REST` in the control words the pump is called again when there
+    /// is something to do, unless `NEWS` reports that at once.
     pub commit: Function<'env, (), ()>,
 }
 
-/// Opens the environment of this JavaScript environment. `pump` is called whenever there is something in
-/// the rings, with the control words up to date.
+/// Opens an environment for this JavaScript environment. `pump` is called, with the control words up to
+/// date, whenever there is something in the rings.
 #[napi]
 pub fn open_environment<'env>(
     env: &'env Env,
@@ -41,7 +41,8 @@ pub struct GroupInfo {
     pub loops: Vec<u32>,
 }
 
-/// Starts a loop for each two rings (inbound, outbound); with `inline` the one loop has no thread.
+/// Starts a loop for each pair of rings (inbound, outbound). With `inline` there is one loop, without a
+/// thread.
 #[napi]
 pub fn start_group(
     env: Env,
@@ -53,21 +54,21 @@ pub fn start_group(
     Ok(GroupInfo { number, loops })
 }
 
-/// Stops a group's loops, whose connections are dropped, and waits for their threads.
+/// Stops the loops of a group, drops their connections, and waits for their threads.
 #[napi]
 pub fn stop_group(environment: u32, group: u32) -> Result<()> {
     find(environment)?.stop_group(group);
     Ok(())
 }
 
-/// Makes what the listeners of one server share.
+/// Creates a service: what the listeners of one server share.
 #[napi]
 pub fn create_service(environment: u32, balance: String, max: u32, refuse: bool) -> Result<u32> {
     let balance = match balance.as_str() {
         "round-robin" => Balance::RoundRobin,
         "source-hash" => Balance::SourceHash,
         "least-connections" => Balance::LeastConnections,
-        other => return Err(Error::from_reason(format!("no balancer is called {other}"))),
+        other => return Err(Error::from_reason(format!("there is no balancer '{other}'"))),
     };
     let service = Service::new(balance, max as usize, refuse);
     Ok(place(&mut find(environment)?.services.borrow_mut(), service) as u32)
@@ -82,24 +83,24 @@ pub fn drop_service(environment: u32, service: u32) -> Result<()> {
     Ok(())
 }
 
-/// Says what is wrong with a framing, if anything is.
+/// Returns what is wrong with a framing, if anything is.
 #[napi]
 pub fn check_framing(framing: FramingInit) -> Option<String> {
     framing.framing().err().map(|error| error.reason.clone())
 }
 
-/// What a framing makes of a stream.
+/// A stream that was cut into frames.
 #[napi(object)]
 pub struct CutStream {
     /// The bodies of the frames, whole.
     pub frames: Vec<Buffer>,
-    /// The code of what stopped it, if anything did.
+    /// The code of the error that stopped it, if any.
     pub error: Option<String>,
-    /// Bytes that are no whole frame.
+    /// Bytes left over that are not a whole frame.
     pub rest: u32,
 }
 
-/// Cuts a stream that arrives in `chunks` exactly as a loop does, and ends it.
+/// Cuts a stream that arrives in `chunks` and then ends, exactly as a loop does.
 #[napi]
 pub fn cut_stream(framing: FramingInit, chunks: Vec<Uint8Array>) -> Result<CutStream> {
     let (frames, error, rest) = millrace_reactor::cut(&framing.framing()?, &chunks);
@@ -107,14 +108,14 @@ pub fn cut_stream(framing: FramingInit, chunks: Vec<Uint8Array>) -> Result<CutSt
     Ok(CutStream { frames, error: error.map(|error| error.code().to_owned()), rest })
 }
 
-/// Binds and listens; nothing is accepted before `listen`.
+/// Binds a socket and listens; nothing is accepted before `listen`.
 #[napi]
 pub fn bind(environment: u32, service: u32, options: ListenInit) -> Result<BindResult> {
     let environment = find(environment)?;
     let services = environment.services.borrow();
     let service = services.get(service as usize).and_then(Option::as_ref);
-    let service = service.ok_or_else(|| Error::from_reason("no such service"))?;
-    Ok(match Bound::new(options.options()?, service) {
+    let service = service.ok_or_else(|| Error::from_reason("there is no such service"))?;
+    Ok(match BoundListener::new(options.options()?, service) {
         Ok(bound) => {
             let local = bound.local().clone();
             BindResult::bound(place(&mut environment.bound.borrow_mut(), bound) as u32, &local)
@@ -123,7 +124,7 @@ pub fn bind(environment: u32, service: u32, options: ListenInit) -> Result<BindR
     })
 }
 
-/// Closes a bound listener that was never accepted from; one that was inherited stays open.
+/// Closes a bound listener that was never accepted from. An inherited socket stays open.
 #[napi]
 pub fn unbind(environment: u32, number: u32) -> Result<()> {
     if let Some(entry) = find(environment)?.bound.borrow_mut().get_mut(number as usize)
@@ -134,25 +135,25 @@ pub fn unbind(environment: u32, number: u32) -> Result<()> {
     Ok(())
 }
 
-/// Begins to accept from a bound listener. Here and in what follows, `lane` is the place of a loop in
-/// the group that accepts for itself, or -1 for whoever accepts for the group.
+/// Begins to accept from a bound listener. Here and below, `lane` is the place in the group of a loop that
+/// accepts for itself; -1 means the acceptor, or the only loop of the group.
 #[napi]
 pub fn listen(environment: u32, group: u32, lane: i32, number: u32) -> Result<(), Code> {
     let environment = find(environment).map_err(plain)?;
     let bound = environment.bound.borrow_mut().get_mut(number as usize).and_then(Option::take);
-    let bound = bound.ok_or_else(|| plain(Error::from_reason("no such listener")))?;
+    let bound = bound.ok_or_else(|| plain(Error::from_reason("there is no such listener")))?;
     environment.listen(group, lane, bound)
 }
 
-/// Accepts what is there and closes a listener; its loops say when they have nothing more of it.
+/// Accepts what is in the backlog and closes a listener. Its loops report when they have delivered everything.
 #[napi]
 pub fn close_listener(environment: u32, group: u32, lane: i32, listener: u32) -> Result<()> {
     find(environment)?.close_listener(group, lane, listener);
     Ok(())
 }
 
-/// Connects, on that loop or (-1) on the one of the group with the fewest connections, which answers
-/// with that number. The loop's number; -1 if it is lost.
+/// Connects on the given loop, or with -1 on the loop of the group with the fewest connections. The loop
+/// answers with the number of the options. Returns the loop's number; -1 if the loop is dead.
 #[napi]
 pub fn connect(environment: u32, group: u32, index: i32, options: DialInit) -> Result<i32> {
     let at = u32::try_from(index).ok();
@@ -162,10 +163,10 @@ pub fn connect(environment: u32, group: u32, index: i32, options: DialInit) -> R
     Ok(chosen.map_or(-1, u32::cast_signed))
 }
 
-/// Keeps what connections are held to: its number, for `connect`.
+/// Stores the settings of connections. Returns the number of this profile, for `connect`.
 #[napi]
 pub fn create_profile(environment: u32, profile: ProfileInit) -> Result<u32> {
-    let kept = (profile.framing.framing()?, profile.limits()?);
+    let kept = (profile.framing.framing()?, profile.connection()?);
     Ok(place(&mut find(environment)?.profiles.borrow_mut(), kept) as u32)
 }
 
@@ -176,14 +177,14 @@ pub fn drop_profiles(environment: u32) -> Result<()> {
     Ok(())
 }
 
-/// Gives up connecting, unless the answer is on its way.
+/// Gives up connecting, unless the answer is already on its way.
 #[napi]
 pub fn cancel_connect(environment: u32, group: u32, index: u32, number: u32) -> Result<()> {
     find(environment)?.cancel_connect(group, index, number);
     Ok(())
 }
 
-/// Accepts nothing more of a listener, or goes on; answered.
+/// Accepts nothing more from a listener, or goes on. Answered.
 #[napi]
 pub fn pause_listener(
     environment: u32,
@@ -199,7 +200,7 @@ pub fn pause_listener(
     Ok(())
 }
 
-/// Makes another descriptor of a listener's socket; answered with its number.
+/// Makes another descriptor of a listener's socket. Answered with its number.
 #[napi]
 pub fn duplicate_listener(
     environment: u32,
@@ -214,8 +215,7 @@ pub fn duplicate_listener(
     Ok(())
 }
 
-/// Sets options of a connection's socket, which are numbers of the record table and values, one after
-/// the other; answered.
+/// Sets options of a connection's socket, given as numbers of the record table and values in turn. Answered.
 #[napi]
 pub fn set_socket_options(
     environment: u32,
@@ -230,7 +230,7 @@ pub fn set_socket_options(
     Ok(())
 }
 
-/// Reads an option of a connection's socket; answered with its value.
+/// Reads an option of a connection's socket. Answered with its value.
 #[napi]
 pub fn get_socket_option(
     environment: u32,
@@ -240,12 +240,13 @@ pub fn get_socket_option(
     option: u32,
     ticket: u32,
 ) -> Result<()> {
-    let option = socket_option(option).ok_or_else(|| Error::from_reason("no such option"))?;
+    let option = socket_option(option)
+        .ok_or_else(|| Error::from_reason("there is no such socket option"))?;
     find(environment)?.handle_of(index)?.get_option(slot, generation, option, ticket);
     Ok(())
 }
 
-/// Whether this platform has an option of sockets.
+/// Whether this platform has a socket option.
 #[napi]
 pub fn has_socket_option(option: u32) -> bool {
     socket_option(option).is_some_and(millrace_sys::SocketOption::is_supported)
@@ -257,13 +258,13 @@ pub fn balances_ports() -> bool {
     millrace_sys::PORTS_ARE_SHARED
 }
 
-/// Shows where the rings stand, in the control words; true if there is something to do.
+/// Writes the ring positions into the control words. True if there is something to do.
 #[napi]
 pub fn poll(environment: u32) -> Result<bool> {
     Ok(find(environment)?.poll())
 }
 
-/// Gives every inline loop a turn; then as `poll`.
+/// Gives every inline loop a turn, and then does the same as `poll`.
 #[napi]
 pub fn turn(environment: u32) -> Result<bool> {
     let environment = find(environment)?;
@@ -271,14 +272,14 @@ pub fn turn(environment: u32) -> Result<bool> {
     Ok(environment.poll())
 }
 
-/// The low 32 bits of how many bytes the kernel took from a connection; -1 once it is gone.
+/// The low 32 bits of the number of bytes that the kernel took from a connection; -1 once it is gone.
 #[napi]
 pub fn bytes_sent(environment: u32, index: u32, slot: u32, generation: u32) -> Result<f64> {
     let counts = find(environment)?.counts(index, slot, generation);
     Ok(counts.map_or(-1.0, |(sent, _)| f64::from(sent)))
 }
 
-/// How many bytes were received from a connection; -1 once it is gone.
+/// The number of bytes received from a connection; -1 once it is gone.
 #[napi]
 pub fn bytes_received(environment: u32, index: u32, slot: u32, generation: u32) -> Result<f64> {
     let counts = find(environment)?.counts(index, slot, generation);
@@ -312,15 +313,15 @@ pub fn counters(environment: u32, index: u32) -> Result<LoopCounters> {
     })
 }
 
-/// Whether the process, or worker, stays alive for this environment's loops.
+/// Sets whether the process, or worker, stays alive for the loops of this environment.
 #[napi]
 pub fn keep_alive(env: Env, environment: u32, keep: bool) -> Result<()> {
     find(environment)?.keep_alive(&env, keep);
     Ok(())
 }
 
-/// For `process.on('exit')`: offers what is written to the kernel once and stops the loops, waiting
-/// no longer than `patience` milliseconds.
+/// Offers everything written to the kernel once and stops the loops, waiting no longer than `patience`
+/// milliseconds. For `process.on('exit')`.
 #[napi]
 pub fn shut_down(environment: u32, patience: u32) -> Result<()> {
     find(environment)?.shut_down(Duration::from_millis(patience.into()));

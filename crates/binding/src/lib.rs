@@ -1,9 +1,8 @@
 //! The only part of millrace that knows Node: options in, records out.
 //!
-//! JavaScript calls free functions with an environment's number, never methods: a method call of
-//! napi-rs takes a process-wide lock (about 400 ns), a free function costs about 50 ns. Per batch
-//! there is one call, `commit`, which is made by hand for that; the rest is set-up. All unsafe code is in
-//! `raw`.
+//! JavaScript calls free functions with the number of an environment, never methods: a method call of napi-rs
+//! takes a process-wide lock (about 400 ns), a free function costs about 50 ns. Each batch needs one call,
+//! `commit`, which is therefore made by hand; everything else is set-up. All unsafe code is in `raw`.
 
 mod control;
 mod datagram_entry;

@@ -1,7 +1,7 @@
-//! Options of a listener, as JavaScript has checked and completed them.
+//! The options of a listener, which JavaScript has checked and completed.
 
 use millrace_reactor::{
-    Address, Framing, LengthField, Limits, ListenOptions, Place, SocketOptions,
+    Address, ConnectionOptions, Framing, LengthField, ListenAddress, ListenOptions, SocketOptions,
 };
 use napi::bindgen_prelude::{Buffer, Uint8Array};
 use napi::{Error, Result};
@@ -10,7 +10,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
-/// A framing: `kind` decides which of the others count.
+/// A framing: `kind` decides which other fields count.
 #[napi(object)]
 pub struct FramingInit {
     pub kind: String,
@@ -24,7 +24,7 @@ pub struct FramingInit {
     pub little: Option<bool>,
 }
 
-/// What the connections of a listener, or of one `connect`, are held to.
+/// The settings of the connections of one listener, or of one `connect`.
 #[napi(object)]
 pub struct ProfileInit {
     pub framing: FramingInit,
@@ -32,7 +32,7 @@ pub struct ProfileInit {
     pub auto_pause: bool,
     pub allow_half_open: bool,
     pub linger_ms: u32,
-    /// Options of its sockets: numbers of the record table and values, one after the other.
+    /// Options of their sockets: numbers of the record table and values in turn.
     pub socket: Vec<u32>,
 }
 
@@ -46,28 +46,28 @@ pub struct ListenInit {
     pub scope: u32,
     pub dual_stack: bool,
     pub reuse_port: bool,
-    /// The interface by which everything has to come in.
+    /// Accept only what comes in through this interface.
     pub device: Option<String>,
-    /// Instead of `host`: a socket that listens already.
+    /// Instead of `host`: the descriptor of a socket that listens already.
     pub descriptor: Option<u32>,
-    /// Instead of `host`: the path of a Unix socket, or an abstract name behind a 0.
+    /// Instead of `host`: the path of a Unix socket, or a 0 and an abstract name.
     pub path: Option<Uint8Array>,
     pub mode: Option<u32>,
     pub backlog: i32,
     pub profile: ProfileInit,
 }
 
-/// What came of it: the address, or the system's error number.
+/// The result of binding: the address, or the system's error number.
 #[napi(object)]
 pub struct BindResult {
-    /// 0 if it is bound.
+    /// 0 if binding succeeded.
     pub errno: i32,
     /// For `listen`.
     pub number: u32,
-    /// The IP address that it is bound to, if it is of TCP, with the zone behind it.
+    /// The IP address that the socket is bound to, with its zone; `None` for a Unix socket.
     pub host: Option<String>,
     pub port: u16,
-    /// The path of a Unix socket, or an abstract name behind a 0; empty if it has none.
+    /// The path of a Unix socket, or a 0 and an abstract name; empty if it has no name.
     pub path: Option<Buffer>,
 }
 
@@ -116,7 +116,7 @@ impl FramingInit {
                 max,
             }),
             "varint" => Framing::Varint { max },
-            other => return Err(Error::from_reason(format!("no framing is called {other}"))),
+            other => return Err(Error::from_reason(format!("there is no framing '{other}'"))),
         };
         framing.validate().map_err(|error| Error::from_reason(error.to_string()))?;
         Ok(framing)
@@ -124,8 +124,8 @@ impl FramingInit {
 }
 
 impl ProfileInit {
-    pub(crate) fn limits(&self) -> Result<Limits> {
-        Ok(Limits {
+    pub(crate) fn connection(&self) -> Result<ConnectionOptions> {
+        Ok(ConnectionOptions {
             high_water: self.high_water_mark as usize,
             auto_pause: self.auto_pause,
             allow_half_open: self.allow_half_open,
@@ -135,15 +135,16 @@ impl ProfileInit {
     }
 }
 
-/// Options of sockets, as JavaScript gives them.
+/// Converts socket options from JavaScript.
 pub(crate) fn socket_options(pairs: &[u32]) -> Result<SocketOptions> {
-    SocketOptions::of_pairs(pairs).ok_or_else(|| Error::from_reason("no such option of sockets"))
+    SocketOptions::of_pairs(pairs)
+        .ok_or_else(|| Error::from_reason("there is no such socket option"))
 }
 
-/// An IP address, as JavaScript gives it, with a port and a zone.
+/// Converts an IP address from JavaScript, with a port and a zone.
 pub(crate) fn socket_address(host: &str, port: u16, scope: u32) -> Result<SocketAddr> {
     let ip: IpAddr =
-        host.parse().map_err(|_| Error::from_reason(format!("{host} is no IP address")))?;
+        host.parse().map_err(|_| Error::from_reason(format!("{host} is not an IP address")))?;
     Ok(match ip {
         IpAddr::V4(_) => SocketAddr::new(ip, port),
         IpAddr::V6(ip) => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, scope)),
@@ -154,23 +155,23 @@ impl ListenInit {
     pub(crate) fn options(&self) -> Result<ListenOptions> {
         Ok(ListenOptions {
             id: self.id,
-            place: self.place()?,
+            address: self.address()?,
             backlog: self.backlog,
             framing: self.profile.framing.framing()?,
-            limits: self.profile.limits()?,
+            connection: self.profile.connection()?,
         })
     }
 
-    fn place(&self) -> Result<Place> {
+    fn address(&self) -> Result<ListenAddress> {
         if let Some(path) = &self.path {
-            return Ok(Place::Unix { path: path.to_vec().into(), mode: self.mode });
+            return Ok(ListenAddress::Unix { path: path.to_vec().into(), mode: self.mode });
         }
         if let Some(descriptor) = self.descriptor {
-            return Ok(Place::Inherited(descriptor));
+            return Ok(ListenAddress::Inherited(descriptor));
         }
         let host = self.host.as_deref().unwrap_or_default();
         let address = socket_address(host, self.port, self.scope)?;
         let (dual_stack, reuse_port) = (self.dual_stack, self.reuse_port);
-        Ok(Place::Tcp { address, dual_stack, reuse_port, device: self.device.clone() })
+        Ok(ListenAddress::Tcp { address, dual_stack, reuse_port, device: self.device.clone() })
     }
 }

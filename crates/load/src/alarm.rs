@@ -1,12 +1,12 @@
-//! A wake-up at the next due message, finer than mio's timeout.
+//! Waking up when the next message is due, more precisely than with mio's timeout.
 
 use std::io;
 use std::time::Duration;
 
 use mio::Registry;
 
-/// Wakes an event loop that polls with the same timeout: mio rounds that up to milliseconds for
-/// epoll, a timerfd is exact. Other backends take the timeout as it is.
+/// Wakes an event loop that polls with the same timeout. For epoll, mio rounds the timeout up to milliseconds;
+/// a timerfd is exact. Other back ends take the timeout as it is.
 #[derive(Debug)]
 pub struct Alarm {
     #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
@@ -15,7 +15,7 @@ pub struct Alarm {
 
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 impl Alarm {
-    /// An alarm that is not set; its events carry the largest token.
+    /// Makes an alarm that is not set; its events carry the largest token.
     pub fn new(registry: &Registry) -> io::Result<Self> {
         use std::os::fd::AsRawFd;
 
@@ -30,8 +30,8 @@ impl Alarm {
         Ok(Self { timer })
     }
 
-    /// Sets it. An expiry needs no read: the event is edge-triggered, and setting the timer anew
-    /// clears it. No time at all unsets it, for then the poll does not wait.
+    /// Sets the alarm. An expiry needs no read: the event is edge-triggered, and setting the timer again clears
+    /// it. A time of zero unsets the alarm, because the poll does not wait then.
     pub fn set(&self, after: Duration) -> io::Result<()> {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 
@@ -48,12 +48,12 @@ impl Alarm {
 
 #[cfg(not(all(target_os = "linux", not(mio_unsupported_force_poll_poll))))]
 impl Alarm {
-    /// Nothing to set.
+    /// Makes an alarm that does nothing.
     pub fn new(_registry: &Registry) -> io::Result<Self> {
         Ok(Self {})
     }
 
-    /// Leaves it to the timeout.
+    /// Does nothing, because the timeout is enough.
     pub fn set(&self, _after: Duration) -> io::Result<()> {
         Ok(())
     }

@@ -1,11 +1,11 @@
-//! The churn command: connections that come, say one thing and go, round after round.
+//! The churn command: connections that open, send one message and close, round after round.
 //!
-//! The end that closes first keeps its port in `TIME_WAIT`. `SO_LINGER` 0 does not help: after
-//! the server's end has come the socket is in `TIME_WAIT` already, and before that it would turn
-//! the graceful close into a reset. What helps is to leave the port to `connect`: on the loopback
-//! Linux reuses one that waited a second if the socket was not bound before, so their number
-//! stays below the 28,000 ephemeral ports of one address and none is ever missing. Bound sockets
-//! block theirs for a minute, so there is no `--spread` here.
+//! The end that closes first keeps its port in `TIME_WAIT`. `SO_LINGER` 0 does not help: once the server's
+//! FIN has come, the socket is in `TIME_WAIT` already, and before that it would turn the graceful close into
+//! a reset. It helps to let `connect` choose the port: on the loopback, Linux reuses a port after a second in
+//! `TIME_WAIT` if the socket was not bound before, so fewer than the 28,000 ephemeral ports of one address are
+//! in use and none is ever missing. Bound sockets block their ports for a minute, so this command has no
+//! `--spread`.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::pattern::Framing;
 use crate::proc::Process;
 use crate::report::{Object, per_second};
 
-/// How many connections are there at once.
+/// How many connections are open at once.
 const AT_ONCE: usize = 500;
 
 /// Runs the command and returns the number of errors.

@@ -1,4 +1,4 @@
-//! The closed loop: a connection sends its next batch when the last one is back.
+//! The closed loop: a connection sends its next batch when the last one has come back.
 
 use std::io;
 use std::time::Instant;

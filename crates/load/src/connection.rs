@@ -12,16 +12,16 @@ use crate::stream::Stream;
 use crate::uring::{Done, Uring};
 use millrace_sys::SHORT_MEANS_DRAINED;
 
-/// What every connection of a run uses.
+/// What all connections of a run share.
 #[derive(Debug)]
 pub struct Bench {
-    /// What is sent; for ever, as the kernel may be reading it at the very end.
+    /// The bytes to send. Never freed, because the kernel may read them until the very end.
     pub pattern: &'static Pattern,
-    /// Where replies are read to.
+    /// The buffer that replies are read into.
     pub scratch: Vec<u8>,
     /// Whether replies are compared with what was sent.
     pub check: bool,
-    /// Where the sockets are watched.
+    /// The registry that watches the sockets.
     pub registry: Registry,
 }
 
@@ -31,15 +31,15 @@ pub struct Connection {
     stream: Stream,
     token: Token,
     flow: Flow,
-    /// Bytes that a ring has been given to send and has not told of.
+    /// Bytes that an io_uring was given to send and has not reported.
     sending: usize,
     /// Whether a refused write will be followed by an event.
     watches_writes: bool,
-    /// Whether the end of the stream was sent, so that the server's is no fault.
+    /// Whether FIN was sent, so that the server's FIN is not a fault.
     finishing: bool,
 }
 
-/// How a connection stands after a turn.
+/// The state of a connection after a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
     /// It goes on.
@@ -64,8 +64,8 @@ impl Connection {
         })
     }
 
-    /// After the first echo: no more events about writability, which costs some sockets a turn
-    /// whenever the server has read something.
+    /// Stops watching for writability after the first echo: some sockets would have an event whenever the server
+    /// has read something.
     pub fn unwatch_writes(&mut self, bench: &Bench) -> Result<(), Fault> {
         if self.stream.reports_idle_writability() {
             bench.registry.reregister(&mut self.stream, self.token, Interest::READABLE)?;
@@ -74,7 +74,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Bytes asked for that have not come back.
+    /// Bytes that were asked for and have not come back.
     pub fn missing(&self) -> u64 {
         self.flow.missing()
     }
@@ -84,18 +84,18 @@ impl Connection {
         self.flow.received()
     }
 
-    /// Allows sending up to `goal`; the end of the turn, or `send`, does it.
+    /// Allows sending up to `goal`, which the end of the turn, or `send`, does.
     pub fn ask(&mut self, goal: u64) {
         self.flow.ask(goal);
     }
 
-    /// Sends the end of the stream.
+    /// Half-closes: sends FIN.
     pub fn finish(&mut self) -> Result<(), Fault> {
         self.finishing = true;
         Ok(self.stream.shutdown_write()?)
     }
 
-    /// Does what `event` allows; `replied` hears how many bytes came back and may ask for more.
+    /// Does what `event` allows; `replied` is told how many bytes came back and may ask for more.
     pub fn turn(
         &mut self,
         event: &Event,
@@ -127,7 +127,7 @@ impl Connection {
         Ok(Turn::Open)
     }
 
-    /// Writes what is asked for, as far as the kernel takes it.
+    /// Writes what was asked for, as far as the kernel takes it.
     pub fn send(&mut self, bench: &Bench) -> Result<(), Fault> {
         loop {
             let bytes = self.flow.unsent(bench.pattern);
@@ -137,7 +137,7 @@ impl Connection {
             match self.stream.write(bytes) {
                 Ok(count) => self.flow.took(count),
                 Err(error) => match error.kind() {
-                    // Some systems say "not connected" of a stream that still connects.
+                    // Some systems report "not connected" for a stream that is still connecting.
                     ErrorKind::WouldBlock | ErrorKind::NotConnected => {
                         return self.watch_writes(bench);
                     }
@@ -148,13 +148,13 @@ impl Connection {
         }
     }
 
-    /// Leaves reading and writing to a ring.
+    /// Leaves reading and writing to an io_uring.
     pub fn hand_over(&mut self, uring: &mut Uring, bench: &Bench) -> Result<(), Fault> {
         bench.registry.deregister(&mut self.stream)?;
         Ok(uring.watch(self.token.0, &self.stream)?)
     }
 
-    /// Takes what a ring has done; `replied` hears how many bytes came back and may ask for more.
+    /// Takes what the io_uring has done; `replied` is told how many bytes came back and may ask for more.
     pub fn take(
         &mut self,
         done: Done,
@@ -171,7 +171,7 @@ impl Connection {
                 accepted?;
                 replied(self, count);
             }
-            // The ring goes on until all is sent: less is the end of the connection.
+            // The io_uring goes on until all is sent, so fewer bytes mean the end of the connection.
             Done::Sent(count) if count == self.sending => self.sending = 0,
             Done::Sent(_) | Done::Ended => return Err(Fault::Closed),
             Done::Failed(error) => return Err(error.into()),
@@ -179,13 +179,13 @@ impl Connection {
         self.send_by(uring, bench)
     }
 
-    /// Gives a ring what is asked for, one piece at a time, as two could overtake each other.
+    /// Gives the io_uring what was asked for, one piece at a time, because two could overtake each other.
     pub fn send_by(&mut self, uring: &mut Uring, bench: &Bench) -> Result<(), Fault> {
         let bytes = self.flow.unsent(bench.pattern);
         if self.sending == 0 && !bytes.is_empty() {
             uring.send(self.token.0, bytes)?;
             self.sending = bytes.len();
-            // The echo of its beginning may be told of before the send.
+            // The echo of the first bytes may be reported before the send.
             self.flow.took(bytes.len());
         }
         Ok(())

@@ -14,17 +14,17 @@ use crate::pattern::{Framing, Pattern};
 use crate::target::Target;
 use crate::uring::{Done, Uring};
 
-/// How many connections are opened or closed at once. Servers commonly listen with a queue of
-/// 128, and the kernel drops what exceeds it: that connection would try again a second later.
+/// How many connections are opened or closed at once. Servers commonly listen with a backlog of 128, and the
+/// kernel drops connections beyond it, which would try again a second later.
 const AT_ONCE: usize = 100;
-/// Without a byte or an end for so long, what is awaited counts as lost.
+/// If no byte and no FIN comes for this long, what is awaited counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What one read takes at most.
+/// The most bytes that one read takes.
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// Larger messages than this are no message benchmark.
+/// The largest message: larger ones would not be a benchmark of messages.
 const LARGEST_MESSAGE: usize = 16 * 1024 * 1024;
 
-/// What a crowd's connections do.
+/// What the connections of a crowd do.
 #[derive(Debug)]
 pub struct Manner {
     /// How messages are framed.
@@ -35,29 +35,29 @@ pub struct Manner {
     pub depth: usize,
     /// Whether replies are compared.
     pub check: bool,
-    /// From how many addresses, 127.0.0.1 on, connections come in turn.
+    /// How many source addresses connections use in turn, from 127.0.0.1 on.
     pub spread: usize,
 }
 
-/// Connections by index; one that failed leaves its place empty, so that the indices stay.
+/// Connections by index. A failed connection leaves its place empty, so that the other indices stay.
 #[derive(Debug)]
 pub struct Crowd {
     poll: Poll,
     events: Events,
     bench: Bench,
-    /// What receives and sends instead of the poll.
+    /// The io_uring that receives and sends instead of the poll, if one is used.
     uring: Option<Uring>,
     members: Vec<Option<Connection>>,
     target: Target,
     /// The number of source addresses.
     spread: usize,
-    /// How many places are not empty.
+    /// How many connections are open.
     open: usize,
     faults: Faults,
 }
 
 impl Crowd {
-    /// A crowd of nobody yet, towards the address that `options` name.
+    /// Makes an empty crowd for the address in `options`.
     pub fn from_options(options: &mut Options, manner: &Manner) -> Result<Self, Failure> {
         let target: Target = options.required("--address")?;
         let spread = manner.spread;
@@ -82,7 +82,7 @@ impl Crowd {
         Ok(Self { poll, events, bench, uring, members, target, spread, open: 0, faults })
     }
 
-    /// Goes on with `engine`, or with the best that the kernel has; which one that is. With io_uring no
+    /// Switches to `engine`, or to the best that the kernel has. Returns which one that is. With io_uring no
     /// connection can be opened or closed any more.
     pub fn choose(&mut self, engine: Option<Engine>) -> io::Result<Engine> {
         if engine == Some(Engine::Poll) {
@@ -100,7 +100,7 @@ impl Crowd {
         Ok(Engine::IoUring)
     }
 
-    /// Where more can be watched; the crowd passes over events with a token it did not give.
+    /// The registry, to watch more; the crowd ignores events with a token that it did not assign.
     pub fn registry(&self) -> &Registry {
         &self.bench.registry
     }
@@ -115,7 +115,7 @@ impl Crowd {
         self.open
     }
 
-    /// What went wrong so far.
+    /// How many errors there were so far.
     pub fn error_count(&self) -> u64 {
         self.faults.count()
     }
@@ -125,7 +125,7 @@ impl Crowd {
         self.members[index].as_ref().map(Connection::received)
     }
 
-    /// Opens `count` more and awaits the first echo of each.
+    /// Opens `count` more connections and waits for the first echo of each.
     pub fn open(&mut self, count: usize) -> io::Result<()> {
         let total = self.members.len() + count;
         while self.members.len() < total {
@@ -141,7 +141,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Closes the last `count` that are open, in the order of TCP: our end, then the server's.
+    /// Closes the last `count` open connections: our end first, then the server's.
     pub fn close(&mut self, count: usize) -> io::Result<()> {
         let mut rest = count;
         while rest > 0 && self.open > 0 {
@@ -157,7 +157,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Waits until all that was asked for came back on the connections from `first` on.
+    /// Waits until everything that was asked for has come back on the connections from `first` on.
     pub fn settle(
         &mut self,
         first: usize,
@@ -167,14 +167,14 @@ impl Crowd {
         self.wait(first, |connection| connection.missing() > 0, missing, replied)
     }
 
-    /// Hears of everything that already happened, without waiting.
+    /// Takes everything that has already happened, without waiting.
     pub fn catch_up(&mut self) -> io::Result<()> {
         while self.turn(Some(Duration::ZERO), |_, _, _| {})? > 0 {}
         Ok(())
     }
 
-    /// One turn of the loop; `replied` hears of the bytes that came back to a connection and may
-    /// ask it for more. How many things happened.
+    /// Has one turn of the loop; `replied` is told how many bytes came back to a connection and may ask it for
+    /// more. Returns how many things happened.
     pub fn turn(
         &mut self,
         timeout: Option<Duration>,
@@ -245,7 +245,7 @@ impl Crowd {
         Ok(happened)
     }
 
-    /// Asks a connection for more, up to what `goal` says, and sends it.
+    /// Asks a connection for more, up to what `goal` returns, and sends it.
     pub fn ask(&mut self, index: usize, goal: impl FnOnce(&Connection) -> u64) {
         let mut uring = self.uring.take();
         self.with(index, |connection, bench| {

@@ -1,4 +1,4 @@
-//! The udp command: an echo of datagrams, by many peers with so many in flight each.
+//! The udp command: an echo of datagrams by many peers, each with several datagrams in flight.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,11 +13,11 @@ use crate::options::{Failure, Options};
 use crate::report::{Fixed, Latencies, Object, per_second};
 use crate::window::Window;
 
-/// A datagram that is not answered by then is lost, and another takes its place.
+/// A datagram that is not answered within this time counts as lost, and another takes its place.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How often that is looked at.
+/// How often that is checked.
 const LOOK: Duration = Duration::from_millis(20);
-/// The peer's number and the datagram's, before what fills it.
+/// Bytes of the peer's number and the datagram's number, before the filling.
 const HEAD: usize = 12;
 
 /// A datagram in flight.
@@ -27,27 +27,27 @@ struct Flight {
     sent_at: Instant,
 }
 
-/// One peer: a socket of its own.
+/// One peer, which has its own socket.
 #[derive(Debug)]
 struct Peer {
     index: u32,
     socket: UdpSocket,
-    /// The one at place `p` has a number that leaves `p` over when divided by their count.
+    /// The datagram at place `p` has a number that gives `p` modulo the number of places.
     flights: Vec<Flight>,
 }
 
-/// What came of it so far.
+/// The result so far.
 #[derive(Debug)]
 struct Tally {
     latencies: Latencies,
     messages: u64,
     lost: u64,
-    /// Answers that came after their time.
+    /// Answers that came too late.
     late: u64,
     errors: u64,
 }
 
-/// What datagram `number` of a peer holds: nobody else's, and no other.
+/// The bytes of datagram `number` of a peer, which no other datagram has.
 fn fill(bytes: &mut [u8], peer: u32, number: u64) {
     bytes[..4].copy_from_slice(&peer.to_be_bytes());
     bytes[4..HEAD].copy_from_slice(&number.to_be_bytes());
@@ -68,7 +68,7 @@ impl Peer {
         Ok(Self { index, socket, flights: flights.collect() })
     }
 
-    /// Sends what is in flight at these places.
+    /// Sends the datagrams at these places.
     fn send(&mut self, places: &[usize], size: usize, outbox: &mut Outbox, memory: &mut Vec<u8>) {
         let now = Instant::now();
         memory.resize(places.len() * size, 0);
@@ -84,13 +84,13 @@ impl Peer {
             match socket.try_io(|| outbox.send(&SockRef::from(socket), &all[sent..])) {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // The kernel has no room: they count as lost when their time is over.
+                // The kernel has no room: the rest count as lost when their time is over.
                 Err(_) => break,
             }
         }
     }
 
-    /// Takes all answers that are there; the places that are free by them.
+    /// Takes all answers that have arrived. Returns the places that are free now.
     fn receive(
         &mut self,
         size: usize,
@@ -107,7 +107,7 @@ impl Peer {
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // Nobody is at the server's port: it will be seen as a loss.
+                // Nobody is at the server's port: the datagram will count as lost.
                 Err(_) => {
                     tally.errors += 1;
                     return;
@@ -142,7 +142,7 @@ impl Peer {
         }
     }
 
-    /// Gives up what was not answered in time; the places of these.
+    /// Gives up the datagrams that were not answered in time. Returns their places.
     fn expire(&mut self, now: Instant, tally: &mut Tally, free: &mut Vec<usize>) {
         let depth = self.flights.len() as u64;
         for (place, flight) in self.flights.iter_mut().enumerate() {
@@ -166,7 +166,7 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
     let process = options.optional("--pid")?;
     options.end()?;
     if !(HEAD..=65_507).contains(&size) {
-        return Err(Failure::Usage(format!("--size has to be from {HEAD} to 65507")));
+        return Err(Failure::Usage(format!("--size must be from {HEAD} to 65507")));
     }
 
     let mut poll = Poll::new()?;
@@ -190,7 +190,7 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
     let mut events = Events::with_capacity(1024);
     let mut looked_at = start;
     let mut was_measuring = false;
-    // An error in the warm-up is one too.
+    // An error in the warm-up counts, too.
     let mut errors = 0;
     loop {
         let now = Instant::now();
@@ -227,7 +227,7 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
     }
     let measured = window.end();
     let Tally { latencies, messages, lost, late, .. } = tally;
-    // A server that never answers has not passed.
+    // A server that never answers must fail the run.
     errors += tally.errors + u64::from(messages == 0);
     let cpu = measured.cpu.filter(|_| messages > 0);
     let report = Object::default()

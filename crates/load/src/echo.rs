@@ -1,4 +1,4 @@
-//! The echo command: how many messages a second, how late, and at what cost to the server.
+//! The echo command: messages per second, their latency, and their cost to the server.
 
 use std::num::NonZeroU64;
 
@@ -50,7 +50,7 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
             fixed_rate::run(&mut crowd, connections, depth, schedule, &mut window)?
         }
     };
-    // A server that never answers has not passed.
+    // A server that never answers must fail the run.
     let silence = u64::from(outcome.messages == 0);
     let errors = crowd.error_count() + silence;
     println!("{}", report(&outcome, &manner, connections, used, rate, errors));

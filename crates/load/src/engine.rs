@@ -2,17 +2,17 @@
 
 use std::str::FromStr;
 
-/// One of the kernel's ways.
+/// A way of the kernel to receive and send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// A system call for each read and write, after one that tells who is ready.
+    /// A system call for each read and write, after one that reports which sockets are ready.
     Poll,
-    /// One system call for all that is ready: it leaves more of the CPUs to the server.
+    /// One system call for everything that is ready, which leaves more CPU time to the server.
     IoUring,
 }
 
 impl Engine {
-    /// As the command line and the report spell it.
+    /// The name on the command line and in the report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Poll => "poll",

@@ -1,4 +1,4 @@
-//! The flood-and-quiet command: what a quiet connection feels of another one that floods.
+//! The flood-and-quiet command: how a flooding connection affects a quiet one.
 
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
     let mut quiet = Latencies::new();
     let mut flooded = 0;
     let start = Instant::now();
-    // Counts from when the message was due, so a late one does not spare the next ones.
+    // Latencies count from when a message was due, so a late message also counts against the next ones.
     let mut hear_quiet = |received: u64, count: u64| {
         let now = Instant::now();
         for nth in (received - count) / message..received / message {

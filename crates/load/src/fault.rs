@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-/// How many faults are told in words; the rest are only counted.
+/// How many faults are printed; the rest are only counted.
 const TOLD: u64 = 10;
 
 /// Why a connection was given up.
@@ -11,21 +11,21 @@ const TOLD: u64 = 10;
 pub enum Fault {
     /// The socket failed, or never connected.
     Io(io::Error),
-    /// The server ended the stream.
+    /// The server closed the stream.
     Closed,
-    /// Another byte came back than was sent.
+    /// A byte came back that was not sent.
     Mismatch {
-        /// How many bytes of the connection came back right before it.
+        /// How many bytes of the connection came back unchanged before it.
         position: u64,
     },
     /// More came back than was sent.
     Surplus,
-    /// What was awaited did not come.
+    /// Awaited bytes did not come.
     Silent {
         /// The bytes still to come.
         missing: u64,
     },
-    /// The server did not end the stream after the end was sent to it.
+    /// The server did not close its side after our FIN.
     Unclosed,
 }
 
@@ -55,7 +55,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Counts one.
+    /// Counts a fault.
     pub fn note(&mut self, connection: usize, fault: &Fault) {
         self.count += 1;
         if self.count <= TOLD {
@@ -63,7 +63,7 @@ impl Faults {
         }
     }
 
-    /// How many there were.
+    /// How many faults there were.
     pub fn count(&self) -> u64 {
         self.count
     }

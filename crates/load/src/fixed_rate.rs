@@ -1,4 +1,4 @@
-//! The fixed rate: messages are due by the clock, whatever the server does.
+//! The fixed rate: the clock decides when messages are due, whatever the server does.
 
 use std::io;
 use std::time::Instant;
@@ -25,7 +25,7 @@ pub fn run(
     let mut recorder = Recorder { latencies: Latencies::new(), schedule, message };
     let mut messages = 0;
     let mut due = 0;
-    // A connection's first message, its opening, is not of the schedule.
+    // The first message of a connection, which opens it, is not in the schedule.
     let goal = |index: usize, received: u64, due: u64| {
         (1 + schedule.share(index, due)).min(received / message + depth) * message
     };
@@ -37,7 +37,7 @@ pub fn run(
         }
         let earlier = due;
         due = schedule.due_by(now - window.start);
-        // After a long turn several of a connection's messages may be due: it is asked once.
+        // After a long turn several messages of a connection may be due; it is asked for all at once.
         for ordinal in earlier.max(due.saturating_sub(connections as u64))..due {
             let index = schedule.connection(ordinal);
             crowd.ask(index, |connection| goal(index, connection.received(), due));
@@ -84,8 +84,8 @@ impl Recorder {
         }
     }
 
-    /// Records what was due but never sent with the age it reached, so that a server which
-    /// falls behind cannot hide it, and returns how many those were.
+    /// Records messages that were due and never sent with the age that they reached, so that a server which falls
+    /// behind cannot hide that. Returns how many there were.
     fn record_unsent(&mut self, index: usize, received: u64, window: &Window) -> u64 {
         let mut unsent = 0;
         for nth in received / self.message.. {

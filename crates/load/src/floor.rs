@@ -1,4 +1,4 @@
-//! The plainest echo server on mio, with no framework: the upper bound of the benchmarks' table.
+//! The simplest echo server on mio, without a framework: the upper bound in the table of benchmarks.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -12,9 +12,9 @@ use crate::stream::Stream;
 use crate::target::Target;
 use millrace_sys::SHORT_MEANS_DRAINED;
 
-/// The token of the first listener; those of the others count down from it.
+/// The token of the first listener; the others count down from it.
 const LISTENER: usize = usize::MAX;
-/// More addresses than this are not there without being set up.
+/// The most loopback addresses that exist without being set up.
 const MOST_HOSTS: usize = 250;
 
 /// Serves until the process is killed.
@@ -65,7 +65,7 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
     }
 }
 
-/// A listener on each of so many addresses, counted up from the first, all on one port.
+/// Listens on one port of each of so many addresses, counted up from the first.
 fn listen(first: &Target, hosts: usize) -> Result<Vec<Listener>, Failure> {
     let mut listeners = vec![Listener::bind(first)?];
     if hosts == 1 {
@@ -76,7 +76,7 @@ fn listen(first: &Target, hosts: usize) -> Result<Vec<Listener>, Failure> {
     };
     let local = listeners[0].local()?;
     let local: SocketAddr =
-        local.parse().map_err(|_| Failure::Usage(format!("{local} is no IPv4 address")))?;
+        local.parse().map_err(|_| Failure::Usage(format!("{local} is not an IPv4 address")))?;
     for more in 1..hosts {
         let IpAddr::V4(ip) = local.ip() else { break };
         let ip = (u32::from(ip) + more as u32).into();
@@ -89,15 +89,15 @@ fn listen(first: &Target, hosts: usize) -> Result<Vec<Listener>, Failure> {
 /// A connection.
 struct Echo {
     stream: Stream,
-    /// What the kernel would not take yet; nothing more is read until it has.
+    /// Bytes that the kernel did not take yet; nothing more is read until it has.
     refused: Vec<u8>,
-    /// Whether room is told.
+    /// Whether writability is watched.
     watches_writes: bool,
 }
 
 impl Echo {
-    /// Hears of room only while it is waited for: it would be told at the start, and of some sockets with
-    /// every read of the peer.
+    /// Watches for writability only while something waits for it: otherwise there would be an event at the start,
+    /// and for some sockets with every read of the peer.
     fn watch_writes(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let waits = !self.refused.is_empty();
         if waits != self.watches_writes {
@@ -109,7 +109,7 @@ impl Echo {
         Ok(())
     }
 
-    /// Echoes all there is; the end of the stream and `WouldBlock` are errors too.
+    /// Echoes everything that has arrived; FIN and `WouldBlock` are returned as errors, too.
     fn turn(&mut self, buffer: &mut [u8], ends: bool) -> io::Result<()> {
         loop {
             while !self.refused.is_empty() {

@@ -1,4 +1,4 @@
-//! How far the stream of a connection is.
+//! How far the stream of a connection has come.
 
 use crate::fault::Fault;
 use crate::pattern::Pattern;
@@ -6,24 +6,24 @@ use crate::pattern::Pattern;
 /// What was asked for, sent and received; positions count bytes from the connection's first one on.
 #[derive(Debug)]
 pub struct Flow {
-    /// Where in the pattern its stream begins.
+    /// Where in the pattern the stream begins.
     start: u64,
-    /// Up to where it may send.
+    /// The position up to which the connection may send.
     goal: u64,
-    /// Up to where the kernel took it.
+    /// The position up to which the kernel took the bytes.
     sent: u64,
-    /// Up to where it came back.
+    /// The position up to which the bytes came back.
     received: u64,
 }
 
 impl Flow {
-    /// The stream of connection `index`, of which one message is asked for.
+    /// Makes the stream of connection `index`, with one message asked for.
     pub fn new(index: usize, pattern: &Pattern) -> Self {
         let start = pattern.start(index);
         Self { start, goal: pattern.message_bytes(), sent: 0, received: 0 }
     }
 
-    /// Bytes asked for that have not come back.
+    /// Bytes that were asked for and have not come back.
     pub fn missing(&self) -> u64 {
         self.goal - self.received
     }
@@ -38,17 +38,17 @@ impl Flow {
         self.goal = self.goal.max(goal);
     }
 
-    /// What is to be sent next, as far as it is one piece; nothing if all was.
+    /// The bytes to send next, as far as they are one piece; `None` if all were sent.
     pub fn unsent<'a>(&self, pattern: &'a Pattern) -> &'a [u8] {
         pattern.slice(self.start + self.sent, self.goal - self.sent)
     }
 
-    /// The kernel took so much of it.
+    /// Notes that the kernel took so many bytes.
     pub fn took(&mut self, count: usize) {
         self.sent += count as u64;
     }
 
-    /// Compares, if `check` is set, what came back.
+    /// Takes what came back, and compares it if `check` is set.
     pub fn accept(&mut self, bytes: &[u8], pattern: &Pattern, check: bool) -> Result<(), Fault> {
         if bytes.len() as u64 > self.sent - self.received {
             return Err(Fault::Surplus);

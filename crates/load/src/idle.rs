@@ -1,4 +1,4 @@
-//! The idle command: holds connections that say nothing, so that their memory can be read.
+//! The idle command: holds connections that send nothing, so that their memory can be measured.
 
 use std::io::{self, BufRead};
 

@@ -1,4 +1,4 @@
-//! A listening socket of either family.
+//! A listening socket: TCP or Unix.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use mio::{Interest, Registry, Token};
 use crate::stream::Stream;
 use crate::target::Target;
 
-/// How many connections the kernel may hold ready, as mio has it for TCP.
+/// The backlog: the number that mio uses for TCP.
 const BACKLOG: i32 = 1024;
 
-/// What connections are accepted from.
+/// A socket that connections are accepted from.
 #[derive(Debug)]
 pub enum Listener {
     /// Over TCP.
@@ -23,7 +23,7 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// Listens there.
+    /// Listens at an address.
     pub fn bind(at: &Target) -> io::Result<Self> {
         match at {
             Target::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(*address)?)),
@@ -40,7 +40,7 @@ impl Listener {
         }
     }
 
-    /// Where it listens, as `--address` takes it.
+    /// The address, in the form that `--address` takes.
     pub fn local(&self) -> io::Result<String> {
         match self {
             Self::Tcp(listener) => Ok(listener.local_addr()?.to_string()),
@@ -51,7 +51,7 @@ impl Listener {
         }
     }
 
-    /// The next connection, with Nagle's algorithm off.
+    /// Accepts the next connection and turns off Nagle's algorithm.
     pub fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => {
@@ -64,7 +64,7 @@ impl Listener {
     }
 }
 
-/// The same for either.
+/// Does the same with either kind of socket.
 macro_rules! either {
     ($listener:expr, $socket:ident => $call:expr) => {
         match $listener {

@@ -1,6 +1,5 @@
-//! Load generator of millrace's benchmarks: drives an echo server over TCP, a Unix socket or
-//! UDP,
-//! checks every byte that comes back and prints what it measured as JSON.
+//! The load generator of millrace's benchmarks: it drives an echo server over TCP, a Unix socket or UDP, checks
+//! every byte that comes back, and prints its measurements as JSON.
 
 #![deny(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The command line's options, read by name, and the ways a command can fail.
+//! Command-line options, read by name, and how a command can fail.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -24,7 +24,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Options not yet asked for; what is left at the end is a mistake of the caller.
+/// Options that were not read yet; what is left at the end is a mistake of the caller.
 #[derive(Debug)]
 pub struct Options {
     arguments: Arguments,
@@ -41,7 +41,7 @@ impl Options {
         Self { arguments: Arguments::from_vec(words.iter().map(OsString::from).collect()) }
     }
 
-    /// Whether help was asked for.
+    /// Whether the caller asked for help.
     pub fn wants_help(&mut self) -> bool {
         self.arguments.contains(["-h", "--help"])
     }
@@ -87,7 +87,7 @@ impl Options {
         self.optional(key)?.ok_or_else(|| Failure::Usage(format!("{key} is missing")))
     }
 
-    /// A number of things of which there must be at least one.
+    /// A count, at least 1.
     pub fn count(&mut self, key: &'static str, default: usize) -> Result<usize, Failure> {
         Ok(self.optional::<NonZeroUsize>(key)?.map_or(default, NonZeroUsize::get))
     }
@@ -98,7 +98,7 @@ impl Options {
             .map_err(|error| Failure::Usage(format!("{key}: {error}")))
     }
 
-    /// Ends the reading: an argument nobody asked for is an error.
+    /// Ends the reading: an argument that was not read is an error.
     pub fn end(self) -> Result<(), Failure> {
         let rest: Vec<OsString> = self.arguments.finish();
         match rest.first() {

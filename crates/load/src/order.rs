@@ -3,14 +3,14 @@
 use std::io;
 use std::str::FromStr;
 
-/// What to do.
+/// An instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Open so many more.
+    /// Open that many more connections.
     Open(usize),
-    /// Close the last so many.
+    /// Close the last so many connections.
     Close(usize),
-    /// End.
+    /// Stop.
     Quit,
 }
 

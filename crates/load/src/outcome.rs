@@ -1,9 +1,9 @@
-//! What the load of an echo server came to.
+//! The result of a run against an echo server.
 
 use crate::report::Latencies;
 use crate::window::Measured;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// Replies in the measured time.
@@ -12,6 +12,6 @@ pub struct Outcome {
     pub latencies: Latencies,
     /// The measured time itself.
     pub measured: Measured,
-    /// Messages that were due in it but never sent, because earlier ones were not answered.
+    /// Messages that were due in that time and never sent, because earlier ones were not answered.
     pub backlog: u64,
 }

@@ -1,25 +1,25 @@
-//! The bytes that are sent, and so the bytes that must come back.
+//! The bytes that are sent, which are also the bytes that must come back.
 
 use std::str::FromStr;
 
-/// Fewest bytes in a period: two connections rarely say the same, yet it stays in the L2 cache.
+/// The fewest bytes in a period: enough that two connections rarely send the same, few enough for the L2 cache.
 const PERIOD_BYTES: usize = 64 * 1024;
-/// Fewest messages in a period, however large they are.
+/// The fewest messages in a period, however large they are.
 const PERIOD_MESSAGES: usize = 7;
-/// Most bytes offered to one write.
+/// The most bytes passed to one write.
 const WRITE_BYTES: usize = 256 * 1024;
 
 /// How the server under test finds the end of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// It does not: bytes in, the same bytes out.
+    /// It does not: it sends back the bytes that it receives.
     Raw,
     /// By a 4-byte big-endian length before each body.
     Length,
 }
 
 impl Framing {
-    /// As the command line and the report spell it.
+    /// The name on the command line and in the report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
@@ -40,11 +40,11 @@ impl FromStr for Framing {
     }
 }
 
-/// An endless stream of framed messages that repeats after a period; every connection starts at
-/// a message of its own, so a lost, shifted or swapped byte differs from what is expected.
+/// An endless stream of framed messages that repeats after a period. Every connection starts at a different
+/// message, so a lost, shifted or swapped byte differs from what is expected.
 #[derive(Debug)]
 pub struct Pattern {
-    /// The period, and the beginning of the next one so that a batch is one slice.
+    /// One period and the beginning of the next, so that a batch is one slice.
     bytes: Vec<u8>,
     period: usize,
     message: usize,
@@ -82,7 +82,7 @@ impl Pattern {
 
     /// Where the stream of a connection starts.
     pub fn start(&self, connection: usize) -> u64 {
-        // Neighbours lie far apart: their streams are not each other's, one message later.
+        // Neighbours start far apart, so that one stream is not the other one message later.
         let messages = self.period / self.message;
         (connection.wrapping_mul(messages * 5 / 8 + 1) % messages * self.message) as u64
     }

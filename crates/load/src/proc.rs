@@ -1,4 +1,4 @@
-//! What Linux tells of the server's process: CPU time and resident memory.
+//! What Linux reports about the server's process: CPU time and resident memory.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The unit of utime and stime in `stat`: Linux tells it to all processes in 1/100 s.
+/// The unit of utime and stime in `stat`: Linux reports them in 1/100 s.
 const TICK: Duration = Duration::from_millis(10);
 /// utime and stime are rounded to a tick each, at the start and at the end.
 const ROUNDING: Duration = TICK.saturating_mul(4);
 
-/// A process under test; what it tells is missing once it is gone.
+/// The process under test. Its values are missing once it has ended.
 #[derive(Debug, Clone)]
 pub struct Process {
     folder: PathBuf,
@@ -51,14 +51,14 @@ impl FromStr for Process {
 /// The CPU time of a process at one moment.
 #[derive(Debug, Clone)]
 pub struct CpuTime {
-    /// Of all threads, also those that ended, in ticks.
+    /// The time of all threads, including those that ended, in ticks.
     total: Duration,
-    /// Of each living thread, in nanoseconds.
+    /// The time of each living thread, in nanoseconds.
     threads: HashMap<String, Duration>,
 }
 
 impl CpuTime {
-    /// What was used since `earlier`.
+    /// The time used since `earlier`.
     pub fn since(&self, earlier: &Self) -> Duration {
         let coarse = self.total.saturating_sub(earlier.total);
         let ended = earlier.threads.keys().any(|thread| !self.threads.contains_key(thread));
@@ -80,7 +80,7 @@ fn parse_rss(status: &str) -> Option<u64> {
 }
 
 fn parse_stat(stat: &str) -> Option<Duration> {
-    // The second field is the name in parentheses, and a name may hold any of both.
+    // The second field is the name in parentheses, and a name may contain parentheses and spaces.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let user: u32 = fields.next()?.parse().ok()?;
     let system: u32 = fields.next()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! What is told at the end: latencies in microseconds and JSON.
+//! The report at the end: latencies in microseconds, as JSON.
 
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// None yet.
+    /// Makes an empty record of latencies.
     pub fn new() -> Self {
         let nanoseconds =
             Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("the bounds are in order");
@@ -33,18 +33,18 @@ impl Latencies {
         self.nanoseconds.len()
     }
 
-    /// The latency that the part `quantile` of all did not exceed.
+    /// The latency that the fraction `quantile` of all messages did not exceed.
     pub fn quantile_us(&self, quantile: f64) -> impl Display {
         Fixed(self.nanoseconds.value_at_quantile(quantile) as f64 / 1e3, 1)
     }
 
-    /// The longest.
+    /// The longest latency.
     pub fn max_us(&self) -> impl Display {
         Fixed(self.nanoseconds.max() as f64 / 1e3, 1)
     }
 }
 
-/// A number with so many digits after its point.
+/// A number with so many digits after the decimal point.
 #[derive(Debug)]
 pub struct Fixed(pub f64, pub usize);
 
@@ -54,13 +54,13 @@ impl Display for Fixed {
     }
 }
 
-/// How many there are in a second.
+/// Converts a count in a time to a rate per second.
 pub fn per_second(count: u64, time: Duration) -> Fixed {
     let seconds = time.as_secs_f64();
     Fixed(if seconds > 0.0 { count as f64 / seconds } else { 0.0 }, 1)
 }
 
-/// A JSON object, written as it grows. Its names and words are ours and need no escapes.
+/// A JSON object, written member by member. Its names and words are known and need no escapes.
 #[derive(Debug, Default)]
 pub struct Object {
     members: String,
@@ -82,7 +82,7 @@ impl Object {
         }
     }
 
-    /// Adds a word.
+    /// Adds a string.
     pub fn with_word(self, name: &str, word: &str) -> Self {
         self.with(name, format_args!("\"{word}\""))
     }

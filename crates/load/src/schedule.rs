@@ -4,17 +4,17 @@ use std::time::Duration;
 
 const SECOND_NS: u128 = 1_000_000_000;
 
-/// Messages at even distances, dealt to the connections in turn. All of it is arithmetic, so a
-/// backlog takes no memory.
+/// Messages at even intervals, assigned to the connections in turn. Everything is computed, so a backlog takes
+/// no memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
-    /// Messages a second, over all connections.
+    /// Messages per second over all connections.
     rate: u64,
     connections: u64,
 }
 
 impl Schedule {
-    /// `rate` messages a second over `connections`.
+    /// Makes a schedule of `rate` messages per second over `connections`.
     pub fn new(rate: u64, connections: usize) -> Self {
         Self { rate, connections: connections as u64 }
     }
@@ -32,7 +32,7 @@ impl Schedule {
         u64::try_from(messages).map_or(u64::MAX, |messages| messages.saturating_add(1))
     }
 
-    /// The ordinal among all of a connection's `nth` message.
+    /// The ordinal among all messages of a connection's `nth` message.
     pub fn ordinal(&self, connection: usize, nth: u64) -> u64 {
         nth * self.connections + connection as u64
     }

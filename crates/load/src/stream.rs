@@ -1,4 +1,4 @@
-//! A non-blocking stream socket of either family.
+//! A non-blocking stream socket: TCP or Unix.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -28,13 +28,13 @@ macro_rules! either {
 }
 
 impl Stream {
-    /// Sends the end of the stream; the other direction stays open.
+    /// Half-closes: sends FIN; the other direction stays open.
     pub fn shutdown_write(&self) -> io::Result<()> {
         either!(self, socket => socket.shutdown(Shutdown::Write))
     }
 
-    /// Whether watching for writability brings events nobody waits for. TCP under epoll and
-    /// kqueue reports it only after a refused write, so that interest never needs to change.
+    /// Whether watching for writability causes events that nobody waits for. With epoll and kqueue, TCP reports
+    /// writability only after a refused write, so the interest never has to change.
     pub fn reports_idle_writability(&self) -> bool {
         !SHORT_MEANS_DRAINED || !matches!(self, Self::Tcp(_))
     }

@@ -29,8 +29,7 @@ impl Target {
         matches!(self, Self::Tcp(SocketAddr::V4(address)) if address.ip().is_loopback())
     }
 
-    /// Starts a connection, from `source` if one is given; a write that would block tells that
-    /// it is not established yet.
+    /// Starts a connection, from `source` if one is given. While it is not established, a write would block.
     pub fn connect(&self, source: Option<Ipv4Addr>) -> io::Result<Stream> {
         match self {
             Self::Tcp(address) => {

@@ -1,4 +1,4 @@
-//! The measured time: what lies between the warm-up and the end.
+//! The measured time: between the warm-up and the end.
 
 use std::time::{Duration, Instant};
 
@@ -9,16 +9,16 @@ use crate::proc::{CpuTime, Process};
 pub struct Window {
     /// When the run starts.
     pub start: Instant,
-    /// When measuring is to begin.
+    /// When measuring should begin.
     pub opens: Instant,
-    /// When it is to end.
+    /// When measuring should end.
     pub closes: Instant,
     server: Option<Process>,
     /// When measuring did begin, and the server's CPU time then.
     began: Option<(Instant, Option<CpuTime>)>,
 }
 
-/// What the measured time was.
+/// The measured time.
 #[derive(Debug)]
 pub struct Measured {
     /// How long it really was.
@@ -30,7 +30,7 @@ pub struct Measured {
 }
 
 impl Window {
-    /// Starts now.
+    /// Starts a run now.
     pub fn new(warmup: Duration, length: Duration, server: Option<Process>) -> Self {
         let start = Instant::now();
         let opens = start + warmup;
@@ -42,7 +42,7 @@ impl Window {
         self.began.is_some()
     }
 
-    /// Passes into the measured time once it is there; false after its end.
+    /// Begins measuring when the time has come; false after the end.
     pub fn advance(&mut self, now: Instant) -> bool {
         if self.began.is_none() && now >= self.opens {
             self.began = Some((now, self.cpu()));
@@ -50,7 +50,7 @@ impl Window {
         now < self.closes
     }
 
-    /// How long until the next thing `advance` has to see.
+    /// How long until `advance` has something to do.
     pub fn rest(&self, now: Instant) -> Duration {
         let next = if self.is_measuring() { self.closes } else { self.opens };
         next.saturating_duration_since(now)

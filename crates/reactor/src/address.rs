@@ -1,4 +1,4 @@
-//! The address of one end of a connection, and how it stands in a record.
+//! The address of one end of a connection, and how a record holds it.
 
 use millrace_ring::record::address as field;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 /// The address of one end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// None: a Unix socket that was not bound.
+    /// No address: a Unix socket that was not bound.
     Unnamed,
     /// An IP address and a port.
     Inet(SocketAddr),
@@ -16,7 +16,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// The IP address and port, if it has them.
+    /// The IP address and port; `None` for a Unix socket.
     #[must_use]
     pub fn inet(&self) -> Option<SocketAddr> {
         match self {
@@ -25,7 +25,7 @@ impl Address {
         }
     }
 
-    /// What follows the fixed part of a record.
+    /// The bytes that follow the fixed part of a record.
     pub(crate) fn path(&self) -> &[u8] {
         match self {
             Self::Unix(path) => path,
@@ -33,7 +33,7 @@ impl Address {
         }
     }
 
-    /// Reads an IP address from its 24 bytes.
+    /// Reads an IP address from the 24 bytes of a record.
     pub(crate) fn decode(from: &[u8]) -> Option<SocketAddr> {
         let word = |at: u32| [0, 1].map(|byte| from[at as usize + byte]);
         let port = u16::from_ne_bytes(word(field::PORT));
@@ -48,8 +48,8 @@ impl Address {
         }
     }
 
-    /// Writes it into its 24 bytes; none is all zeros. IPv4 mapped into IPv6 is written as IPv4,
-    /// which is how it is shown and compared.
+    /// Writes the address into the 24 bytes of a record; no address is all zeros. IPv4 mapped into IPv6
+    /// is written as IPv4, which is how it is shown and compared.
     pub(crate) fn encode(&self, into: &mut [u8]) {
         into.fill(0);
         let mut put = |at: u32, bytes: &[u8]| {

@@ -1,67 +1,60 @@
-//! Event loops over mio: sockets, framing, limits and balancing, knowing nothing of JavaScript.
+//! Event loops over mio: sockets, framing, limits and balancing, without knowing JavaScript.
 //!
 //! Read in this order:
-//! - [`Group`] starts loops, binds listeners, stops all of it;
+//! - [`Group`] starts loops, binds listeners to them, and stops all of it;
 //! - `event_loop` is one loop as a state machine: [`EventLoop::turn`] does what there is to do;
-//! - `conn` is one connection, an enum of states with sticky readiness;
+//! - `connection` is one connection, an enum of states; its `transport` owns the socket;
+//! - `framing` cuts a stream into frames, behind `tokio_util`'s `Decoder`;
+//! - `inbound` is the ring to the user, with back-pressure; `notices` are what the user is told beside data;
 //! - `datagrams` is one datagram socket;
-//! - [`Framing`] and `decoder` cut a stream into frames, behind `tokio_util`'s `Decoder`;
-//! - `accepting` takes connections from one socket, `listeners` is all of those of one thread;
-//! - `acceptor` and [`Balance`] spread new connections over the loops;
-//! - [`Group::connect`] makes connections to others.
+//! - `accepting` takes connections from listening sockets, `acceptor` is the thread that does so for
+//!   several loops, `balancing` chooses the loop, `handoff` brings the connection there;
+//! - `connecting` makes connections to others ([`Group::connect`]);
+//! - `timers` are limits in time; `poll` is all that knows mio's polls, tokens and events.
 //!
-//! A loop speaks with its user through two rings of `millrace-ring` and nothing else; what it says
-//! there is in that crate's `record`.
+//! A loop talks to its user through two rings of `millrace-ring` and nothing else; that crate's `record`
+//! says what the records mean.
+//!
+//! No module depends on one that depends on it: `tests/module_layers.rs` checks that.
 
 #![forbid(unsafe_code)]
 
 mod accepting;
 mod acceptor;
 mod address;
-mod balance;
-mod bound;
-mod conn;
-mod control;
-mod counters;
+mod balancing;
+mod connecting;
+mod connection;
 mod datagrams;
-mod decoder;
-mod dial;
-mod driver;
 mod event_loop;
 mod framing;
-mod gauge;
 mod group;
 mod handoff;
-mod io;
-mod listener;
-mod listeners;
-mod listening;
-mod lists;
-mod options;
-mod outbound;
-mod ready;
+mod inbound;
+mod notices;
+mod poll;
+mod profile;
+mod run_queue;
 mod service;
-mod shared;
-mod slab;
-mod socket;
-mod spent;
-#[cfg(test)]
-mod testing;
+mod stats;
 mod timers;
+mod transport;
 
+pub use accepting::{BoundListener, ListenAddress, ListenOptions};
+pub use acceptor::Acceptor;
 pub use address::Address;
-pub use balance::Balance;
-pub use bound::{Bound, ListenOptions, Place};
-pub use counters::Snapshot;
+pub use balancing::Balance;
+pub use connecting::{DialOptions, DialTarget};
 pub use datagrams::{
-    BoundDatagrams, DatagramCounts, DatagramOptions, DatagramShare, Interface, Membership, Setting,
+    BoundDatagramSocket, DatagramCounts, DatagramHandle, DatagramOptions, DatagramSetting,
+    Interface, Membership,
 };
-pub use decoder::{Frame, FrameDecoder, FrameError, cut};
-pub use dial::{DialOptions, Target};
 pub use event_loop::{EventLoop, Turn};
-pub use framing::{Framing, FramingError, LengthField};
-pub use group::{Group, GroupError, LoopEnds};
-pub use listener::Limits;
-pub use options::{SocketOptions, socket_option};
+pub use framing::{Frame, FrameDecoder, FrameError, Framing, FramingError, LengthField, cut};
+pub use group::{Group, GroupError, LoopRings};
+pub use handoff::LoopHandle;
+pub use inbound::Bell;
+pub use profile::ConnectionOptions;
 pub use service::Service;
-pub use shared::{Bell, LoopHandle};
+pub use stats::LoopCounts;
+pub use transport::{SocketOptions, socket_option};

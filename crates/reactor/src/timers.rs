@@ -1,16 +1,63 @@
-//! Deadlines of a loop's connections.
+//! Limits in time: when one ends ([`TimeLimit`]), and what a loop has to wake up for ([`Timers`]).
+//!
+//! A connection or a datagram socket says when its first limit ends (`next_deadline`), and the loop keeps
+//! that one deadline in its timers; so one more limit is one more field, not one more mechanism.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-/// Deadlines in order, at most one for each slot, in whole milliseconds since the loop's start.
+/// A moment, in whole milliseconds since the loop's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Deadline(NonZeroU64);
+
+/// A loop's time: when it started, and when its turn began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    start: Instant,
+    now: Instant,
+}
+
+impl Clock {
+    /// The deadline that ends `after` from now; never rounded down.
+    pub(crate) fn after(self, after: Duration) -> Deadline {
+        let at = self.now.saturating_duration_since(self.start) + after;
+        let millis = at.as_nanos().div_ceil(1_000_000) as u64;
+        Deadline(NonZeroU64::new(millis).unwrap_or(NonZeroU64::MIN))
+    }
+}
+
+/// A time for which a condition may hold: it runs while the condition does.
+#[derive(Debug, Default)]
+pub(crate) struct TimeLimit(Option<Deadline>);
+
+impl TimeLimit {
+    /// Starts the time if it is not running and `limit` says how long it is; stops it without a limit.
+    /// Returns when it ends.
+    pub(crate) fn keep(&mut self, limit: Option<Duration>, clock: Clock) -> Option<Deadline> {
+        match limit {
+            Some(limit) => {
+                self.0.get_or_insert_with(|| clock.after(limit));
+            }
+            None => self.0 = None,
+        }
+        self.0
+    }
+
+    /// Stops the time.
+    pub(crate) fn clear(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Deadlines in order, at most one for each slot.
 ///
-/// A tree, not a wheel: entries are taken out when their connection goes, so it never holds more
-/// than there are connections that wait, and only lingering ones do.
+/// A tree, not a wheel: an entry is taken out when its socket goes, so the tree never holds more entries
+/// than there are sockets with a deadline, and only lingering connections have one.
 #[derive(Debug)]
 pub(crate) struct Timers {
     start: Instant,
-    queue: BTreeSet<(u64, u32)>,
+    queue: BTreeSet<(Deadline, u32)>,
 }
 
 impl Timers {
@@ -18,80 +65,89 @@ impl Timers {
         Self { start, queue: BTreeSet::new() }
     }
 
-    /// The time `after` from `now`, never rounded down.
-    pub(crate) fn at(&self, now: Instant, after: Duration) -> u64 {
-        let at = now.saturating_duration_since(self.start) + after;
-        at.as_nanos().div_ceil(1_000_000) as u64
+    pub(crate) fn clock(&self, now: Instant) -> Clock {
+        Clock { start: self.start, now }
     }
 
-    /// Moves a slot's deadline from `old` to `new`; 0 is none.
-    pub(crate) fn set(&mut self, slot: u32, old: u64, new: u64) {
-        if old != 0 {
-            self.queue.remove(&(old, slot));
-        }
-        if new != 0 {
-            self.queue.insert((new, slot));
-        }
-    }
-
-    /// Sets a slot's deadline if it is to have one and has none, and takes it away if it is to have none.
-    pub(crate) fn keep(
+    /// Moves a slot's deadline from what is in `scheduled` to `new`.
+    pub(crate) fn reschedule(
         &mut self,
         slot: u32,
-        deadline: &mut u64,
-        now: Instant,
-        patience: Option<Duration>,
+        scheduled: &mut Option<Deadline>,
+        new: Option<Deadline>,
     ) {
-        match patience {
-            Some(patience) if *deadline == 0 => {
-                *deadline = self.at(now, patience);
-                self.set(slot, 0, *deadline);
-            }
-            None if *deadline != 0 => {
-                self.set(slot, *deadline, 0);
-                *deadline = 0;
-            }
-            _ => {}
+        if *scheduled == new {
+            return;
         }
+        if let Some(old) = *scheduled {
+            self.remove(slot, old);
+        }
+        if let Some(new) = new {
+            self.insert(slot, new);
+        }
+        *scheduled = new;
     }
 
-    /// Takes out one slot whose deadline has come.
+    pub(crate) fn insert(&mut self, slot: u32, deadline: Deadline) {
+        self.queue.insert((deadline, slot));
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32, deadline: Deadline) {
+        self.queue.remove(&(deadline, slot));
+    }
+
+    /// Takes out one slot whose deadline has passed.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<u32> {
         let elapsed = now.saturating_duration_since(self.start).as_millis() as u64;
         let (deadline, slot) = *self.queue.first()?;
-        if deadline > elapsed {
+        if deadline.0.get() > elapsed {
             return None;
         }
         self.queue.pop_first();
         Some(slot)
     }
 
+    /// When the next deadline ends.
     pub(crate) fn next(&self) -> Option<Instant> {
         let (deadline, _) = self.queue.first()?;
-        Some(self.start + Duration::from_millis(*deadline))
+        Some(self.start + Duration::from_millis(deadline.0.get()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Timers;
+    use super::{TimeLimit, Timers};
     use std::time::{Duration, Instant};
 
     #[test]
     fn slots_expire_in_order_and_not_before_their_time() {
         let start = Instant::now();
         let mut timers = Timers::new(start);
-        let late = timers.at(start, Duration::from_millis(20));
-        let early = timers.at(start, Duration::from_millis(10));
-        timers.set(1, 0, late);
-        timers.set(2, 0, early);
-        timers.set(3, 0, early);
-        timers.set(3, early, 0);
+        let late = timers.clock(start).after(Duration::from_millis(20));
+        let early = timers.clock(start).after(Duration::from_millis(10));
+        timers.insert(1, late);
+        timers.insert(2, early);
+        let mut scheduled = None;
+        timers.reschedule(3, &mut scheduled, Some(early));
+        timers.reschedule(3, &mut scheduled, None);
         assert_eq!(timers.expired(start + Duration::from_millis(9)), None);
         let then = start + Duration::from_millis(25);
         assert_eq!(timers.expired(then), Some(2));
         assert_eq!(timers.next(), Some(start + Duration::from_millis(20)));
         assert_eq!(timers.expired(then), Some(1));
         assert_eq!(timers.expired(then), None);
+    }
+
+    #[test]
+    fn a_limit_runs_from_when_its_condition_began_to_hold() {
+        let start = Instant::now();
+        let timers = Timers::new(start);
+        let limit = Some(Duration::from_millis(10));
+        let (first, later) = (timers.clock(start), timers.clock(start + Duration::from_millis(5)));
+        let mut time = TimeLimit::default();
+        assert_eq!(time.keep(limit, first), Some(first.after(Duration::from_millis(10))));
+        assert_eq!(time.keep(limit, later), Some(first.after(Duration::from_millis(10))));
+        assert_eq!(time.keep(None, later), None);
+        assert_eq!(time.keep(limit, later), Some(later.after(Duration::from_millis(10))));
     }
 }

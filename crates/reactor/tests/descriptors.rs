@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use support::net::connect;
 use support::{Event, Key, Listen, Setup, User, What};
 
-/// Lets the process open `more` descriptors and no more, until dropped.
+/// Lets the process open only `more` descriptors, until this is dropped.
 struct Scarcity(Rlimit);
 
 impl Scarcity {
@@ -22,7 +22,7 @@ impl Scarcity {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
             .collect();
-        // The directory itself is the lowest that was free, and is free again.
+        // The directory itself took the lowest free number, and has given it back.
         let last = (0..).filter(|number| !open.contains(number)).nth(more as usize - 2);
         let before = getrlimit(Resource::Nofile);
         let current = last.map(|last| last + 1);
@@ -42,7 +42,7 @@ fn answers(user: &mut User, mut peer: &TcpStream, key: Key) {
     assert_eq!(user.data(key), b"ping");
 }
 
-/// The error that accepting met.
+/// The error that accepting failed with.
 fn accept_error(user: &mut User) -> i32 {
     user.find(|event| match event.what {
         What::AcceptError(7, errno) => Some(errno),
@@ -60,7 +60,7 @@ fn accepting_heals(setup: Setup) {
     let address = user.listen(&Listen::new(Framing::Raw));
     let old = connect(address);
     let old_key = user.opened();
-    // Room for all peers of this process, and for half of their other ends.
+    // Descriptors for all peers of this process, and for half of their other ends.
     let scarcity = Scarcity::of(PEERS as u64 * 3 / 2);
     let peers: Vec<_> = (0..PEERS).map(|_| unconnected()).collect();
     for peer in &peers {
@@ -68,27 +68,27 @@ fn accepting_heals(setup: Setup) {
     }
     assert_eq!(accept_error(&mut user), rustix::io::Errno::MFILE.raw_os_error());
     let mut open: Vec<Key> = (0..PEERS / 2).map(|_| user.opened()).collect();
-    // Connections go on, and the tries that fail meanwhile are not told.
+    // Connections go on, and attempts that fail meanwhile are not told.
     for _ in 0..50 {
         answers(&mut user, &old, old_key);
     }
     assert!(!user.has(is_accept_error));
     assert!(!user.has(|event| matches!(event.what, What::Open { .. })));
-    // Each that closes makes room for one, and nobody new connects: the listener has no event.
+    // Each connection that closes makes room for one. Nobody new connects, so the listener has no event.
     for _ in 0..PEERS / 4 {
         let key = open.remove(0);
         user.destroy(key);
         user.closed(key);
         open.push(user.opened());
     }
-    // Room that comes from elsewhere is found by trying again.
+    // Descriptors that other code frees are found by trying again.
     drop(scarcity);
     for _ in 0..PEERS / 4 {
         user.opened();
     }
 }
 
-/// A peer's socket, which has its descriptor.
+/// A peer's socket that is not connected yet but has its descriptor.
 fn unconnected() -> Socket {
     Socket::new(Domain::IPV4, Type::STREAM, None).unwrap()
 }

@@ -1,5 +1,4 @@
-//! Stopping a group leaves nothing behind. Alone in its process, whose threads and descriptors it
-//! counts.
+//! Stopping a group leaves nothing behind. Alone in its process, because it counts threads and descriptors.
 
 #![cfg(target_os = "linux")]
 
@@ -19,8 +18,8 @@ fn counts() -> (usize, usize) {
     (count("task"), count("fd"))
 }
 
-/// The kernel wakes whoever joins a thread before it takes the thread out of `/proc/self/task`, so
-/// one that was joined may be listed for a moment still.
+/// The kernel wakes a thread that joins another before it removes the other from `/proc/self/task`, so a
+/// joined thread may still be listed for a moment.
 fn is_back_to(before: (usize, usize), what: &str) {
     let patience = Instant::now() + Duration::from_secs(30);
     while counts() != before {
@@ -29,12 +28,12 @@ fn is_back_to(before: (usize, usize), what: &str) {
     }
 }
 
-/// A group with open, paused, ending and unread connections is stopped somehow.
+/// Stops a group with open, paused, ending and unread connections in the given way.
 fn stop(setup: Setup, stop: impl FnOnce(User)) {
     let mut user = User::start(setup);
     let address = user.listen(&Listen::new(Framing::Raw));
     let peers: Vec<_> = (0..40).map(|_| connect(address)).collect();
-    // Connections that never come to be.
+    // Dials that are never answered.
     let full = full();
     for number in 100..110 {
         user.connect(dial(number, tcp(full.address)));
@@ -46,15 +45,15 @@ fn stop(setup: Setup, stop: impl FnOnce(User)) {
         user.write(four[2], &vec![0; 1 << 20]);
     }
     for mut peer in &peers {
-        // Some of them have no reader, or are closed by then.
+        // Some of them have no reader, or are closed by now.
         let _ = std::io::Write::write(&mut peer, &[0; 1000]);
     }
-    // In the ring when the group stops, and still sent.
+    // This is in the ring when the group stops, and is still sent.
     let last = *keys.last().unwrap();
     user.write(last, b"last words");
     stop(user);
     let peer = peers.last().unwrap();
-    // What it had sent was not read, so a reset may follow; not before those words, though.
+    // The peer's data was not read, so a reset may follow, but not before these words.
     let mut words = [0; 10];
     std::io::Read::read_exact(&mut &*peer, &mut words).unwrap();
     assert_eq!(&words, b"last words");
@@ -75,7 +74,7 @@ fn a_stopped_group_leaves_no_thread_and_no_descriptor() {
             is_back_to(before, &format!("{setup:?} stopped in time"));
         }
     }
-    // A loop that died before the others were stopped.
+    // One loop died before the others were stopped.
     for setup in [Setup::LARGE, Setup::LARGE_INLINE, Setup::threads(4)] {
         let mut user = User::start(setup);
         let address = user.listen(&Listen::new(Framing::Raw));
@@ -92,7 +91,7 @@ fn a_stopped_group_leaves_no_thread_and_no_descriptor() {
         drop((user, peer, full));
         is_back_to(before, &format!("{setup:?} after a panic"));
     }
-    // Nothing was listened to, nobody has come.
+    // A group without listeners and connections.
     for setup in Setup::ALL {
         drop(User::start(setup));
         is_back_to(before, "unused");

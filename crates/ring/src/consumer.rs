@@ -5,9 +5,9 @@ use crate::memory::Memory;
 use crate::record::{self, HEADER, Label, SKIP};
 use std::sync::Arc;
 
-/// Empties a ring: takes records in place, and gives their room back once a batch.
+/// Empties a ring: takes records in place, and gives their room back once for each batch.
 ///
-/// There is one consumer a ring: it can move to another thread, but it cannot be shared or cloned.
+/// A ring has one consumer: it can move to another thread, but it cannot be shared or cloned.
 #[derive(Debug)]
 pub struct Consumer {
     memory: Memory,
@@ -16,16 +16,16 @@ pub struct Consumer {
     head: u32,
     /// Up to where the producer may write.
     released: u32,
-    /// The producer's position when last looked at.
+    /// The producer's position at the last look.
     tail: u32,
-    /// Where the payload of the last record taken stands.
+    /// Where the payload of the last record is.
     last: Place,
 }
 
-/// Where the payload of a record stands that was taken, for [`Consumer::lend`].
+/// Where the payload of a record is that was taken, for [`Consumer::lend`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place {
-    /// A position as those of the ring: it never comes again.
+    /// A position in the ring, counted like its other positions.
     position: u32,
     length: u32,
 }
@@ -33,7 +33,7 @@ pub struct Place {
 /// One record, in place.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
-    /// Whose record it is and what it says.
+    /// Whose record it is, and what it says.
     pub label: Label,
     /// Its payload.
     pub payload: &'a [u8],
@@ -50,7 +50,7 @@ impl Consumer {
         self.memory.capacity()
     }
 
-    /// Looks for what is published, once all that was seen before is taken.
+    /// Looks for newly published records, once all records seen before are taken.
     pub fn look(&mut self) {
         if self.head == self.tail {
             self.tail = self.indices.tail();
@@ -66,8 +66,8 @@ impl Consumer {
     /// Takes the next record, if one is published.
     ///
     /// # Panics
-    /// If the producer wrote what no producer writes: a record that reaches past what it published.
-    /// (One end of a ring is JavaScript. Whatever it writes, no memory outside the ring is read.)
+    /// If a record reaches past what was published, which no correct producer writes. (One end of a ring is
+    /// in JavaScript. Whatever it writes, no memory outside the ring is read.)
     #[expect(
         clippy::should_implement_trait,
         reason = "a lending iterator: the record borrows the consumer"
@@ -77,11 +77,11 @@ impl Consumer {
         self.next_seen()
     }
 
-    /// Takes the next record of those that the last [`look`](Self::look) has seen: there is an end to them,
-    /// however fast the producer is.
+    /// Takes the next record among those that the last [`look`](Self::look) saw, so that there is an end to
+    /// them however fast the producer is.
     ///
     /// # Panics
-    /// As [`next`](Self::next).
+    /// As for [`next`](Self::next).
     pub fn next_seen(&mut self) -> Option<Record<'_>> {
         if self.head == self.tail {
             return None;
@@ -101,23 +101,23 @@ impl Consumer {
         assert!(length <= room, "a ring's record reaches past what was published");
         self.last = Place { position: self.head.wrapping_add(HEADER), length };
         self.head = self.head.wrapping_add(record::size(length));
-        // SAFETY: the payload lies within the memory and within what is published and not yet
+        // SAFETY: the payload is within the memory and within what is published and not yet
         // released, as was just checked.
         let payload = unsafe { self.memory.read(offset + HEADER, length) };
         Some(Record { label: Label { slot, generation, kind }, payload })
     }
 
-    /// Where the payload of the record taken last stands.
+    /// Where the payload of the record taken last is.
     #[must_use]
     pub fn place(&self) -> Place {
         self.last
     }
 
-    /// A payload once more, of a record that was taken and not released yet: several at a time, and
-    /// other than what [`next`](Self::next) lends, while further records are taken.
+    /// Lends the payload of a record again that was taken and not released yet. Several can be lent at a
+    /// time, and unlike those of [`next`](Self::next) also after further records were taken.
     ///
     /// # Panics
-    /// If it was released, or stands in another ring.
+    /// If the record was released, or is in another ring.
     #[must_use]
     pub fn lend(&self, place: Place) -> &[u8] {
         let Place { position, length } = place;
@@ -126,13 +126,13 @@ impl Consumer {
         let offset = self.memory.offset(position);
         let fits = from <= held && length <= held - from && length <= self.capacity() - offset;
         assert!(fits, "a payload is lent that was released");
-        // SAFETY: the range lies within the memory and within what was taken and not released, as
-        // was just checked: the producer leaves it alone as long as it is, and `release` needs the
-        // borrow that this slice holds.
+        // SAFETY: the range is within the memory and within what was taken and not released, as was
+        // just checked. The producer does not write there until it is released, and `release` needs
+        // the borrow that this slice holds.
         unsafe { self.memory.read(offset, length) }
     }
 
-    /// Gives the room of everything taken so far back to the producer; true if there was any.
+    /// Gives the room of all records taken so far back to the producer; true if there was any.
     pub fn release(&mut self) -> bool {
         if self.released == self.head {
             return false;
@@ -142,7 +142,7 @@ impl Consumer {
         true
     }
 
-    /// One word of a header.
+    /// Reads one word of a header.
     fn word(&self, offset: u32) -> u32 {
         // SAFETY: callers pass offsets of words within published records, which are multiples of 4
         // below the capacity.
@@ -153,7 +153,7 @@ impl Consumer {
 
 #[cfg(all(test, not(loom)))]
 impl Consumer {
-    /// Starts at a position other than 0, so that tests see them wrap.
+    /// Moves to another position, so that tests see positions wrap.
     pub(crate) fn jump(&mut self, position: u32) {
         (self.head, self.released, self.tail) = (position, position, position);
         self.indices.set_head(position);
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn payloads_can_be_lent_together_until_they_are_released() {
         let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
-        // Past the wrap of the ring, and of its positions.
+        // The ring and its positions both wrap during the test.
         producer.jump(u32::MAX - 511);
         consumer.jump(u32::MAX - 511);
         for round in 0..20u8 {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_after_a_look_waits_for_the_next() {
+    fn records_published_after_a_look_wait_for_the_next_look() {
         let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
         assert!(producer.push(LABEL, b"one", 0));
         producer.publish();
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "was released")]
-    fn a_payload_that_was_released_is_not_lent() {
+    fn lending_a_released_payload_panics() {
         let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
         assert!(producer.push(LABEL, b"gone", 0));
         producer.publish();

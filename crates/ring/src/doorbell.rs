@@ -1,25 +1,25 @@
-//! Whether the other side sleeps and has to be woken: one word, changed by read-modify-writes only.
+//! Waking the other side of a ring: one word, changed by read-modify-writes only.
 
 use crate::sync::{AtomicU32, Ordering};
 
 const ASLEEP: u32 = 0;
 const AWAKE: u32 = 1;
-/// Asleep, and waiting for room in the ring that it fills, not only for records.
+/// Asleep, and waiting for room in the ring that this side fills, not only for records.
 const HUNGRY: u32 = 2;
 
-/// The hand-shake between a side that publishes and a side that sleeps when there is nothing.
+/// The handshake between a side that publishes and a side that sleeps when there is nothing to do.
 ///
 /// The publisher publishes first and then calls [`ring`](Self::ring); the sleeper calls
 /// [`rest`](Self::rest) and then looks once more before it sleeps. Both change the same word by a
-/// read-modify-write, so one of the two comes first in the word's one order of changes:
+/// read-modify-write, so one of the two comes first in the order of the word's changes:
 ///
-/// - the ring came first: the sleeper's `rest` reads it, and with it sees what was published;
-/// - the rest came first: the ring finds the other side asleep, and wakes it.
+/// - If `ring` came first, the sleeper's `rest` reads it, and its second look sees what was published.
+/// - If `rest` came first, `ring` finds the other side asleep, and wakes it.
 ///
-/// A plain store in `rest` would let the sleeper's second look pass before the store is seen, and
-/// the wake-up would be lost. The model in this file fails when that is done (`FENCED = false`).
+/// With a plain store in `rest`, the sleeper's second look could happen before the store is visible, and
+/// the wake-up would be lost. The model in this file shows that (`FENCED = false`).
 ///
-/// It starts asleep.
+/// A new doorbell is asleep.
 #[derive(Debug)]
 pub struct Doorbell<const FENCED: bool = true> {
     state: AtomicU32,
@@ -32,30 +32,31 @@ impl<const FENCED: bool> Default for Doorbell<FENCED> {
 }
 
 impl<const FENCED: bool> Doorbell<FENCED> {
-    /// A doorbell whose owner is asleep.
+    /// Makes a doorbell whose owner is asleep.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Called after publishing: true if the other side slept and has to be woken by the caller.
+    /// Called after publishing. True if the other side sleeps and the caller has to wake it.
     #[must_use]
     pub fn ring(&self) -> bool {
-        // ORDER: Release hands over what was published to `rest`; Acquire takes what the sleeper
-        // did before it slept.
+        // ORDER: Release makes what was published visible to `rest`; Acquire makes visible what the
+        // sleeper did before it slept.
         self.state.swap(AWAKE, Ordering::AcqRel) != AWAKE
     }
 
-    /// Called after giving back room only: true if the other side sleeps for want of room, there is
-    /// now enough of it, and the caller has to wake it.
+    /// Called after giving back room without publishing anything. True if the other side sleeps for lack of
+    /// room, `enough` says that there is enough now, and the caller has to wake it.
     #[must_use]
     pub fn ring_for_room(&self, enough: impl FnOnce() -> bool) -> bool {
-        // ORDER: a read-modify-write, as in `ring`: the sleeper either sees the room or is seen.
+        // ORDER: a read-modify-write, as in `ring`: either the sleeper sees the room, or this sees the
+        // sleeper.
         self.state.fetch_or(0, Ordering::AcqRel) == HUNGRY && enough() && self.ring()
     }
 
-    /// Called before sleeping; the caller then looks once more. `hungry` says that room in the ring
-    /// it fills would be worth waking up for.
+    /// Called before sleeping; the caller then looks once more. `hungry` says that the caller also waits for
+    /// room in the ring that it fills.
     pub fn rest(&self, hungry: bool) {
         let state = if hungry { HUNGRY } else { ASLEEP };
         if FENCED {
@@ -66,9 +67,9 @@ impl<const FENCED: bool> Doorbell<FENCED> {
         }
     }
 
-    /// Called when the second look found something, or when the sleeper woke: nobody needs to ring.
+    /// Called when the second look found something, or when the sleeper woke: nobody has to ring now.
     pub fn rise(&self) {
-        // ORDER: Acquire takes what the ringer published, if it was a ringer who set it.
+        // ORDER: Acquire makes visible what was published, if `ring` set the word.
         self.state.swap(AWAKE, Ordering::AcqRel);
     }
 }
@@ -80,7 +81,7 @@ mod loom_doorbell {
     use loom::sync::Arc;
     use loom::thread;
 
-    /// One publication against one attempt to sleep: it is seen by the second look, or it rings.
+    /// One publication against one attempt to sleep: the second look sees it, or it rings.
     fn nothing_is_lost<const FENCED: bool>() {
         loom::model(|| {
             let bell = Arc::new(Doorbell::<FENCED>::new());
@@ -149,7 +150,7 @@ mod tests {
     use super::Doorbell;
 
     #[test]
-    fn only_the_first_ring_of_an_episode_wakes() {
+    fn only_the_first_ring_after_a_rest_wakes() {
         let bell = <Doorbell>::new();
         assert!(bell.ring());
         assert!(!bell.ring());
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn room_wakes_only_who_waits_for_it_and_only_when_there_is_enough() {
+    fn room_wakes_a_sleeper_only_if_it_waits_for_room_and_there_is_enough() {
         let bell = <Doorbell>::new();
         bell.rest(false);
         assert!(!bell.ring_for_room(|| true));

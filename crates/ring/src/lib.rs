@@ -1,14 +1,14 @@
 //! Single-producer single-consumer byte rings between a loop thread and JavaScript.
 //!
-//! - [`record`] is the one format of everything that crosses, in both directions.
+//! - [`record`] is the one format for everything that crosses, in both directions.
 //! - [`Producer`] and [`Consumer`] are the two ends of a ring that Rust works on.
-//! - [`RemoteProducer`] and [`RemoteConsumer`] stand for an end that works on the same memory from
-//!   JavaScript: only its position crosses, in batches.
-//! - [`Doorbell`] is the one bit that says whether the other side has to be woken.
+//! - [`RemoteProducer`] and [`RemoteConsumer`] stand for an end in JavaScript, which works on the same
+//!   memory: only its position crosses, in batches.
+//! - [`Doorbell`] says whether the other side sleeps and has to be woken.
 //!
-//! The ring never allocates and never blocks. Its memory is lent to it ([`Memory`]), because
-//! JavaScript makes it: an `ArrayBuffer` that Rust holds a reference to works in every runtime,
-//! memory made by Rust and lent to JavaScript does not (Electron forbids it).
+//! A ring never allocates and never blocks. It borrows its memory ([`Memory`]), because JavaScript makes
+//! that memory: an `ArrayBuffer` that Rust holds a reference to works in every runtime, but memory that
+//! Rust made and lent to JavaScript does not (Electron forbids it).
 
 mod consumer;
 mod doorbell;
@@ -27,14 +27,14 @@ pub use remote::{PositionError, RemoteConsumer, RemoteProducer};
 
 use std::sync::Arc;
 
-/// A ring both of whose ends are in Rust: what the tests of this workspace use.
+/// Makes a ring with both ends in Rust, for tests.
 pub fn pair(memory: Memory) -> (Producer, Consumer) {
     let indices = Arc::new(indices::Indices::new());
     let (here, there) = memory.split();
     (Producer::new(here, indices.clone()), Consumer::new(there, indices))
 }
 
-/// A ring that Rust fills and JavaScript empties.
+/// Makes a ring that Rust fills and JavaScript empties.
 pub fn inbound(memory: Memory) -> (Producer, RemoteConsumer) {
     let indices = Arc::new(indices::Indices::new());
     let capacity = memory.capacity();
@@ -42,7 +42,7 @@ pub fn inbound(memory: Memory) -> (Producer, RemoteConsumer) {
     (Producer::new(here, indices.clone()), RemoteConsumer::new(indices, capacity))
 }
 
-/// A ring that JavaScript fills and Rust empties.
+/// Makes a ring that JavaScript fills and Rust empties.
 pub fn outbound(memory: Memory) -> (RemoteProducer, Consumer) {
     let indices = Arc::new(indices::Indices::new());
     let capacity = memory.capacity();

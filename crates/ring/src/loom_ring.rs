@@ -1,4 +1,5 @@
-//! The ring under every interleaving: `RUSTFLAGS="--cfg loom" cargo test -p millrace-ring --release`.
+//! The ring in every interleaving of two threads:
+//! `RUSTFLAGS="--cfg loom" cargo test -p millrace-ring --release`.
 //!
 //! Each word of the ring's memory is a cell that loom watches: a consumer that reads what is not
 //! published, or a producer that writes what is not released, is a race that fails the model.
@@ -10,7 +11,7 @@ use loom::thread;
 
 const LABEL: Label = Label { slot: 0, generation: 0, kind: 2 };
 
-/// Records so large that the third does not fit before the first is released, and has to wrap.
+/// A record so large that the third one has to wrap, and fits only after the first is released.
 const PAYLOAD: usize = 384;
 
 #[test]

@@ -1,20 +1,20 @@
-//! The bytes a ring works on: lent by the caller, shared by the ring's two ends.
+//! The bytes that a ring works on: borrowed from the caller, shared by the ring's two ends.
 
 use std::fmt;
 #[cfg(loom)]
 use std::sync::Arc;
 
-/// The smallest ring. Below it a quarter of the ring is no useful message.
+/// The smallest ring. In a smaller one, a quarter of the ring is too short for a message.
 pub const MIN_CAPACITY: usize = 1 << 10;
 /// The largest ring: positions are `u32`, and JavaScript masks them as signed 32-bit integers.
 pub const MAX_CAPACITY: usize = 1 << 30;
 
-/// Why memory cannot carry a ring.
+/// Why memory cannot be used for a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryError {
-    /// The length is no power of two between [`Memory::MIN`] and [`Memory::MAX`].
+    /// The length is not a power of two from [`Memory::MIN`] to [`Memory::MAX`].
     Capacity(usize),
-    /// The start is not aligned to 8 bytes, as every record is.
+    /// The start is not aligned to 8 bytes, which every record is.
     Alignment,
 }
 
@@ -24,17 +24,17 @@ impl fmt::Display for MemoryError {
             Self::Capacity(length) => {
                 write!(
                     f,
-                    "a ring of {length} bytes: a power of two from {MIN_CAPACITY} to {MAX_CAPACITY} is needed"
+                    "a ring's size must be a power of two from {MIN_CAPACITY} to {MAX_CAPACITY}, not {length}"
                 )
             }
-            Self::Alignment => write!(f, "ring memory has to be aligned to 8 bytes"),
+            Self::Alignment => write!(f, "a ring's memory must be aligned to 8 bytes"),
         }
     }
 }
 
 impl std::error::Error for MemoryError {}
 
-/// Memory for one ring. Whoever makes it vouches that it stays there.
+/// Memory for one ring. The code that makes it guarantees that the memory stays there.
 pub struct Memory {
     start: *mut u8,
     capacity: u32,
@@ -43,8 +43,8 @@ pub struct Memory {
     words: Arc<Vec<loom::cell::UnsafeCell<()>>>,
 }
 
-// SAFETY: a `Memory` is a pointer and a length; which thread may touch which bytes is decided by the
-// ring's positions, and `Producer` and `Consumer` keep to them.
+// SAFETY: a `Memory` is a pointer and a length. The ring's positions decide which thread may use which
+// bytes, and `Producer` and `Consumer` keep to them.
 unsafe impl Send for Memory {}
 
 impl fmt::Debug for Memory {
@@ -54,20 +54,20 @@ impl fmt::Debug for Memory {
 }
 
 impl Memory {
-    /// The least capacity in bytes.
+    /// The smallest capacity in bytes.
     pub const MIN: usize = MIN_CAPACITY;
-    /// The greatest capacity in bytes.
+    /// The largest capacity in bytes.
     pub const MAX: usize = MAX_CAPACITY;
 
     /// Borrows `capacity` bytes from `start` for a ring.
     ///
     /// # Errors
-    /// [`MemoryError`] if the capacity is no power of two in range, or `start` is not aligned.
+    /// [`MemoryError`] if the capacity is not a power of two in range, or `start` is not aligned.
     ///
     /// # Safety
-    /// The bytes are initialised, stay valid and do not move until both ends of the ring made from
-    /// it are dropped, and nobody but those two ends (one of which may be JavaScript, which keeps
-    /// to the same positions) touches them meanwhile.
+    /// The bytes are initialised, stay valid and do not move until both ends of the ring are dropped. Until
+    /// then only those two ends use them (one of which may be in JavaScript and keeps to the same
+    /// positions).
     pub unsafe fn borrowed(start: *mut u8, capacity: usize) -> Result<Self, MemoryError> {
         if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
             return Err(MemoryError::Capacity(capacity));
@@ -78,11 +78,11 @@ impl Memory {
         Ok(Self::over(start, capacity as u32))
     }
 
-    /// Zeroed memory that lives as long as the process: for rings whose two ends are in Rust, in
-    /// tests and tools, which have few of them.
+    /// Allocates zeroed memory that is never freed: for rings with both ends in Rust, in tests and tools,
+    /// which make few of them.
     ///
     /// # Errors
-    /// [`MemoryError::Capacity`] if the capacity is no power of two in range.
+    /// [`MemoryError::Capacity`] if the capacity is not a power of two in range.
     pub fn leaked(capacity: usize) -> Result<Self, MemoryError> {
         if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
             return Err(MemoryError::Capacity(capacity));
@@ -100,7 +100,7 @@ impl Memory {
         }
     }
 
-    /// Two handles to the same bytes, one for each end.
+    /// Makes two handles to the same bytes, one for each end.
     pub(crate) fn split(self) -> (Self, Self) {
         let other = Self {
             start: self.start,
@@ -115,15 +115,15 @@ impl Memory {
         self.capacity
     }
 
-    /// Where a position falls.
+    /// The place of a position in the memory.
     pub(crate) fn offset(&self, position: u32) -> u32 {
         position & (self.capacity - 1)
     }
 
-    /// The bytes of a range that the consumer owns.
+    /// Reads a range that the consumer owns.
     ///
     /// # Safety
-    /// `[offset, offset + length)` lies within the memory and within `[head, tail)`.
+    /// `[offset, offset + length)` is within the memory and within `[head, tail)`.
     pub(crate) unsafe fn read(&self, offset: u32, length: u32) -> &[u8] {
         debug_assert!(offset + length <= self.capacity);
         self.note_read(offset, length);

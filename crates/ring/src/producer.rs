@@ -5,9 +5,9 @@ use crate::memory::Memory;
 use crate::record::{self, HEADER, Label, SKIP};
 use std::sync::Arc;
 
-/// Fills a ring: reserve, write, commit, and publish once a batch.
+/// Fills a ring: reserve, write, commit, and publish once for each batch.
 ///
-/// There is one producer a ring: it can move to another thread, but it cannot be shared or cloned.
+/// A ring has one producer: it can move to another thread, but it cannot be shared or cloned.
 #[derive(Debug)]
 pub struct Producer {
     memory: Memory,
@@ -16,7 +16,8 @@ pub struct Producer {
     tail: u32,
     /// Up to where the consumer may read.
     published: u32,
-    /// The consumer's position when last looked at: a push touches its line only when it seems full.
+    /// The consumer's position at the last look: a push reads the consumer's cache line only if the ring
+    /// seems full.
     head: u32,
 }
 
@@ -37,11 +38,11 @@ impl Producer {
         self.tail
     }
 
-    /// True once the consumer has done with everything before `position`, however long ago that was.
+    /// True once the consumer has released everything before `position`, however long ago.
     pub fn is_consumed(&mut self, position: u32) -> bool {
-        // What is not consumed lies between the head and the tail. Not "ahead of the head by sign":
-        // after 2 GiB an old position would seem to be. One that is 4 GiB old may seem to lie there,
-        // but no longer than until the ring is empty.
+        // A position that is not consumed is between the head and the tail. The sign of its distance to
+        // the head does not tell that: a position 2 GiB old would seem to be ahead. A position 4 GiB old
+        // may seem to be between them, but only until the ring is empty.
         let tail = self.tail;
         let is_behind =
             |head: u32| !(1..=tail.wrapping_sub(head)).contains(&position.wrapping_sub(head));
@@ -52,29 +53,29 @@ impl Producer {
         is_behind(self.head)
     }
 
-    /// Bytes free at this moment, headers and skips included.
+    /// Free bytes at this moment, before headers and skips.
     pub fn free(&mut self) -> u32 {
         self.head = self.indices.head();
         self.capacity() - self.tail.wrapping_sub(self.head)
     }
 
-    /// True if there are records that [`publish`](Self::publish) has not shown yet.
+    /// True if there are records that are committed and not published.
     #[must_use]
     pub fn has_unpublished(&self) -> bool {
         self.published != self.tail
     }
 
-    /// Room for a payload of at least `min` and at most `want` bytes, while `leave` bytes of the
-    /// ring stay free for records that must not wait. `None` if there is not that much.
+    /// Reserves room for a payload of at least `min` and at most `want` bytes, while `leave` bytes of the
+    /// ring stay free for records that must not wait. `None` if there is not enough room.
     ///
-    /// Nothing is visible, and nothing is taken, before [`Reservation::commit`].
+    /// The ring does not change before [`Reservation::commit`].
     pub fn reserve(&mut self, min: u32, want: u32, leave: u32) -> Option<Reservation<'_>> {
         debug_assert!(min <= want);
         let (start, room) = self.place(min, leave)?;
         Some(Reservation { start, length: room.min(want), producer: self })
     }
 
-    /// Pushes one whole record; false if there is no room for it beside `leave` free bytes.
+    /// Pushes one whole record; false if it does not fit beside `leave` free bytes.
     #[must_use]
     pub fn push(&mut self, label: Label, payload: &[u8], leave: u32) -> bool {
         let length = payload.len() as u32;
@@ -88,7 +89,7 @@ impl Producer {
         }
     }
 
-    /// Shows the consumer everything committed so far; true if there was anything to show.
+    /// Makes all committed records visible to the consumer; true if there were any.
     pub fn publish(&mut self) -> bool {
         if !self.has_unpublished() {
             return false;
@@ -98,14 +99,14 @@ impl Producer {
         true
     }
 
-    /// Forgets what was committed and not published: what a panic may have left half done.
+    /// Drops the records that are committed and not published, which a panic may have left incomplete.
     pub fn discard(&mut self) {
         self.tail = self.published;
     }
 
-    /// Where a payload of `min` bytes can start, and how many bytes could follow there.
+    /// Finds where a record with a payload of `min` bytes can start, and how long the payload may be there.
     fn place(&mut self, min: u32, leave: u32) -> Option<(u32, u32)> {
-        // Twice: with the head as last seen, and, if that does not do, with the head as it is.
+        // First with the head as last seen; only if that is not enough, with the head as it is now.
         self.place_within(self.head, min, leave).or_else(|| {
             let head = self.indices.head();
             if head == self.head {
@@ -124,15 +125,15 @@ impl Producer {
         let (start, room) = if need <= to_end {
             (self.tail, free.min(to_end))
         } else {
-            // The rest of the ring is too short: it is skipped, and counts as used.
+            // The end of the ring is too short: it is skipped, and counts as used.
             (self.tail.wrapping_add(to_end), free.checked_sub(to_end)?.min(capacity))
         };
-        // Records start at multiples of 8, so what is left for a payload does too.
+        // Records start at multiples of 8, so the room for a payload is a multiple of 8, too.
         (need <= room).then(|| (start, (room - HEADER) & !7))
     }
 }
 
-/// A place in the ring for one payload; dropped uncommitted, it was never there.
+/// Room in the ring for one payload. Dropping it without a commit leaves the ring as it was.
 #[derive(Debug)]
 pub struct Reservation<'a> {
     producer: &'a mut Producer,
@@ -141,7 +142,7 @@ pub struct Reservation<'a> {
 }
 
 impl Reservation<'_> {
-    /// The payload's bytes, to be filled. What they hold before is of no meaning.
+    /// The bytes of the payload, to be filled. What they hold before has no meaning.
     pub fn bytes(&mut self) -> &mut [u8] {
         let offset = self.producer.memory.offset(self.start) + HEADER;
         // SAFETY: `place` found this range free and inside the memory; it is unpublished, and the
@@ -149,7 +150,7 @@ impl Reservation<'_> {
         unsafe { self.producer.memory.write(offset, self.length) }
     }
 
-    /// Makes a record of the first `length` bytes.
+    /// Makes a record of the first `length` bytes of the payload.
     ///
     /// # Panics
     /// If `length` is more than was reserved.
@@ -176,13 +177,13 @@ impl Reservation<'_> {
 
 #[cfg(all(test, not(loom)))]
 impl Producer {
-    /// Starts at a position other than 0, so that tests see them wrap.
+    /// Moves to another position, so that tests see positions wrap.
     pub(crate) fn jump(&mut self, position: u32) {
         (self.tail, self.published, self.head) = (position, position, position);
         self.indices.set_tail(position);
     }
 
-    /// Publishes a position that cuts a record, as a broken producer could.
+    /// Publishes a position in the middle of a record, as a broken producer could.
     pub(crate) fn publish_at(&mut self, position: u32) {
         self.indices.set_tail(position);
     }

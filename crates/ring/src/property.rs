@@ -1,4 +1,4 @@
-//! Rings against a queue of vectors, and their edges.
+//! Rings compared with a queue of vectors, and their edge cases.
 
 use crate::record::{HEADER, Label};
 use crate::{Consumer, Memory, Producer, pair};
@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 enum Step {
     /// Push a payload of this length.
     Push(u32),
-    /// Reserve between the two, and commit the third share of it.
+    /// Reserve from the first to the second length, and commit the share given by the third.
     Reserve(u32, u32, u32),
-    /// Reserve and think better of it.
+    /// Reserve, and commit nothing.
     Abandon(u32),
     Publish,
     Take(usize),
@@ -30,7 +30,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..400)
 }
 
-/// A ring, and beside it what it has to hold.
+/// A ring, and what it has to hold.
 struct Model {
     producer: Producer,
     consumer: Consumer,
@@ -93,9 +93,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_ring_gives_back_what_went_in_in_order(steps in steps(), at in any::<u32>()) {
+    fn records_come_out_in_the_order_in_which_they_went_in(steps in steps(), at in any::<u32>()) {
         let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
-        // From anywhere in the range of positions, so that they wrap.
+        // Start anywhere in the range of positions, so that they wrap.
         start_at(&mut producer, &mut consumer, at);
         let mut model = Model {
             producer, consumer, count: 0,
@@ -112,7 +112,7 @@ proptest! {
     }
 }
 
-/// Moves both ends to a position, as a long life would.
+/// Moves both ends to a position, as if much had passed through the ring.
 fn start_at(producer: &mut Producer, consumer: &mut Consumer, at: u32) {
     let target = at & !7;
     producer.jump(target);
@@ -137,7 +137,7 @@ fn a_full_ring_refuses_and_goes_on_after_a_release() {
 }
 
 #[test]
-fn what_is_to_be_left_free_is_left_free() {
+fn a_push_leaves_the_room_free_that_it_has_to_leave() {
     let (mut producer, _consumer) = pair(Memory::leaked(1024).unwrap());
     while producer.push(LABEL, &[1; 48], 256) {}
     assert!(producer.free() >= 256);
@@ -145,7 +145,7 @@ fn what_is_to_be_left_free_is_left_free() {
 }
 
 #[test]
-fn a_reservation_prefers_the_start_to_a_rest_that_is_too_short() {
+fn a_reservation_skips_an_end_that_is_too_short() {
     let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
     assert!(producer.push(LABEL, &[1; 960], 0));
     producer.publish();
@@ -184,7 +184,7 @@ fn a_position_stays_consumed_however_far_the_ring_goes_on() {
 }
 
 #[test]
-fn discarded_records_were_never_there() {
+fn discarded_records_are_never_seen() {
     let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
     assert!(producer.push(LABEL, b"kept", 0));
     producer.publish();
@@ -197,7 +197,7 @@ fn discarded_records_were_never_there() {
 
 #[test]
 #[should_panic(expected = "reaches past what was published")]
-fn a_length_that_lies_is_caught_before_memory_is_read() {
+fn a_wrong_length_is_caught_before_memory_is_read() {
     let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
     assert!(producer.push(LABEL, &[0; 64], 0));
     producer.publish_at(HEADER + 8);
@@ -205,7 +205,7 @@ fn a_length_that_lies_is_caught_before_memory_is_read() {
 }
 
 #[test]
-fn memory_has_to_be_a_power_of_two_in_range() {
+fn memory_must_be_a_power_of_two_in_range() {
     for capacity in [0, 512, 1025, 3000, Memory::MAX * 2] {
         assert!(Memory::leaked(capacity).is_err(), "{capacity}");
     }

@@ -1,13 +1,13 @@
-//! The ends of a ring that work in JavaScript: Rust keeps their positions and checks them.
+//! Ends of a ring that are in JavaScript: Rust keeps their positions, and checks them.
 
 use crate::indices::Indices;
 use std::fmt;
 use std::sync::Arc;
 
-/// A position that no correct peer would report.
+/// A position that no correct end of a ring reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PositionError {
-    /// What was reported.
+    /// The reported position.
     pub position: u32,
 }
 
@@ -19,7 +19,7 @@ impl fmt::Display for PositionError {
 
 impl std::error::Error for PositionError {}
 
-/// Stands for a consumer in JavaScript.
+/// Stands for the consumer in JavaScript.
 #[derive(Debug)]
 pub struct RemoteConsumer {
     indices: Arc<Indices>,
@@ -32,7 +32,7 @@ impl RemoteConsumer {
         Self { indices, capacity, head: 0 }
     }
 
-    /// Up to where there are records to read.
+    /// The position up to which there are records to read.
     #[must_use]
     pub fn tail(&self) -> u32 {
         self.indices.tail()
@@ -44,10 +44,10 @@ impl RemoteConsumer {
         self.tail().wrapping_sub(self.head) <= self.capacity / 2
     }
 
-    /// Everything before `head` has been read; true if that is news.
+    /// Notes that JavaScript has read everything before `head`; true if `head` has moved.
     ///
     /// # Errors
-    /// [`PositionError`] if `head` is not between the last one and the tail.
+    /// [`PositionError`] if `head` is not between the last head and the tail.
     pub fn release(&mut self, head: u32) -> Result<bool, PositionError> {
         if head == self.head {
             return Ok(false);
@@ -61,7 +61,7 @@ impl RemoteConsumer {
     }
 }
 
-/// Stands for a producer in JavaScript.
+/// Stands for the producer in JavaScript.
 #[derive(Debug)]
 pub struct RemoteProducer {
     indices: Arc<Indices>,
@@ -74,16 +74,16 @@ impl RemoteProducer {
         Self { indices, capacity, tail: 0 }
     }
 
-    /// Up to where the loop has done with the records.
+    /// The position up to which the loop has taken the records.
     #[must_use]
     pub fn head(&self) -> u32 {
         self.indices.head()
     }
 
-    /// Everything before `tail` is written and may be read; true if that is news.
+    /// Notes that JavaScript has written everything before `tail`; true if `tail` has moved.
     ///
     /// # Errors
-    /// [`PositionError`] if `tail` goes back, or further than there is room.
+    /// [`PositionError`] if `tail` moved back, or further than there is room.
     pub fn publish(&mut self, tail: u32) -> Result<bool, PositionError> {
         if tail == self.tail {
             return Ok(false);

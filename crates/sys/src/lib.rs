@@ -1,7 +1,7 @@
-//! What the operating systems do differently, as safe functions: with `millrace-ring` the only
-//! place of unsafe code outside the Node-API calls of the binding.
+//! What operating systems do differently, as safe functions. Unsafe code is here and in `millrace-ring`,
+//! and nowhere else but in the Node-API calls of the binding.
 //!
-//! One folder per platform; each has the same functions and types.
+//! There is one folder for each platform, with the same functions and types.
 
 pub mod datagrams;
 mod option;
@@ -28,13 +28,13 @@ use bytes::BytesMut;
 use socket2::Socket;
 use std::io;
 
-/// True where a read or write shorter than asked for means that the next would block, so that it
-/// need not be tried: with the edge-triggered epoll and kqueue. Elsewhere (and under mio's forced
-/// `poll(2)` back end, which stands in for Windows in the tests) mio re-arms a socket only after it
-/// has seen `WouldBlock`, so it has to be sought.
+/// Whether a read or write that is shorter than asked for means that the next one would block, so that it
+/// need not be tried. True with epoll and kqueue, which are edge-triggered. Elsewhere, and with mio's
+/// forced `poll(2)` back end (which stands in for Windows in the tests), mio arms a socket again only after
+/// it has seen `WouldBlock`, so reading has to go on until then.
 ///
-/// It is a bet that a peer can lose only against itself: TCP urgent data can give a short read with
-/// bytes left, which then wait for that peer's next byte.
+/// A peer that breaks this assumption harms only itself: TCP urgent data can cause a short read with bytes
+/// left, and those then wait for that peer's next byte.
 pub const SHORT_MEANS_DRAINED: bool = cfg!(all(
     any(
         target_os = "linux",
@@ -49,12 +49,12 @@ pub const SHORT_MEANS_DRAINED: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll)
 ));
 
-/// True where closing a socket is enough for the kernel to forget what was watched of it, so that it
-/// need not be told before: with epoll and kqueue, as long as nobody has a duplicate of the descriptor.
+/// Whether closing a socket takes it off a poll, so that it need not be deregistered before. True with epoll
+/// and kqueue, as long as nobody has a duplicate of the descriptor.
 pub const CLOSING_DEREGISTERS: bool = SHORT_MEANS_DRAINED;
 
-/// True where a socket that is read from is no event any more for who watches the descriptor of the poll
-/// that watches it: epoll looks again, kqueue does not.
+/// Whether a poll's descriptor stops being readable once the socket that had the event was read. True with
+/// epoll, which looks again; kqueue does not.
 pub const READING_TAKES_BACK_EVENTS: bool = cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(mio_unsupported_force_poll_poll)
@@ -63,14 +63,14 @@ pub const READING_TAKES_BACK_EVENTS: bool = cfg!(all(
 /// What to do after accepting failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AcceptError {
-    /// That one connection is gone; the next may be there.
+    /// Try the next connection: only this one is gone.
     Next,
-    /// Descriptors or memory ran out: there is no point in trying at once.
+    /// Wait: descriptors or memory ran out, so trying at once is pointless.
     BackOff,
 }
 
-/// Receives at most `limit` bytes behind what `into` holds, without zeroing the room first. To be
-/// called inside mio's `try_io`, which then arms the socket again.
+/// Receives at most `limit` bytes after what `into` holds, without zeroing the room first. To be called
+/// inside mio's `try_io`, which then arms the socket again.
 ///
 /// # Errors
 /// Those of `recv(2)`.

@@ -1,5 +1,5 @@
-//! What an environment does over and over: shows where the rings stand, takes what JavaScript did, turns
-//! inline loops.
+//! What an environment does again and again: it writes the ring positions into the control words, takes
+//! those of JavaScript, and turns inline loops.
 
 use super::{Environment, find};
 use crate::control::{self, at};
@@ -7,14 +7,14 @@ use millrace_reactor::Turn;
 use napi::{Error, Result};
 use std::time::Instant;
 
-/// The threadsafe function was called: shows JavaScript where the rings stand.
+/// Updates the control words before the threadsafe function calls the pump.
 pub(crate) fn look(handle: u32) {
     if let Ok(environment) = find(handle) {
         environment.poll();
     }
 }
 
-/// JavaScript calls `commit`.
+/// Does what JavaScript asks with `commit`.
 pub(crate) fn commit(handle: u32) -> Result<()> {
     let environment = find(handle)?;
     let news = environment.commit(environment.words.get(control::REST) == 1)?;
@@ -22,13 +22,14 @@ pub(crate) fn commit(handle: u32) -> Result<()> {
     Ok(())
 }
 
-/// Node's loop saw events for an inline loop.
+/// Turns an inline loop for which Node's own loop saw events.
 pub(super) fn turn_from_uv(handle: u32, group: u32) {
     let Ok(environment) = find(handle) else { return };
     let before = environment.deadline_of(group as usize);
     environment.turn(group as usize, true);
     let news = environment.poll();
-    // With nothing to tell, too, if the loop wants another turn, now or later: JavaScript schedules it.
+    // The pump is also called if there are no records but the loop needs another turn, now or later, because
+    // JavaScript schedules it.
     if news
         || environment.words.get(control::PENDING) != 0
         || environment.deadline_of(group as usize) != before
@@ -38,12 +39,12 @@ pub(super) fn turn_from_uv(handle: u32, group: u32) {
 }
 
 impl Environment {
-    /// Shows where the rings stand; true if there is something for JavaScript to do.
+    /// Writes the ring positions into the control words; true if there is something for JavaScript to do.
     pub(crate) fn poll(&self) -> bool {
         let mut news = false;
         for (index, entry) in self.loops.borrow().iter().enumerate() {
             let Some(entry) = entry else { continue };
-            // Before the tail: what a loop published before it died is not to be missed.
+            // Read before the tail, so that nothing is missed that a loop published before it died.
             let dead = !entry.handle.is_alive();
             let tail = entry.inbound.tail();
             let head = entry.outbound.head();
@@ -62,8 +63,8 @@ impl Environment {
         news
     }
 
-    /// Takes what JavaScript did since the last time, and wakes the loops that it concerns. With
-    /// `rest` JavaScript wants to sleep: false if it should not.
+    /// Takes what JavaScript did since the last call, and wakes the loops concerned. With `rest` JavaScript
+    /// wants to sleep; true if there is something to do first.
     fn commit(&self, rest: bool) -> Result<bool> {
         let count = self.loops.borrow().len();
         for index in 0..count {
@@ -89,7 +90,8 @@ impl Environment {
         Ok(news)
     }
 
-    /// Takes the positions of one loop, and wakes it; its group, if that is inline and has to be turned.
+    /// Takes JavaScript's positions for one loop, and wakes the loop. Returns its group if that is inline and
+    /// has to be turned.
     fn take(&self, index: usize) -> Result<Option<usize>> {
         let mut loops = self.loops.borrow_mut();
         let Some(Some(entry)) = loops.get_mut(index) else { return Ok(None) };
@@ -118,20 +120,20 @@ impl Environment {
         self.groups.borrow().get(group)?.as_ref()?.deadline
     }
 
-    /// A turn of an inline loop; with `events`, the kernel is asked for some.
+    /// Gives an inline loop a turn; with `events`, the loop asks the kernel for events.
     pub(crate) fn turn(&self, group: usize, events: bool) {
         let mut groups = self.groups.borrow_mut();
         let Some(Some(member)) = groups.get_mut(group) else { return };
         let turn = if events { member.group.turn() } else { member.group.work() };
         let turn = turn.unwrap_or(Turn { pending: false, next_deadline: None });
         member.deadline = turn.next_deadline;
-        // Not cleared here: another inline loop may have set it.
+        // Not cleared here, because another inline loop may have set it.
         if turn.pending {
             self.words.set(control::PENDING, 1);
         }
     }
 
-    /// Milliseconds until the first of the inline loops wants its turn, -1 for never.
+    /// Milliseconds until the first inline loop needs its next turn; -1 is never.
     fn wait(&self) -> i32 {
         let groups = self.groups.borrow();
         let deadline = groups.iter().flatten().filter_map(|member| member.deadline).min();
@@ -141,7 +143,7 @@ impl Environment {
         })
     }
 
-    /// A turn of every inline loop.
+    /// Gives every inline loop a turn.
     pub(crate) fn turn_all(&self) {
         let count = self.groups.borrow().len();
         for group in (0..count).filter(|group| self.is_inline(*group)) {

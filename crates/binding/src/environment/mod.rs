@@ -1,4 +1,4 @@
-//! One JavaScript environment: its loops, their rings' far ends, and its one doorbell.
+//! One JavaScript environment: its loops, the far ends of their rings, and its doorbell.
 
 mod crossing;
 
@@ -8,7 +8,8 @@ use crate::control::{self, at};
 use crate::datagram_entry::DatagramEntry;
 use crate::raw::{DoorbellBell, Held, PumpRef, Watch, Words};
 use millrace_reactor::{
-    Bell, Bound, DialOptions, Framing, Group, GroupError, Limits, LoopEnds, LoopHandle, Service,
+    Bell, BoundListener, ConnectionOptions, DialOptions, Framing, Group, GroupError, LoopHandle,
+    LoopRings, Service,
 };
 use millrace_ring::{RemoteConsumer, RemoteProducer};
 use napi::bindgen_prelude::ArrayBuffer;
@@ -19,17 +20,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 thread_local! {
-    /// The environments of this thread. Node has one a thread; others may have several.
+    /// The environments of this thread. Node has one per thread; other runtimes may have several.
     static ENVIRONMENTS: RefCell<Vec<Option<Rc<Environment>>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A loop's far ends, in its environment's list.
+/// A loop in its environment's list, with the far ends of its rings.
 struct Loop {
     handle: LoopHandle,
     inbound: RemoteConsumer,
     outbound: RemoteProducer,
     group: usize,
-    /// After the ends: a ring's memory goes last.
+    /// Declared after the ends, because a ring's memory has to go last.
     _memory: [Held; 2],
 }
 
@@ -43,12 +44,12 @@ struct Member {
 }
 
 impl Member {
-    /// Where in the group that loop of the environment is.
+    /// The place in the group of a loop of the environment.
     fn place_of(&self, index: u32) -> Option<usize> {
         self.loops.iter().position(|each| *each == index as usize)
     }
 
-    /// Node's loop must not watch a descriptor that is closed.
+    /// Stops Node's loop from watching the descriptor, which is about to close.
     fn unwatch(&mut self) {
         self.watch = None;
     }
@@ -62,13 +63,13 @@ pub(crate) struct Environment {
     loops: RefCell<Vec<Option<Loop>>>,
     groups: RefCell<Vec<Option<Member>>>,
     pub(crate) services: RefCell<Vec<Option<Arc<Service>>>>,
-    pub(crate) bound: RefCell<Vec<Option<Bound>>>,
-    pub(crate) profiles: RefCell<Vec<Option<(Framing, Limits)>>>,
+    pub(crate) bound: RefCell<Vec<Option<BoundListener>>>,
+    pub(crate) profiles: RefCell<Vec<Option<(Framing, ConnectionOptions)>>>,
     pub(crate) datagrams: RefCell<Vec<Option<DatagramEntry>>>,
     closed: Cell<bool>,
 }
 
-/// An inline loop rings nobody: whoever turned it looks afterwards.
+/// The bell of an inline loop. It rings nobody: the caller of its turn looks afterwards.
 #[derive(Debug)]
 struct NoBell;
 
@@ -76,7 +77,7 @@ impl Bell for NoBell {
     fn ring(&self) {}
 }
 
-/// Puts a value into the first free place of a list.
+/// Puts a value into the first free place of a list. Returns the place.
 pub(crate) fn place<T>(list: &mut Vec<Option<T>>, value: T) -> usize {
     match list.iter().position(Option::is_none) {
         Some(at) => {
@@ -90,19 +91,19 @@ pub(crate) fn place<T>(list: &mut Vec<Option<T>>, value: T) -> usize {
     }
 }
 
-/// A loop's place in its group; -1 is none.
+/// Converts a loop's place in its group; -1 is none.
 pub(crate) fn lane_of(lane: i32) -> Option<usize> {
     usize::try_from(lane).ok()
 }
 
 fn gone(what: &str) -> Error {
-    Error::from_reason(format!("no such {what}"))
+    Error::from_reason(format!("there is no such {what}"))
 }
 
-/// The code of an error: one of millrace's, or a system's name such as `EMFILE`.
+/// The code of an error: one of millrace's codes, or a system's name such as `EMFILE`.
 pub(crate) type Code = String;
 
-/// An error of Node-API, as it is.
+/// Passes on an error of Node-API unchanged.
 pub(crate) fn plain(error: Error) -> Error<Code> {
     Error::new(error.status.as_ref().to_owned(), error.reason.clone())
 }
@@ -115,18 +116,18 @@ fn group_error(error: &GroupError) -> Error<Code> {
     Error::new(code.to_owned(), error.to_string())
 }
 
-/// The environment of that number.
+/// Finds an environment by its number.
 pub(crate) fn find(handle: u32) -> Result<Rc<Environment>> {
     ENVIRONMENTS.with_borrow(|list| {
         list.get(handle as usize).and_then(Clone::clone).ok_or_else(|| gone("environment"))
     })
 }
 
-/// Makes an environment whose records `pump` takes, and which ends with the JavaScript environment.
+/// Opens an environment, which ends with the JavaScript environment. `pump` takes its records.
 pub(crate) fn open(env: &Env, pump: PumpRef, words: &ArrayBuffer<'_>) -> Result<u32> {
     let words = Words::new(env, words, control::WORDS)?;
     let handle = ENVIRONMENTS.with_borrow_mut(place_none) as u32;
-    // Before the hook is added: hooks run in reverse, so that ours, which joins the loops, comes
+    // Before the hook is added: hooks run in reverse order, so our hook, which joins the loops, runs
     // before Node's, which closes the threadsafe function.
     let bell = Arc::new(DoorbellBell::new(env, &pump, handle)?);
     let environment = Environment {
@@ -153,7 +154,7 @@ pub(crate) fn open(env: &Env, pump: PumpRef, words: &ArrayBuffer<'_>) -> Result<
 }
 
 fn place_none(list: &mut Vec<Option<Rc<Environment>>>) -> usize {
-    // A number is not used again: a late callback of an environment that is gone finds nothing.
+    // A number is not used again, so that a late callback of a closed environment finds nothing.
     list.push(None);
     list.len() - 1
 }
@@ -163,22 +164,22 @@ impl Environment {
         self.bell.keep_alive(env, keep);
     }
 
-    /// Starts a group with a loop for each two rings, inbound and outbound; its number and those of
-    /// its loops.
+    /// Starts a group with a loop for each pair of rings, inbound and outbound. Returns the numbers of the
+    /// group and of its loops.
     pub(crate) fn start_group(
         &self,
         env: &Env,
         rings: &[ArrayBuffer<'_>],
         inline: bool,
     ) -> Result<(u32, Vec<u32>), Code> {
-        let mut ends = Vec::new();
+        let mut near = Vec::new();
         let mut far = Vec::new();
         for pair in rings.chunks_exact(2) {
             let (held_in, memory_in) = Held::ring(env, &pair[0]).map_err(plain)?;
             let (held_out, memory_out) = Held::ring(env, &pair[1]).map_err(plain)?;
             let (producer, remote_consumer) = millrace_ring::inbound(memory_in);
             let (remote_producer, consumer) = millrace_ring::outbound(memory_out);
-            ends.push(LoopEnds { inbound: producer, outbound: consumer });
+            near.push(LoopRings { inbound: producer, outbound: consumer });
             far.push((remote_consumer, remote_producer, [held_in, held_out]));
         }
         let free = control::MAX_LOOPS - self.loops.borrow().iter().flatten().count();
@@ -187,12 +188,12 @@ impl Environment {
             return Err(Error::new("ERR_INVALID_OPTION".to_owned(), reason));
         }
         let group = if inline {
-            let ends = ends.pop().ok_or_else(|| plain(gone("ring")))?;
+            let rings = near.pop().ok_or_else(|| plain(gone("ring")))?;
             let bell: Arc<dyn Bell> = Arc::new(NoBell);
-            Group::inline(ends, &bell)
+            Group::inline(rings, &bell)
         } else {
             let bell: Arc<dyn Bell> = self.bell.clone();
-            Group::start(ends, &bell)
+            Group::start(near, &bell)
         };
         let group = group.map_err(|error| group_error(&error))?;
         let mut groups = self.groups.borrow_mut();
@@ -222,7 +223,7 @@ impl Environment {
         Ok((number as u32, numbers.into_iter().map(|index| index as u32).collect()))
     }
 
-    /// Stops a group and gives its rings back.
+    /// Stops a group and gives up its rings.
     pub(crate) fn stop_group(&self, group: u32) {
         let member = self.groups.borrow_mut().get_mut(group as usize).and_then(Option::take);
         if let Some(mut member) = member {
@@ -236,7 +237,7 @@ impl Environment {
         }
     }
 
-    pub(crate) fn listen(&self, group: u32, lane: i32, bound: Bound) -> Result<(), Code> {
+    pub(crate) fn listen(&self, group: u32, lane: i32, bound: BoundListener) -> Result<(), Code> {
         let mut groups = self.groups.borrow_mut();
         let member = groups.get_mut(group as usize).and_then(Option::as_mut);
         let member = member.ok_or_else(|| plain(gone("group")))?;
@@ -247,14 +248,15 @@ impl Environment {
         self.with_group(group, |group| group.close_listener(lane_of(lane), listener));
     }
 
-    /// For a group that is still there.
+    /// Does something with a group, if it still exists.
     pub(crate) fn with_group(&self, group: u32, order: impl FnOnce(&Group)) {
         if let Some(Some(member)) = self.groups.borrow().get(group as usize) {
             order(&member.group);
         }
     }
 
-    /// Connects, on that loop of the group or on any; the number of the loop, if there is one.
+    /// Connects on the given loop of the group, or on any. Returns the loop's number; `None` if no loop is
+    /// alive.
     pub(crate) fn connect(
         &self,
         group: u32,
@@ -277,7 +279,7 @@ impl Environment {
         }
     }
 
-    /// What a connection has sent (the low 32 bits) and received; `None` once it is gone.
+    /// The bytes that a connection has sent (the low 32 bits) and received; `None` once it is gone.
     pub(crate) fn counts(&self, index: u32, slot: u32, generation: u32) -> Option<(u32, u64)> {
         let loops = self.loops.borrow();
         let entry = loops.get(index as usize)?.as_ref()?;
@@ -290,14 +292,14 @@ impl Environment {
         Ok(entry.ok_or_else(|| gone("loop"))?.handle.clone())
     }
 
-    /// What connections of that profile are held to.
-    pub(crate) fn profile(&self, number: u32) -> Result<(Framing, Limits)> {
+    /// Finds a profile: the settings of connections.
+    pub(crate) fn profile(&self, number: u32) -> Result<(Framing, ConnectionOptions)> {
         let profiles = self.profiles.borrow();
         let profile = profiles.get(number as usize).and_then(Option::as_ref);
         profile.cloned().ok_or_else(|| gone("profile"))
     }
 
-    /// The process is about to exit: what the rings hold is offered to the kernel once.
+    /// Stops all loops because the process is about to exit. What the rings hold is offered to the kernel once.
     pub(crate) fn shut_down(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let mut all = true;
@@ -306,13 +308,13 @@ impl Environment {
             all &= member.group.stop_within(deadline.saturating_duration_since(Instant::now()));
         }
         if !all {
-            // A loop still runs and will die with the process: it must ring nobody.
+            // A loop still runs and ends with the process; it must not ring.
             self.bell.silence();
         }
     }
 
-    /// The environment ends: joins the loops, then gives the threadsafe function back, then (when
-    /// this is dropped) the rings.
+    /// Ends the environment: joins the loops, then releases the threadsafe function, then (when this is
+    /// dropped) the rings.
     fn close(&self) {
         if self.closed.replace(true) {
             return;

@@ -1,4 +1,4 @@
-//! The one threadsafe function of an environment, which carries "look now" and nothing else.
+//! The threadsafe function of an environment, which says "look now" and nothing else.
 
 use millrace_reactor::Bell;
 use millrace_ring::Doorbell;
@@ -8,9 +8,9 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Rings JavaScript, once an episode.
+/// Wakes JavaScript, once each time that it goes to sleep.
 ///
-/// A raw threadsafe function: napi-rs's own boxes a value and takes a lock for each call.
+/// A raw threadsafe function, because that of napi-rs boxes a value and takes a lock for each call.
 pub(crate) struct DoorbellBell {
     pub(crate) doorbell: Doorbell,
     /// Null once it is released.
@@ -23,7 +23,7 @@ impl fmt::Debug for DoorbellBell {
     }
 }
 
-/// The JavaScript function that pumps, held until the environment ends.
+/// A reference to the pump, a JavaScript function, until the environment ends.
 #[derive(Debug)]
 pub(crate) struct PumpRef {
     env: sys::napi_env,
@@ -36,8 +36,8 @@ impl Bell for DoorbellBell {
             // ORDER: pairs with the Release in `silence`.
             let function = self.function.load(Ordering::Acquire);
             if !function.is_null() {
-                // SAFETY: it is released only after every loop, which alone call this, is joined
-                // (or, where a loop could not be joined in time, it was silenced first).
+                // SAFETY: only loops call this, and the function is released only after every loop is
+                // joined (or, if a loop could not be joined in time, after it was silenced).
                 unsafe {
                     sys::napi_call_threadsafe_function(
                         function,
@@ -51,15 +51,15 @@ impl Bell for DoorbellBell {
 }
 
 impl DoorbellBell {
-    /// Makes the threadsafe function. It does not keep the process alive until told to.
+    /// Makes the threadsafe function, which does not keep the process alive yet.
     pub(crate) fn new(env: &Env, pump: &PumpRef, handle: u32) -> napi::Result<Self> {
-        // Loops may ring until the very end: the module must not be unloaded under them.
+        // Loops may ring until the very end, so the module must not be unloaded before.
         napi::bindgen_prelude::retain_current_module_for_unload_safety();
         let name = env.create_string("millrace")?;
         let function = pump.function()?;
         let mut made = ptr::null_mut();
         // SAFETY: `env` is the current environment, `function` and `name` are values of this scope;
-        // the context is a number, no pointer, and nothing is to be finalized.
+        // the context is a number and not a pointer, and nothing has to be finalized.
         let status = unsafe {
             sys::napi_create_threadsafe_function(
                 env.raw(),
@@ -81,7 +81,7 @@ impl DoorbellBell {
         Ok(bell)
     }
 
-    /// Whether the process, or worker, stays for it.
+    /// Sets whether the process, or worker, stays alive for it.
     pub(crate) fn keep_alive(&self, env: &Env, keep: bool) {
         let function = self.function.load(Ordering::Acquire);
         if function.is_null() {
@@ -96,7 +96,7 @@ impl DoorbellBell {
         }
     }
 
-    /// From here on nobody is called.
+    /// Makes later rings call nothing. Returns the function, to be released.
     pub(crate) fn silence(&self) -> Option<Silenced> {
         let function = self.function.swap(ptr::null_mut(), Ordering::AcqRel);
         (!function.is_null()).then_some(Silenced(function))
@@ -107,7 +107,7 @@ impl DoorbellBell {
 pub(crate) struct Silenced(sys::napi_threadsafe_function);
 
 impl Silenced {
-    /// Gives it back. All loops are joined.
+    /// Releases the function. All loops must be joined.
     pub(crate) fn release(self) {
         // SAFETY: `silence` handed it out once, and nobody else has it.
         unsafe {
@@ -119,7 +119,7 @@ impl Silenced {
     }
 }
 
-/// Node calls it on the JavaScript thread, in a callback scope: promises and ticks run after it.
+/// Called by Node on the JavaScript thread, in a callback scope: promises and ticks run afterwards.
 unsafe extern "C" fn look(
     env: sys::napi_env,
     function: sys::napi_value,
@@ -143,7 +143,7 @@ unsafe extern "C" fn look(
     }
 }
 
-/// An exception of the pump becomes an `uncaughtException`, as one of any callback of Node.
+/// Turns an exception of the pump into an `uncaughtException`, like an exception of any callback of Node.
 pub(super) fn rethrow(env: sys::napi_env) {
     let mut error = ptr::null_mut();
     // SAFETY: `env` is live, and an exception is pending.
@@ -171,7 +171,7 @@ impl PumpRef {
         Ok(function)
     }
 
-    /// Calls the pump from a libuv callback, where there is no JavaScript below.
+    /// Calls the pump from a libuv callback, with no JavaScript on the stack.
     pub(crate) fn call(&self) {
         let mut scope = ptr::null_mut();
         // SAFETY: on the JavaScript thread of a live environment.
@@ -181,9 +181,9 @@ impl PumpRef {
         }
         if let Ok(function) = self.function() {
             let mut result = ptr::null_mut();
-            // SAFETY: the value is of the open scope. Without an async context it runs in an empty
-            // one, and promises and ticks run after it. The receiver has to be an object, and the
-            // pump does not look at it: itself is at hand.
+            // SAFETY: the value belongs to the open scope. Without an async context the function runs in
+            // an empty one, and promises and ticks run afterwards. The receiver has to be an object, and
+            // the pump does not use it: the function itself is one.
             let status = unsafe {
                 sys::napi_make_callback(
                     self.env,

@@ -1,13 +1,13 @@
-//! `commit`, by hand: every pump calls it.
+//! `commit`, made by hand because every pump calls it.
 
 use napi::bindgen_prelude::{FromNapiValue, Function};
 use napi::{Env, Result, sys};
 use std::ffi::{CString, c_void};
 use std::ptr;
 
-/// The function with which an environment shows what JavaScript did. It takes nothing and returns
-/// nothing, for both would cost more than itself: what it is told and what it tells stand in the control
-/// words.
+/// Makes the function with which JavaScript tells an environment what it did. The function has no arguments
+/// and no result, because either would cost more than the function itself: what it reads and writes is in the
+/// control words.
 pub(crate) fn committer<'env>(env: &'env Env, handle: u32) -> Result<Function<'env, (), ()>> {
     let mut function = ptr::null_mut();
     // SAFETY: `env` is the current environment, the name has that many bytes, and the data is a number,
@@ -29,7 +29,7 @@ pub(crate) fn committer<'env>(env: &'env Env, handle: u32) -> Result<Function<'e
 
 unsafe extern "C" fn commit(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     let mut handle = ptr::null_mut();
-    // SAFETY: both are live for the length of this call; what is not wanted may be null.
+    // SAFETY: both are live for the length of this call; outputs that are not needed may be null.
     unsafe {
         sys::napi_get_cb_info(
             env,

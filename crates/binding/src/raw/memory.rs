@@ -23,13 +23,13 @@ impl Held {
         Ok(Self { env: env.raw(), reference })
     }
 
-    /// A ring's memory. The pointer is read this once.
+    /// Borrows a ring's memory. This is the only time that the pointer is read.
     pub(crate) fn ring(env: &Env, buffer: &ArrayBuffer<'_>) -> napi::Result<(Self, Memory)> {
         let held = Self::new(env, buffer)?;
         let start = buffer.as_ptr().cast_mut();
-        // SAFETY: an `ArrayBuffer` is initialised and does not move. The reference keeps it until
-        // the loop's group is stopped, its thread joined and both ends dropped. Nothing but the
-        // pump can reach it: `Reader` and `Writer` hand out no view, so nobody can detach it. Its
+        // SAFETY: an `ArrayBuffer` is initialised and does not move. The reference keeps it alive
+        // until the loop's group is stopped, its thread joined and both ends dropped. Only the pump
+        // can reach it: `Reader` and `Writer` hand out no view, so nobody can detach it. Its
         // JavaScript end keeps to the ring's positions.
         let memory = unsafe { Memory::borrowed(start, buffer.len()) };
         let memory =
@@ -45,7 +45,7 @@ impl Drop for Held {
     }
 }
 
-/// The control words: touched by Rust only while JavaScript waits for it.
+/// The control words. Rust uses them only while JavaScript waits for a call or a callback.
 #[derive(Debug)]
 pub(crate) struct Words {
     start: *mut u32,
@@ -57,7 +57,7 @@ impl Words {
     pub(crate) fn new(env: &Env, buffer: &ArrayBuffer<'_>, length: usize) -> napi::Result<Self> {
         let start = buffer.as_ptr().cast_mut().cast::<u32>();
         if buffer.len() < length * 4 || !start.is_aligned() {
-            return Err(napi::Error::from_reason("the control block is too short"));
+            return Err(napi::Error::from_reason("the control words need a larger buffer"));
         }
         Ok(Self { start, length, _held: Held::new(env, buffer)? })
     }
@@ -66,8 +66,8 @@ impl Words {
         assert!(at < self.length);
         // SAFETY: in range, and the buffer is held.
         let word = unsafe { self.start.add(at) };
-        // SAFETY: aligned and initialised; JavaScript, which alone writes there too, is waiting for
-        // the call or callback in which this happens.
+        // SAFETY: aligned and initialised; only JavaScript writes there, too, and it is waiting for the
+        // call or callback in which this happens.
         unsafe { word.read() }
     }
 

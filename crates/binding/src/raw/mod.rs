@@ -1,4 +1,4 @@
-//! Node-API and libuv by hand: what napi-rs has no safe form of. Nothing else here is unsafe.
+//! Calls of Node-API and libuv for which napi-rs has no safe form. Nothing else in this crate is unsafe.
 
 mod bell;
 mod committer;

@@ -1,12 +1,12 @@
-//! Where a poll has no descriptor, there is nothing for Node's loop to watch.
+//! On systems where a poll has no descriptor, Node's loop has nothing to watch.
 
 use napi::Env;
 
-/// Something of Node's loop that watches: nothing is.
+/// A watch on a descriptor. There are no values of this type here.
 pub(crate) enum Watch {}
 
 impl Watch {
-    /// None.
+    /// Always `None`.
     pub(crate) fn start(_: &Env, _: i32, _: (u32, u32), _: fn(u32, u32)) -> Option<Self> {
         None
     }

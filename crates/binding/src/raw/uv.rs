@@ -1,6 +1,6 @@
-//! Watches an inline loop's epoll or kqueue from Node's own loop, through `uv_poll`.
+//! Watching the epoll or kqueue of an inline loop from Node's own loop, with `uv_poll`.
 //!
-//! libuv's symbols are looked up at run time: not every runtime with Node-API has them.
+//! libuv's symbols are looked up at run time, because not every runtime with Node-API has them.
 
 use libloading::os::unix::Library;
 use napi::{Env, sys};
@@ -41,23 +41,23 @@ impl Functions {
     }
 }
 
-/// What a handle's callbacks need. It lives until libuv has closed the handle.
+/// What a handle's callbacks need. Freed when libuv has closed the handle.
 struct Context {
     whose: (u32, u32),
     turn: fn(u32, u32),
-    /// The handle's own memory; words, for their alignment.
+    /// The memory of the handle itself; of words, for the alignment.
     _memory: Vec<u64>,
 }
 
-/// A `uv_poll` handle that is started. It does not keep the process alive.
+/// A started `uv_poll` handle, which does not keep the process alive.
 pub(crate) struct Watch {
     handle: *mut c_void,
     close: unsafe extern "C" fn(*mut c_void, Closed),
 }
 
 impl Watch {
-    /// Calls `turn` with an environment's and a group's number whenever the descriptor is readable. `None`
-    /// where the runtime has no `uv_poll`.
+    /// Calls `turn` with the numbers of an environment and a group whenever the descriptor is readable. `None`
+    /// if the runtime has no `uv_poll`.
     pub(crate) fn start(
         env: &Env,
         descriptor: i32,
@@ -71,19 +71,19 @@ impl Watch {
         if status != sys::Status::napi_ok {
             return None;
         }
-        // SAFETY: libuv tells how large its handles are.
+        // SAFETY: the function takes a handle type and returns its size.
         let size = unsafe { (functions.handle_size)(UV_POLL) };
         let mut memory = vec![0u64; size.div_ceil(8)];
         let handle = memory.as_mut_ptr().cast::<c_void>();
-        // SAFETY: the handle is large enough; the loop is that of this thread.
+        // SAFETY: the handle is large enough, and the loop belongs to this thread.
         if unsafe { (functions.poll_init)(uv_loop.cast(), handle, descriptor) } != 0 {
             return None;
         }
         let context = Box::new(Context { whose, turn, _memory: memory });
-        // SAFETY: `data`, the user's own, is the first field of every handle. `closed` takes the
-        // box back.
+        // SAFETY: `data`, which is for the user, is the first field of every handle. `closed` frees the
+        // box.
         unsafe { handle.cast::<*mut Context>().write(Box::into_raw(context)) };
-        // SAFETY: initialised, and the callback has the type that libuv calls.
+        // SAFETY: initialised, and the callback has the type that libuv expects.
         unsafe { (functions.poll_start)(handle, UV_READABLE, readable) };
         // SAFETY: initialised.
         unsafe { (functions.unref)(handle) };
@@ -93,7 +93,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // SAFETY: started, not closed, and on its loop's thread: it is dropped with the group.
+        // SAFETY: started, not closed, and on the thread of its loop: it is dropped with the group.
         unsafe { (self.close)(self.handle, closed) };
     }
 }
@@ -101,9 +101,9 @@ impl Drop for Watch {
 unsafe extern "C" fn readable(handle: *mut c_void, _status: c_int, _events: c_int) {
     // SAFETY: `start` set the data, a handle's first field, before it started the handle.
     let data = unsafe { handle.cast::<*mut Context>().read() };
-    // SAFETY: `closed`, which takes it away, has not run.
+    // SAFETY: `closed`, which frees it, has not run.
     let context = unsafe { &*data };
-    // Copied before: the turn may end in closing the handle.
+    // Copied first, because the turn may close the handle.
     let ((environment, group), turn) = (context.whose, context.turn);
     turn(environment, group);
 }

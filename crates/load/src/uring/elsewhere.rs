@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::Done;
 use crate::stream::Stream;
 
-/// Cannot be made.
+/// There are no values of this type.
 #[derive(Debug)]
 pub enum Uring {}
 
-/// Cannot be made.
+/// There are no values of this type.
 #[derive(Debug)]
 pub enum Reply {}
 

@@ -1,4 +1,5 @@
-//! io_uring: one receive for the life of each connection, and sends; one system call for what has gathered.
+//! io_uring: one receive request for the life of each connection, and sends. One system call submits everything
+//! that has gathered.
 
 #![expect(unsafe_code, reason = "the kernel is told addresses")]
 
@@ -15,27 +16,27 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use super::Done;
 use crate::stream::Stream;
 
-/// Requests that gather before the kernel has to be told.
+/// Requests that may gather before the kernel has to be told.
 const REQUESTS: u32 = 1024;
-/// What was done and not taken yet; beyond it the kernel keeps its own list.
+/// Completions that were not taken yet; for more than this the kernel keeps its own list.
 const COMPLETIONS: u32 = 8 * REQUESTS;
-/// Replies that are there at once: few, so that they stay in the cache.
+/// Buffers for replies: few, so that they stay in the cache.
 const BUFFERS: u16 = 256;
 const BUFFER_BYTES: usize = 4096;
-/// The group of all buffers.
+/// The number of the group that has all buffers.
 const GROUP: u16 = 0;
-/// Set in what names a send.
+/// Set in the user data of a send.
 const SEND: u64 = 1 << 63;
 
-/// The kernel's ring, and the memory that it was told of. That memory is never freed: a request may
-/// outlive whoever made it, and one process has one ring.
+/// The io_uring and its registered memory. That memory is never freed, because a request may outlive the code that
+/// made it, and a process has only one io_uring.
 pub struct Uring {
     ring: IoUring,
     /// The sockets by index.
     sockets: Vec<RawFd>,
-    /// The buffers that the kernel may fill, as a ring of its own.
+    /// The ring of buffers that the kernel may fill.
     free: *mut BufRingEntry,
-    /// How many were ever put there.
+    /// How many buffers were ever put into the ring.
     tail: u16,
     /// The memory of all buffers.
     memory: *mut u8,
@@ -47,22 +48,22 @@ impl std::fmt::Debug for Uring {
     }
 }
 
-/// Bytes that came back: a buffer, until it is given back.
+/// Bytes that came back, in a buffer that has to be given back.
 #[derive(Debug)]
 pub struct Reply {
     buffer: u16,
     length: usize,
 }
 
-/// The entries of the ring of buffers, which begins with a page.
+/// The entries of the ring of buffers, aligned to a page.
 #[repr(C, align(4096))]
 struct Entries([u8; BUFFERS as usize * size_of::<BufRingEntry>()]);
 
 impl Uring {
-    /// A ring that watches nobody yet.
+    /// Makes an io_uring without connections.
     ///
     /// # Errors
-    /// Those of a kernel that has no io_uring, is older than 6.1, or does not allow it.
+    /// If the kernel has no io_uring, is older than 6.1, or does not allow it.
     pub fn new() -> io::Result<Self> {
         let ring = IoUring::builder()
             .setup_single_issuer()
@@ -82,7 +83,7 @@ impl Uring {
         Ok(uring)
     }
 
-    /// Receives from `stream` from here on, in the name of `index`.
+    /// Receives from `stream` from here on, for connection `index`.
     pub fn watch(&mut self, index: usize, stream: &Stream) -> io::Result<()> {
         if self.sockets.len() <= index {
             self.sockets.resize(index + 1, -1);
@@ -99,7 +100,7 @@ impl Uring {
         self.push(&request.build().user_data(index as u64))
     }
 
-    /// Sends all of `bytes` with the next `wait`; only one such thing at a time for each `index`.
+    /// Sends all of `bytes` with the next `wait`; only one send at a time for each `index`.
     pub fn send(&mut self, index: usize, bytes: &'static [u8]) -> io::Result<()> {
         let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         let request = opcode::Send::new(Fd(self.sockets[index]), bytes.as_ptr(), length)
@@ -117,7 +118,7 @@ impl Uring {
         }
     }
 
-    /// Tells the kernel what is to be done, and waits until something is, no longer than `timeout`.
+    /// Submits the requests, and waits until something is done, no longer than `timeout`.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = timeout.map(Timespec::from);
         let mut args = SubmitArgs::new();
@@ -126,7 +127,7 @@ impl Uring {
         }
         match self.ring.submitter().submit_with_args(1, &args) {
             Err(error) => match error.raw_os_error() {
-                // No time left, a signal, or much to take first.
+                // The time is over, there was a signal, or completions have to be taken first.
                 Some(libc::ETIME | libc::EINTR | libc::EBUSY) => Ok(()),
                 _ => Err(error),
             },
@@ -134,7 +135,7 @@ impl Uring {
         }
     }
 
-    /// The next thing that was done, and for whom.
+    /// The next completion and the connection that it is for.
     pub fn next(&mut self) -> io::Result<Option<(usize, Done)>> {
         loop {
             let Some(entry) = self.ring.completion().next() else { return Ok(None) };
@@ -156,7 +157,7 @@ impl Uring {
                     Done::Ended
                 }
                 (Err(_), _) if -entry.result() == libc::ENOBUFS => {
-                    // All buffers were full; those before it have been given back since.
+                    // All buffers were in use; some have been given back since.
                     self.receive(index)?;
                     continue;
                 }

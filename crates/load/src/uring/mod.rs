@@ -1,6 +1,6 @@
-//! Receives and sends of many connections, given to the kernel and taken back in one system call.
+//! Receives and sends of many connections, submitted to the kernel in one system call.
 //!
-//! `linux.rs` is io_uring; elsewhere there is no such thing, and the type has no values.
+//! `linux.rs` uses io_uring; on other systems the type has no values.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
@@ -17,11 +17,11 @@ pub use platform::{Reply, Uring};
     expect(dead_code, reason = "there is no ring that would do it, but a match that hears of it")
 )]
 pub enum Done {
-    /// Bytes came; they are to be given back.
+    /// Bytes came, in a buffer that has to be given back.
     Received(Reply),
-    /// So many bytes were sent.
+    /// That many bytes were sent.
     Sent(usize),
-    /// The server ended the stream.
+    /// The server closed the stream.
     Ended,
     /// Receiving or sending failed.
     Failed(io::Error),

@@ -1,4 +1,4 @@
-//! Options of a datagram socket, before it is bound or while it lives.
+//! DatagramSetting the options of a datagram socket, before it is bound or while it is open.
 
 use millrace_sys::SocketOption;
 use millrace_sys::datagrams::SourceGroup;
@@ -9,22 +9,22 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// A multicast group on an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {
-    /// IPv4: the interface by its address, unspecified for the system's choice.
+    /// An IPv4 group. The interface is given by its address; unspecified lets the system choose.
     V4 {
         /// The group.
         group: Ipv4Addr,
         /// The interface.
         interface: Ipv4Addr,
-        /// Only what this host sends.
+        /// Receive only what this host sends.
         source: Option<Ipv4Addr>,
     },
-    /// IPv6: the interface by its index, 0 for the system's choice.
+    /// An IPv6 group. The interface is given by its index; 0 lets the system choose.
     V6 {
         /// The group.
         group: Ipv6Addr,
         /// The interface.
         interface: u32,
-        /// Only what this host sends.
+        /// Receive only what this host sends.
         source: Option<Ipv6Addr>,
     },
 }
@@ -38,14 +38,14 @@ pub enum Interface {
     V6(u32),
 }
 
-/// An option, and its value.
+/// An option of a datagram socket, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setting {
-    /// Receive what is sent to a group.
+pub enum DatagramSetting {
+    /// Join a group: receive what is sent to it.
     Join(Membership),
-    /// No more.
+    /// Leave a group.
     Leave(Membership),
-    /// Send multicasts from that interface.
+    /// Send multicasts from this interface.
     MulticastInterface(Interface),
     /// How many routers a multicast may pass.
     MulticastTtl(u32),
@@ -55,15 +55,15 @@ pub enum Setting {
     Ttl(u32),
     /// Whether broadcasts may be sent.
     Broadcast(bool),
-    /// Bytes that the kernel may hold that are not received.
+    /// Bytes that the kernel may hold until they are received.
     ReceiveBuffer(usize),
-    /// Bytes that the kernel may hold that are not sent.
+    /// Bytes that the kernel may hold until they are sent.
     SendBuffer(usize),
-    /// The class of the packets, 0 to 63.
+    /// The DSCP class of the packets, 0 to 63.
     Dscp(u32),
 }
 
-impl Setting {
+impl DatagramSetting {
     pub(super) fn apply(&self, socket: &Socket, is_v6: bool) -> io::Result<()> {
         match *self {
             Self::Join(Membership::V4 { group, interface, source: None }) => {
@@ -115,8 +115,8 @@ impl Setting {
     }
 }
 
-/// An option that each family has: an IPv6 socket may carry IPv4 too, on systems that let it have the
-/// option.
+/// Sets an option that each family has. An IPv6 socket may carry IPv4, too, so both are set on systems that
+/// allow it.
 fn on_both(
     is_v6: bool,
     v6: impl FnOnce() -> io::Result<()>,

@@ -1,150 +1,150 @@
-//! How connections come to a loop: handed over, or accepted by itself.
+//! How accepted connections come to a loop: handed over by the acceptor, or accepted by the loop itself.
 
-use super::{EventLoop, News, SLOT_BITS, UNTOLD, token};
-use crate::accepting::Sink;
+use super::{EventLoop, UNTOLD};
+use crate::accepting::{AcceptSink, BoundListener, ListenerCommand};
 use crate::address::Address;
-use crate::bound::Bound;
-use crate::conn::{Conn, Next};
-use crate::control::Opening;
-use crate::handoff::{Accepted, Order};
-use crate::listener::Listener;
-use crate::socket::Socket;
+use crate::connection::Connection;
+use crate::handoff::AcceptedSocket;
+use crate::notices::{LoopNotice, Opening};
+use crate::poll::{Key, MAX_SLOTS};
+use crate::profile::Profile;
+use crate::run_queue::Next;
+use crate::transport::Socket;
 use millrace_ring::record::kind;
-use mio::Token;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 impl EventLoop {
     /// Takes a connection that was assigned to this loop.
-    pub(super) fn adopt(&mut self, accepted: Accepted) {
-        let Accepted { mut socket, peer, listener } = accepted;
-        let token = self.token_of_next();
-        if token.and_then(|token| socket.register(self.poll.registry(), token)).is_err() {
-            listener.release();
-            self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn adopt(&mut self, accepted: AcceptedSocket) {
+        let AcceptedSocket { mut socket, peer, profile } = accepted;
+        let key = self.next_connection_key();
+        if key.and_then(|key| socket.register(self.poll.registrar(), key)).is_err() {
+            profile.release();
+            self.handle.release_connection();
             return;
         }
-        self.begin(socket, listener, peer, false);
+        self.begin_connection(socket, profile, peer, false);
     }
 
-    /// Of the next connection; there may be no slot for it.
-    pub(super) fn token_of_next(&self) -> io::Result<Token> {
-        let (slot, generation) = self.conns.next();
-        if slot >= 1 << SLOT_BITS {
+    /// The key of the next connection.
+    ///
+    /// # Errors
+    /// If there is no slot left.
+    pub(super) fn next_connection_key(&self) -> io::Result<Key> {
+        let (slot, generation) = self.connections.next();
+        if slot >= MAX_SLOTS {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        Ok(token(slot, generation))
+        Ok(Key::Connection { slot, generation })
     }
 
-    /// A connection begins, whose socket is registered under the next slot.
-    pub(super) fn begin(
+    /// Begins a connection. Its socket is registered under the next slot already.
+    pub(super) fn begin_connection(
         &mut self,
         socket: Socket,
-        listener: Arc<Listener>,
+        profile: Arc<Profile>,
         remote: Address,
         paused: bool,
     ) {
-        let (slot, generation) = self.conns.next();
-        listener.limits.socket.opened(&socket, listener.service.is_some());
-        let opening = Opening { listener: listener.id, remote, local: socket.local_address() };
-        self.io.shared.gauges.open(slot, generation);
-        self.io.shared.counters.opened(1);
-        let mut conn = Conn::new(socket, listener, opening);
+        let (slot, generation) = self.connections.next();
+        profile.options.socket.opened(&socket, profile.service.is_some());
+        let opening = Opening { number: profile.id, remote, local: socket.local_address() };
+        self.inbound.stats.gauges.open(slot, generation);
+        self.inbound.stats.counters.opened(1);
+        let mut connection = Connection::new(socket, profile, opening);
         if paused {
-            conn.pause();
+            connection.pause();
         }
-        self.conns.insert(conn);
-        self.settle(slot, Next::Wait);
-        self.tell_one(slot);
+        self.connections.insert(connection);
+        self.schedule(slot, Next::Wait);
+        self.tell_socket(slot);
     }
 
-    /// For the listeners that this loop accepts from itself.
-    pub(super) fn obey(&mut self, order: Order) {
-        match order {
-            Order::Listen(bound) => self.listen(bound),
-            Order::Close(id) => {
+    /// Obeys a command for the listeners that this loop accepts from itself.
+    pub(super) fn take_listener_command(&mut self, command: ListenerCommand) {
+        match command {
+            ListenerCommand::Listen(bound) => self.listen(bound),
+            ListenerCommand::Close(id) => {
                 if !self.listeners.close(id) {
-                    self.drain(id);
+                    self.drain_connections_of(id);
                 }
             }
-            Order::Pause { id, is_paused, ticket } => {
+            ListenerCommand::Pause { id, is_paused, ticket } => {
                 let result = self.listeners.pause(id, is_paused);
-                self.news.push_back(News::answer(ticket, result));
+                self.loop_notices.push_back(LoopNotice::answer(ticket, result));
             }
-            Order::Duplicate { id, ticket } => {
+            ListenerCommand::Duplicate { id, ticket } => {
                 let result = self.listeners.duplicate(id);
-                self.news.push_back(News::duplicated(ticket, result));
+                self.loop_notices.push_back(LoopNotice::duplicated(ticket, result));
             }
         }
     }
 
-    fn listen(&mut self, bound: Bound) {
+    fn listen(&mut self, bound: BoundListener) {
         bound.service.accepted_by(&self.handle.0.alarm);
-        let id = bound.listener.id;
-        if let Err(error) = self.listeners.add(bound, self.poll.registry()) {
-            self.news.push_back(News::failed(kind::ACCEPT_ERROR, id, &error));
+        let id = bound.profile.id;
+        if let Err(error) = self.listeners.add(bound, self.poll.registrar()) {
+            self.loop_notices.push_back(LoopNotice::failed(kind::ACCEPT_ERROR, id, &error));
         }
     }
 
-    /// No more are accepted while that many opens wait for room in the ring.
+    /// Whether there is something to accept. Nothing is while too many notices wait for room in the ring.
     pub(super) fn can_accept(&self) -> bool {
-        self.untold.len() < UNTOLD && self.listeners.is_due(self.io.now)
+        self.untold.len() < UNTOLD && self.listeners.is_due(self.inbound.now)
     }
 
+    /// Accepts from the loop's own listeners.
     pub(super) fn accept(&mut self) {
-        let mut sink = Adopting::new(UNTOLD.saturating_sub(self.untold.len()));
-        let closed = self.listeners.sweep(self.io.now, self.poll.registry(), &mut sink);
-        self.take_accepted(sink);
-        for id in closed {
-            self.drain(id);
-        }
-    }
-
-    fn take_accepted(&mut self, sink: Adopting) {
-        for (socket, peer, listener) in sink.accepted {
-            self.handle.0.connections.fetch_add(1, Ordering::Relaxed);
-            self.adopt(Accepted { socket, peer, listener });
+        let mut sink = AcceptBatch::new(UNTOLD.saturating_sub(self.untold.len()));
+        let closed = self.listeners.sweep(self.inbound.now, self.poll.registrar(), &mut sink);
+        for accepted in sink.accepted {
+            self.handle.assign_connection();
+            self.adopt(accepted);
         }
         for (id, errno) in sink.errors {
-            self.news.push_back(News { errno, ..News::of(kind::ACCEPT_ERROR, id) });
+            let notice = LoopNotice { errno, ..LoopNotice::of(kind::ACCEPT_ERROR, id) };
+            self.loop_notices.push_back(notice);
+        }
+        for id in closed {
+            self.drain_connections_of(id);
         }
     }
 
-    /// A listener is closed: what its connections have sent by now is still delivered.
-    pub(super) fn drain(&mut self, id: u32) {
-        for slot in 0..self.conns.slots() {
-            if let Some((_, conn)) = self.conns.get_mut(slot)
-                && conn.listener.id == id
+    /// A listener is closed: what its connections have received by now is still delivered.
+    pub(super) fn drain_connections_of(&mut self, id: u32) {
+        for slot in 0..self.connections.slots() {
+            if let Some((_, connection)) = self.connections.get_mut(slot)
+                && connection.profile.id == id
             {
-                conn.drain();
+                connection.drain();
                 self.go_on(slot);
             }
         }
-        self.news.push_back(News::of(kind::LISTENER_CLOSED, id));
+        self.loop_notices.push_back(LoopNotice::of(kind::LISTENER_CLOSED, id));
     }
 }
 
-/// Takes connections for the loop that accepts them itself.
-struct Adopting {
+/// What a loop accepts itself in one turn.
+struct AcceptBatch {
     room: usize,
-    accepted: Vec<(Socket, Address, Arc<Listener>)>,
+    accepted: Vec<AcceptedSocket>,
     errors: Vec<(u32, i32)>,
 }
 
-impl Adopting {
+impl AcceptBatch {
     fn new(room: usize) -> Self {
         Self { room, accepted: Vec::new(), errors: Vec::new() }
     }
 }
 
-impl Sink for Adopting {
+impl AcceptSink for AcceptBatch {
     fn has_room(&mut self) -> bool {
         self.accepted.len() < self.room
     }
 
-    fn accept(&mut self, socket: Socket, peer: Address, listener: &Arc<Listener>) {
-        self.accepted.push((socket, peer, listener.clone()));
+    fn accept(&mut self, socket: Socket, peer: Address, profile: &Arc<Profile>) {
+        self.accepted.push(AcceptedSocket { socket, peer, profile: profile.clone() });
     }
 
     fn fail(&mut self, listener: u32, errno: i32) {

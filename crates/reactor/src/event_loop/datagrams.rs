@@ -1,19 +1,19 @@
-//! The loop's datagram sockets: their slots are numbered behind those of connections, and stand in the
+//! The loop's datagram sockets. Their slots are numbered after those of connections, and both are in the
 //! same lists.
 
-use super::{DATAGRAMS, EventLoop, News, is_marked, slot_of, token};
-use crate::conn::Next;
-use crate::datagrams::{BoundDatagrams, Boxes, Datagrams};
-use crate::slab::Slab;
+use super::EventLoop;
+use super::slab::Slab;
+use crate::datagrams::{BoundDatagramSocket, Boxes, DatagramSocket};
+use crate::notices::LoopNotice;
+use crate::poll::{Event, Key};
+use crate::run_queue::Next;
 use millrace_ring::Place;
 use millrace_ring::record::{kind, slot as slots};
 use millrace_sys::datagrams::SENT_AT_ONCE;
-use mio::Token;
-use mio::event::Event;
 
-/// Sends of one socket that came one after the other, and stand in the ring until they are through.
+/// Consecutive `SEND` records of one socket, which stay in the ring until they are sent in one call.
 #[derive(Debug, Default)]
-struct Gathered {
+struct GatheredSends {
     at: u32,
     generation: u32,
     places: Vec<Place>,
@@ -22,10 +22,10 @@ struct Gathered {
 /// A loop's datagram sockets.
 #[derive(Debug)]
 pub(super) struct DatagramSockets {
-    slab: Slab<Datagrams>,
-    /// Made at the first socket: its memory is 2 MiB of address space.
+    slab: Slab<DatagramSocket>,
+    /// Made with the first socket: it has 2 MiB of address space.
     boxes: Option<Box<Boxes>>,
-    gathered: Gathered,
+    gathered: GatheredSends,
 }
 
 /// Whether a slot is that of a datagram socket.
@@ -33,13 +33,9 @@ pub(super) fn is_datagrams(slot: u32) -> bool {
     slot >= slots::DATAGRAMS
 }
 
-fn datagram_token(at: u32, generation: u32) -> Token {
-    Token(token(at, generation).0 | DATAGRAMS)
-}
-
 impl DatagramSockets {
     pub(super) fn new() -> Self {
-        Self { slab: Slab::new(), boxes: None, gathered: Gathered::default() }
+        Self { slab: Slab::new(), boxes: None, gathered: GatheredSends::default() }
     }
 
     pub(super) fn recycle(&mut self) {
@@ -51,54 +47,51 @@ impl DatagramSockets {
         self.gathered.places.clear();
     }
 
-    /// By its slot among all of the loop.
-    pub(super) fn get_mut(&mut self, slot: u32) -> Option<(u32, &mut Datagrams)> {
+    /// Finds a socket by its slot among all of the loop.
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<(u32, &mut DatagramSocket)> {
         self.slab.get_mut(slot - slots::DATAGRAMS)
     }
 }
 
 impl EventLoop {
     /// Takes a datagram socket that was bound.
-    pub(super) fn open_datagrams(&mut self, bound: BoundDatagrams) {
+    pub(super) fn open_datagrams(&mut self, bound: BoundDatagramSocket) {
         let number = bound.number;
         let sockets = &mut self.datagrams;
         sockets.boxes.get_or_insert_default();
         let (at, generation) = sockets.slab.next();
-        match Datagrams::open(bound, self.poll.registry(), datagram_token(at, generation)) {
+        let key = Key::Datagrams { slot: at, generation };
+        match DatagramSocket::open(bound, self.poll.registrar(), key) {
             Ok(socket) => {
                 sockets.slab.insert(socket);
-                self.settle_datagrams(slots::DATAGRAMS + at, Next::Wait);
+                self.schedule_datagrams(slots::DATAGRAMS + at, Next::Wait);
             }
-            Err(error) => self.news.push_back(News::failed(kind::ACCEPT_ERROR, number, &error)),
+            Err(error) => {
+                let notice = LoopNotice::failed(kind::ACCEPT_ERROR, number, &error);
+                self.loop_notices.push_back(notice);
+            }
         }
     }
 
-    /// Notes an event and goes on; false if it is not a datagram socket's.
-    pub(super) fn note_datagrams(&mut self, event: &Event) -> bool {
-        let token = event.token();
-        if !is_marked(token, DATAGRAMS) {
-            return false;
-        }
-        let at = slot_of(token);
-        if let Some((generation, socket)) = self.datagrams.slab.get_mut(at)
-            && datagram_token(at, generation) == token
-        {
+    /// Takes an event of the socket at that place.
+    pub(super) fn note_datagram_event(&mut self, at: u32, generation: u32, event: Event<'_>) {
+        // Not found if the event is of a socket that had this slot before.
+        if let Some(socket) = self.datagrams.slab.find(at, generation) {
             socket.ready.note(event);
             self.go_on_with_datagrams(slots::DATAGRAMS + at);
         }
-        true
     }
 
     pub(super) fn go_on_with_datagrams(&mut self, slot: u32) {
         let DatagramSockets { slab, boxes: Some(boxes), .. } = &mut self.datagrams else { return };
         if let Some((generation, socket)) = slab.get_mut(slot - slots::DATAGRAMS) {
-            let next = socket.drive(slot, generation, &mut self.io, boxes);
-            self.settle_datagrams(slot, next);
+            let next = socket.drive(slot, generation, &mut self.inbound, boxes);
+            self.schedule_datagrams(slot, next);
         }
     }
 
     /// Does what the record that was taken last says.
-    pub(super) fn take_for_datagrams(&mut self, slot: u32, generation: u32, kind: u32) {
+    pub(super) fn take_datagram_record(&mut self, slot: u32, generation: u32, kind: u32) {
         let at = slot - slots::DATAGRAMS;
         let gathered = &self.datagrams.gathered;
         let is_same = (gathered.at, gathered.generation) == (at, generation);
@@ -120,10 +113,10 @@ impl EventLoop {
                 socket.resume();
                 return self.go_on_with_datagrams(slot);
             }
-            kind::ASK => socket.ask(),
+            kind::ASK => socket.ask_for_drain(),
             other => unreachable!("record of kind {other} for a datagram socket"),
         }
-        self.settle_datagrams(slot, next);
+        self.schedule_datagrams(slot, next);
     }
 
     /// Sends what was gathered. To be called before the ring's room is released.
@@ -134,53 +127,54 @@ impl EventLoop {
         }
         if let (Some(socket), Some(boxes)) = (slab.find(gathered.at, gathered.generation), boxes) {
             let payloads = gathered.places.iter().map(|place| self.outbound.lend(*place));
-            socket.send(payloads, &self.io, &mut boxes.outbox);
+            socket.send(payloads, &self.inbound, &mut boxes.outbox);
         }
         gathered.places.clear();
         let slot = slots::DATAGRAMS + gathered.at;
-        self.settle_datagrams(slot, Next::Wait);
+        self.schedule_datagrams(slot, Next::Wait);
     }
 
-    /// Puts a socket where it has to go next.
-    pub(super) fn settle_datagrams(&mut self, slot: u32, next: Next) {
+    /// Does what a socket needs next, and keeps its deadline and its notices in the loop's lists.
+    pub(super) fn schedule_datagrams(&mut self, slot: u32, next: Next) {
         let Some((_, socket)) = self.datagrams.get_mut(slot) else { return };
-        self.lists.put(slot, next, &mut socket.listed, &mut self.io);
+        self.run_queue.put(slot, next, &mut socket.scheduling, &mut self.inbound);
         if let Next::Close(cause) = next {
-            socket.close(cause, self.poll.registry());
+            socket.close(cause, self.poll.registrar());
         }
-        let patience = socket.patience();
-        self.timers.keep(slot, &mut socket.deadline, self.io.now, patience);
-        if socket.has_news() && !socket.notes.listed {
-            socket.notes.listed = true;
+        let deadline = socket.next_deadline(self.timers.clock(self.inbound.now));
+        self.timers.reschedule(slot, &mut socket.scheduled, deadline);
+        if socket.has_notices() && !socket.notices.listed {
+            socket.notices.listed = true;
             self.untold.push_back(slot);
         }
     }
 
+    /// Tells a socket that its limit in time has ended.
     pub(super) fn expire_datagrams(&mut self, slot: u32) {
         if let Some((_, socket)) = self.datagrams.get_mut(slot) {
-            socket.deadline = 0;
+            socket.scheduled = None;
             let next = socket.expire();
-            self.settle_datagrams(slot, next);
+            self.schedule_datagrams(slot, next);
         }
     }
 
-    /// Tells what one socket has to tell; false if the ring is full.
+    /// Tells the notices of one socket; false if the ring is full.
     pub(super) fn tell_datagrams(&mut self, slot: u32) -> bool {
         let Some((generation, socket)) = self.datagrams.get_mut(slot) else {
             self.untold.retain(|each| *each != slot);
             return true;
         };
-        let was_opening = socket.notes.opening.is_some();
-        if !socket.tell(slot, generation, &mut self.io) {
+        let was_opening = socket.notices.opening.is_some();
+        if !socket.tell(slot, generation, &mut self.inbound) {
             return false;
         }
-        socket.notes.listed = false;
-        let is_closed = socket.notes.closed;
+        socket.notices.listed = false;
+        let is_closed = socket.notices.closed;
         self.unlist(slot);
         if is_closed {
             self.datagrams.slab.remove(slot - slots::DATAGRAMS);
         } else if was_opening {
-            // Reading waited for it.
+            // Reading waited for the opening.
             self.go_on_with_datagrams(slot);
         }
         true

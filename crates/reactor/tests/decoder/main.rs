@@ -1,4 +1,4 @@
-//! Framings against `tokio_util`'s decoder and against the simplest that could be written.
+//! Framings compared with `tokio_util`'s decoder and with the simplest decoders that could be written.
 
 mod reference;
 
@@ -9,7 +9,7 @@ use proptest::sample::Index;
 use reference::{Outcome, ended_by, naive, tokio, varint};
 use tokio_util::codec::Decoder;
 
-/// What a stream comes to when it arrives in pieces that end at those places.
+/// What a stream is cut into when it arrives in pieces that end at these places.
 fn outcome(framing: &Framing, stream: &[u8], cuts: &[usize]) -> Outcome {
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
     ends.push(stream.len());
@@ -36,13 +36,13 @@ fn length_fields() -> impl Strategy<Value = LengthField> {
     })
 }
 
-/// A stream of frames that this field allows; each is as long as its header and those bodies.
+/// A stream of frames that this field allows, each with its header and one of these bodies.
 fn stream_of(field: &LengthField, bodies: &[Vec<u8>]) -> Vec<u8> {
     let mut stream = Vec::new();
     for body in bodies {
         let total = field.header() as usize + body.len();
         let value = total as i64 - i64::from(field.header()) - i64::from(field.adjust);
-        // What a field so narrow, or never negative, cannot say.
+        // The field is too narrow for this length, or the length would be negative.
         if value < 0 || field.bytes < 8 && value >> (8 * field.bytes) != 0 {
             continue;
         }
@@ -66,7 +66,7 @@ fn cuts() -> impl Strategy<Value = Vec<usize>> {
     proptest::collection::vec(any::<usize>(), 0..30)
 }
 
-/// Few different bytes, so that ends and parts of ends are everywhere.
+/// Text of few different bytes, so that delimiters and parts of them are everywhere.
 fn text() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![3 => Just(b'a'), 2 => Just(b'b'), 1 => Just(b'\r'), 1 => Just(b'\n')];
     proptest::collection::vec(byte, 0..400)
@@ -94,7 +94,7 @@ proptest! {
         if fit < expected.len() {
             prop_assert_eq!(error, Some(FrameError::TooLarge));
         } else {
-            // The last may be cut, and may be refused by its header before that is known.
+            // The last frame may be cut, and its header may be refused before that is known.
             let total: usize = expected.iter().map(|frame| frame.len() + field.strip as usize).sum();
             let cut = (total < stream.len()).then_some(FrameError::Incomplete);
             let is_refused = cut.is_some() && error == Some(FrameError::TooLarge);
@@ -137,7 +137,7 @@ proptest! {
     fn varints_are_cut_as_if_the_stream_came_at_once(
         frames in bodies(),
         noise in proptest::collection::vec(any::<u8>(), 0..8),
-        // Lengths may be written in more bytes than they need.
+        // A length may be written in more bytes than it needs.
         padding in 0usize..3,
         max in prop_oneof![Just(1u32 << 20), 0u32..150],
         cuts in cuts(),
@@ -164,12 +164,12 @@ fn field(bytes: u8, adjust: i32, strip: u32, max: u32) -> LengthField {
 }
 
 #[test]
-fn a_header_is_judged_before_its_body_comes_and_reserves_nothing() {
+fn a_header_is_checked_before_its_body_arrives_and_reserves_no_memory() {
     let cases: [(Framing, &[u8], Result<(), FrameError>); 8] = [
         (Framing::Length(field(4, 0, 4, 100)), &[0, 0, 0, 101], Err(FrameError::TooLarge)),
         (Framing::Length(field(4, 0, 4, 1 << 30)), &[0x40, 0, 0, 0], Ok(())),
         (Framing::Length(field(8, 0, 8, 100)), &[0xff; 8], Err(FrameError::Invalid)),
-        // HTTP/2: three bytes of nine, which are part of the frame.
+        // HTTP/2: a 3-byte length in a 9-byte header, which is part of the frame.
         (Framing::Length(field(3, 6, 0, 100)), &[0, 0, 91], Ok(())),
         (Framing::Length(field(3, 6, 0, 100)), &[0, 0, 92], Err(FrameError::TooLarge)),
         (Framing::Length(field(2, -2, 2, 100)), &[0, 1], Err(FrameError::Invalid)),
@@ -188,7 +188,7 @@ fn a_header_is_judged_before_its_body_comes_and_reserves_nothing() {
 }
 
 #[test]
-fn what_was_searched_is_not_searched_again() {
+fn bytes_that_were_searched_are_not_searched_again() {
     let framings = [
         (Framing::Line { max: 1 << 20 }, 1),
         (Framing::Delimiter { bytes: (*b"\r\n\r\n").into(), max: 1 << 20 }, 4),
@@ -199,7 +199,7 @@ fn what_was_searched_is_not_searched_again() {
             buffer.extend_from_slice(b"\r");
             let found = FrameDecoder::new(&framing, &mut searched).decode(&mut buffer);
             assert_eq!(found, Ok(None));
-            // The next search begins here: at most where an end may have begun.
+            // The next search begins here: no later than where a delimiter may have begun.
             assert_eq!(searched as usize, (buffer.len() + 1).saturating_sub(needle));
         }
         buffer.extend_from_slice(b"\n\r\n");
@@ -211,7 +211,7 @@ fn what_was_searched_is_not_searched_again() {
 }
 
 #[test]
-fn numbers_that_make_no_framing_are_refused() {
+fn invalid_framings_are_refused() {
     let bad = [
         Framing::Fixed { size: 0 },
         Framing::Line { max: u32::MAX },

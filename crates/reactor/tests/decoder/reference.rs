@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use millrace_reactor::{FrameError, LengthField};
 use tokio_util::codec::{Decoder, LengthDelimitedCodec};
 
-/// What a stream should come to: frames, and what stops it, if anything.
+/// What a stream should be cut into: frames, and the error that stops it, if any.
 pub type Outcome = (Vec<Vec<u8>>, Option<FrameError>);
 
 /// Takes frames off the front of a whole stream, as `next` finds them.
@@ -25,10 +25,10 @@ pub fn naive(
     }
 }
 
-/// A frame that ends in those bytes.
+/// Finds a frame that ends in these bytes.
 pub fn ended_by(end: &[u8], max: usize, is_line: bool) -> impl Fn(&[u8]) -> Found {
     move |stream| {
-        // A line may be one longer before it is known whether its last byte is CR.
+        // A line may be one byte longer before it is known whether its last byte is CR.
         let longest = max + end.len() + usize::from(is_line);
         match stream.windows(end.len()).position(|window| window == end) {
             Some(at) => {
@@ -47,10 +47,10 @@ pub fn ended_by(end: &[u8], max: usize, is_line: bool) -> impl Fn(&[u8]) -> Foun
     }
 }
 
-/// A frame, and how many bytes it takes with all that is dropped.
+/// A frame, and how many bytes it takes including those that are dropped.
 pub type Found = Result<Option<(Vec<u8>, usize)>, FrameError>;
 
-/// A frame behind its length in groups of seven bits.
+/// Finds a frame after its length in groups of seven bits.
 pub fn varint(stream: &[u8], max: usize) -> Found {
     let Some(last) = stream.iter().take(5).position(|byte| byte & 0x80 == 0) else {
         return if stream.len() >= 5 { Err(FrameError::Invalid) } else { Ok(None) };

@@ -1,10 +1,10 @@
-//! Listeners: how many they let in, and how they close.
+//! Listeners: how many connections they accept, and how they close.
 
 #[cfg(target_os = "linux")]
 use crate::support::net::connect_from;
 use crate::support::net::{connect, read_all, read_exactly, write_and_finish};
 use crate::support::{Event, Key, Listen, Setup, User, What, frames};
-use millrace_reactor::{Balance, Bound, Framing, Service};
+use millrace_reactor::{Balance, BoundListener, Framing, Service};
 use millrace_ring::record::reason;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -22,13 +22,13 @@ fn opened(event: &Event) -> bool {
 }
 
 #[test]
-fn a_full_server_accepts_the_next_when_one_has_closed() {
+fn a_full_server_accepts_the_next_connection_when_one_closes() {
     for setup in ALL {
         let mut user = User::start(setup);
         let mut listen = Listen::new(Framing::Raw);
         listen.max = 10;
         let address = user.listen(&listen);
-        // The backlog holds those for whom there is no room.
+        // The backlog holds connections for which there is no place.
         let mut peers: Vec<_> = (0..30).map(|_| connect(address)).collect();
         for peer in &mut peers {
             peer.write_all(b"hello").unwrap();
@@ -47,7 +47,7 @@ fn a_full_server_accepts_the_next_when_one_has_closed() {
 }
 
 #[test]
-fn a_full_server_that_refuses_closes_the_next_at_once() {
+fn a_full_server_that_refuses_closes_the_next_connection_at_once() {
     for setup in ALL {
         let mut user = User::start(setup);
         let mut listen = Listen::new(Framing::Raw);
@@ -59,7 +59,7 @@ fn a_full_server_that_refuses_closes_the_next_at_once() {
             let mut refused = connect(address);
             // An inline loop accepts when it is driven.
             keys.iter().for_each(|key| user.settle(*key));
-            // FIN, or RST where it had sent something; nothing else in any case.
+            // A FIN, or an RST if the peer had sent something, and nothing else.
             assert!(!refused.read(&mut [0; 8]).is_ok_and(|count| count > 0));
         }
         assert!(!user.has(opened));
@@ -70,8 +70,8 @@ fn a_full_server_that_refuses_closes_the_next_at_once() {
     }
 }
 
-/// Answers requests until every connection is closed, and every loop has said that the listener
-/// is; how many were answered.
+/// Answers requests until every connection is closed and every loop has reported that the listener is closed.
+/// Returns how many were answered.
 fn answer_until_closed(user: &mut User, framing: &Framing, connections: usize) -> usize {
     let (mut answered, mut closed, mut told) = (0, 0, 0);
     while closed < connections || told < user.group.loops().len() {
@@ -102,7 +102,7 @@ fn requests_sent_before_a_listener_closes_are_answered() {
         let address = user.listen(&Listen::new(framing.clone()));
         let peers: Vec<_> = (0..PEERS).map(|_| connect(address)).collect();
         for mut peer in &peers {
-            // A whole request, and a part of one that will never be whole.
+            // A whole request, and a part of one that will never be completed.
             peer.write_all(&[0, 0, 0, 2, b'h', b'i', 0, 0, 0]).unwrap();
         }
         user.close_listener(7);
@@ -116,12 +116,15 @@ fn requests_sent_before_a_listener_closes_are_answered() {
         // The port is free.
         let service = Service::new(Balance::RoundRobin, 0, false);
         let again = Listen { address, ..Listen::new(framing) };
-        assert_eq!(Bound::new(again.options(), &service).unwrap().local().inet(), Some(address));
+        assert_eq!(
+            BoundListener::new(again.options(), &service).unwrap().local().inet(),
+            Some(address)
+        );
     }
 }
 
 #[test]
-fn other_listeners_go_on_when_one_closes() {
+fn closing_a_listener_leaves_the_others_open() {
     for setup in ALL {
         let mut user = User::start(setup);
         let one = user.listen(&Listen { id: 1, ..Listen::new(Framing::Raw) });
@@ -191,11 +194,11 @@ fn a_closing_listener_takes_everything_that_its_backlog_holds() {
     }
 }
 
-// Elsewhere only 127.0.0.1 is there without being set up.
+// On other systems only 127.0.0.1 exists without being set up.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_user_that_is_behind_with_opens_costs_no_turns_and_hears_of_all_before_the_close() {
-    // More than one loop can hold untold, and its hand-off queue beside it: all have one source.
+fn a_loop_with_untold_opens_does_not_spin_and_tells_all_of_them_before_the_close() {
+    // More than one loop can hold untold plus its hand-off queue. All peers have one source address.
     const PEERS: usize = 3000;
     let mut user = User::start(Setup { ring: 4 << 10, threads: 2 });
     let mut listen = Listen::new(Framing::Raw);
@@ -203,7 +206,7 @@ fn a_user_that_is_behind_with_opens_costs_no_turns_and_hears_of_all_before_the_c
     let address = user.listen(&listen);
     let _first = connect(address);
     let busy = user.opened().lane;
-    // A connection on the other loop is the clock.
+    // A connection on the other loop serves as a clock.
     let mut last = 1;
     let mut ticker = loop {
         last += 1;

@@ -1,4 +1,4 @@
-//! Output that the peer does not take: who is told, who waits, and how much of it there can be.
+//! Output that the peer does not read: who is told, who waits, and how much there can be.
 
 use crate::support::net::{PATIENCE, connect, read_all, read_exactly, write_and_finish};
 use crate::support::{Event, Key, Listen, Random, Setup, User, What, frames};
@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// More than the kernel takes for a peer that does not read.
+/// More bytes than the kernel takes for a peer that does not read.
 const FLOOD: usize = 24 << 20;
 
 #[test]
-fn an_ask_is_answered_when_the_kernel_took_everything_at_once() {
+fn an_ask_is_answered_if_the_kernel_took_everything_at_once() {
     for setup in Setup::ALL {
         let (mut user, _peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.ask(key);
@@ -29,7 +29,7 @@ fn an_ask_is_answered_when_the_kernel_took_everything_at_once() {
 }
 
 #[test]
-fn drain_and_flushed_come_when_a_slow_peer_has_read_and_not_before() {
+fn drain_and_flushed_come_only_after_a_slow_peer_has_read() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let address = user.listen(&Listen::new(Framing::Raw));
@@ -40,7 +40,7 @@ fn drain_and_flushed_come_when_a_slow_peer_has_read_and_not_before() {
         user.write(key, &vec![0; FLOOD]);
         user.ask(key);
         user.flush(key);
-        // Records are taken in order: what the loop says to this comes after what it says to those.
+        // Records are taken in order, so the answer to this comes after the answers to those.
         user.settle(other_key);
         let answers = |event: &Event| matches!(event.what, What::Drain | What::Flushed);
         assert!(!user.has(answers));
@@ -71,8 +71,8 @@ fn a_paused_connection_still_sends() {
     }
 }
 
-/// Writes all of it to a peer that does not block, and says when the other side takes no more for a while.
-/// (With a time to write, Windows does not say how much of the bytes it took.)
+/// Writes all bytes to a non-blocking peer, and reports when the other side takes no more for a while. (With a
+/// write timeout, Windows does not say how many bytes it took.)
 fn write_until_stuck(mut peer: &TcpStream, mut bytes: &[u8], stuck: &AtomicBool) {
     let mut last = Instant::now();
     while !bytes.is_empty() {
@@ -94,7 +94,7 @@ fn write_until_stuck(mut peer: &TcpStream, mut bytes: &[u8], stuck: &AtomicBool)
     peer.shutdown(Shutdown::Write).unwrap();
 }
 
-/// Reads all that comes to a peer that does not block.
+/// Reads everything that arrives at a non-blocking peer.
 fn read_without_blocking(mut peer: &TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
@@ -107,12 +107,12 @@ fn read_without_blocking(mut peer: &TcpStream) -> Vec<u8> {
 }
 
 #[test]
-fn an_echo_to_a_peer_that_reads_late_is_whole_and_its_queue_is_bounded() {
+fn an_echo_to_a_peer_that_reads_late_is_complete_and_its_queue_is_limited() {
     for setup in Setup::ALL {
         let total = if setup.ring < 1 << 20 { 32 << 20 } else { 64 << 20 };
         let listen = Listen::new(Framing::Raw);
-        let high_water = listen.limits.high_water;
-        // The rings, what one connection may have in them, and one record over the mark.
+        let high_water = listen.connection.high_water;
+        // The rings, what one connection may have in them, and one record above the mark.
         let bound = (high_water + 2 * setup.ring + 2 * (256 << 10)) as u64;
         let mut user = User::start(setup);
         let address = user.listen(&listen);
@@ -146,11 +146,11 @@ fn an_echo_to_a_peer_that_reads_late_is_whole_and_its_queue_is_bounded() {
 }
 
 #[test]
-fn without_auto_pause_reading_goes_on_over_the_high_water_mark() {
+fn without_auto_pause_reading_goes_on_above_the_high_water_mark() {
     for setup in [Setup::LARGE, Setup::LARGE_INLINE] {
         let mut listen = Listen::new(Framing::Raw);
-        listen.limits.auto_pause = false;
-        listen.limits.high_water = 64 << 10;
+        listen.connection.auto_pause = false;
+        listen.connection.high_water = 64 << 10;
         let (mut user, mut peer, key) = User::with_peer(setup, &listen);
         user.write(key, &vec![0; FLOOD]);
         peer.write_all(b"still there?").unwrap();
@@ -159,7 +159,7 @@ fn without_auto_pause_reading_goes_on_over_the_high_water_mark() {
 }
 
 #[test]
-fn auto_pause_ends_below_the_low_water_mark_and_forgets_no_input() {
+fn auto_pause_ends_at_the_low_water_mark_and_loses_no_input() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let address = user.listen(&Listen::new(Framing::Raw));
@@ -175,7 +175,7 @@ fn auto_pause_ends_below_the_low_water_mark_and_forgets_no_input() {
         thread::scope(|scope| {
             scope.spawn(|| read_exactly(&peer, FLOOD));
             assert_eq!(user.data(key), b"hello");
-            // An inline loop sends the rest while it is driven.
+            // An inline loop has to be driven to send the rest.
             user.flush(key);
             user.told(key, &What::Flushed);
         });
@@ -184,7 +184,7 @@ fn auto_pause_ends_below_the_low_water_mark_and_forgets_no_input() {
 }
 
 #[test]
-fn both_rings_full_in_both_directions_go_on() {
+fn two_full_rings_do_not_deadlock() {
     const PEERS: usize = 4;
     for setup in Setup::ALL {
         let framing = frames::length(16 << 20);
@@ -205,7 +205,7 @@ fn both_rings_full_in_both_directions_go_on() {
                     let peer = connect(address);
                     thread::scope(|scope| {
                         scope.spawn(|| write_and_finish(&peer, &stream));
-                        // The greeting, which is pushed while input comes in, and the echo.
+                        // The greeting, which is written while input comes in, and the echo.
                         let all = read_all(&peer);
                         assert!(all[4..4 + size] == body && all[4 + size..] == stream);
                     });
@@ -223,12 +223,12 @@ fn both_rings_full_in_both_directions_go_on() {
 }
 
 #[test]
-fn output_goes_on_while_nobody_takes_the_input() {
+fn output_goes_on_while_the_user_takes_no_input() {
     for setup in Setup::ALL {
         for framing in [Framing::Raw, Framing::Fixed { size: 100 }] {
             let (mut user, peer, key) = User::with_peer(setup, &Listen::new(framing));
             thread::scope(|scope| {
-                // More than the ring takes, and than one connection may have in it.
+                // More than the ring holds, and than one connection may have in it.
                 let input = scope.spawn(|| write_and_finish(&peer, &vec![1; FLOOD]));
                 scope.spawn(|| assert_eq!(read_exactly(&peer, FLOOD), vec![2; FLOOD]));
                 user.write(key, &vec![2; FLOOD]);

@@ -16,7 +16,7 @@ fn four_loops(balance: Balance) -> (User, SocketAddr) {
     let mut user = User::start(Setup::threads(LOOPS));
     let mut listen = Listen::new(Framing::Raw);
     listen.balance = balance;
-    // On all addresses of the machine, for source hashes.
+    // On all addresses of the machine, because source hashes need several.
     listen.address = SocketAddr::from(([0, 0, 0, 0], 0));
     let address = user.listen(&listen);
     (user, SocketAddr::from(([127, 0, 0, 1], address.port())))
@@ -41,7 +41,7 @@ fn per_loop(keys: &[Key]) -> [usize; LOOPS] {
 }
 
 #[test]
-fn round_robin_is_exact_whoever_connects() {
+fn round_robin_gives_each_loop_the_same_number_of_connections() {
     let (mut user, address) = four_loops(Balance::RoundRobin);
     let (_peers, keys) = open(&mut user, address);
     assert_eq!(per_loop(&keys), [PEERS / LOOPS; LOOPS]);
@@ -49,13 +49,13 @@ fn round_robin_is_exact_whoever_connects() {
 
 #[test]
 fn round_robin_counts_over_all_listeners_of_a_server() {
-    use millrace_reactor::{Bound, Service};
+    use millrace_reactor::{BoundListener, Service};
     let mut user = User::start(Setup::threads(LOOPS));
     let service = Service::new(Balance::RoundRobin, 0, false);
     let bound: Vec<_> = (0..3)
         .map(|id| {
             let listen = Listen { id, ..Listen::new(Framing::Raw) };
-            Bound::new(listen.options(), &service).unwrap()
+            BoundListener::new(listen.options(), &service).unwrap()
         })
         .collect();
     let addresses: Vec<_> = bound.iter().map(|bound| bound.local().inet().unwrap()).collect();
@@ -72,14 +72,14 @@ fn round_robin_counts_over_all_listeners_of_a_server() {
 }
 
 #[test]
-fn least_connections_is_within_one_while_only_opening() {
+fn least_connections_stays_within_one_while_connections_only_open() {
     let (mut user, address) = four_loops(Balance::LeastConnections);
     let (_peers, keys) = open(&mut user, address);
     assert_eq!(per_loop(&keys), [PEERS / LOOPS; LOOPS]);
 }
 
 #[test]
-fn least_connections_fills_up_the_loop_that_lost_some() {
+fn least_connections_refills_a_loop_whose_connections_closed() {
     let (mut user, address) = four_loops(Balance::LeastConnections);
     let (_peers, keys) = open(&mut user, address);
     let lost: Vec<_> = keys.iter().filter(|key| key.lane == 2).take(100).collect();
@@ -127,7 +127,7 @@ fn source_hash_keeps_a_host_on_one_loop_and_uses_all_loops() {
 }
 
 #[test]
-fn one_loop_takes_all_whatever_the_balance() {
+fn a_single_loop_takes_all_connections_with_any_balance() {
     for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::SourceHash] {
         for setup in Setup::ALL {
             let mut user = User::start(setup);

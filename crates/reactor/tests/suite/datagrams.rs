@@ -2,13 +2,13 @@
 
 use crate::support::user::Socket;
 use crate::support::{Listen, Random, Setup, User, What, net};
-use millrace_reactor::{DatagramOptions, Framing, Setting};
+use millrace_reactor::{DatagramOptions, DatagramSetting, Framing};
 use millrace_ring::record::reason;
 use millrace_sys::datagrams::{Outbox, Outgoing};
 use socket2::SockRef;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
-/// The largest datagram on the small rings, and so in all tests that run on both.
+/// The largest datagram for the small rings, and so for all tests that run with both sizes.
 const LARGEST: usize = 976;
 
 fn options(number: u32) -> DatagramOptions {
@@ -19,7 +19,7 @@ fn options(number: u32) -> DatagramOptions {
     }
 }
 
-/// What a peer receives once the socket's loop has sent all that it was given.
+/// What a peer receives after the socket's loop has sent all that it was given.
 fn heard(user: &mut User, socket: &Socket, peer: &UdpSocket) -> Vec<u8> {
     // The answer to a question comes after what was sent before it.
     user.ask(socket.key);
@@ -43,7 +43,7 @@ fn receive(socket: &UdpSocket) -> Vec<u8> {
 }
 
 #[test]
-fn every_datagram_comes_back_as_it_was_sent() {
+fn every_datagram_comes_back_unchanged() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let socket = user.bind(0, &options(1));
@@ -60,18 +60,18 @@ fn every_datagram_comes_back_as_it_was_sent() {
                 assert_eq!(heard(&mut user, &socket, peer), bytes, "{setup:?}");
             }
         }
-        let counts = socket.share.counts();
+        let counts = socket.handle.counts();
         assert_eq!((counts.received, counts.sent, counts.errors), (1600, 1600, 0));
         assert_eq!(counts.bytes_read, counts.bytes_written);
-        assert_eq!(socket.share.done(), counts.bytes_written + 64 * counts.sent);
+        assert_eq!(socket.handle.done(), counts.bytes_written + 64 * counts.sent);
     }
 }
 
 #[test]
-fn datagrams_beyond_the_ring_arrive_in_order_as_the_user_takes_them() {
+fn datagrams_that_exceed_the_ring_arrive_in_order_as_the_user_takes_them() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
-        let large = Setting::ReceiveBuffer(4 << 20);
+        let large = DatagramSetting::ReceiveBuffer(4 << 20);
         let socket = user.bind(0, &DatagramOptions { settings: vec![large], ..options(1) });
         let (peer, _) = peer();
         // Far more than the small ring holds, and nobody takes any of it meanwhile.
@@ -87,12 +87,12 @@ fn datagrams_beyond_the_ring_arrive_in_order_as_the_user_takes_them() {
     }
 }
 
-/// Datagrams of one size in a row leave a sender in one piece, and come in one where the system has it.
+/// Consecutive datagrams of one size leave a sender in one piece, and arrive in one if the system can.
 #[test]
-fn trains_of_several_senders_arrive_as_the_datagrams_that_they_are_made_of() {
+fn trains_of_several_senders_arrive_as_single_datagrams() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
-        let large = Setting::ReceiveBuffer(4 << 20);
+        let large = DatagramSetting::ReceiveBuffer(4 << 20);
         let socket = user.bind(0, &DatagramOptions { settings: vec![large], ..options(1) });
         let peers: Vec<_> = (0..3).map(|_| peer()).collect();
         let mut outbox = Outbox::new();
@@ -104,7 +104,7 @@ fn trains_of_several_senders_arrive_as_the_datagrams_that_they_are_made_of() {
                 let size = [1, 33, 64, LARGEST, LARGEST - 1][random.below(5)];
                 let count = random.below(40);
                 let mut payloads: Vec<_> = (0..count).map(|_| random.bytes(size)).collect();
-                // A shorter last one, or nothing at all, or several of them in between.
+                // A shorter last datagram, an empty one, or several of them in between.
                 let last = random.below(size + 1);
                 payloads.push(random.bytes(last));
                 payloads.extend((0..count / 8).map(|_| {
@@ -128,12 +128,12 @@ fn trains_of_several_senders_arrive_as_the_datagrams_that_they_are_made_of() {
             }
             assert!(seen == wanted, "{setup:?}, round {round}");
         }
-        assert_eq!(socket.share.counts().truncated, 0);
+        assert_eq!(socket.handle.counts().truncated, 0);
     }
 }
 
 #[test]
-fn one_that_is_too_long_is_cut_and_flagged() {
+fn a_datagram_that_is_too_long_is_cut_and_flagged() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let socket = user.bind(0, &DatagramOptions { max: 10, ..options(1) });
@@ -148,12 +148,12 @@ fn one_that_is_too_long_is_cut_and_flagged() {
             });
             assert_eq!((length, is_truncated), (10, wanted), "{setup:?}");
         }
-        assert_eq!(socket.share.counts().truncated, 1);
+        assert_eq!(socket.handle.counts().truncated, 1);
     }
 }
 
 #[test]
-fn what_cannot_be_sent_is_told_once_for_many_and_closes_nothing() {
+fn send_errors_are_reported_together_and_close_nothing() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let socket = user.bind(0, &options(1));
@@ -172,8 +172,8 @@ fn what_cannot_be_sent_is_told_once_for_many_and_closes_nothing() {
             });
         }
         assert_eq!(told, 100, "{setup:?}");
-        assert_eq!(socket.share.counts().errors, 100);
-        assert_eq!(socket.share.done(), 101 * 68, "what is given up is done with too");
+        assert_eq!(socket.handle.counts().errors, 100);
+        assert_eq!(socket.handle.done(), 101 * 68, "what is given up is done with too");
     }
 }
 
@@ -203,7 +203,7 @@ fn a_paused_socket_passes_nothing_on_until_it_is_resumed() {
 }
 
 #[test]
-fn what_is_sent_before_the_end_is_sent_and_the_end_is_told_last() {
+fn datagrams_written_before_the_end_are_sent_and_the_close_is_told_last() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let socket = user.bind(0, &options(1));
@@ -217,11 +217,11 @@ fn what_is_sent_before_the_end_is_sent_and_the_end_is_told_last() {
         for at in 0..20u8 {
             assert_eq!(receive(&peer), [at]);
         }
-        assert!(!socket.share.set(&Setting::Ttl(9)).unwrap(), "it is gone");
-        // The port is free again, and the slot is another's.
+        assert!(!socket.handle.set(&DatagramSetting::Ttl(9)).unwrap(), "it is gone");
+        // The port is free again, and the slot belongs to another socket.
         let again = user.bind(0, &DatagramOptions { address: socket.address, ..options(2) });
         assert_ne!(again.key, socket.key);
-        // A record that comes late finds nobody.
+        // A late record finds no socket.
         user.send_to(socket.key, Some(address), b"late");
         user.send_to(again.key, Some(address), b"in time");
         assert_eq!(heard(&mut user, &again, &peer), b"in time");
@@ -229,7 +229,7 @@ fn what_is_sent_before_the_end_is_sent_and_the_end_is_told_last() {
 }
 
 #[test]
-fn a_connected_socket_outlives_that_nobody_is_there() {
+fn a_connected_socket_survives_an_absent_peer() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let (gone, address) = peer();
@@ -249,7 +249,7 @@ fn a_connected_socket_outlives_that_nobody_is_there() {
 }
 
 #[test]
-fn a_flood_that_nobody_takes_leaves_streams_their_turn() {
+fn a_datagram_flood_does_not_starve_streams() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let address = user.listen(&Listen::new(Framing::Raw));
@@ -259,7 +259,7 @@ fn a_flood_that_nobody_takes_leaves_streams_their_turn() {
         let (peer, _) = peer();
         for round in 0..50u8 {
             for _ in 0..100 {
-                // The kernel drops what finds no room.
+                // The kernel drops what it has no room for.
                 let _ = peer.send_to(&[0; 500], socket.address);
             }
             std::io::Write::write_all(&mut &stream, &[round]).unwrap();
@@ -269,7 +269,7 @@ fn a_flood_that_nobody_takes_leaves_streams_their_turn() {
             assert_eq!(net::read_exactly(&stream, 1), [round], "{setup:?}");
             user.forget();
         }
-        assert!(socket.share.counts().received > 0);
+        assert!(socket.handle.counts().received > 0);
     }
 }
 
@@ -298,6 +298,6 @@ fn every_loop_has_a_socket_on_the_same_port() {
         assert_eq!(receive(&peer), [round]);
         lanes.insert(key.lane);
     }
-    // That all of a hundred peers fall to one of three is not to be expected in a lifetime.
+    // It will practically never happen that all of a hundred peers come to one of three loops.
     assert!(lanes.len() > 1);
 }

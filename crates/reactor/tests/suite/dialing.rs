@@ -1,13 +1,13 @@
-//! Connections that the user's side begins.
+//! Connections that the user makes.
 
 use crate::support::net::{PATIENCE, dial, read_exactly, tcp, write_and_finish};
 use crate::support::{Listen, Setup, User, What};
-use millrace_reactor::{Framing, Target};
+use millrace_reactor::{DialTarget, Framing};
 use millrace_ring::record::reason;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-/// What the peer's side has of a connection.
+/// The peer's end of a connection.
 fn accept(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -26,7 +26,7 @@ fn nobody() -> SocketAddr {
 }
 
 #[test]
-fn a_dial_opens_a_connection_like_any_other() {
+fn a_dial_opens_an_ordinary_connection() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let (listener, address) = listener();
@@ -51,7 +51,7 @@ fn a_dial_opens_a_connection_like_any_other() {
 }
 
 #[test]
-fn a_peer_that_writes_and_closes_at_once_is_heard() {
+fn data_of_a_peer_that_closes_at_once_is_delivered() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let (listener, address) = listener();
@@ -65,21 +65,21 @@ fn a_peer_that_writes_and_closes_at_once_is_heard() {
 }
 
 #[test]
-fn a_dial_that_nobody_answers_fails_with_the_systems_error() {
+fn a_dial_that_is_not_answered_fails_with_the_systems_error() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let lane = user.connect(dial(7, tcp(nobody())));
         assert_eq!(millrace_sys::error_name(user.refused(7)), "ECONNREFUSED");
-        // Where there are Unix sockets, there is none at that path.
+        // On systems with Unix sockets, nothing is at that path.
         let path = Box::from(&b"/nowhere/at/all"[..]);
-        user.connect(dial(8, Target::Unix { path }));
+        user.connect(dial(8, DialTarget::Unix { path }));
         let error = if cfg!(unix) { "ENOENT" } else { "UNKNOWN" };
         assert_eq!(millrace_sys::error_name(user.refused(8)), error);
         assert_eq!(user.lane(lane).connections(), 0);
     }
 }
 
-/// Waits until the loop has done what it was asked before.
+/// Waits until the loop has obeyed earlier commands.
 fn settle(user: &mut User, number: u32) {
     let (_listener, address) = listener();
     user.connect(dial(number, tcp(address)));
@@ -88,7 +88,7 @@ fn settle(user: &mut User, number: u32) {
 
 #[cfg(unix)]
 #[test]
-fn a_dial_has_one_answer_whenever_it_is_cancelled() {
+fn a_dial_has_exactly_one_answer_whenever_it_is_cancelled() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let (_listener, address) = listener();
@@ -96,7 +96,7 @@ fn a_dial_has_one_answer_whenever_it_is_cancelled() {
             let number = 2 * round;
             let lane = user.connect(dial(number, tcp(address)));
             if round % 2 == 1 {
-                // Has got somewhere, maybe.
+                // The dial may have come some way.
                 user.step();
             }
             user.cancel(lane, number);
@@ -148,7 +148,7 @@ fn dials_go_to_the_loop_with_the_fewest_connections() {
 }
 
 #[test]
-fn a_full_ring_delays_answers_and_loses_none() {
+fn a_full_ring_delays_answers_but_loses_none() {
     const EACH: u32 = 100;
     for setup in Setup::ALL {
         let mut user = User::start(setup);
@@ -158,7 +158,7 @@ fn a_full_ring_delays_answers_and_loses_none() {
             user.connect(dial(2 * number, tcp(address)));
             user.connect(dial(2 * number + 1, tcp(nobody)));
         }
-        // Until all of them are answered, without a look at what the ring holds.
+        // Wait until all are answered, without taking anything from the ring.
         while user.lane(0).connections() > EACH as usize {
             user.step();
         }
@@ -199,7 +199,7 @@ fn a_dial_that_begins_paused_reads_nothing_before_it_is_resumed() {
 }
 
 #[test]
-fn a_paused_connection_hears_of_an_end_with_nothing_before_it() {
+fn a_paused_connection_reports_a_fin_without_data_before_it() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let (listener, address) = listener();
@@ -211,7 +211,7 @@ fn a_paused_connection_hears_of_an_end_with_nothing_before_it() {
 }
 
 #[test]
-fn a_panic_answers_no_dial_and_takes_no_more() {
+fn a_loop_that_panicked_answers_and_takes_no_dials() {
     for threads in [0, 2] {
         let mut user = User::start(Setup { ring: 4 << 10, threads });
         let (_listener, address) = listener();
@@ -252,20 +252,20 @@ mod linux {
     use std::os::unix::ffi::OsStrExt;
 
     #[test]
-    fn a_dial_comes_from_the_address_that_it_was_given() {
+    fn a_dial_uses_the_given_local_address() {
         let mut user = User::start(Setup::LARGE);
         let (listener, address) = listener();
-        // Two from one port: it is chosen for each peer anew.
+        // Two connections from one port, which is chosen for each peer separately.
         for (number, last) in [(1, 9), (2, 10)] {
             let local = Some(SocketAddr::from(([127, 0, 0, last], 0)));
-            user.connect(dial(number, Target::Tcp { address, local, device: None }));
+            user.connect(dial(number, DialTarget::Tcp { address, local, device: None }));
             user.connected(number);
             let (_, from) = listener.accept().unwrap();
             assert_eq!(from.ip(), SocketAddr::from(([127, 0, 0, last], 0)).ip());
         }
         // An address that is not ours.
         let local = Some(SocketAddr::from(([192, 0, 2, 1], 0)));
-        user.connect(dial(3, Target::Tcp { address, local, device: None }));
+        user.connect(dial(3, DialTarget::Tcp { address, local, device: None }));
         assert_eq!(user.refused(3), rustix::io::Errno::ADDRNOTAVAIL.raw_os_error());
     }
 
@@ -282,8 +282,8 @@ mod linux {
         }
     }
 
-    /// A Unix socket whose backlog is full, its name, and what fills it.
-    fn full_unix(name: &str) -> (Socket, Target, Socket) {
+    /// A Unix socket with a full backlog, its name, and the socket that fills it.
+    fn full_unix(name: &str) -> (Socket, DialTarget, Socket) {
         let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
         let path: Box<[u8]> = [&[0], name.as_bytes()].concat().into();
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -294,11 +294,11 @@ mod linux {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let filling = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         filling.connect(&sock_addr).unwrap();
-        (socket, Target::Unix { path }, filling)
+        (socket, DialTarget::Unix { path }, filling)
     }
 
     #[test]
-    fn a_unix_socket_with_a_full_backlog_is_tried_until_there_is_room() {
+    fn a_dial_to_a_full_unix_backlog_is_tried_until_there_is_room() {
         for (at, setup) in Setup::ALL.into_iter().enumerate() {
             let mut user = User::start(setup);
             let name = format!("millrace-dialing-{}-{at}", std::process::id());
@@ -306,7 +306,7 @@ mod linux {
             let lane = user.connect(dial(1, target.clone()));
             user.connect(dial(2, target));
             settle(&mut user, 3);
-            // Neither failed nor in the way of others.
+            // The dial has neither failed nor delayed others.
             assert!(!user.has(|event| matches!(event.what, What::ConnectFailed(..))));
             user.cancel(lane, 2);
             assert_eq!(user.refused(2), 0);

@@ -1,4 +1,4 @@
-//! What the user ends: all that was written goes out first, and the peer loses none of it.
+//! Ending a connection: everything written is sent first, and the peer loses none of it.
 
 use crate::support::net::{read_all, write_and_finish};
 use crate::support::{Listen, Random, Setup, User, What};
@@ -9,11 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 #[test]
-fn an_end_with_unread_input_resets_nothing() {
+fn ending_with_unread_input_does_not_reset_the_connection() {
     for setup in Setup::ALL {
         let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         let reply = Random(1).bytes(512 << 10);
-        // Nobody reads: a megabyte of input stays where it is.
+        // The connection is not read, so a megabyte of input stays in the kernel.
         user.pause(key);
         user.settle(key);
         thread::scope(|scope| {
@@ -29,7 +29,7 @@ fn an_end_with_unread_input_resets_nothing() {
 }
 
 #[test]
-fn after_an_end_nothing_more_is_delivered_or_sent() {
+fn nothing_is_delivered_or_sent_after_an_end() {
     for setup in Setup::ALL {
         let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.write(key, b"all");
@@ -46,9 +46,9 @@ fn after_an_end_nothing_more_is_delivered_or_sent() {
 }
 
 #[test]
-fn a_peer_that_does_not_end_is_closed_after_the_linger_time() {
+fn a_connection_whose_peer_does_not_end_is_closed_after_the_linger_time() {
     let mut listen = Listen::new(Framing::Raw);
-    listen.limits.linger = Duration::from_millis(30);
+    listen.connection.linger = Duration::from_millis(30);
     for setup in Setup::ALL {
         let (mut user, peer, key) = User::with_peer(setup, &listen);
         user.write(key, b"bye");
@@ -59,14 +59,14 @@ fn a_peer_that_does_not_end_is_closed_after_the_linger_time() {
 }
 
 #[test]
-fn a_peer_that_does_not_read_is_closed_after_the_linger_time() {
+fn a_connection_whose_peer_does_not_read_is_closed_after_the_linger_time() {
     let mut listen = Listen::new(Framing::Raw);
-    listen.limits.linger = Duration::from_millis(30);
+    listen.connection.linger = Duration::from_millis(30);
     for setup in Setup::ALL {
         for is_half_open in [false, true] {
-            listen.limits.allow_half_open = is_half_open;
+            listen.connection.allow_half_open = is_half_open;
             let (mut user, peer, key) = User::with_peer(setup, &listen);
-            // With half-open, time runs once the peer has nothing more to say.
+            // With half-open, the linger time starts once the peer has sent its FIN.
             write_and_finish(&peer, b"");
             user.eof(key);
             user.write(key, &[0; 40 << 20]);
@@ -79,10 +79,10 @@ fn a_peer_that_does_not_read_is_closed_after_the_linger_time() {
 }
 
 #[test]
-fn half_open_goes_on_delivering_after_an_end() {
+fn a_half_open_connection_still_delivers_after_an_end() {
     let mut listen = Listen::new(Framing::Raw);
-    listen.limits.allow_half_open = true;
-    listen.limits.linger = Duration::from_millis(1);
+    listen.connection.allow_half_open = true;
+    listen.connection.linger = Duration::from_millis(1);
     for setup in Setup::ALL {
         let (mut user, mut peer, key) = User::with_peer(setup, &listen);
         user.write(key, b"that was all");
@@ -100,7 +100,7 @@ fn half_open_goes_on_delivering_after_an_end() {
 }
 
 #[test]
-fn a_user_may_write_long_after_the_peers_end() {
+fn a_user_may_write_long_after_the_peers_fin() {
     for setup in Setup::ALL {
         let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         write_and_finish(&peer, b"question");

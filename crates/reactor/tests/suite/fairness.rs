@@ -1,4 +1,4 @@
-//! One connection's load is not another's wait.
+//! A busy connection does not delay the others.
 
 use crate::support::net::{connect, read_exactly};
 use crate::support::{Event, Listen, Setup, User, What, frames};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 #[test]
-fn a_thousand_paused_connections_do_not_hold_back_an_honest_one() {
+fn a_thousand_paused_connections_do_not_delay_an_active_one() {
     const PAUSED: usize = 1000;
     for setup in [Setup::LARGE, Setup::SMALL_INLINE] {
         let framing = frames::length(1 << 20);
@@ -56,7 +56,7 @@ fn is_delivered(_: &TcpStream) -> bool {
 }
 
 #[test]
-fn connections_that_flood_do_not_starve_one_that_asks_once() {
+fn flooding_connections_do_not_starve_a_quiet_one() {
     const LOUD: usize = 6;
     for setup in Setup::ALL {
         for framing in [Framing::Raw, Framing::Fixed { size: 64 }] {
@@ -80,10 +80,10 @@ fn connections_that_flood_do_not_starve_one_that_asks_once() {
                 let mut quiet = connect(address);
                 let key = user.opened_by(&quiet);
                 for _ in 0..5 {
-                    // What is in the rings counts, not what the user took out before.
+                    // What is in the rings counts, and not what the user took before.
                     user.forget();
                     quiet.write_all(&[b'?'; 64]).unwrap();
-                    // How long the kernel takes to carry it is not the loop's doing.
+                    // The loop is not responsible for how long the kernel takes to carry the bytes.
                     while !is_delivered(&quiet) {
                         thread::yield_now();
                     }
@@ -91,7 +91,7 @@ fn connections_that_flood_do_not_starve_one_that_asks_once() {
                     loop {
                         match user.next() {
                             event if event.key == key => break,
-                            // Read and forgotten.
+                            // Read and dropped.
                             Event { what: What::Data(bytes), .. } => waited += bytes.len(),
                             _ => {}
                         }
@@ -114,7 +114,7 @@ fn connections_that_flood_do_not_starve_one_that_asks_once() {
 }
 
 #[test]
-fn a_user_that_does_not_look_costs_no_turns() {
+fn a_loop_does_not_spin_while_the_user_takes_nothing() {
     for ring in [4 << 10, 64 << 10] {
         for framing in [Framing::Raw, Framing::Fixed { size: 700 }, frames::length(1 << 20)] {
             let mut user = User::start(Setup { ring, threads: 2 });
@@ -139,7 +139,7 @@ fn a_user_that_does_not_look_costs_no_turns() {
                 }
             };
             for _ in 0..50 {
-                // Wherever in the ring this leaves the loop.
+                // This may leave the loop anywhere in the ring.
                 user.take_from(full);
                 ticks(&mut user);
                 let before = user.lane(full).counters().turns;

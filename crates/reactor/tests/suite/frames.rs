@@ -1,4 +1,4 @@
-//! Streams are cut into frames, whatever their size and however they arrive.
+//! Streams are cut into frames of any size, however the bytes arrive.
 
 use crate::support::net::{connect, read_all, read_exactly};
 use crate::support::{Listen, Random, Setup, User, What, frames};
@@ -28,7 +28,7 @@ fn exchange(address: SocketAddr, stream: &[u8], cut: usize, seed: u64) {
 }
 
 #[test]
-fn frames_of_any_size_come_back_byte_for_byte_whatever_the_cuts() {
+fn frames_of_any_size_come_back_unchanged_however_the_stream_is_split() {
     for setup in Setup::ALL {
         let total = if setup.ring < 1 << 20 { 256 << 10 } else { 1 << 20 };
         for framing in frames::all(64 << 10, 1000) {
@@ -50,7 +50,7 @@ fn frames_of_any_size_come_back_byte_for_byte_whatever_the_cuts() {
 }
 
 #[test]
-fn large_frames_travel_in_parts_that_never_mix() {
+fn the_parts_of_large_frames_never_mix() {
     for setup in Setup::ALL {
         for framing in [frames::length(16 << 20), Framing::Line { max: 16 << 20 }] {
             let size = if setup.ring < 1 << 20 { 1 << 20 } else { 8 << 20 };
@@ -73,7 +73,7 @@ fn large_frames_travel_in_parts_that_never_mix() {
 }
 
 #[test]
-fn a_line_may_end_in_a_carriage_return_too() {
+fn a_line_may_end_in_cr_lf() {
     let framing = Framing::Line { max: 3 };
     let mut user = User::start(Setup::LARGE);
     let address = user.listen(&Listen::new(framing));
@@ -85,7 +85,7 @@ fn a_line_may_end_in_a_carriage_return_too() {
     }
 }
 
-/// The process's address space in bytes.
+/// The size of the process's address space in bytes.
 #[cfg(target_os = "linux")]
 fn address_space() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
@@ -94,7 +94,7 @@ fn address_space() -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_header_that_announces_a_gigabyte_reserves_nothing() {
+fn a_header_that_announces_a_gigabyte_reserves_no_memory() {
     const PEERS: usize = 16;
     for framing in [frames::length(1 << 30), Framing::Varint { max: 1 << 30 }] {
         let mut user = User::start(Setup::LARGE);
@@ -112,7 +112,7 @@ fn a_header_that_announces_a_gigabyte_reserves_nothing() {
             peer.write_all(&announced).unwrap();
         }
         for key in keys {
-            // The bytes are here when they are counted.
+            // Bytes that are counted have arrived.
             while user.lane(0).received(key.slot, key.generation) != Some(announced.len() as u64) {
                 user.settle(key);
             }

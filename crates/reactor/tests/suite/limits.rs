@@ -1,4 +1,4 @@
-//! A stream that makes no sense costs its own connection, and nothing that came before.
+//! A bad stream costs its own connection, and nothing that came before in it.
 
 use crate::support::net::{connect, read_all, read_exactly, write_and_finish};
 use crate::support::{Listen, Setup, User, What, frames};
@@ -7,7 +7,7 @@ use millrace_ring::record::reason;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-/// Two frames, then something that is none.
+/// Two frames, then something that is not a frame.
 struct Bad {
     framing: Framing,
     good: Vec<u8>,
@@ -36,7 +36,7 @@ fn bad_streams() -> Vec<Bad> {
         bad(Framing::Line { max: 8 }, b"1234567890", reason::FRAME_TOO_LARGE),
         bad(delimiter(), b"123456789END", reason::FRAME_TOO_LARGE),
         bad(delimiter(), b"12345678901", reason::FRAME_TOO_LARGE),
-        // By the header alone.
+        // The header alone is enough.
         bad(field(4, 0), &[0, 0, 0, 9], reason::FRAME_TOO_LARGE),
         bad(Framing::Varint { max: 8 }, &[9], reason::FRAME_TOO_LARGE),
         bad(Framing::Varint { max: 8 }, &[0xff, 0xff, 0xff, 0xff, 0x7f], reason::FRAME_TOO_LARGE),
@@ -45,7 +45,7 @@ fn bad_streams() -> Vec<Bad> {
 }
 
 #[test]
-fn a_bad_frame_ends_its_connection_after_the_replies_to_those_before() {
+fn a_bad_frame_ends_its_connection_after_replies_to_earlier_frames() {
     for setup in Setup::ALL {
         for Bad { framing, good, bad, why } in bad_streams() {
             let mut user = User::start(setup);
@@ -54,7 +54,7 @@ fn a_bad_frame_ends_its_connection_after_the_replies_to_those_before() {
             let other_key = user.opened();
             let mut peer = connect(address);
             let key = user.opened();
-            // What follows it is read and dropped: a reset would cost the peer its replies.
+            // What follows is read and dropped, because a reset would cost the peer its replies.
             peer.write_all(&[&good[..], &bad, &[b'x'; 100_000]].concat()).unwrap();
             for expected in [b"one", b"two"] {
                 let body = user.data(key);
@@ -76,9 +76,9 @@ fn a_bad_frame_ends_its_connection_after_the_replies_to_those_before() {
 }
 
 #[test]
-fn a_length_that_no_frame_can_have_is_invalid() {
+fn an_impossible_length_is_invalid() {
     let cases: [(Framing, &[u8]); 3] = [
-        // A field that counts itself cannot be less than itself.
+        // A length that includes the field cannot be smaller than the field.
         (field(2, -2), &[0, 1]),
         (field(8, 0), &[0xff; 8]),
         (field(8, -8), &[0; 8]),
@@ -115,7 +115,7 @@ fn a_frame_cut_by_fin_is_incomplete() {
 }
 
 #[test]
-fn nothing_is_told_of_a_connection_that_lingers_after_its_close_was_told() {
+fn a_lingering_connection_tells_nothing_after_its_close() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let address = user.listen(&Listen::new(frames::length(8)));
@@ -138,10 +138,10 @@ fn nothing_is_told_of_a_connection_that_lingers_after_its_close_was_told() {
 }
 
 #[test]
-fn a_bad_frame_does_not_linger_for_ever_with_half_open_either() {
+fn lingering_after_a_bad_frame_ends_with_half_open_too() {
     let mut listen = Listen::new(frames::length(8));
-    listen.limits.allow_half_open = true;
-    listen.limits.linger = Duration::from_millis(50);
+    listen.connection.allow_half_open = true;
+    listen.connection.linger = Duration::from_millis(50);
     listen.max = 1;
     for setup in Setup::ALL {
         let mut user = User::start(setup);
@@ -152,7 +152,7 @@ fn a_bad_frame_does_not_linger_for_ever_with_half_open_either() {
         assert_eq!(user.eof(key), reason::FRAME_TOO_LARGE);
         user.end(key);
         assert_eq!(user.closed(key).reason, reason::FRAME_TOO_LARGE);
-        // There is room for one: its place is free when its socket is closed.
+        // The server has one place, which is free once the socket is closed.
         let _next = connect(address);
         user.opened();
         assert!(peer.read(&mut [0; 8]).is_ok_and(|count| count == 0));
@@ -160,7 +160,7 @@ fn a_bad_frame_does_not_linger_for_ever_with_half_open_either() {
 }
 
 #[test]
-fn input_after_a_bad_frame_is_not_told() {
+fn input_after_a_bad_frame_is_dropped() {
     let framing = Framing::Varint { max: 8 };
     let (mut user, mut peer, key) = User::with_peer(Setup::LARGE, &Listen::new(framing));
     peer.write_all(&[1, b'a', 100, 1, b'b', 1, b'c']).unwrap();

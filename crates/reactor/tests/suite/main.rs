@@ -1,9 +1,10 @@
-//! What a group of loops promises its user, over real sockets.
+//! What a group of loops guarantees to its user, over real sockets.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod accept;
+mod acceptor;
 mod backpressure;
 mod balance;
 mod datagrams;

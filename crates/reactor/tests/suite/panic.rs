@@ -36,7 +36,7 @@ fn answers(user: &mut User, peer: &TcpStream, key: Key) {
 }
 
 #[test]
-fn a_panic_closes_that_loops_connections_only() {
+fn a_panic_closes_the_connections_of_that_loop_only() {
     for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::SourceHash] {
         let mut user = User::start(Setup::threads(3));
         let mut listen = Listen::new(Framing::Raw);
@@ -52,7 +52,7 @@ fn a_panic_closes_that_loops_connections_only() {
                 answers(&mut user, peer, *key);
             }
         }
-        // The balancer goes round it.
+        // The balancer skips the dead loop.
         for (peer, key) in pairs(&mut user, address, 30) {
             assert_ne!(key.lane, dead);
             answers(&mut user, &peer, key);
@@ -63,7 +63,7 @@ fn a_panic_closes_that_loops_connections_only() {
 }
 
 #[test]
-fn a_panic_with_a_full_inbound_ring_shows_only_whole_records() {
+fn a_panic_with_a_full_inbound_ring_publishes_only_whole_records() {
     for ring in [4 << 10, 64 << 10] {
         let mut user = User::start(Setup { ring, threads: 2 });
         let address = user.listen(&Listen::new(Framing::Raw));
@@ -73,7 +73,7 @@ fn a_panic_with_a_full_inbound_ring_shows_only_whole_records() {
         let mut writer = loud;
         while writer.write(&[b'x'; 5000]).is_ok() {}
         user.lane(key.lane).inject_panic();
-        // Nobody has looked at the ring since it filled up. It says what it held.
+        // Nobody has read the ring since it filled up, so it still has what it held.
         user.until(|user| (!user.lane(key.lane).is_alive()).then_some(()));
         let mut told = 0;
         while user.has(|event| event.key == *key) {
@@ -100,7 +100,7 @@ fn connections_that_were_closed_before_a_panic_are_not_counted_twice() {
     let address = user.listen(&listen);
     let first = pairs(&mut user, address, MAX);
     let dead = first[0].1.lane;
-    // More ends than the ring has room for, and nobody who takes them.
+    // More closes than the ring has room for, and nobody takes them.
     for (_, key) in first.iter().filter(|(_, key)| key.lane == dead) {
         user.destroy(*key);
     }
@@ -108,7 +108,7 @@ fn connections_that_were_closed_before_a_panic_are_not_counted_twice() {
         std::thread::yield_now();
     }
     kill(&mut user, dead);
-    // Their places are free, once.
+    // Each of their places was freed once.
     let more = pairs(&mut user, address, MAX / 2);
     let _waiting = connect(address);
     for (peer, key) in &more {
@@ -118,7 +118,7 @@ fn connections_that_were_closed_before_a_panic_are_not_counted_twice() {
 }
 
 #[test]
-fn an_inline_loop_that_panics_is_dead_and_its_user_lives() {
+fn an_inline_loop_that_panics_does_not_take_its_user_with_it() {
     for ring in [4 << 10, 1 << 20] {
         let mut user = User::start(Setup { ring, threads: 0 });
         let address = user.listen(&Listen::new(Framing::Raw));
@@ -133,14 +133,14 @@ fn an_inline_loop_that_panics_is_dead_and_its_user_lives() {
 }
 
 #[test]
-fn the_last_loop_to_die_leaves_nobody_to_serve() {
+fn connections_are_closed_when_no_loop_is_alive() {
     let mut user = User::start(Setup::threads(2));
     let address = user.listen(&Listen::new(Framing::Raw));
     let before = pairs(&mut user, address, 2);
     kill(&mut user, 0);
     kill(&mut user, 1);
     assert!(before.iter().all(|(peer, _)| is_cut(peer)));
-    // Accepted, and closed for want of a loop.
+    // Accepted, and closed because there is no loop.
     assert!(is_cut(&connect(address)));
     user.group.stop();
 }

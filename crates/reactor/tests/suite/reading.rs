@@ -1,4 +1,4 @@
-//! Input reaches the user, whole and in order, whatever comes with it and whenever it may be read.
+//! Input reaches the user, complete and in order, whatever comes with it and whenever it may be read.
 
 use crate::support::net::{connect, read_all, write_and_finish};
 use crate::support::{Listen, Random, Setup, User, What, frames};
@@ -7,7 +7,7 @@ use millrace_ring::record::reason;
 use std::collections::HashSet;
 use std::io::Write;
 
-/// How many connections at once.
+/// Connections at a time.
 const PEERS: usize = 50;
 
 fn data_and_fin_in_one_go(setup: Setup, framing: &Framing, is_paused: bool) {
@@ -50,7 +50,7 @@ fn data_and_fin_in_one_go(setup: Setup, framing: &Framing, is_paused: bool) {
 }
 
 #[test]
-fn data_and_fin_in_one_go_are_answered_and_closed_once() {
+fn data_with_a_fin_is_answered_and_the_connection_closes_once() {
     for setup in Setup::ALL {
         for framing in frames::all(1 << 10, 100) {
             data_and_fin_in_one_go(setup, &framing, false);
@@ -59,7 +59,7 @@ fn data_and_fin_in_one_go_are_answered_and_closed_once() {
 }
 
 #[test]
-fn data_and_fin_in_one_go_while_paused_are_answered_after_resume() {
+fn data_with_a_fin_during_a_pause_is_answered_after_resume() {
     for setup in Setup::ALL {
         for framing in frames::all(1 << 10, 100) {
             data_and_fin_in_one_go(setup, &framing, true);
@@ -68,7 +68,7 @@ fn data_and_fin_in_one_go_while_paused_are_answered_after_resume() {
 }
 
 #[test]
-fn nothing_is_delivered_while_paused_and_all_of_it_after_resume() {
+fn input_that_came_during_a_pause_is_delivered_after_resume() {
     for setup in Setup::ALL {
         for framing in frames::all(1 << 10, 100) {
             let (mut user, mut peer, key) = User::with_peer(setup, &Listen::new(framing.clone()));
@@ -82,7 +82,7 @@ fn nothing_is_delivered_while_paused_and_all_of_it_after_resume() {
                 peer.write_all(&bytes).unwrap();
                 user.settle(key);
                 assert!(!user.has(|event| matches!(event.what, What::Data(_))), "{framing:?}");
-                // No event comes after this: what it said while paused has to be remembered.
+                // No event comes after this, so readiness from the pause has to be remembered.
                 user.resume(key);
                 assert_eq!(user.data(key), body);
             }
@@ -91,7 +91,7 @@ fn nothing_is_delivered_while_paused_and_all_of_it_after_resume() {
 }
 
 #[test]
-fn a_fin_that_came_while_paused_waits_for_resume_and_for_the_data_before_it() {
+fn a_fin_during_a_pause_waits_for_resume_and_for_the_data_before_it() {
     for setup in Setup::ALL {
         let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.pause(key);
@@ -109,7 +109,7 @@ fn a_fin_that_came_while_paused_waits_for_resume_and_for_the_data_before_it() {
 }
 
 #[test]
-fn pausing_and_resuming_at_random_loses_and_doubles_nothing() {
+fn random_pauses_neither_lose_nor_repeat_data() {
     for setup in Setup::ALL {
         let framing = Framing::Varint { max: 4 << 10 };
         let mut user = User::start(setup);

@@ -45,14 +45,14 @@ fn a_destroyed_connection_is_gone_at_once() {
     }
 }
 
-/// A connection that has sent 16 KiB into a small ring that nobody empties, and was then reset;
-/// what is written to it now fails.
+/// A connection that has sent 16 KiB into a small ring that nobody empties, and was then reset, so that
+/// writes to it fail.
 fn broken_with_input(user: &mut User, listen: &Listen, input: &[u8]) -> Key {
     let address = user.listen(listen);
     let mut peer = connect(address);
     let key = user.opened();
     peer.write_all(input).unwrap();
-    // The ring is full when the loop has no more to do: nothing was taken out since.
+    // The ring is full once the loop has nothing more to do, because nothing was taken from it.
     let counted = |user: &User| user.lane(0).received(key.slot, key.generation);
     while counted(user).unwrap() < 1000 {
         user.step();
@@ -63,15 +63,15 @@ fn broken_with_input(user: &mut User, listen: &Listen, input: &[u8]) -> Key {
 }
 
 #[test]
-fn a_failed_write_still_delivers_what_was_received_before() {
+fn data_received_before_a_failed_write_is_still_delivered() {
     for setup in [Setup::SMALL, Setup::SMALL_INLINE] {
         for framing in [Framing::Raw, Framing::Fixed { size: 128 }] {
             let mut user = User::start(setup);
             let input = Random(1).bytes(16 << 10);
             let key = broken_with_input(&mut user, &Listen::new(framing), &input);
             user.write(key, b"to nobody");
-            // The loop meets the error of the write before there is room to read on. It must not
-            // say that this was sent.
+            // The write fails before there is room to read on. The loop must not report the bytes as
+            // sent.
             user.flush(key);
             let mut received = Vec::new();
             let closed = loop {
@@ -93,7 +93,7 @@ fn a_failed_write_still_delivers_what_was_received_before() {
 }
 
 #[test]
-fn records_for_a_connection_that_is_gone_do_nothing_to_its_successor() {
+fn records_for_a_closed_connection_do_not_reach_its_successor() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let address = user.listen(&Listen::new(Framing::Raw));
@@ -113,7 +113,7 @@ fn records_for_a_connection_that_is_gone_do_nothing_to_its_successor() {
             }
             peer.write_all(b"hello").unwrap();
             assert_eq!(user.data(key), b"hello");
-            // Closed by both sides at once: there may be events for it after its end.
+            // Both sides close at once, so events for the connection may come after its end.
             user.destroy(key);
             drop(peer);
             assert_eq!(user.closed(key).sent, 0);

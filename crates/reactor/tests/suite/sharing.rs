@@ -1,4 +1,4 @@
-//! One port for several loops: each accepts for itself, and all of them count as one server.
+//! One port for several loops: each accepts for itself, and all count as one server.
 
 use crate::support::net::{connect, read_exactly};
 use crate::support::{Event, Listen, Setup, User, What};
@@ -9,7 +9,7 @@ const LOOPS: Setup = Setup { ring: 64 << 10, threads: 4 };
 
 #[test]
 #[cfg_attr(not(any(target_os = "linux", target_os = "freebsd")), ignore = "ports are not shared")]
-fn each_loop_accepts_from_the_one_port() {
+fn each_loop_accepts_from_the_shared_port() {
     const PEERS: usize = 200;
     let mut user = User::start(LOOPS);
     let address = user.listen_on_each(&Listen::new(Framing::Raw));
@@ -19,7 +19,7 @@ fn each_loop_accepts_from_the_one_port() {
     drop(peers);
 }
 
-/// Serves `peers` of them, of which never more than `max` are open; one goes when it is full.
+/// Serves `peers` connections, at most `max` at a time; one closes whenever the server is full.
 fn serve_all(user: &mut User, max: usize, peers: usize) {
     let mut open = std::collections::VecDeque::new();
     let mut closed = 0;
@@ -45,7 +45,7 @@ fn serve_all(user: &mut User, max: usize, peers: usize) {
 
 #[test]
 #[cfg_attr(not(any(target_os = "linux", target_os = "freebsd")), ignore = "ports are not shared")]
-fn a_full_server_of_several_who_accept_never_sleeps_through_a_close() {
+fn a_full_server_with_several_acceptors_never_misses_a_close() {
     const PEERS: usize = 400;
     for max in [1, 2, 5] {
         let mut user = User::start(LOOPS);
@@ -60,7 +60,7 @@ fn a_full_server_of_several_who_accept_never_sleeps_through_a_close() {
 
 #[test]
 #[cfg_attr(not(any(target_os = "linux", target_os = "freebsd")), ignore = "ports are not shared")]
-fn an_acceptor_and_loops_that_accept_share_the_places_of_one_server() {
+fn an_acceptor_and_accepting_loops_share_the_places_of_one_server() {
     const EACH: usize = 200;
     for max in [1, 3] {
         let mut user = User::start(LOOPS);
@@ -80,7 +80,7 @@ fn an_acceptor_and_loops_that_accept_share_the_places_of_one_server() {
 
 #[test]
 #[cfg_attr(not(any(target_os = "linux", target_os = "freebsd")), ignore = "ports are not shared")]
-fn a_listener_of_each_loop_closes_on_all_of_them_and_what_is_sent_is_answered() {
+fn a_shared_listener_closes_on_every_loop_and_received_requests_are_answered() {
     const PEERS: usize = 100;
     let mut user = User::start(LOOPS);
     let address = user.listen_on_each(&Listen::new(Framing::Raw));

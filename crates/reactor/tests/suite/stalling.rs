@@ -1,4 +1,4 @@
-//! A loop that dies while the acceptor holds a connection for which that loop's queue had no room.
+//! A loop that dies while the acceptor holds a connection for which the loop's queue had no room.
 
 use crate::support::net::connect;
 use crate::support::{Event, Key, Listen, Setup, User, What};
@@ -7,25 +7,25 @@ use std::collections::HashSet;
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 
-/// Opens that a loop holds untold before it takes no more out of its queue.
+/// Untold opens at which a loop takes no more from its queue.
 const UNTOLD: usize = 1024;
-/// The room of that queue.
+/// The size of that queue.
 const QUEUE: usize = 1024;
-/// More than both together and the ring: fewer stay in the backlog than any system has room for.
+/// More than both together and the ring hold. Few enough stay in the backlog for any system.
 const PEERS: usize = 2200;
 
-/// Two loops, and peers that are all for one of them: which of them it is. Nobody hears of any, so it
-/// takes what it can, and the acceptor waits.
+/// Two loops, peers that are all assigned to one of them, and which loop that is. The user takes no records, so
+/// the loop takes what it can, and the acceptor waits.
 fn stalled() -> (User, Vec<TcpStream>, usize) {
     let mut user = User::start(Setup { ring: 4 << 10, threads: 2 });
     let mut listen = Listen::new(Framing::Raw);
-    // All have one source.
+    // All have one source address.
     listen.balance = Balance::SourceHash;
     let address = user.listen(&listen);
     let mut peers = vec![connect(address)];
     let Key { lane: busy, .. } = user.opened();
     peers.extend((1..PEERS).map(|_| connect(address)));
-    // Those that are open, those in the queue, and the one that found no room.
+    // The open connections, those in the queue, and the one that found no room.
     let is_stalled = |lane: &LoopHandle| {
         let opened = lane.counters().opened as usize;
         opened > UNTOLD && lane.connections() == opened + QUEUE + 1
@@ -36,11 +36,11 @@ fn stalled() -> (User, Vec<TcpStream>, usize) {
     (user, peers, busy)
 }
 
-/// The peers that a loop which lives says are open, from the last one on: as many as the dead one was
-/// not given.
+/// The peers that the live loop reports as open, counted back from the last one: as many as the dead loop
+/// was not given.
 fn served(user: &mut User, peers: &[TcpStream], dead: usize) -> HashSet<u16> {
     user.opened_by(&peers[PEERS - 1]);
-    // The last is given away, and so are all.
+    // When the last connection is assigned, all are.
     let count = PEERS - user.lane(dead).connections();
     let mut ports = HashSet::from([peers[PEERS - 1].local_addr().unwrap().port()]);
     while ports.len() < count {
@@ -62,9 +62,9 @@ fn is_cut(mut peer: &TcpStream) -> bool {
 }
 
 #[test]
-fn what_waits_for_a_loop_that_dies_is_closed_and_the_next_go_to_those_that_live() {
+fn connections_waiting_for_a_dead_loop_are_closed_and_the_next_go_to_live_loops() {
     let (mut user, peers, busy) = stalled();
-    // From here on nothing wakes the acceptor but that loop.
+    // From here on only that loop wakes the acceptor.
     user.lane(busy).inject_panic();
     let served = served(&mut user, &peers, busy);
     for peer in &peers {
@@ -75,7 +75,7 @@ fn what_waits_for_a_loop_that_dies_is_closed_and_the_next_go_to_those_that_live(
 }
 
 #[test]
-fn a_listener_that_closes_behind_a_loop_that_dies_is_closed_after_its_last_connection() {
+fn a_listener_close_behind_a_dead_loop_is_told_after_the_last_connection() {
     let (mut user, peers, busy) = stalled();
     user.close_listener(7);
     user.lane(busy).inject_panic();

@@ -2,7 +2,7 @@
 
 use crate::support::net::PATIENCE;
 use crate::support::{Event, Key, Listen, Setup, User, What};
-use millrace_reactor::{Address, Bound, Framing, ListenOptions, Place, Service};
+use millrace_reactor::{Address, BoundListener, Framing, ListenAddress, ListenOptions, Service};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-/// A folder that goes with its test.
+/// A folder that is removed with its test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -34,8 +34,8 @@ impl Drop for Folder {
 }
 
 fn options(path: &[u8]) -> ListenOptions {
-    let place = Place::Unix { path: path.into(), mode: None };
-    ListenOptions { place, ..Listen::new(Framing::Raw).options() }
+    let address = ListenAddress::Unix { path: path.into(), mode: None };
+    ListenOptions { address, ..Listen::new(Framing::Raw).options() }
 }
 
 fn service() -> Arc<Service> {
@@ -43,12 +43,12 @@ fn service() -> Arc<Service> {
     Service::new(listen.balance, listen.max, listen.refuse)
 }
 
-fn bind(path: &Path) -> io::Result<Bound> {
-    Bound::new(options(path.as_os_str().as_bytes()), &service())
+fn bind(path: &Path) -> io::Result<BoundListener> {
+    BoundListener::new(options(path.as_os_str().as_bytes()), &service())
 }
 
 fn listen(user: &mut User, path: &[u8]) {
-    let bound = Bound::new(options(path), &service()).unwrap();
+    let bound = BoundListener::new(options(path), &service()).unwrap();
     assert_eq!(bound.local(), &Address::Unix(path.into()));
     user.group.listen(bound, None).unwrap();
     user.is_stirred = true;
@@ -61,7 +61,7 @@ fn opened(user: &mut User) -> (Key, [Vec<u8>; 2]) {
     })
 }
 
-/// A stream from a socket that is bound to a path or name of its own.
+/// A stream from a socket that is bound to its own path or name.
 fn connect_from(mine: &[u8], to: &[u8]) -> UnixStream {
     let address = |path: &[u8]| SockAddr::unix(OsStr::from_bytes(path)).unwrap();
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
@@ -74,7 +74,7 @@ fn echoes(user: &mut User, key: Key, mut peer: &UnixStream) {
     peer.write_all(b"ping").unwrap();
     assert_eq!(user.data(key), b"ping");
     user.write(key, b"pong");
-    // An inline loop has to be driven until it is sent.
+    // An inline loop has to be driven until this is sent.
     user.settle(key);
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = [0; 4];
@@ -83,7 +83,7 @@ fn echoes(user: &mut User, key: Key, mut peer: &UnixStream) {
 }
 
 #[test]
-fn both_paths_are_told() {
+fn an_open_tells_the_paths_of_both_ends() {
     for setup in Setup::ALL {
         let folder = Folder::new();
         let path = folder.0.join("server");
@@ -113,12 +113,12 @@ fn abstract_names_are_served_and_told() {
         let (key, paths) = opened(&mut user);
         assert_eq!(paths, [name("client"), name("server")]);
         echoes(&mut user, key, &peer);
-        assert!(Bound::new(options(&name("server")), &service()).is_err());
+        assert!(BoundListener::new(options(&name("server")), &service()).is_err());
     }
 }
 
 #[test]
-fn a_socket_whose_backlog_is_full_is_not_taken_for_dead() {
+fn a_socket_with_a_full_backlog_is_not_taken_for_dead() {
     let folder = Folder::new();
     let path = folder.0.join("busy");
     let address = SockAddr::unix(&path).unwrap();
@@ -140,7 +140,7 @@ fn a_socket_whose_backlog_is_full_is_not_taken_for_dead() {
 }
 
 #[test]
-fn a_bound_path_goes_with_its_socket_unless_it_is_somebody_elses_by_then() {
+fn a_bound_path_is_removed_with_its_socket_unless_another_socket_has_it() {
     let folder = Folder::new();
     let path = folder.0.join("path");
     let bound = bind(&path).unwrap();
@@ -152,19 +152,19 @@ fn a_bound_path_goes_with_its_socket_unless_it_is_somebody_elses_by_then() {
     let heir = UnixListener::bind(&path).unwrap();
     drop(bound);
     assert!(path.exists());
-    // Dead from here on: taken over.
+    // The path is dead from here on, so it is reused.
     drop(heir);
     drop(bind(&path).unwrap());
     assert!(!path.exists());
 }
 
 #[test]
-fn of_several_who_take_over_a_dead_path_at_once_one_gets_it_and_keeps_it() {
+fn only_one_of_several_listeners_gets_a_dead_path_and_keeps_it() {
     const STARTERS: usize = 4;
     let folder = Folder::new();
     let path = folder.0.join("path");
     for _ in 0..200 {
-        // Dead: its socket is closed.
+        // The path is dead, because its socket is closed.
         drop(UnixListener::bind(&path).unwrap());
         let barrier = Barrier::new(STARTERS);
         let start = || {
@@ -187,7 +187,7 @@ fn of_several_who_take_over_a_dead_path_at_once_one_gets_it_and_keeps_it() {
 }
 
 #[test]
-fn one_who_stops_does_not_remove_the_path_of_one_who_starts() {
+fn a_stopping_listener_does_not_remove_the_path_of_a_starting_one() {
     let folder = Folder::new();
     let path = folder.0.join("path");
     for _ in 0..200 {
@@ -212,7 +212,7 @@ fn one_who_stops_does_not_remove_the_path_of_one_who_starts() {
 }
 
 #[test]
-fn somebody_who_keeps_the_directory_locked_keeps_nobody_from_listening() {
+fn a_locked_directory_does_not_prevent_listening() {
     let folder = Folder::new();
     let path = folder.0.join("path");
     drop(UnixListener::bind(&path).unwrap());

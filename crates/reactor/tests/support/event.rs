@@ -4,7 +4,7 @@ use millrace_ring::Record;
 use millrace_ring::record::{address, close, datagram, kind, news, open, trouble};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Which connection, of which loop.
+/// A connection and its loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     pub lane: usize,
@@ -12,23 +12,23 @@ pub struct Key {
     pub generation: u32,
 }
 
-/// One thing that a loop says. For what a listener says, only the key's lane has a meaning.
+/// One thing that a loop tells. For an event of a listener only the key's lane has a meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub key: Key,
     pub what: What,
 }
 
-/// What it says.
+/// What it tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     Open {
         listener: u32,
         remote: Option<SocketAddr>,
-        /// The peer's and ours, of Unix sockets.
+        /// The names of the peer's socket and of ours, for Unix sockets.
         paths: [Vec<u8>; 2],
     },
-    /// Bytes as they came, or a whole frame: the ledger puts parts together.
+    /// Raw bytes, or a whole frame: the ledger puts parts together.
     Data(Vec<u8>),
     PartFirst(u32, Vec<u8>),
     Part(Vec<u8>),
@@ -48,7 +48,7 @@ pub enum What {
         count: u32,
         is_receiving: bool,
     },
-    /// A dial's number, and the error; 0 where it was cancelled.
+    /// The number of a dial, and the error; 0 if the dial was cancelled.
     ConnectFailed(u32, i32),
 }
 

@@ -8,14 +8,14 @@ pub fn length(max: u32) -> Framing {
     Framing::Length(LengthField { bytes: 4, offset: 0, adjust: 0, strip: 4, little: false, max })
 }
 
-/// One of each kind, for bodies of at most `max` bytes, or of exactly `size`.
+/// One framing of each kind, for bodies of at most `max` bytes, or of exactly `size`.
 pub fn all(max: u32, size: u32) -> Vec<Framing> {
     let mut framings = vec![Framing::Raw];
     framings.extend(native(max, size));
     framings
 }
 
-/// The same without `Raw`.
+/// The same framings without `Raw`.
 pub fn native(max: u32, size: u32) -> Vec<Framing> {
     vec![
         Framing::Line { max },
@@ -26,7 +26,7 @@ pub fn native(max: u32, size: u32) -> Vec<Framing> {
     ]
 }
 
-/// A body that this framing can carry, of `length` bytes where it has a choice.
+/// A body that this framing can carry, of `length` bytes if the framing allows it.
 pub fn body(framing: &Framing, length: usize, random: &mut Random) -> Vec<u8> {
     let length = match framing {
         Framing::Fixed { size } => *size as usize,
@@ -34,7 +34,7 @@ pub fn body(framing: &Framing, length: usize, random: &mut Random) -> Vec<u8> {
     };
     let mut bytes = random.bytes(length);
     if let Framing::Line { .. } | Framing::Delimiter { .. } = framing {
-        // Nothing in it can be, or become, an end.
+        // No byte of it can be, or become, part of a delimiter.
         for byte in &mut bytes {
             if matches!(*byte, b'\n' | b'\r' | b'\0' | b'~') {
                 *byte = b'.';

@@ -1,4 +1,4 @@
-//! What every connection of every test has to keep to: the order of its records.
+//! Checks in every test that each connection keeps the order of its records.
 
 use super::event::{Event, Key, What};
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct Life {
     has_ended: bool,
-    /// The announced length of a frame whose parts are coming, and what came.
+    /// The announced length of a frame whose parts are arriving, and the bytes so far.
     partial: Option<(usize, Vec<u8>)>,
 }
 

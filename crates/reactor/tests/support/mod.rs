@@ -1,4 +1,4 @@
-//! A user in Rust, who stands where JavaScript will, and what its peers need.
+//! A user in Rust, which takes the place of JavaScript, and what its peers need.
 
 pub mod event;
 pub mod frames;
@@ -26,10 +26,10 @@ impl Setup {
     pub const SMALL: Self = Self { ring: 4 << 10, threads: 1 };
     pub const LARGE_INLINE: Self = Self { ring: 1 << 20, threads: 0 };
     pub const SMALL_INLINE: Self = Self { ring: 4 << 10, threads: 0 };
-    /// What every scenario that matters runs on.
+    /// The setups that every important scenario runs with.
     pub const ALL: [Self; 4] = [Self::LARGE, Self::SMALL, Self::LARGE_INLINE, Self::SMALL_INLINE];
 
-    /// So many loop threads with large rings.
+    /// That many loop threads with large rings.
     pub const fn threads(threads: usize) -> Self {
         Self { ring: 1 << 20, threads }
     }

@@ -1,7 +1,8 @@
 //! Listening, and the peers' side: plain sockets of the standard library.
 
 use millrace_reactor::{
-    Balance, DialOptions, Framing, Limits, ListenOptions, Place, Service, SocketOptions, Target,
+    Balance, ConnectionOptions, DialOptions, DialTarget, Framing, ListenAddress, ListenOptions,
+    Service, SocketOptions,
 };
 use socket2::SockRef;
 use std::io::{Read, Write};
@@ -9,13 +10,13 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How to listen: the defaults of the design, and what a test changes.
+/// How to listen: the defaults, and what a test changes.
 #[derive(Debug, Clone)]
 pub struct Listen {
     pub id: u32,
     pub address: SocketAddr,
     pub framing: Framing,
-    pub limits: Limits,
+    pub connection: ConnectionOptions,
     pub balance: Balance,
     /// Connections at most; 0 is no limit.
     pub max: usize,
@@ -30,7 +31,7 @@ impl Listen {
             id: 7,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             framing,
-            limits: Limits {
+            connection: ConnectionOptions {
                 high_water: 1 << 20,
                 auto_pause: true,
                 allow_half_open: false,
@@ -44,7 +45,7 @@ impl Listen {
         }
     }
 
-    /// The server that it is of.
+    /// A server for this listener.
     pub fn service(&self) -> Arc<Service> {
         Service::new(self.balance, self.max, self.refuse)
     }
@@ -52,7 +53,7 @@ impl Listen {
     pub fn options(&self) -> ListenOptions {
         ListenOptions {
             id: self.id,
-            place: Place::Tcp {
+            address: ListenAddress::Tcp {
                 address: self.address,
                 dual_stack: false,
                 reuse_port: self.reuse_port,
@@ -60,23 +61,23 @@ impl Listen {
             },
             backlog: 4096,
             framing: self.framing.clone(),
-            limits: self.limits.clone(),
+            connection: self.connection.clone(),
         }
     }
 }
 
 /// A dial, with the same defaults.
-pub fn dial(id: u32, target: Target) -> DialOptions {
-    let Listen { framing, limits, .. } = Listen::new(Framing::Raw);
-    DialOptions { id, target, paused: false, framing, limits }
+pub fn dial(id: u32, target: DialTarget) -> DialOptions {
+    let Listen { framing, connection, .. } = Listen::new(Framing::Raw);
+    DialOptions { id, target, paused: false, framing, connection }
 }
 
 /// A TCP peer to connect to.
-pub fn tcp(address: SocketAddr) -> Target {
-    Target::Tcp { address, local: None, device: None }
+pub fn tcp(address: SocketAddr) -> DialTarget {
+    DialTarget::Tcp { address, local: None, device: None }
 }
 
-/// No test waits for ever: a peer that hears nothing fails.
+/// No test waits for ever: a peer that receives nothing fails after this time.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn connect(address: SocketAddr) -> TcpStream {
@@ -94,7 +95,7 @@ pub fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// A TCP address whose backlog is full: the kernel drops whoever else comes, without a word.
+/// A TCP address with a full backlog: the kernel silently drops further connections.
 #[cfg(target_os = "linux")]
 pub struct Full {
     pub address: SocketAddr,
@@ -112,7 +113,7 @@ pub fn full() -> Full {
     Full { address, _listener: listener, _filling: connect(address) }
 }
 
-/// Everything until the other side's FIN.
+/// Reads everything until the other side's FIN.
 pub fn read_all(mut stream: &TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
@@ -125,13 +126,13 @@ pub fn read_exactly(mut stream: &TcpStream, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Writes, and FIN right after it.
+/// Writes bytes, and sends FIN right after them.
 pub fn write_and_finish(mut stream: &TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
 }
 
-/// Closes with RST.
+/// Closes a connection with RST.
 pub fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     drop(stream);

@@ -9,8 +9,8 @@ use super::ledger::Ledger;
 use super::net::{Listen, PATIENCE, connect};
 use crossbeam_utils::sync::{Parker, Unparker};
 use millrace_reactor::{
-    Bell, Bound, BoundDatagrams, DatagramOptions, DatagramShare, DialOptions, Group, LoopEnds,
-    LoopHandle, Service, Turn,
+    Bell, BoundDatagramSocket, BoundListener, DatagramHandle, DatagramOptions, DialOptions, Group,
+    LoopHandle, LoopRings, Service, Turn,
 };
 use millrace_ring::{Consumer, Doorbell, Memory, Producer, pair};
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Wakes the user, once an episode.
+/// Wakes the user, once each time that it goes to sleep.
 #[derive(Debug)]
 pub struct Chime {
     doorbell: Doorbell,
@@ -46,10 +46,10 @@ struct Lane {
 pub struct Socket {
     pub key: Key,
     pub address: SocketAddr,
-    pub share: Arc<DatagramShare>,
+    pub handle: Arc<DatagramHandle>,
 }
 
-/// Stands where JavaScript will.
+/// Takes the place of JavaScript.
 #[derive(Debug)]
 pub struct User {
     pub group: Group,
@@ -76,7 +76,7 @@ impl User {
         let (mut near, mut far) = (Vec::new(), Vec::new());
         for _ in 0..setup.threads.max(1) {
             let ((inbound, from), (to, outbound)) = (ring(), ring());
-            near.push(LoopEnds { inbound, outbound });
+            near.push(LoopRings { inbound, outbound });
             far.push((from, to));
         }
         let group = match setup.threads {
@@ -104,7 +104,7 @@ impl User {
         }
     }
 
-    /// A user who listens, and has one connection: its peer, and what it is known by.
+    /// Starts a user that listens and has one connection. Returns the user, the peer, and the connection's key.
     pub fn with_peer(setup: Setup, listen: &Listen) -> (Self, TcpStream, Key) {
         let mut user = Self::start(setup);
         let address = user.listen(listen);
@@ -113,19 +113,19 @@ impl User {
         (user, peer, key)
     }
 
-    /// Listens, for a server of its own.
+    /// Listens for a new server.
     pub fn listen(&mut self, listen: &Listen) -> SocketAddr {
         self.listen_for(&listen.service(), listen, None)
     }
 
-    /// Listens for a server; with `lane` that loop accepts for itself.
+    /// Listens for a server; with `lane` that loop accepts itself.
     pub fn listen_for(
         &mut self,
         service: &Arc<Service>,
         listen: &Listen,
         lane: Option<usize>,
     ) -> SocketAddr {
-        let bound = Bound::new(listen.options(), service).unwrap();
+        let bound = BoundListener::new(listen.options(), service).unwrap();
         let address = bound.local().inet().unwrap();
         self.group.listen(bound, lane).unwrap();
         self.is_stirred = true;
@@ -148,7 +148,7 @@ impl User {
         }
     }
 
-    /// Connects, on the loop with the fewest connections; which it is.
+    /// Connects on the loop with the fewest connections. Returns which loop that is.
     pub fn connect(&mut self, options: DialOptions) -> usize {
         self.is_stirred = true;
         self.group.connect(None, options).unwrap()
@@ -161,12 +161,12 @@ impl User {
 
     /// Binds a datagram socket and gives it to that loop, which has opened it when this returns.
     pub fn bind(&mut self, lane: usize, options: &DatagramOptions) -> Socket {
-        let bound = BoundDatagrams::new(options).unwrap();
-        let (address, share) = (bound.local(), bound.share().clone());
+        let bound = BoundDatagramSocket::new(options).unwrap();
+        let (address, handle) = (bound.local(), bound.handle().clone());
         self.lanes[lane].handle.open_datagrams(bound);
         self.is_stirred = true;
         let key = self.connected(options.number);
-        Socket { key, address, share }
+        Socket { key, address, handle }
     }
 
     pub fn close_listener(&mut self, id: u32) {
@@ -178,7 +178,7 @@ impl User {
         &self.lanes[lane].handle
     }
 
-    /// Sleeps until `look` finds something. Whatever can change what it sees has to ring the bell.
+    /// Sleeps until `look` finds something. Everything that changes what `look` sees has to ring the bell.
     pub fn until<T>(&mut self, mut look: impl FnMut(&mut Self) -> Option<T>) -> T {
         loop {
             if let Some(found) = look(self) {
@@ -231,13 +231,13 @@ impl User {
         let Some(descriptor) = self.group.descriptor() else { return false };
         // SAFETY: the group, borrowed here, keeps it open.
         let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
-        // Not long, for a peer's thread may change what the user waits for.
+        // Not long, because a peer's thread may change what the user waits for.
         let patience = Timespec { tv_sec: 0, tv_nsec: i64::from(may_wait) * 1_000_000 };
         let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];
         poll(&mut descriptors, Some(&patience)).is_ok_and(|ready| ready > 0)
     }
 
-    /// Without a descriptor to watch there is only trying.
+    /// Without a descriptor to watch, the loop is turned to find out.
     #[cfg(not(all(unix, not(mio_unsupported_force_poll_poll))))]
     fn has_events(&self, may_wait: bool) -> bool {
         if may_wait {

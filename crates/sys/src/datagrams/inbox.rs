@@ -1,19 +1,19 @@
-//! What an inbox holds, however it was received.
+//! The datagrams of an inbox, however they were received.
 
 use super::{Datagram, Inbox, LARGEST, RECEIVED_AT_ONCE};
 use std::net::SocketAddr;
 
-/// Where one of the last datagrams is in an inbox.
+/// Where a datagram is in an inbox.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Got {
     pub(super) from: Option<SocketAddr>,
-    /// In the inbox's memory.
+    /// An offset in the inbox's memory.
     pub(super) start: usize,
     pub(super) length: usize,
     pub(super) is_truncated: bool,
 }
 
-/// The memory of an inbox. What no datagram reached costs address space only.
+/// The memory of an inbox. The part that no datagram has reached costs address space only.
 #[derive(Debug)]
 pub(super) struct Memory(pub(super) Vec<u8>);
 
@@ -30,22 +30,22 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// How many datagrams were received last.
+    /// How many datagrams the last call received.
     #[must_use]
     pub fn len(&self) -> usize {
         self.got.len()
     }
 
-    /// Whether there were none.
+    /// Whether the last call received none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.got.is_empty()
     }
 
-    /// One of the datagrams received last.
+    /// Returns one of the datagrams that the last call received.
     ///
     /// # Panics
-    /// If there were not so many.
+    /// If there were fewer.
     #[must_use]
     pub fn get(&self, at: usize) -> Datagram<'_> {
         let Got { from, start, length, is_truncated } = self.got[at];

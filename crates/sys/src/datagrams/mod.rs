@@ -1,7 +1,7 @@
-//! Datagrams, several in one call where the system has it.
+//! Sending and receiving datagrams, several in one call if the system can.
 //!
-//! `quinn-udp` is the library for this, and is made for QUIC: it tells of no truncation, sends to one
-//! peer a call, and forbids fragments. Here a socket has many peers, and datagrams up to 64 KiB.
+//! The library `quinn-udp` does this for QUIC: it does not report truncation, sends to one peer per call,
+//! and forbids fragments. Here a socket has many peers, and datagrams of up to 64 KiB.
 
 #[cfg(target_os = "linux")]
 mod batched;
@@ -21,30 +21,30 @@ pub use source::{HAS_SOURCES_V6, SourceGroup};
 
 use std::net::SocketAddr;
 
-/// Datagrams received in one call at most.
+/// The most datagrams that one call receives.
 pub const RECEIVED_AT_ONCE: usize = 32;
-/// Datagrams sent in one call at most.
+/// The most datagrams that one call sends.
 pub const SENT_AT_ONCE: usize = 64;
-/// The largest datagram that can be received: what follows is cut.
+/// The largest datagram that can be received whole; a larger one is cut.
 pub const LARGEST: usize = 64 << 10;
 
-/// A datagram that was received, in its [`Inbox`].
+/// A received datagram in an [`Inbox`].
 #[derive(Debug, Clone, Copy)]
 pub struct Datagram<'a> {
-    /// The sender; `None` where the system did not say.
+    /// The sender; `None` if the system did not say.
     pub from: Option<SocketAddr>,
-    /// What it holds.
+    /// The payload.
     pub bytes: &'a [u8],
-    /// It was longer than asked for.
+    /// The datagram was longer than asked for, and is cut.
     pub is_truncated: bool,
 }
 
 /// A datagram to send.
 #[derive(Debug, Clone, Copy)]
 pub struct Outgoing<'a> {
-    /// Where to; `None` on a connected socket.
+    /// The destination; `None` on a connected socket.
     pub to: Option<SocketAddr>,
-    /// What it holds.
+    /// The payload.
     pub bytes: &'a [u8],
 }
 
@@ -95,9 +95,9 @@ mod tests {
         }
     }
 
-    /// Runs of one size, broken by another peer, size, or nothing at all, as they come out.
+    /// Runs of datagrams of one size, interrupted by another peer, another size, or an empty datagram.
     #[test]
-    fn runs_to_one_peer_arrive_as_the_datagrams_that_they_are() {
+    fn runs_to_one_peer_arrive_as_single_datagrams() {
         let (sender, one, other) = (socket(), socket(), socket());
         for socket in [&one, &other] {
             SockRef::from(socket).set_recv_buffer_size(4 << 20).unwrap();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_that_is_too_long_is_cut_and_says_so() {
+    fn a_datagram_that_is_too_long_is_cut_and_flagged() {
         let (sender, receiver) = (socket(), socket());
         let to = receiver.local_addr().unwrap();
         for length in [99, 100, 101] {
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(seen, [(99, false), (100, false), (100, true)]);
     }
 
-    /// A socket that takes trains, with room for many; nothing where the kernel does not know them.
+    /// A socket that takes trains, with room for many; `None` if the kernel has no trains.
     fn train_socket() -> Option<UdpSocket> {
         let socket = socket();
         SockRef::from(&socket).set_recv_buffer_size(4 << 20).unwrap();
@@ -164,13 +164,13 @@ mod tests {
         send_all(outbox, from, &all);
     }
 
-    /// Sizes that make trains of every kind: long, short, with a shorter last one, of odd sizes, of
-    /// single bytes, broken by nothing at all and by what is too long to be in one.
+    /// Sizes that make all kinds of trains: long, short, with a shorter last datagram, of odd sizes, of single
+    /// bytes, interrupted by empty datagrams and by datagrams too long for a train.
     const SIZES: [usize; 20] =
         [64, 64, 64, 10, 64, 64, 0, 64, 1400, 1400, 1401, 1401, 333, 333, 333, 7, 1, 1, 1, 9000];
 
     #[test]
-    fn trains_of_several_senders_come_as_the_datagrams_that_they_are_made_of() {
+    fn trains_of_several_senders_arrive_as_single_datagrams() {
         let Some(receiver) = train_socket() else { return };
         let senders = [socket(), socket(), socket()];
         let mut outboxes = [Outbox::new(), Outbox::new(), Outbox::new()];
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn each_datagram_of_a_train_is_cut_not_the_train() {
+    fn each_datagram_of_a_train_is_cut_and_not_the_train() {
         let Some(receiver) = train_socket() else { return };
         let sender = socket();
         let sizes = [150, 150, 150, 100, 101, 101, 1, 100, 100, 99];
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_is_a_datagram_where_trains_are_taken_too() {
+    fn an_empty_datagram_arrives_on_a_socket_that_takes_trains() {
         let Some(receiver) = train_socket() else { return };
         let sender = socket();
         for bytes in [&b""[..], b"", b"x", b""] {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_ends_the_batch_before_it() {
+    fn a_datagram_that_cannot_be_sent_ends_the_batch_before_it() {
         let (sender, receiver) = (socket(), socket());
         let to = Some(receiver.local_addr().unwrap());
         let large = vec![0; 66_000];
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_fit_one_call_are_sent_in_several() {
+    fn one_call_sends_a_limited_number_of_datagrams() {
         let (sender, receiver) = (socket(), socket());
         let to = Some(receiver.local_addr().unwrap());
         let all = vec![Outgoing { to, bytes: b"" }; SENT_AT_ONCE + 1];
@@ -274,7 +274,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_the_kernel_dropped_is_counted() {
+    fn datagrams_that_the_kernel_dropped_are_counted() {
         let (sender, receiver) = (socket(), socket());
         SockRef::from(&receiver).set_recv_buffer_size(0).unwrap();
         let to = receiver.local_addr().unwrap();

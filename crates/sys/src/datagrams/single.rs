@@ -1,31 +1,31 @@
-//! Everywhere else: one datagram a call.
+//! Systems other than Linux: one datagram per call.
 
 use super::{Got, LARGEST, Memory, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE};
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
 use std::io;
 use std::mem::MaybeUninit;
 
-/// Where datagrams are received to.
+/// Memory to receive datagrams into.
 #[derive(Debug)]
 pub struct Inbox {
     pub(super) memory: Memory,
     pub(super) got: Vec<Got>,
-    /// What the call behind the last datagram said; asking again would not bring it back.
+    /// The error of the call after the last datagram, which the system would not report again.
     failure: Option<io::Error>,
 }
 
 impl Inbox {
-    /// Room for as many datagrams as one call receives, each of the largest size.
+    /// Makes room for as many datagrams as one call receives, each of the largest size.
     #[must_use]
     pub fn new() -> Self {
         Self { memory: Memory::new(), got: Vec::with_capacity(RECEIVED_AT_ONCE), failure: None }
     }
 
-    /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones; how
-    /// many. Fewer than asked for are all there are, unless the socket has an error.
+    /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones. Returns how
+    /// many. If there are fewer than asked for, no more are waiting, unless the socket has an error.
     ///
     /// # Errors
-    /// Those of receiving, if there was none before it.
+    /// Those of receiving, if no datagram was received before the error.
     pub fn receive(&mut self, socket: &Socket, count: usize, max: usize) -> io::Result<usize> {
         self.got.clear();
         if let Some(failure) = self.failure.take() {
@@ -35,14 +35,13 @@ impl Inbox {
         let slots = self.memory.0.chunks_exact_mut(LARGEST).enumerate();
         for (at, slot) in slots.take(count.clamp(1, RECEIVED_AT_ONCE)) {
             let room: *mut [u8] = &raw mut slot[..max];
-            // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, the slice is borrowed from `slot` as
-            // long as this one lives, and only whole bytes are written to it.
+            // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, the slice is borrowed from `slot` for as
+            // long as this one lives, and only initialised bytes are written to it.
             let room = unsafe { &mut *(room as *mut [MaybeUninit<u8>]) };
             match socket.recv_from_vectored(&mut [MaybeUninitSlice::new(room)]) {
                 Ok((length, flags, from)) => {
                     let is_truncated = flags.is_truncated();
-                    // Of one that was cut, Windows does not say how much it has put there: all there
-                    // was room for.
+                    // Windows does not say how long a cut datagram is: it fills all the room.
                     let length = if is_truncated { max } else { length.min(max) };
                     let (from, start) = (from.as_socket(), at * LARGEST);
                     self.got.push(Got { from, start, length, is_truncated });
@@ -59,10 +58,10 @@ impl Inbox {
         Ok(self.got.len())
     }
 
-    /// The same: there are no trains here.
+    /// Does the same, because there are no trains here.
     ///
     /// # Errors
-    /// As of [`receive`](Self::receive).
+    /// As for [`receive`](Self::receive).
     pub fn receive_trains(
         &mut self,
         socket: &Socket,
@@ -73,21 +72,21 @@ impl Inbox {
     }
 }
 
-/// What sending needs beside the datagrams: nothing here.
+/// What sending needs beside the datagrams, which is nothing here.
 #[derive(Debug, Default)]
 pub struct Outbox(());
 
 impl Outbox {
-    /// Nothing in it yet.
+    /// Makes an empty outbox.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sends the first of these datagrams, as many as the kernel takes; how many, at least one.
+    /// Sends the first of these datagrams, as many as the kernel takes. Returns how many, at least one.
     ///
     /// # Errors
-    /// Those of sending, of the first.
+    /// Those of sending the first datagram.
     pub fn send(&mut self, socket: &Socket, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
         for (sent, datagram) in datagrams.iter().take(SENT_AT_ONCE).enumerate() {
             let result = match datagram.to {
@@ -104,13 +103,13 @@ impl Outbox {
     }
 }
 
-/// How many datagrams the kernel dropped that came for this socket: it does not say here.
+/// How many datagrams for this socket the kernel dropped. `None`: the system does not say.
 #[must_use]
 pub fn dropped(_socket: &Socket) -> Option<u32> {
     None
 }
 
-/// Lets the kernel hand over several datagrams of one sender in one piece: it does not here.
+/// Lets the kernel hand over several datagrams of one sender in one piece. False: the system cannot.
 #[must_use]
 pub fn take_trains(_socket: &Socket) -> bool {
     false

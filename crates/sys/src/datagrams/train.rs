@@ -1,14 +1,14 @@
-//! Several datagrams of one sender that came in one piece.
+//! Trains: several datagrams of one sender that came in one piece.
 
-/// What came in one piece: datagrams of one size behind each other, of which the last may be shorter,
-/// or one alone.
+/// What came in one piece: consecutive datagrams of one size, of which the last may be shorter, or a single
+/// datagram.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Train {
     /// Bytes that were received.
     pub(super) length: usize,
-    /// Of each datagram; nothing if there is but one.
+    /// The size of each datagram; `None` if there is only one.
     pub(super) size: Option<usize>,
-    /// More came than there was room for.
+    /// More bytes came than there was room for.
     pub(super) is_truncated: bool,
 }
 
@@ -21,16 +21,16 @@ pub(super) struct Car {
 }
 
 impl Train {
-    /// Its datagrams, each cut at `max`.
+    /// Lists its datagrams, each cut at `max`.
     pub(super) fn cars(self, max: usize) -> impl Iterator<Item = Car> {
         let Self { length, size: each, is_truncated } = self;
         let size = each.unwrap_or(length);
-        // One of no bytes is one too.
+        // An empty datagram is a datagram, too.
         let count = if length == 0 { 1 } else { length.div_ceil(size) };
         (0..count).map(move |at| {
             let start = at * size;
             let whole = size.min(length - start);
-            // What a train lost was behind what is here: at most the last datagram is not whole.
+            // A train loses its end, so at most the last datagram is not whole.
             let is_last = start + whole == length;
             let is_cut = is_truncated && is_last && (each.is_none() || whole < size);
             Car { start, length: whole.min(max), is_truncated: whole > max || is_cut }
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_alone_is_one_whatever_its_size() {
+    fn a_single_datagram_stays_one_whatever_its_size() {
         assert_eq!(cars(0, None, false, 10), [car(0, 0, false)]);
         assert_eq!(cars(10, None, false, 10), [car(0, 10, false)]);
         assert_eq!(
@@ -75,9 +75,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_train_lost_is_never_taken_for_a_datagram() {
+    fn the_lost_end_of_a_train_is_not_taken_for_a_datagram() {
         assert_eq!(cars(7, Some(4), true, 9), [car(0, 4, false), car(4, 3, true)]);
-        // The kernel cut it between two datagrams: these are whole.
+        // The kernel cut the train between two datagrams, so these are whole.
         assert_eq!(cars(8, Some(4), true, 9), [car(0, 4, false), car(4, 4, false)]);
         assert_eq!(cars(4, Some(4), true, 9), [car(0, 4, false)]);
         assert_eq!(cars(3, Some(4), true, 9), [car(0, 3, true)]);

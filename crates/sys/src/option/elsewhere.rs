@@ -1,4 +1,4 @@
-//! Systems of which no more is known than what all have.
+//! Systems for which only the options that all systems have are known.
 
 use super::SocketOption;
 use socket2::Socket;

@@ -1,4 +1,4 @@
-//! What only Linux has.
+//! Options that only Linux has.
 
 use super::SocketOption;
 use crate::unix::{number, set_number};
@@ -27,7 +27,7 @@ pub(super) fn get(option: SocketOption, socket: &Socket) -> io::Result<u32> {
     }
 }
 
-/// The system's name of what socket2 does not have.
+/// The system's name of an option that socket2 does not have.
 fn name(option: SocketOption) -> io::Result<libc::c_int> {
     match option {
         SocketOption::FastOpen => Ok(libc::TCP_FASTOPEN),

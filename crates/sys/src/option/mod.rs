@@ -1,4 +1,4 @@
-//! Socket options as numbers, and what each platform has of them.
+//! Socket options with numbers as values, and which of them each platform has.
 
 #[cfg(not(any(windows, known_unix)))]
 mod elsewhere;
@@ -20,12 +20,12 @@ use socket2::Socket;
 use std::io;
 use std::time::Duration;
 
-/// An option of a socket. Each has one number as its value.
+/// An option of a socket. The value of each is a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketOption {
-    /// 1 switches Nagle's algorithm off.
+    /// 1 turns off Nagle's algorithm.
     NoDelay,
-    /// 1 probes a peer that is silent.
+    /// 1 probes a silent peer.
     KeepAlive,
     /// Seconds of silence before the first probe.
     KeepIdle,
@@ -33,41 +33,42 @@ pub enum SocketOption {
     KeepInterval,
     /// Probes without an answer before the connection is lost.
     KeepCount,
-    /// 1 makes closing reset the connection. (A time to wait is not offered: close(2) would block.)
+    /// 1 makes closing reset the connection. (A time to linger is not offered, because close(2) would block.)
     Reset,
-    /// Bytes of the kernel's buffer for what is received.
+    /// The size of the kernel's receive buffer in bytes.
     ReceiveBuffer,
-    /// Bytes of the kernel's buffer for what is sent.
+    /// The size of the kernel's send buffer in bytes.
     SendBuffer,
-    /// Milliseconds that sent bytes may stay unacknowledged, 0 for the system's own.
+    /// Milliseconds that sent bytes may stay unacknowledged; 0 is the system's default.
     UserTimeout,
-    /// 1 acknowledges at once, until the kernel finds that delaying is better.
+    /// 1 acknowledges at once, until the kernel decides that delaying is better.
     QuickAck,
-    /// The class of the packets, 0 to 63.
+    /// The DSCP class of the packets, 0 to 63.
     Dscp,
-    /// Of a listener: connections that may wait whose first bytes came with their SYN.
+    /// For a listener: how many connections may wait whose first bytes came with their SYN.
     FastOpen,
-    /// Of a listener: seconds to wait for the first bytes of a connection before it is accepted.
+    /// For a listener: seconds to wait for the first bytes of a connection before it is accepted.
     DeferAccept,
-    /// Of a connection to be made: 1 sends the first bytes with the SYN, if the peer has allowed it
-    /// before. Connecting is then put off until the first write.
+    /// For a connection to be made: 1 sends the first bytes with the SYN, if the peer has allowed that before.
+    /// Connecting is then delayed until the first write.
     FastOpenConnect,
 }
 
-/// True where a connection has what its listener has: the others are set on each connection.
+/// Whether an accepted connection inherits the options of its listener. If not, they are set on each
+/// connection.
 pub const OPTIONS_ARE_INHERITED: bool = cfg!(linux_like);
 
 impl SocketOption {
-    /// Whether this platform has it.
+    /// Whether this platform has the option.
     #[must_use]
     pub fn is_supported(self) -> bool {
         platform::is_supported(self)
     }
 
-    /// Sets it.
+    /// Sets the option.
     ///
     /// # Errors
-    /// Those of `setsockopt(2)`; [`io::ErrorKind::Unsupported`] where the platform lacks it.
+    /// Those of `setsockopt(2)`; [`io::ErrorKind::Unsupported`] if the platform does not have the option.
     pub fn set(self, socket: &Socket, value: u32) -> io::Result<()> {
         match self {
             Self::NoDelay => socket.set_tcp_nodelay(value != 0),
@@ -79,10 +80,10 @@ impl SocketOption {
         }
     }
 
-    /// What the kernel has.
+    /// Reads the option's value from the kernel.
     ///
     /// # Errors
-    /// As of [`set`](Self::set).
+    /// As for [`set`](Self::set).
     pub fn get(self, socket: &Socket) -> io::Result<u32> {
         match self {
             Self::NoDelay => socket.tcp_nodelay().map(u32::from),

@@ -53,12 +53,12 @@ pub(super) fn get(option: SocketOption, socket: &Socket) -> io::Result<u32> {
     }
 }
 
-/// An IPv6 socket may carry IPv4, whose class is another option.
+/// Sets the class for both families: an IPv6 socket may carry IPv4, whose class is another option.
 fn set_class(socket: &Socket, class: u32) -> io::Result<()> {
     if !is_ipv6(socket)? {
         return socket.set_tos_v4(class);
     }
-    // Refused where the socket carries no IPv4, which then needs none.
+    // This fails if the socket carries no IPv4, and then IPv4 needs no class.
     let _ = socket.set_tos_v4(class);
     socket.set_tclass_v6(class)
 }

@@ -34,7 +34,7 @@ pub(super) fn get(option: SocketOption, socket: &Socket) -> io::Result<u32> {
     number(socket, winsock::IPPROTO_TCP, name(option)?)
 }
 
-/// The system's name of what socket2 sets only together with others.
+/// The system's name of an option that socket2 sets only together with others.
 fn name(option: SocketOption) -> io::Result<i32> {
     match option {
         SocketOption::KeepIdle => Ok(winsock::TCP_KEEPIDLE),

@@ -1,4 +1,4 @@
-//! Listening sockets that this process was given by another.
+//! Listening sockets that this process inherits from another.
 
 use super::number;
 use socket2::{SockRef, Socket, Type};
@@ -6,20 +6,20 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Descriptors that can be taken over have lower numbers.
+/// A descriptor that can be taken over has a lower number than this.
 const MOST: u32 = 1 << 16;
 
-/// One bit for each descriptor that is taken over: whoever closes it must be one.
+/// One bit for each descriptor that is taken over, because only one owner may close it.
 static TAKEN: [AtomicU64; MOST as usize / 64] = [const { AtomicU64::new(0) }; MOST as usize / 64];
 
-/// A descriptor that nobody else in this process can take over, until this is dropped. It is dropped
-/// after the socket is closed, or somebody might take over a number that is about to be closed.
+/// A descriptor that nobody else in this process can take over until this is dropped. Drop it after the
+/// socket: else somebody might take over a number that is about to be closed.
 #[derive(Debug)]
 pub struct Claim(Option<u32>);
 
 impl Claim {
-    /// Of a listening socket of our own. There is nothing to claim where the number is too high to be
-    /// taken over.
+    /// Claims the descriptor of a listening socket of our own. Nothing is claimed if the number is too high to
+    /// be taken over.
     #[must_use]
     pub fn of(socket: &Socket) -> Self {
         let descriptor = socket.as_raw_fd().cast_unsigned();
@@ -43,9 +43,9 @@ impl Drop for Claim {
     }
 }
 
-/// False if somebody has it.
+/// Marks a descriptor as taken; false if it was already.
 fn take(descriptor: u32) -> bool {
-    // ORDER: AcqRel: who takes over a number after another comes after that one's close.
+    // ORDER: AcqRel, so that taking over a number happens after its last owner closed it.
     word(descriptor).fetch_or(bit(descriptor), Ordering::AcqRel) & bit(descriptor) == 0
 }
 
@@ -57,12 +57,12 @@ fn bit(descriptor: u32) -> u64 {
     1 << (descriptor % 64)
 }
 
-/// Takes a listening stream socket over, TCP or Unix, which is closed with what is returned. It is
-/// prepared before: where that fails it stays open, its owner's.
+/// Takes over a listening stream socket, TCP or Unix. The returned socket owns the descriptor. If `prepare`
+/// fails, the descriptor stays open and belongs to its owner.
 ///
 /// # Errors
-/// `EBADF` if there is no such descriptor, `ENOTSOCK` or `EINVAL` if it is no listening stream
-/// socket, `EEXIST` if it was taken over before or is one of our own, and what `prepare` says.
+/// `EBADF` if there is no such descriptor, `ENOTSOCK` or `EINVAL` if it is not a listening stream socket,
+/// `EEXIST` if it was taken over before or is one of our own, and the errors of `prepare`.
 pub fn adopt_listener(
     descriptor: u32,
     prepare: impl FnOnce(&Socket) -> io::Result<()>,
@@ -72,7 +72,7 @@ pub fn adopt_listener(
         _ => return Err(io::Error::from_raw_os_error(libc::EBADF)),
     };
     let claim = Claim::new(descriptor)?;
-    // SAFETY: fcntl(2) with F_GETFD takes any number, and says if it is open.
+    // SAFETY: fcntl(2) with F_GETFD takes any number, and reports whether it is open.
     if unsafe { libc::fcntl(raw, libc::F_GETFD) } == -1 {
         return Err(io::Error::last_os_error());
     }
@@ -80,7 +80,7 @@ pub fn adopt_listener(
     let borrowed = unsafe { BorrowedFd::borrow_raw(raw) };
     let socket = SockRef::from(&borrowed);
     check(&socket)?;
-    // Not for the processes that this one starts.
+    // Child processes must not inherit it.
     socket.set_cloexec(true)?;
     prepare(&socket)?;
     // SAFETY: it is open, its owner has left it to us, and the claim says that we are the only one.
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_prepared_stays_its_owners() {
+    fn a_listener_that_cannot_be_prepared_still_belongs_to_its_owner() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let descriptor = listener.as_raw_fd() as u32;
         let refused = adopt_listener(descriptor, |_| Err(io::ErrorKind::PermissionDenied.into()));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_our_own_cannot_be_taken_over() {
+    fn a_listener_of_our_own_cannot_be_taken_over() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let claim = Claim::of(&SockRef::from(&listener));
         assert_eq!(errno(listener.as_raw_fd() as u32), Some(libc::EEXIST));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_listening_stream_socket_is_left_alone() {
+    fn a_descriptor_that_is_not_a_listening_stream_socket_is_left_alone() {
         let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
         assert_eq!(errno(datagrams.as_raw_fd() as u32), Some(libc::EINVAL));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(errno(file.as_raw_fd() as u32), Some(libc::ENOTSOCK));
         assert_eq!(errno(65_535), Some(libc::EBADF));
         assert_eq!(errno(u32::MAX), Some(libc::EBADF));
-        // Asked for and refused, it can be asked for again.
+        // A refused descriptor can be tried again.
         assert_eq!(errno(file.as_raw_fd() as u32), Some(libc::ENOTSOCK));
         assert!(datagrams.local_addr().is_ok());
     }

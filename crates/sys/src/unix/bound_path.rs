@@ -1,8 +1,9 @@
-//! The path of a listening Unix socket: taken over from the dead only, and removed at the end.
+//! The path of a listening Unix socket. An existing path is reused only if no process listens on it any more;
+//! the path is removed at the end.
 //!
-//! A path is dead if nobody answers on it. So is one for a moment that is bound and not listened on
-//! yet, and somebody may take a dead path over between our look and our removal of it. Therefore all
-//! of us who bind in one directory do it one after the other, with a lock of the directory.
+//! A path is dead if nobody answers on it. For a moment, a path that is bound and not listened on yet looks
+//! dead, too, and another process may reuse a dead path between our check and our removal. Therefore millrace
+//! processes that bind in one directory take turns, with a lock on the directory.
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{self, File, Permissions, TryLockError};
@@ -12,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// How long we wait for the lock of a directory. One of us has it for less than that by far; whoever
-/// has it longer is none of us, or stopped in the middle, and must not keep us from starting.
+/// How long to wait for the lock of a directory: how often it is tried, and the pause in between. A millrace
+/// process holds it for far less than that. A longer holder is another program, or a stopped process, and must
+/// not keep this one from starting.
 const PATIENCE: (u32, Duration) = (250, Duration::from_millis(1));
 
-/// A path that this process bound. Removed when dropped, if it is still the same file. To be dropped
-/// before the socket: as long as that is open it answers, and no other file can get its file's number.
+/// A path that this process bound. Removed when dropped, if it is still the same file. Drop it before the
+/// socket: while the socket is open it answers, and no other file can get its inode number.
 #[derive(Debug)]
 pub struct BoundPath {
     path: PathBuf,
@@ -26,7 +28,7 @@ pub struct BoundPath {
 }
 
 impl BoundPath {
-    /// Binds a socket there and listens.
+    /// Binds a socket to a path and listens.
     pub(super) fn listen(
         path: &Path,
         address: &SockAddr,
@@ -41,11 +43,11 @@ impl BoundPath {
         socket.bind(address)?;
         let bound = Self::new(path)?;
         if let Some(mode) = mode {
-            // Before it listens: nobody can have connected with other permissions.
+            // Before it listens, so that nobody can connect with other permissions.
             fs::set_permissions(path, Permissions::from_mode(mode))?;
         }
         socket.listen(backlog)?;
-        // Before that it looked dead to others.
+        // Until it listened, it looked dead to others.
         drop(lock);
         Ok(bound)
     }
@@ -54,7 +56,7 @@ impl BoundPath {
         Ok(Self { path: std::path::absolute(path)?, identity: identity(path)?, is_left: false })
     }
 
-    /// Others may listen on it from now on: it is not removed.
+    /// Keeps the path: others may listen on it from now on.
     pub fn leave(&mut self) {
         self.is_left = true;
     }
@@ -62,10 +64,10 @@ impl BoundPath {
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        // Somebody else may have bound it since: that one is not ours. None of us takes it over in
-        // between, because it answers.
+        // If another process has bound the path since, that file is not ours. No millrace process
+        // reuses it in between, because it answers.
         if !self.is_left {
-            // If it cannot be removed, the next who binds it finds it dead.
+            // If it cannot be removed, the next process that binds it finds it dead.
             let _ = remove(&self.path, self.identity);
         }
     }
@@ -76,13 +78,13 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Removes a path if it is that file.
+/// Removes a path if it is still that file.
 fn remove(path: &Path, wanted: (u64, u64)) -> io::Result<()> {
     if identity(path)? == wanted { fs::remove_file(path) } else { Ok(()) }
 }
 
-/// The lock of the directory of a path, until it is dropped; none where there can be none: a directory
-/// that may not be read, a file system without locks, somebody else who keeps it.
+/// Locks the directory of a path, until the lock is dropped. `None` if that is impossible: the directory may
+/// not be read, the file system has no locks, or another program keeps the lock.
 fn lock_directory(path: &Path) -> Option<File> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -99,15 +101,15 @@ fn lock_directory(path: &Path) -> Option<File> {
     None
 }
 
-/// The socket at a path, if nobody answers on it. Anything else there is not ours to remove: binding
-/// it says `EADDRINUSE`.
+/// Finds the socket at a path on which nobody answers. Anything else at the path must not be removed: binding
+/// then fails with `EADDRINUSE`.
 fn find_dead(path: &Path, address: &SockAddr) -> io::Result<Option<(u64, u64)>> {
     let found = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => (metadata.dev(), metadata.ino()),
         _ => return Ok(None),
     };
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A live socket whose backlog is full would block.
+    // Connecting to a live socket with a full backlog would block.
     probe.set_nonblocking(true)?;
     let result = probe.connect(address);
     let is_dead = result.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);

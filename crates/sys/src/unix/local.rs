@@ -9,19 +9,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
-/// The address of a path; where the first byte is 0, of an abstract name of Linux.
+/// Makes the address of a path, or of an abstract name (Linux) if the first byte is 0.
 ///
 /// # Errors
-/// If it is longer than the system allows.
+/// If the path is longer than the system allows.
 pub fn unix_address(name: &[u8]) -> io::Result<SockAddr> {
     SockAddr::unix(OsStr::from_bytes(name))
 }
 
-/// A socket that listens on a path or an abstract name, and what removes the path; a name leaves
-/// nothing to remove. A path is taken over if nobody answers on it.
+/// Makes a socket that listens on a path or an abstract name. Returns it with what removes the path; for a
+/// name there is nothing to remove. An existing path is reused if nobody answers on it.
 ///
 /// # Errors
-/// Those of the system: `EADDRINUSE` if the path is anything but a dead socket.
+/// Those of the system: `EADDRINUSE` if the path exists and is not a dead socket.
 pub fn listen_on_path(
     name: &[u8],
     mode: Option<u32>,
@@ -39,7 +39,7 @@ pub fn listen_on_path(
     Ok((socket, Some(bound)))
 }
 
-/// As mio has it, of a socket that is or will be connected and does not block.
+/// Makes mio's stream from a non-blocking socket that is or will be connected.
 ///
 /// # Errors
 /// None on this platform.
@@ -47,7 +47,7 @@ pub fn unix_stream(socket: Socket) -> io::Result<UnixStream> {
     Ok(UnixStream::from_std(socket.into()))
 }
 
-/// As mio has it, of a socket that listens and does not block.
+/// Makes mio's listener from a non-blocking socket that listens.
 ///
 /// # Errors
 /// None on this platform.
@@ -55,7 +55,7 @@ pub fn unix_listener(socket: Socket) -> io::Result<UnixListener> {
     Ok(UnixListener::from_std(socket.into()))
 }
 
-/// The next connection.
+/// Accepts the next connection.
 ///
 /// # Errors
 /// Those of `accept(2)`.
@@ -69,13 +69,13 @@ pub fn listener_name(listener: &UnixListener) -> Option<Box<[u8]>> {
     listener.local_addr().ok().as_ref().and_then(name_of)
 }
 
-/// The path or abstract name that a connection's own end is bound to; mostly none.
+/// The path or abstract name that our end of a connection is bound to; usually none.
 #[must_use]
 pub fn local_name(stream: &UnixStream) -> Option<Box<[u8]>> {
     stream.local_addr().ok().as_ref().and_then(name_of)
 }
 
-/// The path or abstract name that a connection's other end is bound to.
+/// The path or abstract name that the peer's end of a connection is bound to.
 #[must_use]
 pub fn peer_name(stream: &UnixStream) -> Option<Box<[u8]>> {
     stream.peer_addr().ok().as_ref().and_then(name_of)

@@ -23,8 +23,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Options that a listening socket has on this platform before it is bound: the port of a server
-/// that has just stopped can be taken again.
+/// Sets the options that a listening socket needs on this platform before it is bound: the port of a server
+/// that has just stopped can be used again.
 ///
 /// # Errors
 /// Those of `setsockopt(2)`.
@@ -32,37 +32,37 @@ pub fn prepare_listener(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
-/// Lets a socket that is bound to an address without a port choose that port when it connects, so that
-/// it shares ports with connections to other peers: else an address has as many as there are ports.
+/// Makes a socket that is bound to an address without a port choose the port when it connects. It can then
+/// share the port with connections to other peers; otherwise an address has one connection per port.
 pub fn choose_port_late(socket: &Socket) {
-    // An old kernel refuses it, and the port is chosen at once.
+    // An old kernel does not have this; it then chooses the port at once.
     #[cfg(target_os = "linux")]
     let _ = set_number(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1);
     #[cfg(not(target_os = "linux"))]
     let _ = socket;
 }
 
-/// Whether a `connect(2)` that did not wait goes on by itself.
+/// Whether the error of a non-blocking `connect(2)` means that it goes on in the background.
 #[must_use]
 pub fn is_begun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
-/// Options that a datagram socket has on this platform before it is bound. With `shared`, others may
-/// have the same address, as receivers of one multicast group have. (`SO_REUSEADDR` without that would
-/// let another socket take the port over.)
+/// Sets the options that a datagram socket needs on this platform before it is bound. With `shared`, other
+/// sockets may have the same address, as receivers of one multicast group do. (Without that, `SO_REUSEADDR`
+/// would let another socket take over the port.)
 ///
 /// # Errors
 /// Those of `setsockopt(2)`.
 pub fn prepare_datagrams(socket: &Socket, shared: bool) -> io::Result<()> {
     if shared {
         socket.set_reuse_address(true)?;
-        // The BSDs ask for both.
+        // The BSDs need both.
         #[cfg(not(linux_like))]
         socket.set_reuse_port(true)?;
     }
-    // Only what this socket has joined, not what any other of the machine has. A kernel without the
-    // option behaves like that.
+    // Receive only from groups that this socket has joined, not from groups that another socket of
+    // the machine has joined. A kernel without the option behaves like that anyway.
     #[cfg(target_os = "linux")]
     {
         let _ = socket.set_multicast_all_v4(false);
@@ -71,13 +71,13 @@ pub fn prepare_datagrams(socket: &Socket, shared: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// True where the kernel spreads what comes in over the sockets of one port.
+/// Whether the kernel spreads connections and datagrams over the sockets of one port.
 pub const PORTS_ARE_SHARED: bool = cfg!(any(linux_like, target_os = "freebsd"));
 
-/// Lets several sockets have one port, among which the kernel spreads what comes in.
+/// Lets several sockets have one port; the kernel spreads connections and datagrams over them.
 ///
 /// # Errors
-/// `Unsupported` where the kernel does not spread it, and those of `setsockopt(2)`.
+/// `Unsupported` if the kernel does not spread them, and those of `setsockopt(2)`.
 pub fn share_port(socket: &Socket) -> io::Result<()> {
     #[cfg(linux_like)]
     return socket.set_reuse_port(true);
@@ -90,7 +90,7 @@ pub fn share_port(socket: &Socket) -> io::Result<()> {
     }
 }
 
-/// The number of a network interface, 0 if there is none of that name.
+/// The index of a network interface; 0 if there is none with that name.
 #[must_use]
 pub fn interface_index(name: &str) -> u32 {
     let Ok(name) = std::ffi::CString::new(name) else { return 0 };
@@ -98,11 +98,11 @@ pub fn interface_index(name: &str) -> u32 {
     unsafe { libc::if_nametoindex(name.as_ptr()) }
 }
 
-/// Uses only that interface: a listener takes only what comes in by it.
+/// Restricts a socket to one interface: a listener accepts only what comes in through it.
 ///
 /// # Errors
-/// Those of `setsockopt(2)`, such as `EPERM` and `ENODEV`; [`io::ErrorKind::Unsupported`] elsewhere
-/// than on Linux.
+/// Those of `setsockopt(2)`, such as `EPERM` and `ENODEV`; [`io::ErrorKind::Unsupported`] on systems
+/// other than Linux.
 pub fn bind_to_device(socket: &Socket, interface: &str) -> io::Result<()> {
     #[cfg(linux_like)]
     return socket.bind_device(Some(interface.as_bytes()));
@@ -113,7 +113,7 @@ pub fn bind_to_device(socket: &Socket, interface: &str) -> io::Result<()> {
     }
 }
 
-/// A stream socket that does not block.
+/// Makes a non-blocking stream socket.
 ///
 /// # Errors
 /// Those of `socket(2)`.
@@ -128,12 +128,12 @@ pub fn stream_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<S
     }
 }
 
-/// What a failed `accept(2)` says.
+/// What to do after `accept(2)` failed with this error.
 #[must_use]
 pub fn accept_error(error: &io::Error) -> AcceptError {
     match error.raw_os_error() {
         // accept(2): these are errors of the connection, and "should be treated like EAGAIN by
-        // retrying"; EPERM is a firewall's.
+        // retrying"; EPERM comes from a firewall.
         Some(
             libc::ECONNABORTED
             | libc::EINTR
@@ -151,8 +151,8 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
     }
 }
 
-/// The descriptor that is readable when a poll has events: an epoll or kqueue. `None` under mio's forced
-/// `poll(2)`.
+/// The descriptor that is readable while a poll has events: an epoll or kqueue. `None` with mio's forced
+/// `poll(2)` back end.
 #[must_use]
 pub fn poll_descriptor(poll: &Poll) -> Option<i32> {
     #[cfg(not(mio_unsupported_force_poll_poll))]
@@ -164,7 +164,7 @@ pub fn poll_descriptor(poll: &Poll) -> Option<i32> {
     }
 }
 
-/// How many received bytes wait in the kernel.
+/// How many received bytes are waiting in the kernel.
 ///
 /// # Errors
 /// Those of `ioctl(2)`.
@@ -185,7 +185,7 @@ pub fn error_name(errno: i32) -> &'static str {
         ($($name:ident)*) => {
             match errno {
                 $(libc::$name => stringify!($name),)*
-                // On Linux this is the number of `ENOTSUP`, which is what Node calls it.
+                // On Linux `ENOTSUP` has the same number, and Node uses that name.
                 _ if errno == libc::EOPNOTSUPP => "EOPNOTSUPP",
                 _ => "UNKNOWN",
             }
@@ -214,21 +214,21 @@ mod tests {
     }
 
     #[test]
-    fn want_of_descriptors_or_memory_is_waited_out() {
+    fn lack_of_descriptors_or_memory_is_waited_out() {
         for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS] {
             assert_eq!(verdict(errno), AcceptError::BackOff, "{errno}");
         }
     }
 
     #[test]
-    fn what_nobody_expects_is_waited_out_too() {
+    fn an_unexpected_error_is_waited_out() {
         for errno in [libc::EINVAL, libc::EIO, 12_345] {
             assert_eq!(verdict(errno), AcceptError::BackOff, "{errno}");
         }
     }
 
     #[test]
-    fn a_connection_that_is_gone_is_passed_over() {
+    fn an_error_of_one_connection_is_skipped() {
         for errno in [libc::ECONNABORTED, libc::ECONNRESET, libc::EPROTO, libc::EINTR, libc::EPERM]
         {
             assert_eq!(verdict(errno), AcceptError::Next, "{errno}");

@@ -1,10 +1,10 @@
-//! Options of a socket that are an int, and that socket2 does not have.
+//! Socket options with an int as value that socket2 does not have.
 
 use socket2::Socket;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Sets one.
+/// Sets an option.
 #[cfg(linux_like)]
 pub(crate) fn set_number(
     socket: &Socket,
@@ -26,7 +26,7 @@ pub(crate) fn set_number(
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// What the kernel has of one.
+/// Reads an option.
 pub(crate) fn number(
     socket: &Socket,
     level: libc::c_int,

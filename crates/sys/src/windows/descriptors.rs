@@ -1,22 +1,22 @@
-//! Descriptors that processes hand to each other, which Windows has otherwise: not here.
+//! Passing descriptors between processes, which works differently on Windows and is not supported here.
 
 use socket2::Socket;
 use std::convert::Infallible;
 use std::io;
 
-/// A number that nobody else in this process can take over: there is nothing to take over.
+/// A claim on a descriptor. Nothing can be taken over here, so it claims nothing.
 #[derive(Debug)]
 pub struct Claim(());
 
 impl Claim {
-    /// Of a listening socket of our own.
+    /// Claims the descriptor of a listening socket of our own.
     #[must_use]
     pub fn of(_socket: &Socket) -> Self {
         Self(())
     }
 }
 
-/// Takes a listening socket over.
+/// Takes over a listening socket.
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`].
@@ -27,12 +27,12 @@ pub fn adopt_listener(
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Another descriptor of a listening socket.
+/// Another descriptor of a listening socket. There are no values of this type here.
 #[derive(Debug)]
 pub struct Duplicate(Infallible);
 
 impl Duplicate {
-    /// Another descriptor.
+    /// Makes another descriptor of the same socket.
     ///
     /// # Errors
     /// [`io::ErrorKind::Unsupported`].
@@ -40,13 +40,13 @@ impl Duplicate {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// What it is known by.
+    /// The number of the descriptor.
     #[must_use]
     pub fn number(&self) -> u32 {
         match self.0 {}
     }
 
-    /// Leaves it to whoever was told its number.
+    /// Leaves the descriptor open for the one who was told its number.
     pub fn give(self) {
         match self.0 {}
     }

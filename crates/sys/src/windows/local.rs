@@ -1,5 +1,5 @@
-//! Unix stream sockets, which mio does not have on Windows: there are no values of these types, and
-//! what would make one says `Unsupported`.
+//! Unix stream sockets, which mio does not support on Windows: these types have no values, and the functions
+//! that would make one fail with `Unsupported`.
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
@@ -21,15 +21,15 @@ pub struct UnixListener(Infallible);
 #[derive(Debug)]
 pub struct BoundPath(Infallible);
 
-/// The address of a path.
+/// Makes the address of a path.
 ///
 /// # Errors
-/// [`io::ErrorKind::Unsupported`], as everything here.
+/// [`io::ErrorKind::Unsupported`].
 pub fn unix_address(_name: &[u8]) -> io::Result<SockAddr> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A socket that listens on a path, and what removes the path.
+/// Makes a socket that listens on a path.
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`].
@@ -41,7 +41,7 @@ pub fn listen_on_path(
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A connection of a socket.
+/// Makes mio's stream from a socket.
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`].
@@ -49,7 +49,7 @@ pub fn unix_stream(_socket: Socket) -> io::Result<UnixStream> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A listener of a socket.
+/// Makes mio's listener from a socket.
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`].
@@ -57,7 +57,7 @@ pub fn unix_listener(_socket: Socket) -> io::Result<UnixListener> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The next connection.
+/// Accepts the next connection.
 ///
 /// # Errors
 /// None: there is no listener.
@@ -65,26 +65,26 @@ pub fn accept_unix(listener: &UnixListener) -> io::Result<UnixStream> {
     match listener.0 {}
 }
 
-/// What a listener is bound to.
+/// The path that a listener is bound to.
 #[must_use]
 pub fn listener_name(listener: &UnixListener) -> Option<Box<[u8]>> {
     match listener.0 {}
 }
 
-/// What a connection's own end is bound to.
+/// The path that our end of a connection is bound to.
 #[must_use]
 pub fn local_name(stream: &UnixStream) -> Option<Box<[u8]>> {
     match stream.0 {}
 }
 
-/// What a connection's other end is bound to.
+/// The path that the peer's end of a connection is bound to.
 #[must_use]
 pub fn peer_name(stream: &UnixStream) -> Option<Box<[u8]>> {
     match stream.0 {}
 }
 
 impl BoundPath {
-    /// Others may listen on it from now on: it is not removed.
+    /// Keeps the path: others may listen on it from now on.
     pub fn leave(&mut self) {
         match self.0 {}
     }
@@ -92,22 +92,22 @@ impl BoundPath {
 
 #[expect(clippy::missing_errors_doc, reason = "there is no value to call them on")]
 impl UnixStream {
-    /// As mio's.
+    /// Like mio's.
     pub fn try_io<T>(&self, _call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         match self.0 {}
     }
 
-    /// As mio's.
+    /// Like mio's.
     pub fn shutdown(&self, _how: Shutdown) -> io::Result<()> {
         match self.0 {}
     }
 
-    /// As mio's.
+    /// Like mio's.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         match self.0 {}
     }
 
-    /// As mio's, but for its type.
+    /// Like mio's, apart from the type.
     pub fn peer_addr(&self) -> io::Result<()> {
         match self.0 {}
     }

@@ -18,8 +18,8 @@ use std::io;
 use std::os::windows::io::AsRawSocket;
 use windows_sys::Win32::Networking::WinSock as winsock;
 
-/// Options that a listening socket has on this platform before it is bound. `SO_REUSEADDR` would let
-/// any process of any user steal the port here; `SO_EXCLUSIVEADDRUSE` forbids it.
+/// Sets the options that a listening socket needs on this platform before it is bound. On Windows,
+/// `SO_REUSEADDR` would let any process of any user take over the port; `SO_EXCLUSIVEADDRUSE` prevents that.
 ///
 /// # Errors
 /// Those of `setsockopt`.
@@ -27,8 +27,8 @@ pub fn prepare_listener(socket: &Socket) -> io::Result<()> {
     set_exclusive(socket)
 }
 
-/// Options that a datagram socket has on this platform before it is bound. With `shared`, others may
-/// have the same address, as receivers of one multicast group have; without, nobody may.
+/// Sets the options that a datagram socket needs on this platform before it is bound. With `shared`, other
+/// sockets may have the same address, as receivers of one multicast group do; without it, none may.
 ///
 /// # Errors
 /// Those of `setsockopt`.
@@ -36,7 +36,7 @@ pub fn prepare_datagrams(socket: &Socket, shared: bool) -> io::Result<()> {
     if shared { socket.set_reuse_address(true) } else { set_exclusive(socket) }
 }
 
-/// Windows does not spread what comes in among sockets of one port.
+/// Windows does not spread connections and datagrams over the sockets of one port.
 ///
 /// # Errors
 /// Always `Unsupported`.
@@ -44,7 +44,7 @@ pub fn share_port(_socket: &Socket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Windows names interfaces otherwise: there is none of that name.
+/// Windows names interfaces differently, so there is none with that name.
 #[must_use]
 pub fn interface_index(_name: &str) -> u32 {
     0
@@ -54,19 +54,19 @@ fn set_exclusive(socket: &Socket) -> io::Result<()> {
     set_number(socket, winsock::SOL_SOCKET, winsock::SO_EXCLUSIVEADDRUSE, 1)
 }
 
-/// Windows chooses the port of a bound socket at once, and there is nothing to change about it.
+/// Does nothing: Windows always chooses the port of a bound socket at once.
 pub fn choose_port_late(_socket: &Socket) {}
 
-/// Whether a `connect` that did not wait goes on by itself.
+/// Whether the error of a non-blocking `connect` means that it goes on in the background.
 #[must_use]
 pub fn is_begun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(winsock::WSAEWOULDBLOCK)
 }
 
-/// True where the kernel spreads what comes in over the sockets of one port.
+/// Whether the kernel spreads connections and datagrams over the sockets of one port.
 pub const PORTS_ARE_SHARED: bool = false;
 
-/// Takes only what comes in by that interface: not here.
+/// Restricts a socket to one interface, which is not supported here.
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`].
@@ -74,7 +74,7 @@ pub fn bind_to_device(_: &Socket, _: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A stream socket that does not block.
+/// Makes a non-blocking stream socket.
 ///
 /// # Errors
 /// Those of `socket`.
@@ -84,7 +84,7 @@ pub fn stream_socket(domain: Domain, protocol: Option<Protocol>) -> io::Result<S
     Ok(socket)
 }
 
-/// What a failed `accept` says.
+/// What to do after `accept` failed with this error.
 #[must_use]
 pub fn accept_error(error: &io::Error) -> AcceptError {
     match error.raw_os_error() {
@@ -95,7 +95,7 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
     }
 }
 
-/// How many received bytes wait in the kernel.
+/// How many received bytes are waiting in the kernel.
 ///
 /// # Errors
 /// Those of `ioctlsocket`.
@@ -112,13 +112,13 @@ pub fn unread(socket: &Socket) -> io::Result<usize> {
     if result == 0 { Ok(count as usize) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A poll has no descriptor here.
+/// Always `None`: a poll has no descriptor on Windows.
 #[must_use]
 pub fn poll_descriptor(_: &Poll) -> Option<i32> {
     None
 }
 
-/// The name of an error number, as POSIX has it.
+/// The POSIX name of an error number.
 #[must_use]
 pub fn error_name(errno: i32) -> &'static str {
     macro_rules! names {

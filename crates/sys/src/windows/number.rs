@@ -1,11 +1,11 @@
-//! Options of a socket that are a number, and that socket2 does not have.
+//! Socket options with a number as value that socket2 does not have.
 
 use socket2::Socket;
 use std::io;
 use std::os::windows::io::AsRawSocket;
 use windows_sys::Win32::Networking::WinSock as winsock;
 
-/// Sets one.
+/// Sets an option.
 pub(crate) fn set_number(socket: &Socket, level: i32, name: i32, value: u32) -> io::Result<()> {
     // SAFETY: the socket is open while borrowed, and the value is one u32 that outlives the call.
     let result = unsafe {
@@ -20,7 +20,7 @@ pub(crate) fn set_number(socket: &Socket, level: i32, name: i32, value: u32) -> 
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// What the kernel has of one.
+/// Reads an option.
 pub(crate) fn number(socket: &Socket, level: i32, name: i32) -> io::Result<u32> {
     let mut value: u32 = 0;
     let mut length = size_of::<u32>() as i32;

@@ -1,24 +1,25 @@
-//! How many commands, and how many of the acceptor's items, one turn takes.
+//! How many commands one turn takes from each queue.
 
 use super::start;
-use crate::event_loop::{COMMANDS, EventLoop};
-use crate::handoff::{Handoff, OptionOrder};
+use crate::event_loop::EventLoop;
+use crate::event_loop::commands::COMMANDS;
+use crate::handoff::{LoopCommand, SocketOptionCommand};
 use millrace_ring::record::kind;
 use millrace_sys::SocketOption;
 use std::net::TcpStream;
 
-/// More than two turns may take.
+/// More than two turns take.
 const MANY: u32 = 600;
 
-/// A question, which is answered with its ticket in the turn that takes it.
-fn question(ticket: u32) -> Handoff {
-    let what = OptionOrder::Get(SocketOption::NoDelay);
-    Handoff::Option { slot: 9, generation: 0, what, ticket }
+/// A question that is answered with its ticket in the turn that takes it.
+fn question(ticket: u32) -> LoopCommand {
+    let what = SocketOptionCommand::Get(SocketOption::NoDelay);
+    LoopCommand::SocketOption { slot: 9, generation: 0, what, ticket }
 }
 
-/// The loop has a connection, and finds many questions at once in one of its queues.
+/// A loop with a connection finds many questions at once in one of its queues.
 fn takes_a_bounded_part_each_turn(
-    push: impl Fn(&EventLoop, Handoff),
+    push: impl Fn(&EventLoop, LoopCommand),
     left: impl Fn(&EventLoop) -> usize,
 ) {
     let mut bench = start();
@@ -41,7 +42,7 @@ fn takes_a_bounded_part_each_turn(
 }
 
 #[test]
-fn a_turn_takes_no_more_than_so_many_commands_and_serves_connections_between() {
+fn a_turn_takes_a_limited_number_of_commands_and_serves_connections_in_between() {
     takes_a_bounded_part_each_turn(
         |event_loop, item| event_loop.handle.command(item),
         |event_loop| event_loop.handle.0.commands.len(),
@@ -49,7 +50,7 @@ fn a_turn_takes_no_more_than_so_many_commands_and_serves_connections_between() {
 }
 
 #[test]
-fn a_turn_takes_no_more_than_so_many_items_of_the_acceptor() {
+fn a_turn_takes_a_limited_number_of_commands_from_the_acceptor() {
     takes_a_bounded_part_each_turn(
         |event_loop, item| event_loop.handle.0.handoff.push(item).unwrap(),
         |event_loop| event_loop.handle.0.handoff.len(),

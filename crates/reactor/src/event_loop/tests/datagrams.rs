@@ -1,10 +1,10 @@
 //! Datagram sockets that have much to do, or do nothing but fail.
 
 use super::{Bench, start};
-use crate::conn::Next;
-use crate::datagrams::{BoundDatagrams, DatagramOptions, DatagramShare};
+use crate::datagrams::{BoundDatagramSocket, DatagramHandle, DatagramOptions};
 use crate::event_loop::Turn;
-use crate::io::BUDGET;
+use crate::inbound::BUDGET;
+use crate::run_queue::Next;
 use millrace_ring::record::{Label, address, kind};
 use millrace_sys::datagrams::SENT_AT_ONCE;
 use socket2::{Domain, Socket, Type};
@@ -12,26 +12,26 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a datagram that waits counts for beside its bytes.
+/// What a waiting datagram counts for beside its bytes.
 const COST: usize = 64;
-/// What one socket sends in one turn of what waits, but for the last batch.
+/// How much of its queue one socket sends in one turn, apart from the last batch.
 const AT_ONCE: usize = 4 * BUDGET as usize;
 /// How long a socket is left alone that did nothing but fail.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-fn bound(number: u32) -> BoundDatagrams {
+fn bound(number: u32) -> BoundDatagramSocket {
     let options = DatagramOptions {
         max: 1000,
         ..DatagramOptions::new(number, (Ipv4Addr::LOCALHOST, 0).into())
     };
-    BoundDatagrams::new(&options).unwrap()
+    BoundDatagramSocket::new(&options).unwrap()
 }
 
 impl Bench {
-    fn open(&mut self, bound: BoundDatagrams) -> (Label, Arc<DatagramShare>) {
-        let share = bound.share().clone();
+    fn open(&mut self, bound: BoundDatagramSocket) -> (Label, Arc<DatagramHandle>) {
+        let handle = bound.handle().clone();
         self.event_loop.handle.open_datagrams(bound);
-        (self.turn_until(kind::OPEN), share)
+        (self.turn_until(kind::OPEN), handle)
     }
 
     fn set_writable(&mut self, whose: Label, is_writable: bool) {
@@ -39,7 +39,7 @@ impl Bench {
     }
 }
 
-/// What a `SEND` to that socket holds.
+/// The payload of a `SEND` to that socket.
 fn send(to: &UdpSocket, bytes: &[u8]) -> Vec<u8> {
     let mut payload = vec![0; address::LENGTH as usize];
     crate::address::Address::Inet(to.local_addr().unwrap()).encode(&mut payload);
@@ -47,16 +47,16 @@ fn send(to: &UdpSocket, bytes: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// A kernel whose loopback has no room cannot be had for the asking: it is only said to have none.
+/// The sockets are only said to have no room: a loopback without room cannot be made on purpose.
 #[test]
-fn a_socket_with_much_to_send_makes_the_others_wait_for_one_budget() {
+fn a_socket_with_much_to_send_delays_the_others_by_one_budget() {
     const LOUD: u64 = 5000;
     const BYTES: usize = 1000;
     let mut bench = start();
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (loud, loud_share) = bench.open(bound(1));
-    let (quiet, quiet_share) = bench.open(bound(2));
-    // What the kernel had to say of them is said: from here on it is not asked.
+    let (loud, loud_handle) = bench.open(bound(1));
+    let (quiet, quiet_handle) = bench.open(bound(2));
+    // The kernel has reported their events; from here on it is not asked.
     bench.event_loop.turn(Some(Duration::ZERO));
     bench.set_writable(loud, false);
     bench.set_writable(quiet, false);
@@ -66,55 +66,54 @@ fn a_socket_with_much_to_send_makes_the_others_wait_for_one_budget() {
     }
     bench.tell(quiet, kind::SEND, &send(&peer, b"quiet"));
     bench.event_loop.work();
-    assert_eq!((loud_share.done(), quiet_share.done()), (0, 0));
-    // There is room, for the loud one first.
+    assert_eq!((loud_handle.done(), quiet_handle.done()), (0, 0));
+    // Now there is room, and the loud socket goes on first.
     for whose in [loud, quiet] {
         bench.set_writable(whose, true);
-        bench.event_loop.settle_datagrams(whose.slot, Next::Again);
+        bench.event_loop.schedule_datagrams(whose.slot, Next::Again);
     }
     let each = (BYTES + COST) as u64;
     let largest = AT_ONCE as u64 + SENT_AT_ONCE as u64 * each;
     let mut done = 0;
     while done < LOUD * each {
         let turn = bench.event_loop.work();
-        assert_eq!(quiet_share.done(), (5 + COST) as u64, "it waited for more than one budget");
-        let more = loud_share.done() - done;
+        assert_eq!(quiet_handle.done(), (5 + COST) as u64, "it waited for more than one budget");
+        let more = loud_handle.done() - done;
         assert!(more > 0 && more <= largest, "{more} in one turn");
         done += more;
         assert_eq!(turn.pending, done < LOUD * each);
     }
 }
 
-/// A socket of which every `recvmsg` fails, and of which the kernel has nothing to say: it is not for
-/// datagrams at all, but listens.
-fn broken(number: u32) -> BoundDatagrams {
+/// A socket for which every `recvmsg` fails and the kernel has no events: it is a listening stream socket.
+fn broken(number: u32) -> BoundDatagramSocket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     socket.listen(1).unwrap();
     socket.set_nonblocking(true).unwrap();
-    BoundDatagrams { socket: mio::net::UdpSocket::from_std(socket.into()), ..bound(number) }
+    BoundDatagramSocket { socket: mio::net::UdpSocket::from_std(socket.into()), ..bound(number) }
 }
 
 #[test]
-fn a_socket_that_does_nothing_but_fail_is_left_alone_for_a_while_and_tried_again() {
+fn a_socket_that_only_fails_is_left_alone_for_a_while_and_then_tried_again() {
     let mut bench = start();
     let honest = bound(2);
     let address = honest.local();
     bench.open(honest);
     let broken = broken(1);
-    let share = broken.share().clone();
+    let handle = broken.handle().clone();
     bench.event_loop.handle.open_datagrams(broken);
     let mut turn = Turn { pending: true, next_deadline: None };
     for _ in 0..3 {
-        let errors = share.counts().errors;
+        let errors = handle.counts().errors;
         let turns = bench.counters().turns;
         let mut before = Instant::now();
-        while share.counts().errors == errors {
+        while handle.counts().errors == errors {
             before = Instant::now();
             turn = bench.event_loop.wait_and_turn(turn);
             assert!(bench.counters().turns < turns + 5, "it turns, and tries nothing");
         }
-        assert!(share.counts().errors <= errors + 64, "it held up the others");
+        assert!(handle.counts().errors <= errors + 64, "it held up the others");
         assert!(!turn.pending && !bench.event_loop.rest(), "it is tried again at once");
         let at = turn.next_deadline.expect("it has to be tried again");
         assert!(at >= before + BACK_OFF);

@@ -1,26 +1,27 @@
-//! A loop turned by hand, where a test has to know what one turn does.
+//! A loop turned by hand, for tests that have to know what one turn does.
 
 mod commands;
 mod datagrams;
 #[cfg(unix)]
 mod duplicates;
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
-mod lone;
+mod speculation;
 
 use super::EventLoop;
-use crate::balance::Balance;
-use crate::bound::Bound;
-use crate::counters::Snapshot;
-use crate::handoff::{Handoff, Order};
+use crate::accepting::testing::listening;
+use crate::accepting::{BoundListener, ListenerCommand};
+use crate::balancing::Balance;
+use crate::handoff::LoopCommand;
+use crate::inbound::testing::Silent;
 use crate::service::Service;
-use crate::testing::{Silent, listening};
+use crate::stats::LoopCounts;
 use millrace_ring::record::{Label, kind, news};
 use millrace_ring::{Consumer, Memory, Producer, pair};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// No test waits for ever.
+/// No test waits longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A loop, and the far ends of its rings.
@@ -37,15 +38,16 @@ fn start() -> Bench {
 }
 
 impl Bench {
-    /// Listens, and has no turn yet.
+    /// Begins to listen in the next turn.
     fn listen(&mut self) -> SocketAddr {
-        let bound = Bound::new(listening(), &Service::new(Balance::RoundRobin, 0, false)).unwrap();
+        let bound =
+            BoundListener::new(listening(), &Service::new(Balance::RoundRobin, 0, false)).unwrap();
         let address = bound.local().inet().unwrap();
-        self.command(Handoff::Order(Order::Listen(bound)));
+        self.command(LoopCommand::Listener(ListenerCommand::Listen(bound)));
         address
     }
 
-    fn command(&self, command: Handoff) {
+    fn command(&self, command: LoopCommand) {
         self.event_loop.handle.command(command);
     }
 
@@ -59,7 +61,7 @@ impl Bench {
         records
     }
 
-    /// Turns, waiting for the kernel, until a record of that kind is published; whose it is.
+    /// Turns, waiting for the kernel, until a record of that kind is published. Returns its label.
     fn turn_until(&mut self, kind: u32) -> Label {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -78,7 +80,7 @@ impl Bench {
         self.outbound.publish();
     }
 
-    fn counters(&self) -> Snapshot {
+    fn counters(&self) -> LoopCounts {
         self.event_loop.handle.counters()
     }
 

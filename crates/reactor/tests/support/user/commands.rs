@@ -8,8 +8,8 @@ use millrace_ring::record::{HEADER, Label, address, kind};
 use std::net::{IpAddr, SocketAddr};
 
 impl User {
-    /// Publishes one record, waiting for room in the ring. What comes in waits meanwhile: a loop
-    /// empties this ring even when nobody empties the other.
+    /// Publishes one record, waiting for room in the ring. Input is not taken meanwhile: a loop empties this
+    /// ring even if nobody empties the other.
     fn send(&mut self, key: Key, kind: u32, payload: &[u8]) {
         let label = Label { slot: key.slot, generation: key.generation, kind };
         let mut is_second_look = false;
@@ -29,7 +29,7 @@ impl User {
         });
     }
 
-    /// Writes, in as many records as it takes.
+    /// Writes bytes, in as many records as that takes.
     pub fn write(&mut self, key: Key, bytes: &[u8]) {
         let largest = self.lanes[key.lane].outbound.capacity() / 4 - HEADER;
         for part in bytes.chunks(largest as usize) {
@@ -101,7 +101,7 @@ impl User {
         self.echo_with(framing, closes, |_, _| {})
     }
 
-    /// The same, with a look at every event.
+    /// Does the same, and shows every event to `look`.
     pub fn echo_with(
         &mut self,
         framing: &Framing,

@@ -1,4 +1,4 @@
-//! What a user hears, waited for.
+//! Waiting for what a user is told.
 
 use super::User;
 use crate::support::event::{Closed, Event, Key, What};
@@ -15,7 +15,7 @@ impl User {
         })
     }
 
-    /// The next event that `wanted` says something of; the others stay where they are.
+    /// The next event for which `wanted` returns something; the others stay in the backlog.
     pub fn find<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
         let mut seen = 0;
         self.until(|user| {
@@ -34,7 +34,7 @@ impl User {
         self.backlog.clear();
     }
 
-    /// Whether such an event is here already.
+    /// Whether such an event is already here.
     pub fn has(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
         self.take();
         self.backlog.iter().any(wanted)
@@ -52,7 +52,7 @@ impl User {
         })
     }
 
-    /// The error of a dial that made none.
+    /// The error of a dial that failed.
     pub fn refused(&mut self, number: u32) -> i32 {
         self.find(|event| match event.what {
             What::ConnectFailed(id, errno) if id == number => Some(errno),
@@ -76,7 +76,7 @@ impl User {
         })
     }
 
-    /// The next datagram of that socket: whose, and what.
+    /// The sender and the bytes of the next datagram of that socket.
     pub fn datagram(&mut self, key: Key) -> (SocketAddr, Vec<u8>) {
         self.find(|event| match &event.what {
             What::Datagram { from: Some(from), bytes, .. } if event.key == key => {

@@ -1,4 +1,4 @@
-//! Receiving with `recvmmsg(2)`, and trains of datagrams in one piece (`UDP_GRO`).
+//! Receiving with `recvmmsg(2)`, with trains of datagrams in one piece (`UDP_GRO`).
 
 use crate::datagrams::train::Train;
 use crate::datagrams::{Got, LARGEST, Memory, RECEIVED_AT_ONCE};
@@ -9,20 +9,20 @@ use std::mem::{size_of, zeroed};
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 
-/// `UDP_GRO`, which not every libc names.
+/// `UDP_GRO`, which not every libc defines.
 const UDP_GRO: libc::c_int = 104;
 
-/// Lets the kernel hand over several datagrams of one sender in one piece: they pass its network stack
-/// as one. Whether it does: an older kernel does not, and then everything comes one by one.
+/// Lets the kernel hand over several datagrams of one sender in one piece: they pass its network stack as
+/// one. Returns false if the kernel is too old for that; datagrams then come one by one.
 ///
-/// To be called before anything can come in, and from then on [`Inbox::receive_trains`] has to be used:
-/// who does not ask where a train is to be cut gets it as one datagram.
+/// Call it before anything can come in, and use [`Inbox::receive_trains`] from then on: a plain receive would
+/// return a train as one datagram.
 #[must_use]
 pub fn take_trains(socket: &Socket) -> bool {
     set_number(socket, libc::IPPROTO_UDP, UDP_GRO, 1).is_ok()
 }
 
-/// A control message that says how long the segments of a train are. No other one is asked for.
+/// A control message with the length of a train's segments. No other control message is asked for.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 struct SegmentSize {
@@ -30,7 +30,7 @@ struct SegmentSize {
     size: libc::c_int,
 }
 
-/// Where datagrams are received to.
+/// Memory to receive datagrams into.
 #[derive(Debug)]
 pub struct Inbox {
     pub(in crate::datagrams) memory: Memory,
@@ -39,7 +39,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Room for as many datagrams as one call receives, each of the largest size.
+    /// Makes room for as many datagrams as one call receives, each of the largest size.
     #[must_use]
     pub fn new() -> Self {
         // SAFETY: all zeros is a value of this plain C struct.
@@ -51,22 +51,21 @@ impl Inbox {
         }
     }
 
-    /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones; how
-    /// many. Fewer than asked for are all there are, unless the socket has an error.
+    /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones. Returns how
+    /// many. If there are fewer than asked for, no more are waiting, unless the socket has an error.
     ///
     /// # Errors
-    /// Those of `recvmmsg(2)`, if there was none before it.
+    /// Those of `recvmmsg(2)`, if no datagram was received before the error.
     pub fn receive(&mut self, socket: &Socket, count: usize, max: usize) -> io::Result<usize> {
         let count = count.clamp(1, RECEIVED_AT_ONCE);
         self.receive_messages(socket, count, max, max.min(LARGEST), &mut [])
     }
 
-    /// The same on a socket that [takes trains](take_trains): receives at most `count` of them, where
-    /// one that comes alone is a train too, and leaves the datagrams of which they are made; how many
-    /// trains.
+    /// Receives at most `count` trains on a socket that [takes trains](take_trains), and splits them into
+    /// datagrams. A datagram that came alone is a train, too. Returns how many trains.
     ///
     /// # Errors
-    /// As of [`receive`](Self::receive).
+    /// As for [`receive`](Self::receive).
     pub fn receive_trains(
         &mut self,
         socket: &Socket,
@@ -76,7 +75,7 @@ impl Inbox {
         let count = count.clamp(1, RECEIVED_AT_ONCE);
         // SAFETY: all zeros is a value of this plain C struct, and of an array of it.
         let mut sizes: [SegmentSize; RECEIVED_AT_ONCE] = unsafe { zeroed() };
-        // `max` is that of a datagram: a train needs all the room that there is.
+        // `max` applies to a datagram; a train needs all the room that there is.
         self.receive_messages(socket, count, max, LARGEST, &mut sizes)
     }
 
@@ -109,9 +108,9 @@ impl Inbox {
             message.msg_hdr.msg_control = (&raw mut *size).cast();
             message.msg_hdr.msg_controllen = size_of::<SegmentSize>() as _;
         }
-        // SAFETY: the descriptor is open as long as `socket` is borrowed; the first `count` messages
-        // point to names, vectors, sizes and memory that outlive the call, of the lengths they say; any
-        // bytes are a value of each; there is no timeout.
+        // SAFETY: the descriptor is open as long as `socket` is borrowed. The first `count` messages
+        // point to names, vectors, sizes and memory that outlive the call and have the lengths given;
+        // any bytes are a valid value of each. There is no timeout.
         let result = unsafe {
             libc::syscall(
                 libc::SYS_recvmmsg,
@@ -143,7 +142,7 @@ impl Inbox {
     }
 }
 
-/// How long the datagrams of a train are; nothing if it is a datagram alone.
+/// The length of the datagrams of a train; `None` if there is only one datagram.
 fn segment_size(header: &libc::msghdr, message: &SegmentSize) -> Option<usize> {
     let needed = size_of::<libc::cmsghdr>() + size_of::<libc::c_int>();
     let is_there = header.msg_controllen >= needed as _
@@ -156,7 +155,7 @@ fn segment_size(header: &libc::msghdr, message: &SegmentSize) -> Option<usize> {
     usize::try_from(message.size).ok().filter(|size| *size > 0)
 }
 
-/// What the kernel wrote into a name of `length` bytes.
+/// Reads the address that the kernel wrote into a name of `length` bytes.
 fn address(name: &libc::sockaddr_in6, length: libc::socklen_t) -> Option<SocketAddr> {
     match i32::from(name.sin6_family) {
         libc::AF_INET6 if length as usize >= size_of::<libc::sockaddr_in6>() => {

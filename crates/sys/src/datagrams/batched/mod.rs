@@ -1,4 +1,4 @@
-//! Linux: `recvmmsg(2)` and `sendmmsg(2)`, by number, for not every libc has them.
+//! Linux: `recvmmsg(2)` and `sendmmsg(2)`, called by number because not every libc has them.
 
 mod inbox;
 mod outbox;
@@ -9,17 +9,16 @@ pub use outbox::Outbox;
 use socket2::Socket;
 use std::os::fd::AsRawFd;
 
-/// `SO_MEMINFO` of every architecture that this is built for.
+/// `SO_MEMINFO`, the same on every architecture that this is built for.
 const SO_MEMINFO: libc::c_int = 55;
-/// Words that it fills, and which of them counts drops.
+/// How many words `SO_MEMINFO` fills, and which of them counts drops.
 const MEMINFO: usize = 9;
 const DROPS: usize = 8;
 
-/// How many datagrams the kernel dropped that came for this socket, modulo 2^32; `None` where it does
-/// not say.
+/// How many datagrams for this socket the kernel dropped, modulo 2^32; `None` if the kernel does not say.
 ///
-/// Asked for, instead of told with every datagram (`SO_RXQ_OVFL`): so it is known also while nothing
-/// is received, which is when datagrams are dropped.
+/// This asks for the count instead of having it with every datagram (`SO_RXQ_OVFL`), so that it is known even
+/// while nothing is received, which is when datagrams are dropped.
 #[must_use]
 pub fn dropped(socket: &Socket) -> Option<u32> {
     let mut words = [0u32; MEMINFO];

@@ -1,4 +1,4 @@
-//! Sending with `sendmmsg(2)`, and runs of datagrams as one (`UDP_SEGMENT`).
+//! Sending with `sendmmsg(2)`, with runs of datagrams in one message (`UDP_SEGMENT`).
 
 use crate::datagrams::{Outgoing, SENT_AT_ONCE};
 use crate::unix::number;
@@ -7,15 +7,15 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::AsRawFd;
 
-/// `UDP_SEGMENT`, which not every libc names.
+/// `UDP_SEGMENT`, which not every libc defines.
 const UDP_SEGMENT: libc::c_int = 103;
-/// The longest datagrams that are handed over several at a time: what every path takes whole.
+/// The longest datagrams that are passed to the kernel in runs: every network path takes them whole.
 const LONGEST_SEGMENT: usize = 1400;
-/// How many datagrams, and bytes, are handed over at a time.
+/// The most datagrams, and bytes, in one run.
 const SEGMENTS: usize = 64;
 const SEGMENTED_BYTES: usize = 65_000;
 
-/// A control message that says how long the segments are.
+/// A control message with the length of the segments.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 struct SegmentSize {
@@ -23,27 +23,27 @@ struct SegmentSize {
     size: u16,
 }
 
-/// What sending needs beside the datagrams, kept from call to call.
+/// What sending needs beside the datagrams, kept between calls.
 #[derive(Debug, Default)]
 pub struct Outbox {
     names: Vec<SockAddr>,
-    /// Whether the kernel takes a run of datagrams at once, once it was asked.
+    /// Whether the kernel takes runs; `None` until it was asked.
     segments: Option<bool>,
 }
 
 impl Outbox {
-    /// Nothing in it yet.
+    /// Makes an empty outbox.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sends the first of these datagrams, as many as one call and the kernel take; how many, at least
-    /// one. A run of them to one peer, of one size but for a shorter last one, passes the kernel's
-    /// network stack as one (`UDP_SEGMENT`), and leaves it as what it is.
+    /// Sends the first of these datagrams, as many as one call and the kernel take. Returns how many, at least
+    /// one. A run to one peer, of one size apart from a shorter last datagram, passes the kernel's network
+    /// stack as one message (`UDP_SEGMENT`), and leaves it as single datagrams.
     ///
     /// # Errors
-    /// Those of `sendmmsg(2)`, of the first.
+    /// Those of `sendmmsg(2)` for the first datagram.
     pub fn send(&mut self, socket: &Socket, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
         let datagrams = &datagrams[..datagrams.len().min(SENT_AT_ONCE)];
         if !*self.segments.get_or_insert_with(|| has_segments(socket)) {
@@ -51,7 +51,7 @@ impl Outbox {
         }
         match self.send_runs(socket, datagrams, run) {
             Err(error) if run(datagrams) > 1 && is_refusal(&error) => {
-                // Of a device that computes no checksums there is no more to be expected.
+                // A device that computes no checksums will refuse later runs, too.
                 if error.raw_os_error() == Some(libc::EIO) {
                     self.segments = Some(false);
                 }
@@ -61,7 +61,7 @@ impl Outbox {
         }
     }
 
-    /// Sends runs, as long as `length` says, each with a message of its own.
+    /// Sends runs, each as one message; `length` says how long each run is.
     fn send_runs(
         &mut self,
         socket: &Socket,
@@ -69,7 +69,7 @@ impl Outbox {
         length: impl Fn(&[Outgoing<'_>]) -> usize,
     ) -> io::Result<usize> {
         self.names.clear();
-        // One for each datagram, so that none moves while messages point to it.
+        // Room for every datagram, so that none moves while messages point to it.
         self.names.reserve(datagrams.len());
         // SAFETY: all zeros is a value of this plain C struct, and of an array of it.
         let mut vectors: [libc::iovec; SENT_AT_ONCE] = unsafe { zeroed() };
@@ -126,7 +126,7 @@ impl Outbox {
     }
 }
 
-/// How many of these can be handed over as one.
+/// How many of the first datagrams can be sent as one run.
 fn run(datagrams: &[Outgoing<'_>]) -> usize {
     let Some(first) = datagrams.first() else { return 0 };
     let size = first.bytes.len();
@@ -141,7 +141,7 @@ fn run(datagrams: &[Outgoing<'_>]) -> usize {
             break;
         }
         length += 1;
-        // A shorter one ends the run.
+        // A shorter datagram ends the run.
         if next.bytes.len() < size {
             break;
         }
@@ -149,12 +149,12 @@ fn run(datagrams: &[Outgoing<'_>]) -> usize {
     length
 }
 
-/// Whether the kernel knows of segments: an older one would pass the message on as one datagram.
+/// Whether the kernel supports segments: an older one would send the whole run as one datagram.
 fn has_segments(socket: &Socket) -> bool {
     number(socket, libc::IPPROTO_UDP, UDP_SEGMENT).is_ok()
 }
 
-/// Whether it may be the run that the kernel refuses, not its datagrams.
+/// Whether the kernel may have refused the run itself, and not its datagrams.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE))
 }

@@ -1,4 +1,4 @@
-//! Systems of which it is not known.
+//! Systems for which it is not known how to do this.
 
 use super::SourceGroup;
 use socket2::Socket;

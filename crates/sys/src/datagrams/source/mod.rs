@@ -1,4 +1,4 @@
-//! IPv6 multicasts of one source, which socket2 does not have (it has those of IPv4).
+//! Receiving an IPv6 multicast group from one source, which socket2 supports for IPv4 only.
 
 #[cfg(not(any(windows, known_unix)))]
 mod elsewhere;
@@ -18,39 +18,39 @@ use socket2::Socket;
 use std::io;
 use std::net::Ipv6Addr;
 
-/// Whether this platform takes the multicasts of one source over IPv6.
+/// Whether this platform can join an IPv6 group for one source.
 pub const HAS_SOURCES_V6: bool = platform::HAS_SOURCES;
 
-/// What one source sends to a group, on an interface, by its index, or 0 for the system's choice.
+/// A group, the interface to receive on (its index, or 0 for the system's choice), and the only sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceGroup {
     /// The group.
     pub group: Ipv6Addr,
     /// The interface.
     pub interface: u32,
-    /// Who sends.
+    /// The sender.
     pub source: Ipv6Addr,
 }
 
 impl SourceGroup {
-    /// Receives it.
+    /// Starts receiving what the source sends to the group.
     ///
     /// # Errors
-    /// Those of `setsockopt(2)`; [`io::ErrorKind::Unsupported`] where the platform lacks it.
+    /// Those of `setsockopt(2)`; [`io::ErrorKind::Unsupported`] if the platform cannot do this.
     pub fn join(&self, socket: &Socket) -> io::Result<()> {
         platform::join(socket, self)
     }
 
-    /// Receives it no more.
+    /// Stops receiving it.
     ///
     /// # Errors
-    /// As of [`join`](Self::join).
+    /// As for [`join`](Self::join).
     pub fn leave(&self, socket: &Socket) -> io::Result<()> {
         platform::leave(socket, self)
     }
 }
 
-/// An address as the system's structures have it, in all the bytes that an address may take.
+/// Converts an address into the system's structure that has room for every kind of address.
 #[cfg(any(windows, known_unix))]
 fn storage(ip: Ipv6Addr) -> socket2::SockAddrStorage {
     socket2::SockAddr::from(std::net::SocketAddrV6::new(ip, 0, 0, 0)).as_storage()

@@ -20,7 +20,7 @@ fn set(socket: &Socket, name: libc::c_int, of: &SourceGroup) -> io::Result<()> {
     // SAFETY: all zeros is a value of this plain C struct.
     let mut request: libc::group_source_req = unsafe { std::mem::zeroed() };
     request.gsr_interface = of.interface;
-    // SAFETY: what socket2 keeps an address in is this very struct.
+    // SAFETY: socket2 keeps an address in exactly this struct.
     request.gsr_group = unsafe { *group.view_as() };
     // SAFETY: likewise.
     request.gsr_source = unsafe { *source.view_as() };

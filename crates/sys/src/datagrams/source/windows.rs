@@ -20,7 +20,7 @@ fn set(socket: &Socket, name: u32, of: &SourceGroup) -> io::Result<()> {
     let (mut group, mut source) = (storage(of.group), storage(of.source));
     let request = winsock::GROUP_SOURCE_REQ {
         gsr_interface: of.interface,
-        // SAFETY: what socket2 keeps an address in is laid out as this struct.
+        // SAFETY: socket2 keeps an address in a struct with the layout of this one.
         gsr_group: unsafe { *group.view_as() },
         // SAFETY: likewise.
         gsr_source: unsafe { *source.view_as() },
@@ -35,6 +35,6 @@ fn set(socket: &Socket, name: u32, of: &SourceGroup) -> io::Result<()> {
             size_of::<winsock::GROUP_SOURCE_REQ>() as i32,
         )
     };
-    // WSAGetLastError, as the standard library asks it.
+    // The standard library asks WSAGetLastError.
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

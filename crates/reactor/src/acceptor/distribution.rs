@@ -1,0 +1,166 @@
+//! Gives accepted sockets to loops, through their hand-off queues.
+
+use crate::accepting::AcceptSink;
+use crate::address::Address;
+use crate::balancing::Balancer;
+use crate::handoff::{AcceptedSocket, LoopCommand, LoopHandle, drop_command};
+use crate::notices::LoopNotice;
+use crate::profile::Profile;
+use crate::service::Service;
+use crate::transport::Socket;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Spreads what is accepted over the targets.
+#[derive(Default)]
+pub(super) struct Distribution {
+    targets: Vec<LoopHandle>,
+    /// By service: each server has its own round-robin.
+    balancers: Vec<(Arc<Service>, Balancer)>,
+    /// What found its loop's queue full, and what came after it, in order: one socket, and what is to be
+    /// told about listeners.
+    stalled: VecDeque<(LoopHandle, LoopCommand)>,
+}
+
+impl Distribution {
+    pub(super) fn add_target(&mut self, target: LoopHandle) {
+        if !self.targets.iter().any(|each| each.is_same(&target)) {
+            self.targets.push(target);
+        }
+    }
+
+    pub(super) fn remove_target(&mut self, target: &LoopHandle) {
+        self.targets.retain(|each| !each.is_same(target));
+        // For what is in its queue: targets only are woken after a sweep.
+        target.wake();
+    }
+
+    /// Gives a server a balancer, unless it has one.
+    pub(super) fn serve(&mut self, service: &Arc<Service>) {
+        // Nobody else holds a server that is gone.
+        self.balancers.retain(|(each, _)| Arc::strong_count(each) > 1);
+        if !self.balancers.iter().any(|(each, _)| Arc::ptr_eq(each, service)) {
+            self.balancers.push((service.clone(), Balancer::new(service.balance)));
+        }
+    }
+
+    /// Whether a full queue holds everything up.
+    pub(super) fn is_stalled(&self) -> bool {
+        !self.stalled.is_empty()
+    }
+
+    /// Whether the queue that was full has room now.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.stalled
+            .front()
+            .is_some_and(|(target, _)| !target.0.handoff.is_full() || !target.is_alive())
+    }
+
+    /// Puts a command into the queue of a target, or keeps it until there is room.
+    fn push(&mut self, at: usize, command: LoopCommand) {
+        let target = &self.targets[at];
+        if !self.stalled.is_empty() {
+            self.stalled.push_back((target.clone(), command));
+        } else if let Some(command) = deliver(target, command) {
+            self.stalled.push_back((target.clone(), command));
+        }
+    }
+
+    /// Moves what is kept into the queues, as far as there is room.
+    fn move_on(&mut self) {
+        while let Some((target, command)) = self.stalled.pop_front() {
+            match deliver(&target, command) {
+                // It may not be a target any more, and targets only are woken after a sweep.
+                None => target.wake(),
+                Some(command) => {
+                    self.stalled.push_front((target, command));
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) fn drop_stalled(&mut self) {
+        for (_, command) in self.stalled.drain(..) {
+            drop_command(command);
+        }
+    }
+
+    /// Wakes the loops that have something in their queues.
+    pub(super) fn wake_targets(&self) {
+        for each in &self.targets {
+            if !each.0.handoff.is_empty() {
+                each.wake();
+            }
+        }
+    }
+
+    /// Tells every loop that a listener is closed, after the last connection that the loop was given.
+    pub(super) fn tell_closed(&mut self, id: u32) {
+        for at in 0..self.targets.len() {
+            self.push(at, LoopCommand::ListenerClosed(id));
+        }
+    }
+
+    /// Answers the owner through any live loop. If no loop is alive, no answer is needed any more.
+    pub(super) fn answer(&self, notice: LoopNotice) {
+        if let Some(each) = self.targets.iter().find(|each| each.is_alive()) {
+            each.command(LoopCommand::Answer(notice));
+        }
+    }
+}
+
+/// Puts a command into a loop's hand-off queue. Gives it back if the queue is full; the loop then rings
+/// when there is room. Drops it if the loop is dead.
+fn deliver(target: &LoopHandle, command: LoopCommand) -> Option<LoopCommand> {
+    if !target.is_alive() {
+        drop_command(command);
+        return None;
+    }
+    match target.0.handoff.push(command) {
+        Ok(()) => {
+            if !target.is_alive() {
+                // It died in between, and its queue was emptied before this came.
+                target.drop_handoff();
+            }
+            None
+        }
+        Err(command) => {
+            target.0.stalled.store(true, Ordering::Release);
+            target.wake();
+            Some(command)
+        }
+    }
+}
+
+impl AcceptSink for Distribution {
+    fn has_room(&mut self) -> bool {
+        self.move_on();
+        self.stalled.is_empty()
+    }
+
+    fn accept(&mut self, socket: Socket, peer: Address, profile: &Arc<Profile>) {
+        let service = profile.service.as_ref();
+        let balancer = self
+            .balancers
+            .iter_mut()
+            .find(|(each, _)| service.is_some_and(|service| Arc::ptr_eq(each, service)));
+        let chosen = balancer.and_then(|(_, each)| each.choose(&self.targets, peer.inet()));
+        let accepted = AcceptedSocket { socket, peer, profile: profile.clone() };
+        let command = LoopCommand::Accepted(accepted);
+        match chosen {
+            Some(at) => {
+                self.targets[at].assign_connection();
+                self.push(at, command);
+            }
+            None => drop_command(command),
+        }
+    }
+
+    fn fail(&mut self, listener: u32, errno: i32) {
+        if let Some(at) = self.targets.iter().position(LoopHandle::is_alive) {
+            self.push(at, LoopCommand::AcceptFailed(listener, errno));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! One connection: its transport, and where it is in its life.
+//!
+//! ```text
+//!  phase:   Open ── end() ──► Ending ── all sent, FIN ──► Lingering ── peer's FIN ──► closed
+//!  input:   Flowing ── FIN ──► Finished
+//!              └── end(), a bad frame, a closing server ──► Discarding ── FIN ──► Finished
+//! ```
+//! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
+//! `send_queue.rs` holds what the kernel refused; `ending.rs` ends the connection; `deadlines.rs` has the
+//! limits in time. This file connects them.
+
+mod deadlines;
+mod ending;
+mod framed;
+mod pausing;
+mod reading;
+mod send_queue;
+mod writing;
+
+use crate::inbound::Inbound;
+use crate::notices::{Cause, Opening, SocketNotices};
+use crate::profile::Profile;
+use crate::run_queue::{Next, Scheduling};
+use crate::timers::Deadline;
+use crate::transport::{Socket, SocketOptions, Transport};
+use bytes::BytesMut;
+use deadlines::Deadlines;
+use framed::Partial;
+use pausing::Pauses;
+use send_queue::SendQueue;
+use std::io;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+/// How far the output has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Writes are accepted.
+    Open,
+    /// The user ended the connection: what is queued is sent, then FIN.
+    Ending,
+    /// FIN is sent; waiting for the peer's.
+    Lingering,
+}
+
+/// What happens to the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// It goes to the user.
+    Flowing,
+    /// It is read and dropped, because closing with unread input would reset the connection.
+    Discarding,
+    /// The peer's FIN was read.
+    Finished,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) transport: Transport,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) notices: SocketNotices,
+    pub(crate) scheduling: Scheduling,
+    phase: Phase,
+    input: Input,
+    pauses: Pauses,
+    /// The user asked to be told when the queue is at the low-water mark.
+    drain_asked: bool,
+    /// Bytes received that are not a whole frame yet, or for which the ring had no room.
+    rest: BytesMut,
+    /// Bytes of `rest` in which no end of a frame was found.
+    searched: u32,
+    partial: Option<Partial>,
+    /// While the server closes: how much of what the kernel held then is still to be read.
+    draining: Option<u32>,
+    send_queue: Option<Box<SendQueue>>,
+    /// The count of sent bytes at which `flushed` is told.
+    flush_at: Option<NonZeroU64>,
+    /// The error of a failed write, told once everything received is delivered.
+    broken: Option<Cause>,
+    /// Why the connection will be closed when all is sent, if not in good order.
+    failure: Option<Cause>,
+    /// Bytes that came in and went out, as the user counts them.
+    received: u64,
+    sent: u64,
+    /// The socket is set to reset the connection when it is closed.
+    resets: bool,
+    deadlines: Deadlines,
+    /// The deadline that is in the loop's timers.
+    pub(crate) scheduled: Option<Deadline>,
+}
+
+impl Connection {
+    pub(crate) fn new(socket: Socket, profile: Arc<Profile>, opening: Opening) -> Self {
+        let notices = SocketNotices { opening: Some(Box::new(opening)), ..Default::default() };
+        let resets = profile.options.socket.resets();
+        Self {
+            resets,
+            transport: Transport::new(socket),
+            profile,
+            notices,
+            scheduling: Scheduling::default(),
+            phase: Phase::Open,
+            input: Input::Flowing,
+            pauses: Pauses::default(),
+            drain_asked: false,
+            rest: BytesMut::new(),
+            searched: 0,
+            partial: None,
+            draining: None,
+            send_queue: None,
+            flush_at: None,
+            broken: None,
+            failure: None,
+            received: 0,
+            sent: 0,
+            deadlines: Deadlines::default(),
+            scheduled: None,
+        }
+    }
+
+    /// Does whatever can be done now, in both directions.
+    pub(crate) fn drive(&mut self, slot: u32, generation: u32, inbound: &mut Inbound) -> Next {
+        if !self.transport.is_open() {
+            return Next::Wait;
+        }
+        if (self.pauses.user || self.input == Input::Finished)
+            && let Some(error) = self.transport.take_error()
+        {
+            // Nobody reads here, so no read would return this error.
+            return Next::Close(self.failure.unwrap_or(Cause::system(&error)));
+        }
+        let out = self.send_queued(slot, generation, inbound);
+        if let Next::Close(_) = out {
+            return out;
+        }
+        match (out, self.read(slot, generation, inbound)) {
+            // There is more to send, whether or not the ring takes more input.
+            (Next::Again, Next::Wait | Next::Hold(_)) => Next::Again,
+            (_, read) => read,
+        }
+    }
+
+    /// Bytes received so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Sets options of the socket.
+    pub(crate) fn set_options(&mut self, options: &SocketOptions) -> io::Result<()> {
+        let socket = self.transport.socket().ok_or(io::ErrorKind::NotConnected)?;
+        let result = options.change(socket);
+        match options.reset() {
+            Some(resets) if result.is_ok() => self.resets = resets,
+            // It may have been set before another option failed, and is taken back in any case.
+            Some(true) => self.resets = true,
+            _ => {}
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Connection;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Connection>() <= 256, "{}", size_of::<Connection>());
+    }
+}

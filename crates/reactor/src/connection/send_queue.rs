@@ -1,0 +1,112 @@
+//! The elastic queue of bytes that a connection has to send and the kernel refused.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// The smallest segment, so that many small writes share one.
+const MIN_SEGMENT: usize = 4 << 10;
+/// The most room that is allocated ahead of need.
+const MAX_SEGMENT: usize = 64 << 10;
+/// Segments in one vectored write.
+const VECTORS: usize = 64;
+
+/// Bytes in the order in which they are to be sent, in segments of at least 4 KiB.
+#[derive(Debug, Default)]
+pub(crate) struct SendQueue {
+    segments: VecDeque<Vec<u8>>,
+    /// How much of the first segment is sent.
+    sent: usize,
+    length: usize,
+}
+
+impl SendQueue {
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) {
+        self.length += bytes.len();
+        if let Some(last) = self.segments.back_mut() {
+            let room = (last.capacity() - last.len()).min(bytes.len());
+            let (fits, rest) = bytes.split_at(room);
+            last.extend_from_slice(fits);
+            bytes = rest;
+        }
+        if !bytes.is_empty() {
+            // As much again as is waiting, so that a long queue grows in few steps.
+            let room = self.length.clamp(MIN_SEGMENT, MAX_SEGMENT).max(bytes.len());
+            let mut segment = Vec::with_capacity(room);
+            segment.extend_from_slice(bytes);
+            self.segments.push_back(segment);
+        }
+    }
+
+    /// Lists the front of the queue, for one vectored write.
+    pub(crate) fn vectors<'a>(&'a self, into: &mut Vec<IoSlice<'a>>) {
+        let mut skip = self.sent;
+        for segment in self.segments.iter().take(VECTORS) {
+            into.push(IoSlice::new(&segment[skip..]));
+            skip = 0;
+        }
+    }
+
+    /// Removes what was sent.
+    pub(crate) fn advance(&mut self, mut count: usize) {
+        self.length -= count;
+        while count > 0 {
+            let left = self.segments[0].len() - self.sent;
+            if count < left {
+                self.sent += count;
+                return;
+            }
+            count -= left;
+            self.sent = 0;
+            self.segments.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SendQueue;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn bytes_come_out_in_the_order_in_which_they_went_in(steps in proptest::collection::vec((0usize..9000, 0usize..9000), 1..60)) {
+            let mut queue = SendQueue::default();
+            let mut model = VecDeque::new();
+            let mut next = 0u8;
+            for (append, advance) in steps {
+                let bytes: Vec<u8> = (0..append).map(|_| { next = next.wrapping_add(7); next }).collect();
+                queue.append(&bytes);
+                model.extend(bytes);
+                let mut vectors = Vec::new();
+                queue.vectors(&mut vectors);
+                let front: Vec<u8> = vectors.iter().flat_map(|v| v.iter().copied()).collect();
+                prop_assert!(front.iter().eq(model.iter().take(front.len())));
+                let count = advance.min(front.len());
+                queue.advance(count);
+                model.drain(..count);
+                prop_assert_eq!(queue.len(), model.len());
+                prop_assert_eq!(queue.is_empty(), model.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn tiny_writes_share_a_segment() {
+        let mut queue = SendQueue::default();
+        for _ in 0..4096 {
+            queue.append(b"x");
+        }
+        assert_eq!(queue.segments.len(), 1);
+    }
+}

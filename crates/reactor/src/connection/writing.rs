@@ -1,0 +1,149 @@
+//! Writing: straight from the ring, and from a queue of what the kernel refused.
+
+use super::{Connection, Input, Phase};
+use crate::inbound::{BUDGET, Inbound};
+use crate::notices::Cause;
+use crate::poll::{Key, Registrar};
+use crate::run_queue::Next;
+use std::io;
+use std::num::NonZeroU64;
+
+impl Connection {
+    /// Sends bytes, and queues what the kernel does not take.
+    pub(crate) fn write(
+        &mut self,
+        bytes: &[u8],
+        slot: u32,
+        generation: u32,
+        inbound: &mut Inbound,
+    ) -> Next {
+        if self.phase != Phase::Open || self.broken.is_some() || !self.transport.is_open() {
+            return Next::Wait;
+        }
+        let mut taken = 0;
+        if self.send_queue.is_none() && self.transport.is_writable() {
+            match self.transport.write(bytes) {
+                Ok(count) => taken = count,
+                Err(error) => return self.write_failed(&error),
+            }
+            self.count_sent(taken, slot, generation, inbound);
+        }
+        if taken < bytes.len() {
+            let queue = self.send_queue.get_or_insert_default();
+            queue.append(&bytes[taken..]);
+            let options = &self.profile.options;
+            let is_over = queue.len() > options.high_water;
+            if options.auto_pause && is_over && self.input == Input::Flowing {
+                self.pauses.output = true;
+            }
+            if self.transport.is_writable() {
+                // A signal cut the write short, for example: no event will come.
+                return self.send_queued(slot, generation, inbound);
+            }
+        }
+        Next::Wait
+    }
+
+    /// Watches for room in the kernel while something waits for it.
+    pub(crate) fn watch_writes(&mut self, next: Next, registrar: Registrar<'_>, key: Key) -> Next {
+        let waits = self.send_queue.is_some();
+        match self.transport.watch_writes(waits, registrar, key) {
+            Err(error) => Next::Close(Cause::system(&error)),
+            Ok(()) => next,
+        }
+    }
+
+    /// The user asks to be told when the queue is at or below the low-water mark.
+    pub(crate) fn ask_for_drain(&mut self) {
+        if self.notices.closed {
+            return;
+        }
+        self.drain_asked = true;
+        self.note_progress();
+    }
+
+    /// The user asks to be told when the kernel has everything that was written so far.
+    pub(crate) fn ask_for_flush(&mut self) {
+        // What was written to a broken connection is lost, and its closing says so.
+        if self.notices.closed || self.broken.is_some() {
+            return;
+        }
+        let queued = self.send_queue.as_ref().map_or(0, |queue| queue.len() as u64);
+        match NonZeroU64::new(self.sent + queued) {
+            Some(mark) => self.flush_at = Some(mark),
+            // Nothing was written so far.
+            None => self.notices.flushed = true,
+        }
+        self.note_progress();
+    }
+
+    /// Sends from the queue until it is empty, the kernel has no room, or the budget is used up.
+    pub(super) fn send_queued(
+        &mut self,
+        slot: u32,
+        generation: u32,
+        inbound: &mut Inbound,
+    ) -> Next {
+        let mut budget = BUDGET as usize * 4;
+        while self.transport.is_writable() && budget > 0 {
+            let Some(queue) = &mut self.send_queue else { break };
+            if !self.transport.is_open() {
+                break;
+            }
+            let mut vectors = Vec::with_capacity(16);
+            queue.vectors(&mut vectors);
+            let count = match self.transport.write_vectored(&vectors) {
+                Ok(count) => count,
+                Err(error) => return self.write_failed(&error),
+            };
+            budget = budget.saturating_sub(count);
+            queue.advance(count);
+            if queue.is_empty() {
+                self.send_queue = None;
+            }
+            self.count_sent(count, slot, generation, inbound);
+        }
+        self.note_progress();
+        match self.finish() {
+            Next::Wait if self.send_queue.is_some() && self.transport.is_writable() => Next::Again,
+            next => next,
+        }
+    }
+
+    /// Counts what was sent.
+    fn count_sent(&mut self, count: usize, slot: u32, generation: u32, inbound: &mut Inbound) {
+        self.sent += count as u64;
+        inbound.stats.counters.sent(self.transport.take_wire_sent());
+        inbound.stats.gauges.sent(slot, generation, self.sent);
+    }
+
+    /// Writing failed: nothing more is sent; what was received is still delivered, then the connection
+    /// closes.
+    fn write_failed(&mut self, error: &io::Error) -> Next {
+        let cause = self.failure.unwrap_or(Cause::system(error));
+        self.send_queue = None;
+        if self.pauses.user || self.input == Input::Finished {
+            return Next::Close(cause);
+        }
+        self.broken = Some(cause);
+        self.pauses.output = false;
+        self.transport.expect_input();
+        Next::Again
+    }
+
+    /// Tells the user what it asked for, and lets reading go on, once enough is sent.
+    fn note_progress(&mut self) {
+        let queued = self.send_queue.as_ref().map_or(0, |queue| queue.len());
+        if queued <= self.profile.options.high_water / 2 {
+            self.pauses.output = false;
+            if self.drain_asked {
+                self.drain_asked = false;
+                self.notices.drain = true;
+            }
+        }
+        if self.flush_at.is_some_and(|mark| self.sent >= mark.get()) {
+            self.flush_at = None;
+            self.notices.flushed = true;
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Does what the user wrote to the outbound ring.
+
+use super::EventLoop;
+use super::datagrams::is_datagrams;
+use crate::notices::Cause;
+use crate::run_queue::Next;
+use millrace_ring::record::{kind, reason};
+
+/// Records taken before their room is given back.
+const RELEASE: u32 = 256;
+
+impl EventLoop {
+    /// Takes all records that the user had written when this began: this side never waits for its own
+    /// ring first.
+    pub(super) fn take_records(&mut self) {
+        let mut count = 0;
+        // What is written meanwhile is taken in the next turn: a user who writes without a pause does not
+        // keep the loop from its sockets.
+        self.outbound.look();
+        while let Some(record) = self.outbound.next_seen() {
+            let (slot, generation) = (record.label.slot, record.label.generation);
+            if is_datagrams(slot) {
+                let kind = record.label.kind;
+                self.take_datagram_record(slot, generation, kind);
+            } else if let Some(connection) = self.connections.find(slot, generation) {
+                let inbound = &mut self.inbound;
+                let next = match record.label.kind {
+                    kind::WRITE => connection.write(record.payload, slot, generation, inbound),
+                    kind::END => match connection.end() {
+                        Next::Wait => connection.drive(slot, generation, inbound),
+                        next => next,
+                    },
+                    kind::DESTROY => Next::Close(Cause::of(reason::DESTROYED)),
+                    kind::PAUSE => {
+                        connection.pause();
+                        Next::Wait
+                    }
+                    kind::RESUME => {
+                        connection.resume();
+                        connection.drive(slot, generation, inbound)
+                    }
+                    kind::ASK => {
+                        connection.ask_for_drain();
+                        Next::Wait
+                    }
+                    kind::FLUSH => {
+                        connection.ask_for_flush();
+                        Next::Wait
+                    }
+                    other => unreachable!("record of kind {other}"),
+                };
+                self.schedule(slot, next);
+            }
+            count += 1;
+            if count % RELEASE == 0 {
+                self.send_gathered();
+                self.outbound.release();
+            }
+        }
+        self.send_gathered();
+        if count > 0 {
+            self.inbound.stats.counters.records_out(u64::from(count));
+        }
+        self.outbound.release();
+        if self.handle.0.room.ring_for_room(|| true) {
+            self.handle.0.bell.ring();
+        }
+    }
+}

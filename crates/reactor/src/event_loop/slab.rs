@@ -1,0 +1,105 @@
+//! Sockets by slot and generation: the handle of one that is gone finds nothing.
+
+/// A store of values under slots. A slot is used again, each time with another generation.
+#[derive(Debug)]
+pub(super) struct Slab<T> {
+    entries: Vec<Entry<T>>,
+    free: Vec<u32>,
+    /// Freed in this turn: an event or a record of this turn may still name these slots.
+    retired: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+impl<T> Slab<T> {
+    pub(super) fn new() -> Self {
+        Self { entries: Vec::new(), free: Vec::new(), retired: Vec::new() }
+    }
+
+    /// The slot and generation that the next [`insert`](Self::insert) uses.
+    pub(super) fn next(&self) -> (u32, u32) {
+        match self.free.last() {
+            Some(slot) => (*slot, self.entries[*slot as usize].generation),
+            None => (self.entries.len() as u32, 0),
+        }
+    }
+
+    pub(super) fn insert(&mut self, value: T) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            self.entries[slot as usize].value = Some(value);
+            slot
+        } else {
+            self.entries.push(Entry { generation: 0, value: Some(value) });
+            (self.entries.len() - 1) as u32
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<(u32, &mut T)> {
+        let entry = self.entries.get_mut(slot as usize)?;
+        Some((entry.generation, entry.value.as_mut()?))
+    }
+
+    pub(super) fn find(&mut self, slot: u32, generation: u32) -> Option<&mut T> {
+        let (current, value) = self.get_mut(slot)?;
+        (current == generation).then_some(value)
+    }
+
+    /// Removes a value; its slot is free again after [`recycle`](Self::recycle).
+    pub(super) fn remove(&mut self, slot: u32) -> Option<T> {
+        let entry = self.entries.get_mut(slot as usize)?;
+        let value = entry.value.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.retired.push(slot);
+        Some(value)
+    }
+
+    /// Frees the slots of values that were removed in this turn. Called between turns.
+    pub(super) fn recycle(&mut self) {
+        self.free.append(&mut self.retired);
+    }
+
+    /// How many slots there are, free ones included.
+    pub(super) fn slots(&self) -> u32 {
+        self.entries.len() as u32
+    }
+
+    /// Removes everything at once.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.free.clear();
+        self.retired.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Slab;
+
+    #[test]
+    fn a_freed_slot_is_not_used_again_before_the_next_turn() {
+        let mut slab = Slab::new();
+        let first = slab.insert('a');
+        slab.remove(first);
+        assert_ne!(slab.insert('b'), first);
+        slab.recycle();
+        assert_eq!(slab.insert('c'), first);
+    }
+
+    #[test]
+    fn a_handle_of_an_earlier_generation_finds_nothing() {
+        let mut slab = Slab::new();
+        let (slot, generation) = slab.next();
+        slab.insert('a');
+        assert_eq!(slab.find(slot, generation), Some(&mut 'a'));
+        slab.remove(slot);
+        slab.recycle();
+        assert_eq!(slab.next(), (slot, generation + 1));
+        slab.insert('b');
+        assert_eq!(slab.find(slot, generation), None);
+        assert_eq!(slab.find(slot, generation + 1), Some(&mut 'b'));
+    }
+}
