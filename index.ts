@@ -33,23 +33,23 @@ export {
   varint,
 } from './lib/codec/framings.js'
 export type { Reader } from './lib/codec/reader.js'
-export { type TestCodecOptions, type Tested, testCodec } from './lib/codec/test-codec.js'
+export { type TestCodecOptions, type TestCodecResult, testCodec } from './lib/codec/test-codec.js'
 export type { Writer } from './lib/codec/writer.js'
 export { connect } from './lib/connect.js'
 export type { Conn, ReadyState } from './lib/connection/conn.js'
+export type { Handlers, Peer } from './lib/connection/conn-handlers.js'
 export type { ConnOptions } from './lib/connection/conn-options.js'
-export type { Handlers, Peer } from './lib/connection/handlers.js'
 export type { BindOptions } from './lib/datagram/bind-options.js'
 export type { ConnectDatagramOptions } from './lib/datagram/connect-datagram-options.js'
+export type { DatagramHandlers } from './lib/datagram/datagram-handlers.js'
 export type { DatagramInfo } from './lib/datagram/datagram-info.js'
+export type { DatagramSocketOptions } from './lib/datagram/datagram-live-options.js'
 export type {
-  ConnectedSocket,
+  ConnectedDatagramSocket,
   DatagramSocket,
   DatagramStats,
-  Received,
+  ReceivedDatagram,
 } from './lib/datagram/datagram-socket.js'
-export type { DatagramHandlers } from './lib/datagram/handlers.js'
-export type { DatagramSocketOptions } from './lib/datagram/live-options.js'
 export type { MembershipOptions, MulticastOptions } from './lib/datagram/multicast-options.js'
 export {
   type CodedError,

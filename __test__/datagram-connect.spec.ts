@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import {
   type ConnectDatagramOptions,
-  type ConnectedSocket,
+  type ConnectedDatagramSocket,
   connect as connectTo,
   json,
   line,
@@ -16,7 +16,7 @@ async function connected<In = Buffer, Out = Uint8Array | string>(
   t: ExecutionContext,
   port: number,
   options: Partial<ConnectDatagramOptions<In, Out>> = {},
-): Promise<ConnectedSocket<In, Out>> {
+): Promise<ConnectedDatagramSocket<In, Out>> {
   const isOwn = options.loop === undefined && !('loops' in options)
   const socket = await connectTo<In, Out>({
     to: `udp://127.0.0.1:${port}`,
@@ -157,7 +157,7 @@ test('T24 streams are proxied to datagrams on the loop of each connection', asyn
   })
   const proxy = await start(t, {
     loops: LOOPS === 'inline' ? LOOPS : 2,
-    context: () => ({ socket: undefined as Promise<ConnectedSocket> | undefined }),
+    context: () => ({ socket: undefined as Promise<ConnectedDatagramSocket> | undefined }),
     open(conn) {
       conn.context.socket = connectTo({
         to: `udp://127.0.0.1:${backend.port}`,
@@ -191,7 +191,7 @@ test('T25 datagrams are proxied to a datagram backend, with a socket for each pe
     loops: ONE,
     message: (socket, message, info) => void socket.send(`<${message}>`, info),
   })
-  const ways = new Map<string, Promise<ConnectedSocket>>()
+  const ways = new Map<string, Promise<ConnectedDatagramSocket>>()
   const proxy = await bound(t, {
     message(socket, message, info) {
       let way = ways.get(info.remote)

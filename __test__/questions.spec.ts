@@ -68,7 +68,7 @@ test('a question whose loops are all lost expects no late answer', async (t) => 
 })
 
 for (const [how, flag, code] of [
-  ['lost', 'isDead', 'ERR_LOOP_PANIC'],
+  ['lost', 'isLost', 'ERR_LOOP_PANIC'],
   ['stopped', 'isStopped', 'ERR_CLOSED'],
 ] as const) {
   test(`a question to loops that are already ${how} is not asked, and rejects with ${code}`, async (t) => {
@@ -118,7 +118,7 @@ for (const reusePort of balancesPorts() ? [false, true] : [false]) {
           error() {
             const [listener] = server.listeners
             const { loops } = theEnvironment()
-            const isLast = server.stats().loops.every(({ loop }) => loops[loop]?.isDead)
+            const isLast = server.stats().loops.every(({ loop }) => loops[loop]?.isLost)
             if (listener === undefined || !isLast || isAsked) return
             isAsked = true
             const all = [listener.pause(), listener.resume(), listener.dup()]

@@ -6,8 +6,8 @@ import { raw } from './codec/framings.js'
 import type { BindOptions } from './datagram/bind-options.js'
 import { openDatagramSocket } from './datagram/bind-sockets.js'
 import { checkBind, requireReusePort } from './datagram/check-bind.js'
+import type { AnyHandlers } from './datagram/datagram-handlers.js'
 import type { DatagramSocket } from './datagram/datagram-socket.js'
-import type { AnyHandlers } from './datagram/handlers.js'
 import { joinGroup } from './runtime/choose-group.js'
 
 /**

@@ -11,11 +11,11 @@ import { ClientImpl } from './client/client-impl.js'
 import type { ConnectOptions, ReconnectingOptions } from './client/connect-options.js'
 import { Dialer } from './client/dialer.js'
 import type { Conn } from './connection/conn.js'
+import type { AnyHandlers } from './connection/conn-handlers.js'
 import type { ConnImpl } from './connection/conn-impl.js'
-import type { AnyHandlers } from './connection/handlers.js'
 import type { ConnectDatagramOptions } from './datagram/connect-datagram-options.js'
 import { connectDatagrams, isDatagram } from './datagram/connect-datagrams.js'
-import type { ConnectedSocket } from './datagram/datagram-socket.js'
+import type { ConnectedDatagramSocket } from './datagram/datagram-socket.js'
 import { joinGroup } from './runtime/choose-group.js'
 import type { Group } from './runtime/group.js'
 
@@ -37,7 +37,7 @@ type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<neve
  */
 export function connect<In = Buffer, Out = Uint8Array | string>(
   options: ConnectDatagramOptions<In, Out>,
-): Promise<ConnectedSocket<In, Out>>
+): Promise<ConnectedDatagramSocket<In, Out>>
 /**
  * Makes a client that connects, and that connects again whenever connecting fails or the connection is
  * lost.

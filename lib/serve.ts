@@ -3,7 +3,7 @@
 import { resolve } from './address/resolve.js'
 import type { BindAddress } from './address/socket-address.js'
 import { raw } from './codec/framings.js'
-import type { AnyHandlers } from './connection/handlers.js'
+import type { AnyHandlers } from './connection/conn-handlers.js'
 import { createService, dropService } from './native/binding.js'
 import { joinGroup } from './runtime/choose-group.js'
 import { theEnvironment } from './runtime/environment.js'

@@ -6,7 +6,7 @@ import {
   type Client,
   type CodedError,
   type Conn,
-  type ConnectedSocket,
+  type ConnectedDatagramSocket,
   connect,
   type DatagramSocket,
   json,
@@ -75,7 +75,7 @@ export async function connections(address: Address): Promise<void> {
   const client = await connect({ to: 9000, reconnect: true })
   expect<Equal<typeof client, Client<Buffer, Uint8Array | string, undefined>>>()
   const datagrams = await connect({ to: 'udp://127.0.0.1:9000' })
-  expect<Equal<typeof datagrams, ConnectedSocket<Buffer, Uint8Array | string>>>()
+  expect<Equal<typeof datagrams, ConnectedDatagramSocket<Buffer, Uint8Array | string>>>()
   // @ts-expect-error a variable that may be missing
   await connect({ to: process.env.PORT })
   // @ts-expect-error a host alone

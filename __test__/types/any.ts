@@ -4,7 +4,7 @@ import {
   type Client,
   type CodedError,
   type Conn,
-  type ConnectedSocket,
+  type ConnectedDatagramSocket,
   connect,
   type DatagramSocket,
   encodeWith,
@@ -74,9 +74,12 @@ export async function chunks(): Promise<void> {
   clients[0]?.write({ anything: true })
 }
 
-export function sockets(bound: DatagramSocket<Ping>, connected: ConnectedSocket<string>): void {
+export function sockets(
+  bound: DatagramSocket<Ping>,
+  connected: ConnectedDatagramSocket<string>,
+): void {
   const all: DatagramSocket[] = [bound]
-  const peers: ConnectedSocket[] = [connected]
+  const peers: ConnectedDatagramSocket[] = [connected]
   all[0]?.send(1, '127.0.0.1:9000')
   peers[0]?.send(1)
 }

@@ -7,7 +7,7 @@ import {
   type CodedError,
   type Conn,
   type ConnectDatagramOptions,
-  type ConnectedSocket,
+  type ConnectedDatagramSocket,
   connect,
   type DatagramHandlers,
   type DatagramInfo,
@@ -17,7 +17,7 @@ import {
   lengthField,
   type MembershipOptions,
   type MulticastOptions,
-  type Received,
+  type ReceivedDatagram,
   serve,
 } from 'millrace'
 import { type Equal, expect } from './expect.js'
@@ -57,7 +57,7 @@ export async function sockets(): Promise<void> {
   const membership: MembershipOptions = { interface: 'eth0', source: '10.0.0.7' }
   expect<Equal<ReturnType<typeof socket.joinMulticast>, Promise<void>>>()
   await socket.leaveMulticast('239.1.2.3', membership)
-  for await (const received of socket) expect<Equal<typeof received, Received<Ping>>>()
+  for await (const received of socket) expect<Equal<typeof received, ReceivedDatagram<Ping>>>()
 }
 
 export async function plain(): Promise<void> {
@@ -80,12 +80,12 @@ export async function connected(): Promise<void> {
     timeout: 1000,
     codec: json<Ping, string>(lengthField()),
     message(socket, message) {
-      expect<Equal<typeof socket, ConnectedSocket<Ping, string>>>()
+      expect<Equal<typeof socket, ConnectedDatagramSocket<Ping, string>>>()
       expect<Equal<typeof message, Ping>>()
       socket.send('pong')
     },
   })
-  expect<Equal<typeof socket, ConnectedSocket<Ping, string>>>()
+  expect<Equal<typeof socket, ConnectedDatagramSocket<Ping, string>>>()
   expect<Equal<typeof socket.remote, string>>()
   // @ts-expect-error: the peer is the destination
   socket.send('pong', '127.0.0.1:9')

@@ -16,7 +16,7 @@ import {
   type Server,
   type ServerStats,
   serve,
-  type Tested,
+  type TestCodecResult,
   testCodec,
   type Writer,
 } from 'millrace'
@@ -109,7 +109,7 @@ export function errors(error: unknown): ErrorCode {
   return error.code
 }
 
-export function codec(): Tested<Ping> {
+export function codec(): TestCodecResult<Ping> {
   const framing: Framing = { kind: 'line', max: 100 }
   const codec: Codec<Ping, string> = {
     framing,

@@ -9,13 +9,13 @@ import type { Codec } from '../codec/codec.js'
 import { DEFAULT_MAX } from '../codec/framing.js'
 import { raw } from '../codec/framings.js'
 import { checkLoop } from '../connection/check-loop.js'
+import { HANDLERS } from '../connection/conn-handlers.js'
 import {
   CONN_NAMES,
   type ConnSettings,
   checkConn,
   checkHandlers,
 } from '../connection/conn-options.js'
-import { HANDLERS } from '../connection/handlers.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import type { Loop } from '../runtime/loop.js'
 import { checkDevice } from '../socket/bind-to-device.js'

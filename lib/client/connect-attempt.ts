@@ -28,7 +28,7 @@ export interface AttemptPlan {
 }
 
 /** Receives the result of an attempt. */
-export interface AttemptOwner {
+export interface AttemptObserver {
   /** The connection is open. The payload of its `OPEN` record begins at `at`. */
   attemptOpened(
     attempt: ConnectAttempt,
@@ -46,14 +46,14 @@ export interface AttemptOwner {
  * cancelled. The loop has to go on until then.
  */
 export class ConnectAttempt implements Origin {
-  readonly #owner: AttemptOwner
+  readonly #owner: AttemptObserver
   readonly #plan: AttemptPlan
   readonly #address: StreamAddress
   /** Identifies the attempt in records. */
   readonly #number: number
   #loop: Loop | undefined
 
-  constructor(owner: AttemptOwner, plan: AttemptPlan, address: StreamAddress) {
+  constructor(owner: AttemptObserver, plan: AttemptPlan, address: StreamAddress) {
     this.#owner = owner
     this.#plan = plan
     this.#address = address

@@ -2,8 +2,8 @@
 
 import type { Address } from '../address/address.js'
 import type { Conn } from '../connection/conn.js'
+import type { Handlers } from '../connection/conn-handlers.js'
 import type { ConnOptions } from '../connection/conn-options.js'
-import type { Handlers } from '../connection/handlers.js'
 import type { Server } from '../server/server.js'
 import type { Client } from './client.js'
 

@@ -2,8 +2,8 @@
 
 import { addressesOf } from '../address/resolve.js'
 import type { StreamAddress } from '../address/socket-address.js'
+import type { AnyHandlers } from '../connection/conn-handlers.js'
 import { ConnImpl } from '../connection/conn-impl.js'
-import type { AnyHandlers } from '../connection/handlers.js'
 import { type ConnOwner, Profile } from '../connection/profile.js'
 import { reportClosed } from '../connection/report.js'
 import { MillraceError, toError } from '../errors.js'
@@ -12,7 +12,7 @@ import type { Group } from '../runtime/group.js'
 import { onAbort } from '../util/abort-signal.js'
 import { ErrorReporter } from '../util/error-reporter.js'
 import type { ConnectSettings } from './check-connect.js'
-import { type AttemptOwner, type AttemptPlan, ConnectAttempt } from './connect-attempt.js'
+import { type AttemptObserver, type AttemptPlan, ConnectAttempt } from './connect-attempt.js'
 
 /** Milliseconds that an address has to answer before the next address is tried too (RFC 8305). */
 const ATTEMPT_DELAY = 250
@@ -36,7 +36,7 @@ export interface DialObserver {
 export const reporter: ErrorReporter = new ErrorReporter()
 
 /** Connects once, and owns the connection until it closes. */
-export class Dialer implements ConnOwner, AttemptOwner {
+export class Dialer implements ConnOwner, AttemptObserver {
   readonly #settings: ConnectSettings
   readonly #plan: AttemptPlan
   readonly #profile: Profile
@@ -76,7 +76,7 @@ export class Dialer implements ConnOwner, AttemptOwner {
     this.#isRefed = isRefed
     const { local, device, conn } = settings
     // If the chosen loop has panicked, any other loop of its group will do.
-    const loop = settings.loop?.isDead ? undefined : settings.loop
+    const loop = settings.loop?.isLost ? undefined : settings.loop
     const isPaused = handlers.message === undefined
     this.#plan = { group, loop, local, device, isPaused, conn }
   }

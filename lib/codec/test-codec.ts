@@ -15,13 +15,13 @@ import { readerOver } from './reader-impl.js'
  * @typeParam In the messages
  * @example
  * ```ts
- * const { messages, error }: Tested<Buffer> = testCodec(fixed(2), 'abcde')
+ * const { messages, error }: TestCodecResult<Buffer> = testCodec(fixed(2), 'abcde')
  * assert.deepEqual(messages.map(String), ['ab', 'cd'])
  * assert(error instanceof MillraceError)
  * assert.equal(error.code, 'ERR_FRAME_INCOMPLETE')
  * ```
  */
-export interface Tested<In> {
+export interface TestCodecResult<In> {
   /** The messages, in order. */
   readonly messages: In[]
   /** The error that `close` would get. Undefined if the stream ended in good order. */
@@ -68,7 +68,7 @@ export function testCodec<In, Out>(
   codec: Codec<In, Out>,
   bytes: Uint8Array | string,
   options: TestCodecOptions = {},
-): Tested<In> {
+): TestCodecResult<In> {
   const checked = checkCodec(codec)
   validateFraming(checked.framing)
   checkNames(options, TEST_NAMES, ' of testCodec')

@@ -12,6 +12,7 @@ import type { RawSink } from '../codec/decode.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
+import { closeError, connClosed } from '../native/close-error.js'
 import { CLOSE_RECEIVED } from '../native/record.js'
 import type { Loop } from '../runtime/loop.js'
 import type { LoopConn } from '../runtime/record-handlers.js'
@@ -19,17 +20,16 @@ import type { SocketOptions } from '../socket/socket-options.js'
 import { unawaited } from '../util/deferred.js'
 import { showAs } from '../util/inspect.js'
 import { isThenable } from '../util/thenable.js'
-import { closeError, connClosed } from './close-error.js'
 import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
+import { changeLiveOptions, checkLiveOptions, readLiveOptions } from './conn-live-options.js'
 import { inputEnded, promiseSettled } from './end-of-input.js'
-import { CLOSED, DESTROYED, ENDED, FAILED, PULLED, READING_STOPPED, UNREFED } from './flags.js'
-import { changeLiveOptions, checkLiveOptions, readLiveOptions } from './live-options.js'
+import { CLOSED, DESTROYED, ENDED, FAILED, PULL_MODE, READING_STOPPED, UNREFED } from './flags.js'
+import { fail, trackPromise } from './handler-failure.js'
 import { pause, resume } from './pausing.js'
 import type { LocalEndpoint, Profile } from './profile.js'
 import { messageIterator } from './pulling.js'
 import { addToFrame, beginFrame, deliverMessage, deliverParked, receive } from './reading.js'
-import { fail, trackPromise } from './user-code.js'
 import * as writing from './writing.js'
 
 /**
@@ -81,7 +81,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.#remoteIp = remote.ip
     this.#remotePort = remote.port
     this.#local = profile.shareLocal(local)
-    if (profile.handlers.message === undefined) this.flags = PULLED
+    if (profile.handlers.message === undefined) this.flags = PULL_MODE
   }
 
   /** Returns the cold state, which is allocated at its first use. */

@@ -9,7 +9,7 @@ import { type OptionPairs, socketPairs } from '../socket/option-pairs.js'
 import { SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import { flag, whole } from '../util/checks.js'
 import type { QueueLimit } from '../util/pending-queue.js'
-import { HANDLERS, type Handlers, type Peer } from './handlers.js'
+import { HANDLERS, type Handlers, type Peer } from './conn-handlers.js'
 
 /**
  * Options of connections, wherever they come from: of `serve`, its listeners, and `connect`.

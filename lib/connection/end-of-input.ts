@@ -1,10 +1,10 @@
 /** Ends a connection once its peer has ended and everything received is dealt with. */
 
 import { MillraceError } from '../errors.js'
+import { closeError } from '../native/close-error.js'
 import { REASON_DRAINING, REASON_NONE } from '../native/record.js'
-import { closeError } from './close-error.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, DESTROYED, DRAINING, ENDED, EOF, PAUSED, PULLED, PULLING } from './flags.js'
+import { CLOSED, DESTROYED, DRAINING, ENDED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE } from './flags.js'
 
 /** The loop will send no more input. */
 export function inputEnded(conn: ConnImpl, reason: number): void {
@@ -26,10 +26,10 @@ export function promiseSettled(conn: ConnImpl): void {
 export function settleInput(conn: ConnImpl): void {
   const { flags, cold } = conn
   if (!(flags & EOF) || flags & (ENDED | DESTROYED | CLOSED | PAUSED)) return
-  if (conn.pendingPromises > 0 || flags & PULLING || (cold?.parked?.count ?? 0) > 0) return
+  if (conn.pendingPromises > 0 || flags & MESSAGE_OUT || (cold?.parked?.count ?? 0) > 0) return
   const unread = cold?.unread?.length ?? 0
   // There may be messages in it that nobody has pulled yet.
-  if (unread > 0 && flags & PULLED && cold?.isUnreadFresh) return
+  if (unread > 0 && flags & PULL_MODE && cold?.isUnreadFresh) return
   if (cold !== undefined && unread > 0 && !(flags & DRAINING)) {
     // The stream was cut in the middle of a message. Replies still go out.
     cold.error ??= new MillraceError(

@@ -17,10 +17,10 @@ export const DRAIN_ASKED = 64
 /** The connection does not keep the process alive. */
 export const UNREFED = 128
 /** Messages are pulled, because there is no `message` handler. */
-export const PULLED = 256
+export const PULL_MODE = 256
 /** The input ended because the server is closing. */
 export const DRAINING = 512
 /** The connection ends because the user's code threw, which must not stay unseen. */
 export const FAILED = 1024
 /** A message was pulled and the next one was not asked for yet: there may still be a reply. */
-export const PULLING = 2048
+export const MESSAGE_OUT = 2048

@@ -8,13 +8,13 @@ import { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, DESTROYED, ENDED, EOF, PAUSED, PULLED, PULLING } from './flags.js'
+import { CLOSED, DESTROYED, ENDED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE } from './flags.js'
+import { fail } from './handler-failure.js'
 import { resumeReading } from './pausing.js'
-import { fail } from './user-code.js'
 
 /** See `Conn`'s iteration. */
 export function messageIterator(conn: ConnImpl): AsyncIterator<unknown> {
-  if (!(conn.flags & PULLED)) {
+  if (!(conn.flags & PULL_MODE)) {
     throw new TypeError('a connection with a message handler cannot be iterated')
   }
   return {
@@ -28,7 +28,7 @@ export function messageIterator(conn: ConnImpl): AsyncIterator<unknown> {
 
 /** Says that nobody works on a pulled message any more. */
 function stopPulling(conn: ConnImpl): void {
-  conn.flags &= ~PULLING
+  conn.flags &= ~MESSAGE_OUT
   settleInput(conn)
 }
 
@@ -36,7 +36,7 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
   for (;;) {
     const message = pullMessage(conn)
     if (message !== undefined) {
-      conn.flags |= PULLING
+      conn.flags |= MESSAGE_OUT
       return { done: false, value: message }
     }
     stopPulling(conn)

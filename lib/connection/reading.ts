@@ -7,9 +7,9 @@ import { PendingQueue } from '../util/pending-queue.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, DESTROYED, ENDED, PAUSED, PULLED } from './flags.js'
+import { CLOSED, DESTROYED, ENDED, PAUSED, PULL_MODE } from './flags.js'
+import { fail, trackPromise } from './handler-failure.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
-import { fail, trackPromise } from './user-code.js'
 
 /** A record of bytes: one frame, or a chunk of a raw stream. */
 export function receive(
@@ -20,7 +20,7 @@ export function receive(
   end: number,
 ): void {
   if (!takesInput(conn)) return
-  if (conn.flags & (PAUSED | PULLED) || (conn.cold?.parked?.count ?? 0) > 0) {
+  if (conn.flags & (PAUSED | PULL_MODE) || (conn.cold?.parked?.count ?? 0) > 0) {
     park(conn, Buffer.from(memory.subarray(at, end)))
     return
   }
@@ -65,7 +65,7 @@ function parkFirst(conn: ConnImpl, piece: Buffer): void {
 
 /** After `resume`: delivers what is parked, then lets the loop read on. */
 export function deliverParked(conn: ConnImpl): void {
-  if (conn.flags & PULLED) {
+  if (conn.flags & PULL_MODE) {
     // A `next()` that waits resumes reading.
     conn.cold?.wakePull()
     settleInput(conn)

@@ -2,8 +2,8 @@
 
 import { callHandler } from '../util/call-handler.js'
 import type { ErrorReporter } from '../util/error-reporter.js'
+import type { AnyHandlers } from './conn-handlers.js'
 import type { ConnImpl } from './conn-impl.js'
-import type { AnyHandlers } from './handlers.js'
 
 /**
  * Reports the end of a connection to `close`. Without that handler an error that the user's code threw

@@ -2,12 +2,12 @@
 
 import { MillraceError, toError } from '../errors.js'
 import { bytesSent } from '../native/binding.js'
+import { connClosed } from '../native/close-error.js'
 import { KIND_ASK, KIND_DESTROY, KIND_END, KIND_FLUSH } from '../native/record.js'
-import { connClosed } from './close-error.js'
 import type { ConnImpl } from './conn-impl.js'
 import { CLOSED, DESTROYED, DRAIN_ASKED, ENDED } from './flags.js'
+import { callConnHandler } from './handler-failure.js'
 import { sendControl } from './send-control.js'
-import { callConnHandler } from './user-code.js'
 
 /** Counts of sent bytes cross as their low 32 bits. */
 const WRAP = 2 ** 32

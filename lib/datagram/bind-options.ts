@@ -3,7 +3,7 @@
 import type { Address } from '../address/address.js'
 import type { Codec } from '../codec/codec.js'
 import type { Server } from '../server/server.js'
-import type { DatagramHandlers } from './handlers.js'
+import type { DatagramHandlers } from './datagram-handlers.js'
 import type { MulticastOptions } from './multicast-options.js'
 
 /**

@@ -17,9 +17,9 @@ import type { Group } from '../runtime/group.js'
 import type { Loop } from '../runtime/loop.js'
 import { onAbort, unlessAborted } from '../util/abort-signal.js'
 import type { DatagramSettings } from './check-bind.js'
+import type { AnyHandlers } from './datagram-handlers.js'
 import { maxDatagram } from './datagram-size.js'
 import { DatagramSocketImpl } from './datagram-socket-impl.js'
-import type { AnyHandlers } from './handlers.js'
 import { LoopSocket } from './loop-socket.js'
 import { membershipSetting, outgoingInterface } from './multicast.js'
 import type { MulticastOptions } from './multicast-options.js'
@@ -68,7 +68,7 @@ export async function openDatagramSocket(plan: DatagramPlan): Promise<DatagramSo
   let socket: DatagramSocketImpl
   try {
     const target = await unlessAborted(signal, plan.target)
-    const alive = group.loops.filter((loop) => !loop.isDead)
+    const alive = group.loops.filter((loop) => !loop.isLost)
     if (alive.length === 0)
       throw new MillraceError('ERR_LOOP_PANIC', 'all event loops have panicked')
     const isLoopAlive = loop !== undefined && alive.includes(loop)

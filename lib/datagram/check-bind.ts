@@ -10,9 +10,9 @@ import { checkSignal } from '../util/abort-signal.js'
 import { checkNames, flag, whole } from '../util/checks.js'
 import type { QueueLimit } from '../util/pending-queue.js'
 import type { BindOptions } from './bind-options.js'
+import { HANDLERS } from './datagram-handlers.js'
+import { flagSetting, liveSettings, numberSetting } from './datagram-live-options.js'
 import { MAX_DATAGRAM } from './datagram-size.js'
-import { HANDLERS } from './handlers.js'
-import { flagSetting, liveSettings, numberSetting } from './live-options.js'
 import type { MulticastOptions } from './multicast-options.js'
 
 /** The options of a datagram socket, complete and checked. */

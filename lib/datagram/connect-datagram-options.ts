@@ -2,8 +2,8 @@
 
 import type { Conn } from '../connection/conn.js'
 import type { BindOptions } from './bind-options.js'
-import type { ConnectedSocket } from './datagram-socket.js'
-import type { DatagramHandlers } from './handlers.js'
+import type { DatagramHandlers } from './datagram-handlers.js'
+import type { ConnectedDatagramSocket } from './datagram-socket.js'
 
 /**
  * The options and handlers of `connect` for a datagram socket. `to` is required.
@@ -20,7 +20,7 @@ import type { DatagramHandlers } from './handlers.js'
  * ```
  */
 export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
-  extends DatagramHandlers<In, Out, ConnectedSocket<In, Out>>,
+  extends DatagramHandlers<In, Out, ConnectedDatagramSocket<In, Out>>,
     Pick<
       BindOptions<In, Out>,
       | 'codec'

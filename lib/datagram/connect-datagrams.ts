@@ -13,8 +13,8 @@ import type { BindOptions } from './bind-options.js'
 import { openDatagramSocket } from './bind-sockets.js'
 import { CONNECTED_NAMES, checkBind } from './check-bind.js'
 import type { ConnectDatagramOptions } from './connect-datagram-options.js'
-import type { ConnectedSocket } from './datagram-socket.js'
-import type { AnyHandlers } from './handlers.js'
+import type { AnyHandlers } from './datagram-handlers.js'
+import type { ConnectedDatagramSocket } from './datagram-socket.js'
 
 /** The options of a socket, whatever its messages are. */
 type AnyOptions = ConnectDatagramOptions<never, never>
@@ -33,7 +33,7 @@ export function isDatagram(options: unknown): options is AnyOptions {
  */
 export async function connectDatagrams(
   options: AnyOptions,
-): Promise<ConnectedSocket<unknown, unknown>> {
+): Promise<ConnectedDatagramSocket<unknown, unknown>> {
   const bindOptions = options as unknown as BindOptions<never, never>
   const settings = checkBind(bindOptions, raw(), CONNECTED_NAMES)
   const { signal, loops } = options
@@ -54,7 +54,7 @@ export async function connectDatagrams(
     peer,
   }))
   const plan = { group, settings, handlers, isSpread: false, target, loop, signal }
-  return (await openDatagramSocket(plan)) as unknown as ConnectedSocket<unknown, unknown>
+  return (await openDatagramSocket(plan)) as unknown as ConnectedDatagramSocket<unknown, unknown>
 }
 
 /** Returns the peer's address: the first one of a name. */

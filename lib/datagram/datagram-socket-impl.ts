@@ -13,16 +13,16 @@ import { ErrorReporter } from '../util/error-reporter.js'
 import { showAs } from '../util/inspect.js'
 import { PendingQueue } from '../util/pending-queue.js'
 import type { DatagramSettings } from './check-bind.js'
+import type { AnyHandlers } from './datagram-handlers.js'
 import {
   CONNECTED,
   type DatagramInfo,
   DatagramInfoImpl,
   DestinationCache,
 } from './datagram-info.js'
+import { checkLiveOptions, type DatagramSocketOptions } from './datagram-live-options.js'
 import { MAX_IPV4_DATAGRAM } from './datagram-size.js'
-import type { DatagramSocket, DatagramStats, Received } from './datagram-socket.js'
-import type { AnyHandlers } from './handlers.js'
-import { checkLiveOptions, type DatagramSocketOptions } from './live-options.js'
+import type { DatagramSocket, DatagramStats, ReceivedDatagram } from './datagram-socket.js'
 import type { LoopSocket } from './loop-socket.js'
 import { LoopSockets } from './loop-sockets.js'
 import { Memberships } from './memberships.js'
@@ -164,7 +164,7 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
     receive(this, reader, memory, at, end, from)
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Received<unknown>> {
+  [Symbol.asyncIterator](): AsyncIterator<ReceivedDatagram<unknown>> {
     return datagramIterator(this)
   }
 

@@ -1,7 +1,7 @@
 /** A datagram socket as its user sees it. */
 
 import type { DatagramInfo } from './datagram-info.js'
-import type { DatagramSocketOptions } from './live-options.js'
+import type { DatagramSocketOptions } from './datagram-live-options.js'
 import type { MembershipOptions } from './multicast-options.js'
 
 /**
@@ -13,7 +13,7 @@ import type { MembershipOptions } from './multicast-options.js'
  * for await (const { message, info } of socket) socket.send(message, info)
  * ```
  */
-export interface Received<In> {
+export interface ReceivedDatagram<In> {
   /** What `decode` returned. */
   readonly message: In
   /** The sender, and whether the datagram was cut. */
@@ -72,7 +72,7 @@ export interface DatagramStats {
  */
 // biome-ignore-start lint/suspicious/noExplicitAny: a plain `DatagramSocket` has to take every one
 export interface DatagramSocket<In = any, Out = any>
-  extends AsyncIterable<Received<In>>,
+  extends AsyncIterable<ReceivedDatagram<In>>,
     AsyncDisposable {
   // biome-ignore-end lint/suspicious/noExplicitAny: see above
   /** The address that the socket is bound to: `udp://127.0.0.1:9000`. */
@@ -189,12 +189,12 @@ export interface DatagramSocket<In = any, Out = any>
  * @typeParam Out the messages sent
  * @example
  * ```ts
- * const socket: ConnectedSocket = await connect({ to: 'udp://127.0.0.1:9000' })
+ * const socket: ConnectedDatagramSocket = await connect({ to: 'udp://127.0.0.1:9000' })
  * socket.send('ping')
  * ```
  */
-// biome-ignore-start lint/suspicious/noExplicitAny: a plain `ConnectedSocket` has to take every one
-export interface ConnectedSocket<In = any, Out = any>
+// biome-ignore-start lint/suspicious/noExplicitAny: a plain `ConnectedDatagramSocket` has to take every one
+export interface ConnectedDatagramSocket<In = any, Out = any>
   extends Omit<
     DatagramSocket<In, Out>,
     | 'send'

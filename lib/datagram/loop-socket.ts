@@ -2,7 +2,6 @@
 
 import { formatEndpoint, readEndpoints } from '../address/endpoint.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
-import { closeError } from '../connection/close-error.js'
 import { MillraceError } from '../errors.js'
 import {
   type DatagramCounts,
@@ -15,6 +14,7 @@ import {
   type SettingInit,
   setDatagrams,
 } from '../native/binding.js'
+import { closeError } from '../native/close-error.js'
 import {
   DATAGRAM_BYTES,
   DATAGRAM_FLAGS,
@@ -34,8 +34,8 @@ import type { Origin } from '../runtime/origin.js'
 import type { LoopDatagrams } from '../runtime/record-handlers.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import { DatagramInfoImpl } from './datagram-info.js'
+import type { DatagramSocketOptions } from './datagram-live-options.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
-import type { DatagramSocketOptions } from './live-options.js'
 
 /** Bytes that each unsent datagram counts for in addition to its own. The loop counts the same. */
 const DATAGRAM_COST = 64

@@ -2,7 +2,7 @@
 
 import type { DatagramCounts, SettingInit } from '../native/binding.js'
 import type { DatagramInfoImpl } from './datagram-info.js'
-import type { DatagramSocketOptions } from './live-options.js'
+import type { DatagramSocketOptions } from './datagram-live-options.js'
 import type { LoopSocket } from './loop-socket.js'
 
 /** The loop sockets of one datagram socket. */

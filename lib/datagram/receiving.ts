@@ -7,7 +7,7 @@ import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
 import { callHandler } from '../util/call-handler.js'
 import { deferred } from '../util/deferred.js'
 import type { DatagramInfoImpl } from './datagram-info.js'
-import type { Received } from './datagram-socket.js'
+import type { ReceivedDatagram } from './datagram-socket.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
 import { ParkedDatagram } from './parked-datagram.js'
 
@@ -102,7 +102,9 @@ function resumeReadingIfLow(socket: DatagramSocketImpl): void {
  *
  * @throws TypeError if the socket has a `message` handler
  */
-export function datagramIterator(socket: DatagramSocketImpl): AsyncIterator<Received<unknown>> {
+export function datagramIterator(
+  socket: DatagramSocketImpl,
+): AsyncIterator<ReceivedDatagram<unknown>> {
   if (!socket.isPulled) {
     throw new TypeError('a socket with a message handler cannot be iterated: leave out the handler')
   }
@@ -115,7 +117,7 @@ export function datagramIterator(socket: DatagramSocketImpl): AsyncIterator<Rece
 /** Returns the next datagram, and waits for it if none is parked. */
 async function next(
   socket: DatagramSocketImpl,
-): Promise<IteratorResult<Received<unknown>, undefined>> {
+): Promise<IteratorResult<ReceivedDatagram<unknown>, undefined>> {
   for (;;) {
     while (!socket.isPaused && !socket.isEnded) {
       const parked = socket.parked.shift()

@@ -39,7 +39,7 @@ export class Group {
 
   /** Whether all of its loops have panicked. */
   get isLost(): boolean {
-    return this.loops.every((loop) => loop.isDead)
+    return this.loops.every((loop) => loop.isLost)
   }
 
   /** Whether its last user has left. */

@@ -54,7 +54,7 @@ export class Loop {
   /** Its datagram sockets by slot, counted from `SLOT_DATAGRAMS`. */
   readonly sockets: (LoopDatagrams | undefined)[] = []
   /** Whether the loop has panicked. */
-  isDead = false
+  isLost = false
   /** Whether its group has stopped. */
   isStopped = false
   /** Where its control words begin. */
@@ -111,7 +111,7 @@ export class Loop {
     const { control } = this.environment
     const { tail } = this.outbound
     this.outbound.taken(control[this.#words + OUT_HEAD] as number)
-    if (control[this.#words + DEAD] === 1) this.isDead = true
+    if (control[this.#words + DEAD] === 1) this.isLost = true
     return this.outbound.tail !== tail || this.outbound.isBlocked
   }
 

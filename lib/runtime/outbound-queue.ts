@@ -1,12 +1,12 @@
 /** The queue of records that did not fit into a loop's outbound ring. */
 
-import type { Handle } from './record-handlers.js'
+import type { SlotHandle } from './record-handlers.js'
 import type { RingWriter } from './ring-writer.js'
 
 /** A record that is queued. */
 interface QueuedRecord {
   readonly kind: number
-  readonly handle: Handle
+  readonly handle: SlotHandle
   /** What is left to send; undefined for a record without a payload. */
   bytes: Buffer | undefined
 }
@@ -22,7 +22,7 @@ export class OutboundQueue {
   }
 
   /** Appends a record. The queue keeps `bytes`, which nobody may change any more. */
-  push(kind: number, handle: Handle, bytes: Buffer | undefined): void {
+  push(kind: number, handle: SlotHandle, bytes: Buffer | undefined): void {
     this.#records.push({ kind, handle, bytes })
   }
 
@@ -48,7 +48,7 @@ export class OutboundQueue {
   }
 
   /** Removes all records of a connection. */
-  remove(handle: Handle): void {
+  remove(handle: SlotHandle): void {
     if (this.isEmpty) return
     this.#records = this.#records.slice(this.#first).filter((each) => each.handle !== handle)
     this.#first = 0

@@ -6,7 +6,7 @@ import { WriterImpl } from '../codec/writer-impl.js'
 import { MillraceError } from '../errors.js'
 import { KIND_DESTROY, KIND_SEND, KIND_WRITE } from '../native/record.js'
 import { OutboundQueue } from './outbound-queue.js'
-import type { Handle } from './record-handlers.js'
+import type { SlotHandle } from './record-handlers.js'
 import { RingWriter } from './ring-writer.js'
 
 /** Where a datagram goes. */
@@ -63,7 +63,7 @@ export class Outbound {
    *
    * @returns the number of bytes of the frame
    */
-  write<Out>(handle: Handle, codec: Encoder<Out>, framing: Framing, message: Out): number {
+  write<Out>(handle: SlotHandle, codec: Encoder<Out>, framing: Framing, message: Out): number {
     const writer = this.#writer
     if (writer.isBusy) return this.#writeNested(handle, codec, framing, message)
     const start = this.isBlocked ? undefined : this.#ring.beginWrite(handle, writer)
@@ -89,7 +89,12 @@ export class Outbound {
   }
 
   /** Encodes a message inside an `encode`: what that one has begun in the ring must not be touched. */
-  #writeNested<Out>(handle: Handle, codec: Encoder<Out>, framing: Framing, message: Out): number {
+  #writeNested<Out>(
+    handle: SlotHandle,
+    codec: Encoder<Out>,
+    framing: Framing,
+    message: Out,
+  ): number {
     const writer = new WriterImpl()
     writer.toScratch()
     try {
@@ -110,7 +115,7 @@ export class Outbound {
    * @throws `ERR_FRAME_TOO_LARGE` over `max`
    */
   datagram<Out>(
-    handle: Handle,
+    handle: SlotHandle,
     to: DatagramDestination,
     codec: Encoder<Out>,
     message: Out,
@@ -150,13 +155,13 @@ export class Outbound {
   }
 
   /** Sends bytes that are encoded already. */
-  bytes(handle: Handle, bytes: Buffer): void {
+  bytes(handle: SlotHandle, bytes: Buffer): void {
     if (this.isWriting) this.#enqueue(KIND_WRITE, handle, Buffer.from(bytes))
     else this.#send(handle, bytes)
   }
 
   /** Sends a record without a payload. */
-  control(kind: number, handle: Handle): void {
+  control(kind: number, handle: SlotHandle): void {
     if (kind === KIND_DESTROY) this.#forget(handle)
     if (this.isWriting || this.isBlocked || !this.#ring.push(kind, handle, undefined)) {
       this.#enqueue(kind, handle, undefined)
@@ -164,7 +169,7 @@ export class Outbound {
   }
 
   /** Sends bytes in as many records as it takes, and queues what finds no room. */
-  #send(handle: Handle, bytes: Buffer): void {
+  #send(handle: SlotHandle, bytes: Buffer): void {
     let from = 0
     if (!this.isBlocked) {
       while (from < bytes.length) {
@@ -177,7 +182,7 @@ export class Outbound {
     if (from < bytes.length) this.#enqueue(KIND_WRITE, handle, Buffer.from(bytes.subarray(from)))
   }
 
-  #enqueue(kind: number, handle: Handle, bytes: Buffer | undefined): void {
+  #enqueue(kind: number, handle: SlotHandle, bytes: Buffer | undefined): void {
     const queue = this.isWriting ? this.#nested : this.#queue
     queue.push(kind, handle, bytes)
   }
@@ -193,7 +198,7 @@ export class Outbound {
   }
 
   /** A connection that was destroyed sends nothing more. */
-  #forget(handle: Handle): void {
+  #forget(handle: SlotHandle): void {
     this.#nested.remove(handle)
     this.#queue.remove(handle)
   }

@@ -76,7 +76,7 @@ export class Pump {
       const loop = loops[(this.#first + step) % count]
       if (loop === undefined) continue
       isLeft = loop.drain(budget) || isLeft
-      if (loop.isDead && !isLeft) this.#bury(loop)
+      if (loop.isLost && !isLeft) this.#bury(loop)
     }
     this.#first = (this.#first + 1) % Math.max(count, 1)
     return isLeft

@@ -45,9 +45,9 @@ export class Questions {
     put: (ticket: number) => void,
     late?: (answer: Answer) => void,
   ): Promise<Answer> {
-    const alive = loops.filter((loop) => !loop.isDead && !loop.isStopped)
+    const alive = loops.filter((loop) => !loop.isLost && !loop.isStopped)
     if (alive.length === 0) {
-      const isLost = loops.some((loop) => loop.isDead)
+      const isLost = loops.some((loop) => loop.isLost)
       return unawaited(Promise.reject(isLost ? lost() : stopped()))
     }
     const ticket = this.#next

@@ -3,14 +3,14 @@
 import type { ReaderImpl } from '../codec/reader-impl.js'
 
 /** Names a connection or a datagram socket in records. */
-export interface Handle {
+export interface SlotHandle {
   readonly slot: number
   /** Tells apart those that had the same slot one after the other. */
   readonly generation: number
 }
 
 /** A connection, as its loop sees it. */
-export interface LoopConn extends Handle {
+export interface LoopConn extends SlotHandle {
   /** One frame, or a chunk of a raw stream: the bytes of `memory` from `at` to `end`. */
   receive(reader: ReaderImpl, memory: Buffer, at: number, end: number): void
   /** A large frame begins, which comes in parts. */
@@ -30,7 +30,7 @@ export interface LoopConn extends Handle {
 }
 
 /** A datagram socket, as its loop sees it. */
-export interface LoopDatagrams extends Handle {
+export interface LoopDatagrams extends SlotHandle {
   /** A datagram: its header begins at `at`, and its bytes end at `end`. */
   receive(reader: ReaderImpl, memory: Buffer, words: Int32Array, at: number, end: number): void
   /** A system call has failed: a payload of the kind `trouble` at `at`. */

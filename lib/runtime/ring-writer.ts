@@ -2,7 +2,7 @@
 
 import type { WriterImpl } from '../codec/writer-impl.js'
 import { HEADER, KIND_WRITE, SKIP } from '../native/record.js'
-import type { Handle } from './record-handlers.js'
+import type { SlotHandle } from './record-handlers.js'
 
 /** The least room worth beginning a message in: a shorter rest of the ring is skipped. */
 const MIN_ROOM = 64
@@ -27,7 +27,7 @@ export class RingWriter {
    * same connection makes it longer.
    */
   #last = -1
-  #lastHandle: Handle | undefined
+  #lastHandle: SlotHandle | undefined
 
   constructor(ring: ArrayBuffer) {
     this.#memory = Buffer.from(ring)
@@ -60,7 +60,7 @@ export class RingWriter {
    *
    * @returns where the record starts, or undefined if there is no room
    */
-  beginWrite(handle: Handle, writer: WriterImpl): number | undefined {
+  beginWrite(handle: SlotHandle, writer: WriterImpl): number | undefined {
     const last = this.#last
     if (last !== -1 && this.#lastHandle === handle) {
       const at = last & this.#mask
@@ -75,7 +75,7 @@ export class RingWriter {
   }
 
   /** Completes the record that `beginWrite` began, up to where its writer stands. */
-  endWrite(start: number, handle: Handle, writer: WriterImpl): void {
+  endWrite(start: number, handle: SlotHandle, writer: WriterImpl): void {
     this.#header(start, KIND_WRITE, handle, writer.pos - (start & this.#mask) - HEADER)
     this.#last = start
     this.#lastHandle = handle
@@ -96,13 +96,13 @@ export class RingWriter {
   }
 
   /** Completes the record that `beginRecord` began, up to where its writer stands. */
-  endRecord(start: number, kind: number, handle: Handle, writer: WriterImpl): void {
+  endRecord(start: number, kind: number, handle: SlotHandle, writer: WriterImpl): void {
     this.#header(start, kind, handle, writer.pos - writer.start)
     this.#last = -1
   }
 
   /** Writes a whole record. Returns false if there is no room. */
-  push(kind: number, handle: Handle, bytes: Buffer | undefined): boolean {
+  push(kind: number, handle: SlotHandle, bytes: Buffer | undefined): boolean {
     const length = bytes === undefined ? 0 : bytes.length
     const start = this.#place(length)
     if (start === undefined) return false
@@ -128,7 +128,7 @@ export class RingWriter {
     return toEnd + need <= free ? (this.tail + toEnd) | 0 : undefined
   }
 
-  #header(start: number, kind: number, handle: Handle, length: number): void {
+  #header(start: number, kind: number, handle: SlotHandle, length: number): void {
     // A record at the front of the ring skips what is left at its end. (A record that grows starts
     // before the tail.)
     if (start !== this.tail && (start & this.#mask) === 0 && ((start - this.tail) | 0) > 0) {

@@ -169,7 +169,7 @@ class Binder {
 
   #acceptors(): number[] {
     if (!this.#settings.reusePort) return [GROUP_ACCEPTOR]
-    return this.#group.loops.flatMap((loop, position) => (loop.isDead ? [] : [position]))
+    return this.#group.loops.flatMap((loop, position) => (loop.isLost ? [] : [position]))
   }
 
   #bind(target: Partial<ListenInit>): BindResult {

@@ -3,13 +3,13 @@
 import { isFields } from '../address/format.js'
 import { type ParsedAddress, parseAddress } from '../address/parse-address.js'
 import type { Codec } from '../codec/codec.js'
+import { type AnyHandlers, HANDLERS } from '../connection/conn-handlers.js'
 import {
   CONN_NAMES,
   type ConnSettings,
   checkConn,
   checkHandlers,
 } from '../connection/conn-options.js'
-import { type AnyHandlers, HANDLERS } from '../connection/handlers.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import { balancesPorts } from '../native/binding.js'
 import { checkDevice } from '../socket/bind-to-device.js'
@@ -17,7 +17,7 @@ import { listenerPairs } from '../socket/option-pairs.js'
 import { LISTENER_NAMES, SOCKET_NAMES } from '../socket/socket-options.js'
 import { checkSignal } from '../util/abort-signal.js'
 import { checkNames, flag, oneOf, whole } from '../util/checks.js'
-import { addressOf, TypedListener } from './listen-entry.js'
+import { addressOf, ListenerSpecImpl } from './listen-entry.js'
 import type { Balance, ServeOptions } from './serve-options.js'
 
 /** One entry of `listen` with the options that it has from its server, complete and checked. */
@@ -134,7 +134,7 @@ function checkEntry(
   server: SharedSettings,
   defaultCodec: Codec<unknown, unknown>,
 ): ListenSettings {
-  const hasOwnTypes = entry instanceof TypedListener
+  const hasOwnTypes = entry instanceof ListenerSpecImpl
   const fields: unknown = hasOwnTypes ? entry.entry : entry
   if (!isFields(fields)) return { ...server, address: parseAddress(fields, 'listen') }
   const address = parseAddress(addressOf(fields), 'listen')

@@ -2,8 +2,8 @@
 
 import type { Address } from '../address/address.js'
 import { doubleAddress, missingAddress } from '../address/refusals.js'
+import type { Handlers } from '../connection/conn-handlers.js'
 import type { ConnOptions } from '../connection/conn-options.js'
-import type { Handlers } from '../connection/handlers.js'
 import { invalidOption } from '../errors.js'
 import type { ListenerOptions } from '../socket/socket-options.js'
 
@@ -138,7 +138,7 @@ export type Listen<In, Out, Context> =
   | ListenerSpec<unknown, unknown, unknown>
 
 /** The implementation of {@link ListenerSpec}: an entry whose messages have types of their own. */
-export class TypedListener {
+export class ListenerSpecImpl {
   readonly address: Address
   readonly entry: ListenEntry<unknown, unknown, unknown>
 
@@ -177,6 +177,6 @@ export function listener<In = Buffer, Out = Uint8Array | string, Context = undef
   spec: ListenEntry<In, Out, Context>,
 ): ListenerSpec<In, Out, Context> {
   if (typeof spec !== 'object' || spec === null) throw invalidOption('spec', 'an object', spec)
-  const typed = new TypedListener(spec as unknown as ListenEntry<unknown, unknown, unknown>)
+  const typed = new ListenerSpecImpl(spec as unknown as ListenEntry<unknown, unknown, unknown>)
   return typed as unknown as ListenerSpec<In, Out, Context>
 }

@@ -81,7 +81,7 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
     this.#acceptors = bound.acceptors
     this.#socketCount = bound.socketCount
     // A loop that panicked before will say nothing.
-    this.#tellingLoops = new Set(group.loops.filter((loop) => !loop.isDead))
+    this.#tellingLoops = new Set(group.loops.filter((loop) => !loop.isLost))
     if (this.#tellingLoops.size === 0) this.#stopped.resolve()
   }
 
@@ -155,7 +155,7 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
     if (this.#isStopping) throw notListening(this.address)
     const { questions } = theEnvironment()
     const { loops } = this.#group
-    const alive = this.#acceptors.filter((acceptor) => !loops[acceptor]?.isDead)
+    const alive = this.#acceptors.filter((acceptor) => !loops[acceptor]?.isLost)
     // If none is left, asking the first one tells why.
     const acceptors = alive.length > 0 ? alive : this.#acceptors.slice(0, 1)
     const asked = acceptors.map((acceptor) => {
@@ -197,7 +197,7 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
     const { handle } = theEnvironment()
     const { loops, number } = this.#group
     for (const acceptor of this.#acceptors) {
-      if (!loops[acceptor]?.isDead) closeListener(handle, number, acceptor, this.number)
+      if (!loops[acceptor]?.isLost) closeListener(handle, number, acceptor, this.number)
     }
     if (this.#acceptors[0] !== undefined && this.#acceptors[0] >= 0) this.#forgetOtherLoops()
     this.server.listenerStopping(this)

@@ -1,7 +1,7 @@
 /** The public options of `serve`. */
 
+import type { Handlers } from '../connection/conn-handlers.js'
 import type { ConnOptions } from '../connection/conn-options.js'
-import type { Handlers } from '../connection/handlers.js'
 import type { ListenerOptions } from '../socket/socket-options.js'
 import type { Listen } from './listen-entry.js'
 import type { Server } from './server.js'

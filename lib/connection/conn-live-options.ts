@@ -2,6 +2,7 @@
 
 import { MillraceError } from '../errors.js'
 import { getSocketOption, hasSocketOption, setSocketOptions } from '../native/binding.js'
+import { connClosed } from '../native/close-error.js'
 import {
   OPTION_DSCP,
   OPTION_KEEP_ALIVE,
@@ -17,11 +18,10 @@ import {
 } from '../native/record.js'
 import { systemError } from '../native/system-error.js'
 import type { Loop } from '../runtime/loop.js'
-import type { Handle } from '../runtime/record-handlers.js'
+import type { SlotHandle } from '../runtime/record-handlers.js'
 import { socketPairs } from '../socket/option-pairs.js'
 import { checkKind } from '../socket/socket-kinds.js'
 import { type KeepAlive, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
-import { connClosed } from './close-error.js'
 
 /** What a loop answers if it does not have the connection any more. */
 const GONE = -1
@@ -61,7 +61,11 @@ export function checkLiveOptions(options: SocketOptions, isUnix: boolean): numbe
 }
 
 /** Changes options. Rejects with `ERR_CLOSED` or the system's error. */
-export async function changeLiveOptions(loop: Loop, conn: Handle, pairs: number[]): Promise<void> {
+export async function changeLiveOptions(
+  loop: Loop,
+  conn: SlotHandle,
+  pairs: number[],
+): Promise<void> {
   const { environment, index } = loop
   const { slot, generation } = conn
   const { errno } = await environment.questions.ask([loop], (ticket) =>
@@ -73,7 +77,7 @@ export async function changeLiveOptions(loop: Loop, conn: Handle, pairs: number[
 /** Reads options from the kernel. Rejects with `ERR_CLOSED` or the system's error. */
 export async function readLiveOptions(
   loop: Loop,
-  conn: Handle,
+  conn: SlotHandle,
   isUnix: boolean,
 ): Promise<SocketOptions> {
   const { environment, index } = loop

@@ -7,8 +7,8 @@ import {
   REASON_FRAME_TOO_LARGE,
   REASON_LINGER_TIMEOUT,
   REASON_SYSTEM,
-} from '../native/record.js'
-import { systemError } from '../native/system-error.js'
+} from './record.js'
+import { systemError } from './system-error.js'
 
 /**
  * Makes the error for a record's reason; undefined if the connection ended in good order, or was
