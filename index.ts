@@ -20,7 +20,7 @@ export type {
   ReconnectOptions,
 } from './lib/client/connect-options.js'
 export { type Codec, defineCodec, json, map } from './lib/codec/codec.js'
-export { encodeWith } from './lib/codec/encode.js'
+export { encodeWith } from './lib/codec/encode-with.js'
 export type { Framing, FramingOf } from './lib/codec/framing.js'
 export {
   delimiter,
@@ -37,7 +37,7 @@ export { type TestCodecOptions, type TestCodecResult, testCodec } from './lib/co
 export type { Writer } from './lib/codec/writer.js'
 export { connect } from './lib/connect.js'
 export type { Conn, ReadyState } from './lib/connection/conn.js'
-export type { Handlers, Peer } from './lib/connection/conn-handlers.js'
+export type { Handlers, Peer, Synchronous } from './lib/connection/conn-handlers.js'
 export type { ConnOptions } from './lib/connection/conn-options.js'
 export type { BindOptions } from './lib/datagram/bind-options.js'
 export type { ConnectDatagramOptions } from './lib/datagram/connect-datagram-options.js'

@@ -7,7 +7,7 @@ import { codeOf, gate } from './support/gate.js'
 
 /** The indices of the loops that have datagram sockets. */
 function loopsWithSockets(): number[] {
-  const loops = theEnvironment().loops.filter((loop) => loop?.sockets.some((lane) => lane))
+  const loops = theEnvironment().loops.filter((loop) => loop?.sockets.some((socket) => socket))
   return loops.map((loop) => loop?.index as number)
 }
 

@@ -2,7 +2,6 @@
 
 import { parseAddress } from './address/parse-address.js'
 import { resolveDatagram } from './address/resolve.js'
-import { raw } from './codec/framings.js'
 import type { BindOptions } from './datagram/bind-options.js'
 import { openDatagramSocket } from './datagram/bind-sockets.js'
 import { checkBind, requireReusePort } from './datagram/check-bind.js'
@@ -31,7 +30,7 @@ import { joinGroup } from './runtime/choose-group.js'
 export async function bind<In = Buffer, Out = Uint8Array | string>(
   options: BindOptions<In, Out>,
 ): Promise<DatagramSocket<In, Out>> {
-  const settings = checkBind(options as unknown as BindOptions<never, never>, raw())
+  const settings = checkBind(options as unknown as BindOptions<never, never>)
   const { signal } = options
   signal?.throwIfAborted()
   const parsed = parseAddress(options.address, 'bind')

@@ -2,7 +2,6 @@
 
 import { resolve } from './address/resolve.js'
 import type { BindAddress } from './address/socket-address.js'
-import { raw } from './codec/framings.js'
 import type { AnyHandlers } from './connection/conn-handlers.js'
 import { createService, dropService } from './native/binding.js'
 import { joinGroup } from './runtime/choose-group.js'
@@ -13,6 +12,7 @@ import { checkServe, type ServeSettings } from './server/check-serve.js'
 import type { ServeOptions } from './server/serve-options.js'
 import type { Server } from './server/server.js'
 import { ServerImpl } from './server/server-impl.js'
+import { onAbort } from './util/abort-signal.js'
 
 /**
  * Starts a server: listens, accepts connections, and calls the handlers.
@@ -36,7 +36,7 @@ import { ServerImpl } from './server/server-impl.js'
 export async function serve<In = Buffer, Out = Uint8Array | string, Context = undefined>(
   options: ServeOptions<In, Out, Context>,
 ): Promise<Server<In, Out, Context>> {
-  const settings = checkServe(options as unknown as ServeOptions<never, never, never>, raw())
+  const settings = checkServe(options as unknown as ServeOptions<never, never, never>)
   const { signal } = options
   signal?.throwIfAborted()
   const addresses = await Promise.all(settings.listen.map((entry) => resolve(entry.address)))
@@ -50,9 +50,7 @@ export async function serve<In = Buffer, Out = Uint8Array | string, Context = un
     throw error
   }
   if (signal !== undefined) {
-    const close = () => void server.close()
-    signal.addEventListener('abort', close, { once: true })
-    server.onClosed(() => signal.removeEventListener('abort', close))
+    server.onClosed(onAbort(signal, () => void server.close()))
   }
   return server as unknown as Server<In, Out, Context>
 }

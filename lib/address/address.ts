@@ -20,7 +20,7 @@
  *
  * Without a host, `serve` and `bind` use all addresses of this machine, IPv6 and IPv4. `connect` uses
  * this machine, and tries all addresses of `localhost`. A name means all of its addresses for `serve`
- * and `connect`, and its first address for `bind`.
+ * and `connect`, and its first address for `bind` and for `connect` to `udp://`.
  *
  * Port 0 lets the system choose a free port, which `server.port` shows. `connect` refuses port 0.
  *

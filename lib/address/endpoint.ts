@@ -105,19 +105,19 @@ function formatIPv4(ip: number): string {
 }
 
 /** Views the words of an address as bytes. */
-function viewOf(words: Int32Array): DataView {
+function dataViewOf(words: Int32Array): DataView {
   return new DataView(words.buffer, words.byteOffset, words.byteLength)
 }
 
 /** Formats the words of an address: `127.0.0.1:80`, `[fe80::1%2]:80`. */
 export function endpointText(words: Int32Array): string {
-  const { ip, port } = readEndpoint(viewOf(words), 0, 0)
+  const { ip, port } = readEndpoint(dataViewOf(words), 0, 0)
   return formatEndpoint(ip, port)
 }
 
 /** Formats the words of an address without the port: `127.0.0.1`, `fe80::1%2`; `''` if there is no address. */
 export function hostText(words: Int32Array): string {
-  const { ip, port } = readEndpoint(viewOf(words), 0, 0)
+  const { ip, port } = readEndpoint(dataViewOf(words), 0, 0)
   return endpointAddress(ip, port) ?? ''
 }
 
@@ -139,7 +139,7 @@ export function endpointWords(text: string): Int32Array {
     )
   }
   const words = new Int32Array(ADDRESS_LENGTH / 4)
-  const view = viewOf(words)
+  const view = dataViewOf(words)
   const bytes = bracketed === undefined ? bytesOfIPv4(plain) : bytesOfIPv6(ip)
   // The loops send and show an IPv4-mapped IPv6 address as IPv4.
   const isMapped = bytes.length === 16 && isMappedIPv4(bytes)

@@ -6,7 +6,7 @@ import { MillraceError } from '../errors.js'
 import { inherited } from './inherited.js'
 import { scopeOf } from './interfaces.js'
 import type { HostAddress, ParsedAddress } from './parse-address.js'
-import type { BindAddress, Destination, TcpAddress, UnixAddress } from './socket-address.js'
+import type { BindAddress, TcpAddress } from './socket-address.js'
 
 /**
  * Finds the addresses to listen on: one, or one for each address of a name. Without a host they are all
@@ -50,20 +50,6 @@ async function lookUp(host: string): Promise<string[]> {
       ...(syscall ? { syscall } : {}),
     })
   }
-}
-
-/**
- * Returns what to connect to: an address, or a name that is looked up for each attempt. Without a host the
- * name is `localhost`.
- *
- * @throws `ERR_INVALID_ADDRESS` if the zone of an address is not an interface
- */
-export function destination(address: HostAddress | UnixAddress): Destination {
-  if (address.kind === 'unix') return address
-  const { host, port } = address
-  const [ip = '', zone = ''] = host.split('%')
-  if (!isIP(ip)) return { kind: 'name', host: host === '' ? 'localhost' : host, port }
-  return { kind: 'tcp', host: ip, port, scope: scopeOf(host, zone), dualStack: false }
 }
 
 /**

@@ -1,7 +1,7 @@
 /** How long a client waits between its attempts to connect. */
 
-import { invalidOption, MillraceError } from '../errors.js'
-import { whole } from '../util/checks.js'
+import { invalidOption } from '../errors.js'
+import { checkNames, whole } from '../util/checks.js'
 import type { ReconnectOptions } from './connect-options.js'
 
 /** {@link ReconnectOptions}, complete and checked. */
@@ -63,13 +63,7 @@ export function checkBackoff(reconnect: unknown): Backoff {
   if (reconnect !== true && (typeof reconnect !== 'object' || reconnect === null))
     throw invalidOption('reconnect', 'true or an object', reconnect)
   const options: ReconnectOptions = reconnect === true ? {} : reconnect
-  for (const name of Object.keys(options)) {
-    if (!BACKOFF_NAMES.has(name))
-      throw new MillraceError(
-        'ERR_INVALID_OPTION',
-        `there is no option reconnect.${name}: the options are ${[...BACKOFF_NAMES].join(', ')}`,
-      )
-  }
+  checkNames(options, BACKOFF_NAMES, ' of reconnect')
   const min = whole('reconnect.min', options.min, Math.min(100, options.max ?? 100), 1)
   const { attempts = Number.POSITIVE_INFINITY } = options
   return {

@@ -1,21 +1,15 @@
 /** Checks the options of `connect` for streams, and fills in what they leave out. */
 
+import { destination as destinationOf } from '../address/destination.js'
 import { showAddress } from '../address/format.js'
 import { type LocalAddress, localAddress } from '../address/local-address.js'
 import { parseAddress } from '../address/parse-address.js'
-import { destination as destinationOf } from '../address/resolve.js'
 import type { Destination } from '../address/socket-address.js'
-import type { Codec } from '../codec/codec.js'
 import { DEFAULT_MAX } from '../codec/framing.js'
-import { raw } from '../codec/framings.js'
+import { type ConnSettings, checkConn } from '../connection/check-conn.js'
 import { checkLoop } from '../connection/check-loop.js'
-import { HANDLERS } from '../connection/conn-handlers.js'
-import {
-  CONN_NAMES,
-  type ConnSettings,
-  checkConn,
-  checkHandlers,
-} from '../connection/conn-options.js'
+import { checkHandlers, HANDLERS } from '../connection/conn-handlers.js'
+import { CONN_NAMES } from '../connection/conn-options.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import type { Loop } from '../runtime/loop.js'
 import { checkDevice } from '../socket/bind-to-device.js'
@@ -75,9 +69,6 @@ const CLIENT_NAMES: ReadonlySet<string> = new Set([
   'state',
 ])
 
-/** The codec of connections that set none. Made once, because a process may make thousands of connections. */
-let defaultCodec: Codec<unknown, unknown> | undefined
-
 /** Returns whether the options ask for a client that connects again. */
 export function reconnects(options: unknown): options is ReconnectingOptions<never, never, never> {
   const { reconnect } = (options ?? {}) as { reconnect?: unknown }
@@ -101,8 +92,7 @@ export function checkConnect(
       'ERR_INVALID_OPTION',
       'loop and loops cannot be used together: leave out one of them',
     )
-  defaultCodec ??= raw()
-  const settings = checkConn(options, defaultCodec, false, dialPairs(options.fastOpen))
+  const settings = checkConn(options, false, dialPairs(options.fastOpen))
   const destination = destinationOf(parseAddress(to, 'connect'))
   // A TCP socket has all of these options.
   if (destination.kind === 'unix') checkKind(socketOptionNames(options), 'unix')

@@ -3,7 +3,7 @@
 import type { LocalAddress } from '../address/local-address.js'
 import type { StreamAddress } from '../address/socket-address.js'
 import { unixName } from '../address/unix-path.js'
-import type { ConnSettings } from '../connection/conn-options.js'
+import type { ConnSettings } from '../connection/check-conn.js'
 import { MillraceError } from '../errors.js'
 import { cancelConnect, connect, type DialInit } from '../native/binding.js'
 import { KIND_DESTROY } from '../native/record.js'

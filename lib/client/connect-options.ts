@@ -152,9 +152,9 @@ export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Con
  * ```
  */
 export interface ReconnectOptions {
-  /** Milliseconds before the first attempt after a failure or a lost connection. Default 100. */
+  /** Milliseconds before the first attempt after a failure or a lost connection. Default 100, or `max` if that is less. */
   min?: number
-  /** The longest wait in milliseconds. Default 30,000. */
+  /** The longest wait in milliseconds. Default 30,000, or `min` if that is more. */
   max?: number
   /** What the wait is multiplied by after each further failure in a row, from 1 to 1,000. Default 2. */
   factor?: number

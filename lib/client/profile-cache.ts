@@ -2,7 +2,7 @@
 
 import type { Framing } from '../codec/framing.js'
 import { isFrozenFraming, toNative } from '../codec/native-framing.js'
-import { type ConnSettings, toProfileInit } from '../connection/conn-options.js'
+import { type ConnSettings, toProfileInit } from '../connection/check-conn.js'
 import { createProfile, dropProfiles } from '../native/binding.js'
 import { theEnvironment } from '../runtime/environment.js'
 

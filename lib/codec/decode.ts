@@ -2,7 +2,7 @@
 
 import { MillraceError } from '../errors.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
-import { isThenable } from '../util/thenable.js'
+import { isThenable, refusePromise } from '../util/thenable.js'
 import { type Codec, SWALLOWED } from './codec.js'
 import type { ReaderImpl } from './reader-impl.js'
 
@@ -30,7 +30,7 @@ export function decodeFrame(
   } finally {
     reader.close()
   }
-  if (isThenable(message)) throw asyncDecode(message)
+  if (isThenable(message)) throw refusePromise(message, 'ERR_DECODE_ASYNC', 'decode')
   if (left !== 0) {
     throw new MillraceError('ERR_FRAME_NOT_CONSUMED', `decode left ${left} bytes of a frame unread`)
   }
@@ -53,7 +53,7 @@ export function decodeRaw(codec: Decoder, reader: ReaderImpl, start: number, end
     reader.close()
   }
   if (message === undefined) return undefined
-  if (isThenable(message)) throw asyncDecode(message)
+  if (isThenable(message)) throw refusePromise(message, 'ERR_DECODE_ASYNC', 'decode')
   if (reader.stoppedAt === start) {
     throw new MillraceError(
       'ERR_FRAME_INVALID',
@@ -110,13 +110,4 @@ export function checkUnread({ framing }: Decoder, unread: GrowingBuffer): void {
       `decode left ${unread.length} bytes unread, over max (${max})`,
     )
   }
-}
-
-function asyncDecode(message: PromiseLike<unknown>): MillraceError {
-  // The promise may still reject, and nothing else would handle the rejection.
-  message.then(undefined, () => {})
-  return new MillraceError(
-    'ERR_DECODE_ASYNC',
-    'decode returned a promise; it has to be synchronous',
-  )
 }

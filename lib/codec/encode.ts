@@ -1,10 +1,9 @@
 /** Runs a codec's `encode`, and writes the framing's header or delimiter around the message. */
 
 import { MillraceError } from '../errors.js'
-import { isThenable } from '../util/thenable.js'
-import { type Codec, checkCodec } from './codec.js'
+import { isThenable, refusePromise } from '../util/thenable.js'
+import type { Codec } from './codec.js'
 import type { Framing, FramingOf } from './framing.js'
-import { validateFraming } from './native-framing.js'
 import type { Writer } from './writer.js'
 import { WriterImpl } from './writer-impl.js'
 
@@ -12,27 +11,6 @@ import { WriterImpl } from './writer-impl.js'
 export type Encoder<Out> = Pick<Codec<unknown, Out>, 'encode'>
 
 const LF = 10
-
-/**
- * Encodes a message as a connection would, with its framing, but without a socket. For tests of codecs.
- *
- * @param codec the codec to test
- * @param message the message to encode
- * @returns the bytes that a peer would receive
- * @throws `ERR_INVALID_OPTION` if `codec` is not a codec; `ERR_FRAME_TOO_LARGE` (the message names size
- *   and limit), `ERR_FRAME_INVALID` or `ERR_ENCODE_ASYNC`; whatever `encode` throws
- * @example
- * ```ts
- * const codec = json<{ id: number }>(lengthField())
- * const bytes = encodeWith(codec, { id: 1 })
- * assert.deepEqual(testCodec(codec, bytes).messages, [{ id: 1 }])
- * ```
- */
-export function encodeWith<In, Out>(codec: Codec<In, Out>, message: NoInfer<Out>): Buffer {
-  const checked = checkCodec(codec)
-  validateFraming(checked.framing)
-  return encodeFrame(checked, message)
-}
 
 /**
  * Encodes a message with its framing.
@@ -139,9 +117,7 @@ export function encodeBody<Out>(codec: Encoder<Out>, message: Out, to: Writer): 
   const result: unknown = codec.encode(message, to)
   // Arrow functions often return the writer, which is fine.
   if (result === undefined || result === to || !isThenable(result)) return
-  // The promise may still reject, and nothing else would handle the rejection.
-  result.then(undefined, () => {})
-  throw new MillraceError('ERR_ENCODE_ASYNC', 'encode returned a promise; it has to be synchronous')
+  throw refusePromise(result, 'ERR_ENCODE_ASYNC', 'encode')
 }
 
 function contains(writer: WriterImpl, needle: number | Uint8Array): boolean {

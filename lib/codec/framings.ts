@@ -1,7 +1,7 @@
 /** The six framings. Each is also a codec whose messages are whole frames. */
 
 import { invalidOption } from '../errors.js'
-import { checkNames, whole } from '../util/checks.js'
+import { checkNames, requiredWhole, whole } from '../util/checks.js'
 import type { Codec } from './codec.js'
 import { DEFAULT_MAX, type Framing, type FramingOf } from './framing.js'
 import { freezeFraming } from './native-framing.js'
@@ -117,7 +117,7 @@ export function delimiter(
  * ```
  */
 export function fixed(size: number): FrameCodec<FramingOf<'fixed'>> {
-  return frameCodec({ kind: 'fixed', size: required('size', size, 1) })
+  return frameCodec({ kind: 'fixed', size: requiredWhole('size', size, 1) })
 }
 
 /**
@@ -199,8 +199,10 @@ export function varint(options?: { max?: number }): FrameCodec<FramingOf<'varint
   return frameCodec({ kind: 'varint', max: limit(options) })
 }
 
-/** A whole number that has no default. */
-function required(name: string, value: unknown, least: number): number {
-  if (value === undefined) throw invalidOption(name, `a whole number of at least ${least}`, value)
-  return whole(name, value, 0, least)
+let chunks: FrameCodec<FramingOf<'raw'>> | undefined
+
+/** Returns the codec that is used without the option `codec`: `raw()`. The first call makes it. */
+export function defaultCodec(): Codec<unknown, unknown> {
+  chunks ??= raw()
+  return chunks as unknown as Codec<unknown, unknown>
 }

@@ -2,7 +2,7 @@
 
 import { MillraceError } from '../errors.js'
 import { checkFraming, type FramingInit } from '../native/binding.js'
-import { whole } from '../util/checks.js'
+import { requiredWhole } from '../util/checks.js'
 import type { Framing } from './framing.js'
 
 /** Framings that were checked and frozen, so that they cannot have changed since. */
@@ -19,7 +19,7 @@ const nativeForms = new WeakMap<Framing, FramingInit>()
 export function validateFraming(framing: Framing): void {
   if (frozen.has(framing)) return
   if (framing.kind !== 'fixed') {
-    whole('max', framing.max ?? Number.NaN, 0, 1)
+    requiredWhole('max', framing.max, 1)
   }
   let problem: string | null
   try {

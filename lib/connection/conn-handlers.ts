@@ -1,6 +1,6 @@
 /** The handlers of a connection's life, which users write. */
 
-import type { CodedError } from '../errors.js'
+import { type CodedError, invalidOption } from '../errors.js'
 import type { Conn } from './conn.js'
 
 /**
@@ -22,8 +22,8 @@ export interface Peer {
   readonly local: string
 }
 
-/** A type that is not a promise. */
-type Immediate<T> = T & (T extends PromiseLike<unknown> ? never : unknown)
+/** A type that is not a promise: a handler that returns it has to be synchronous. */
+export type Synchronous<T> = T & (T extends PromiseLike<unknown> ? never : unknown)
 
 /**
  * The handlers of a connection's life: `context`, `open`, then `message` for each message in order of
@@ -52,7 +52,7 @@ export interface Handlers<In, Out, Context> {
    * The result types `conn.context` in all handlers. Write `context` in front of them, since TypeScript
    * infers from top to bottom.
    */
-  context?: (peer: Peer) => Immediate<Context>
+  context?: (peer: Peer) => Synchronous<Context>
   /**
    * A connection is open. What this handler writes is sent first. If it returns a promise, messages do
    * not wait for it.
@@ -83,3 +83,17 @@ export type AnyHandlers = Handlers<unknown, unknown, unknown>
 
 /** The names of all handlers. */
 export const HANDLERS = ['context', 'open', 'message', 'drain', 'close', 'error'] as const
+
+/**
+ * Checks that handlers are functions.
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function checkHandlers(options: Handlers<never, never, never>): void {
+  for (const name of HANDLERS) {
+    const handler = options[name]
+    if (handler !== undefined && typeof handler !== 'function') {
+      throw invalidOption(name, 'a function', handler)
+    }
+  }
+}

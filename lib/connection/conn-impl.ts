@@ -13,13 +13,13 @@ import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
 import { closeError, connClosed } from '../native/close-error.js'
-import { CLOSE_RECEIVED } from '../native/record.js'
+import { CLOSE_ERRNO, CLOSE_REASON, CLOSE_RECEIVED } from '../native/record.js'
 import type { Loop } from '../runtime/loop.js'
 import type { LoopConn } from '../runtime/record-handlers.js'
 import type { SocketOptions } from '../socket/socket-options.js'
 import { unawaited } from '../util/deferred.js'
 import { showAs } from '../util/inspect.js'
-import { isThenable } from '../util/thenable.js'
+import { isThenable, refusePromise } from '../util/thenable.js'
 import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
 import { changeLiveOptions, checkLiveOptions, readLiveOptions } from './conn-live-options.js'
@@ -287,8 +287,8 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   }
 
   closedByLoop(view: DataView, at: number): void {
-    const reason = view.getUint32(at, true)
-    const errno = view.getInt32(at + 4, true)
+    const reason = view.getUint32(at + CLOSE_REASON, true)
+    const errno = view.getInt32(at + CLOSE_ERRNO, true)
     const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
     this.#closed(this.cold?.error ?? closeError(reason, errno), received)
   }
@@ -314,14 +314,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
 
 /** Checks what the handler `context` returned. */
 function makeContext(made: unknown): unknown {
-  if (isThenable(made)) {
-    // The promise may still reject, and nobody else will handle that.
-    made.then(undefined, () => {})
-    throw new MillraceError(
-      'ERR_CONTEXT_ASYNC',
-      'context returned a promise; it has to be synchronous',
-    )
-  }
+  if (isThenable(made)) throw refusePromise(made, 'ERR_CONTEXT_ASYNC', 'context')
   return made
 }
 

@@ -1,6 +1,5 @@
 /** Changes and reads the options of a connection's socket while it is open. */
 
-import { MillraceError } from '../errors.js'
 import { getSocketOption, hasSocketOption, setSocketOptions } from '../native/binding.js'
 import { connClosed } from '../native/close-error.js'
 import {
@@ -22,6 +21,7 @@ import type { SlotHandle } from '../runtime/record-handlers.js'
 import { socketPairs } from '../socket/option-pairs.js'
 import { checkKind } from '../socket/socket-kinds.js'
 import { type KeepAlive, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
+import { checkNames } from '../util/checks.js'
 
 /** What a loop answers if it does not have the connection any more. */
 const GONE = -1
@@ -32,6 +32,8 @@ function check(errno: number, syscall: string): void {
   if (errno !== 0) throw systemError(errno, syscall)
 }
 
+const NAMES: ReadonlySet<string> = new Set(SOCKET_NAMES)
+
 /**
  * Checks options that are to be changed.
  *
@@ -40,22 +42,8 @@ function check(errno: number, syscall: string): void {
  * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
  */
 export function checkLiveOptions(options: SocketOptions, isUnix: boolean): number[] {
-  if (typeof options !== 'object' || options === null) {
-    throw new MillraceError(
-      'ERR_INVALID_OPTION',
-      'socket options have to be an object, such as { noDelay: true }',
-    )
-  }
-  const names = Object.keys(options).filter(
-    (name) => options[name as keyof SocketOptions] !== undefined,
-  )
-  for (const name of names) {
-    if (!(SOCKET_NAMES as readonly string[]).includes(name))
-      throw new MillraceError(
-        'ERR_INVALID_OPTION',
-        `there is no socket option ${name}: the options are ${SOCKET_NAMES.join(', ')}`,
-      )
-  }
+  checkNames(options, NAMES, ' of a socket')
+  const names = SOCKET_NAMES.filter((name) => options[name] !== undefined)
   checkKind(names, isUnix ? 'unix' : 'tcp')
   return socketPairs(options)
 }

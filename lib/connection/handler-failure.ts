@@ -1,4 +1,4 @@
-/** Calls the handlers of a connection. What they throw destroys that connection. */
+/** What happens when a handler of a connection throws or rejects: it destroys that connection. */
 
 import { MillraceError, toError } from '../errors.js'
 import { isThenable } from '../util/thenable.js'

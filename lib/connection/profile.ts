@@ -6,9 +6,9 @@ import type { Framing } from '../codec/framing.js'
 import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
 import type { QueueLimit } from '../util/pending-queue.js'
+import type { ConnSettings } from './check-conn.js'
 import type { Handlers, Peer } from './conn-handlers.js'
 import type { ConnImpl } from './conn-impl.js'
-import type { ConnSettings } from './conn-options.js'
 
 /** The listener or client that a connection belongs to. */
 export interface ConnOwner {

@@ -15,7 +15,9 @@ import { resumeReading } from './pausing.js'
 /** See `Conn`'s iteration. */
 export function messageIterator(conn: ConnImpl): AsyncIterator<unknown> {
   if (!(conn.flags & PULL_MODE)) {
-    throw new TypeError('a connection with a message handler cannot be iterated')
+    throw new TypeError(
+      'a connection with a message handler cannot be iterated: leave out the handler',
+    )
   }
   return {
     next: () => next(conn),

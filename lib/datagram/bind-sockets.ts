@@ -198,7 +198,7 @@ function bindOne(
       receiveOffload: settings.receiveOffload,
       ...(settings.device === undefined ? {} : { device: settings.device }),
       // Only one socket joins, because every socket that has joined gets a copy of each datagram.
-      settings: initialSettings(settings, isIPv6(local.host) ? 6 : 4, joins),
+      settings: socketSettings(settings, isIPv6(local.host) ? 6 : 4, joins),
       max,
       highWaterMark: settings.highWaterMark,
     })
@@ -229,7 +229,7 @@ function withIPv6Only(address: TcpAddress, ipv6Only: boolean | undefined): TcpAd
 }
 
 /** Returns the socket options to set before anything is received. */
-function initialSettings(
+function socketSettings(
   { settings, multicast }: DatagramSettings,
   family: 4 | 6,
   joins: boolean,

@@ -2,13 +2,14 @@
 
 import { type Codec, checkCodec } from '../codec/codec.js'
 import { DEFAULT_MAX } from '../codec/framing.js'
-import { MAX_PARKED_ITEMS } from '../connection/conn-options.js'
+import { defaultCodec } from '../codec/framings.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import { balancesPorts, type SettingInit } from '../native/binding.js'
 import { checkDevice } from '../socket/bind-to-device.js'
 import { checkSignal } from '../util/abort-signal.js'
 import { checkNames, flag, whole } from '../util/checks.js'
 import type { QueueLimit } from '../util/pending-queue.js'
+import { MAX_PARKED_ITEMS } from '../util/pending-queue.js'
 import type { BindOptions } from './bind-options.js'
 import { HANDLERS } from './datagram-handlers.js'
 import { flagSetting, liveSettings, numberSetting } from './datagram-live-options.js'
@@ -76,13 +77,11 @@ const MULTICAST_NAMES: ReadonlySet<string> = new Set(['groups', 'interface', 'tt
 /**
  * Checks and completes the options of a datagram socket.
  *
- * @param defaultCodec the codec if `options` has none
  * @param names the names that `options` may have
  * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
  */
 export function checkBind(
   options: BindOptions<never, never>,
-  defaultCodec: Codec<unknown, unknown>,
   names: ReadonlySet<string> = BIND_NAMES,
 ): DatagramSettings {
   checkNames(options, names)
@@ -97,7 +96,7 @@ export function checkBind(
   const { reusePort, ipv6Only, bindToDevice } = options
   const maxWriteBuffer = whole('maxWriteBuffer', options.maxWriteBuffer, DEFAULT_MAX, 1)
   return {
-    codec: checkCodec(options.codec === undefined ? defaultCodec : options.codec),
+    codec: checkCodec(options.codec === undefined ? defaultCodec() : options.codec),
     max: whole('max', options.max, 0, 1, MAX_DATAGRAM),
     maxWriteBuffer,
     highWaterMark: whole(

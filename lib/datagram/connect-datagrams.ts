@@ -1,10 +1,10 @@
 /** Connects datagram sockets: each has one peer. */
 
+import { destination } from '../address/destination.js'
 import { localAddress } from '../address/local-address.js'
 import { parseAddress } from '../address/parse-address.js'
-import { addressesOf, destination } from '../address/resolve.js'
+import { addressesOf } from '../address/resolve.js'
 import type { Destination, TcpAddress } from '../address/socket-address.js'
-import { raw } from '../codec/framings.js'
 import { checkLoop } from '../connection/check-loop.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import { joinGroup } from '../runtime/choose-group.js'
@@ -35,7 +35,7 @@ export async function connectDatagrams(
   options: AnyOptions,
 ): Promise<ConnectedDatagramSocket<unknown, unknown>> {
   const bindOptions = options as unknown as BindOptions<never, never>
-  const settings = checkBind(bindOptions, raw(), CONNECTED_NAMES)
+  const settings = checkBind(bindOptions, CONNECTED_NAMES)
   const { signal, loops } = options
   const timeout = whole('timeout', options.timeout, 0, 1)
   const loop = checkLoop(options.loop)

@@ -4,8 +4,8 @@ import { decodeFrame } from '../codec/decode.js'
 import { type ReaderImpl, readerOver } from '../codec/reader-impl.js'
 import { toError } from '../errors.js'
 import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
-import { callHandler } from '../util/call-handler.js'
 import { deferred } from '../util/deferred.js'
+import { isThenable } from '../util/thenable.js'
 import type { DatagramInfoImpl } from './datagram-info.js'
 import type { ReceivedDatagram } from './datagram-socket.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
@@ -59,10 +59,15 @@ function deliver(
 ): void {
   const message = decode(socket, reader, at, end, from)
   if (message === undefined) return
-  callHandler(
-    () => socket.handlers.message?.(socket, message, from),
-    (error) => socket.report(error, from),
-  )
+  // Not `callHandler`, which would need two closures for each datagram.
+  try {
+    const result = socket.handlers.message?.(socket, message, from)
+    if (isThenable(result)) {
+      result.then(undefined, (reason: unknown) => socket.report(toError(reason), from))
+    }
+  } catch (thrown) {
+    socket.report(toError(thrown), from)
+  }
 }
 
 /** Decodes a datagram. Returns `undefined` if `decode` swallowed the datagram, or refused it. */

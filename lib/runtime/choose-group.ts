@@ -7,10 +7,10 @@ import { whole } from '../util/checks.js'
 import { Group } from './group.js'
 import type { Loop } from './loop.js'
 
-/** The group of everybody who names no other. */
+/** The group that is used without the option `loops`, as long as somebody uses it. */
 let shared: Group | undefined
 
-/** Whose loops others may use: servers and connections, with what returns their group while they are open. */
+/** The servers whose loops others may use, with functions that return their group while they are open. */
 const lenders = new WeakMap<object, () => Group | undefined>()
 
 /**
@@ -55,9 +55,13 @@ export function joinGroup(loops: unknown, ringBytes: unknown, loop?: Loop): Grou
 }
 
 function sharedGroup(): Group {
-  if (shared === undefined || shared.isLost || shared.isStopped) {
+  if (shared === undefined || shared.isLost) {
     const count = Math.max(1, Math.min(4, availableParallelism() - 1))
-    shared = new Group(count, false, checkRingBytes(undefined))
+    const group: Group = new Group(count, false, checkRingBytes(undefined), () => {
+      // Its rings are megabytes, which must not stay behind.
+      if (shared === group) shared = undefined
+    })
+    shared = group
   }
   return shared
 }

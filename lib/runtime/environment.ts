@@ -30,7 +30,7 @@ export class Environment {
   constructor() {
     const control = new ArrayBuffer(CONTROL_BYTES)
     this.control = new Int32Array(control)
-    const { number, commit } = openEnvironment(() => this.pump.pump(), control)
+    const { number, commit } = openEnvironment(() => this.pump.run(), control)
     this.handle = number
     this.pump = new Pump(this, commit)
     process.once('exit', () => {

@@ -14,7 +14,11 @@ export class Group {
   #users = 0
   #leaving = 0
 
-  constructor(count: number, isInline: boolean, ringBytes: number) {
+  readonly #onStopped: (() => void) | undefined
+
+  /** @param onStopped called when the last user has left */
+  constructor(count: number, isInline: boolean, ringBytes: number, onStopped?: () => void) {
+    this.#onStopped = onStopped
     const environment = theEnvironment()
     const rings = allocateRings(2 * count, ringBytes)
     const info = startLoops(environment.handle, rings, isInline)
@@ -40,11 +44,6 @@ export class Group {
   /** Whether all of its loops have panicked. */
   get isLost(): boolean {
     return this.loops.every((loop) => loop.isLost)
-  }
-
-  /** Whether its last user has left. */
-  get isStopped(): boolean {
-    return this.loops.every((loop) => loop.isStopped)
   }
 
   /** Adds a user. */
@@ -75,6 +74,7 @@ export class Group {
       loop.isStopped = true
       environment.questions.stopped(loop)
     }
+    this.#onStopped?.()
   }
 }
 

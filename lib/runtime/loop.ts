@@ -129,7 +129,7 @@ export class Loop {
    *
    * @returns whether records are left because the budget is used up
    */
-  drain(budget: Budget): boolean {
+  takeRecords(budget: Budget): boolean {
     const ints = this.#ints
     const mask = this.#capacity - 1
     const tail = this.environment.control[this.#words + IN_TAIL] as number

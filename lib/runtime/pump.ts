@@ -32,27 +32,27 @@ export class Pump {
   constructor(environment: Environment, commit: () => void) {
     this.#environment = environment
     this.#commitNative = commit
-    this.#inlineTurns = new InlineTurns(environment, () => this.pump())
+    this.#inlineTurns = new InlineTurns(environment, () => this.run())
   }
 
   /** Processes what is in the rings. Called by the doorbell, with the control words up to date. */
-  pump(): void {
+  run(): void {
     if (this.#isPumping) return
     this.#isPumping = true
     this.#isPumpDue = false
     try {
-      this.#pump()
+      this.#run()
     } finally {
       this.#isPumping = false
     }
   }
 
-  #pump(): void {
+  #run(): void {
     const budget = this.#budget
     budget.begin()
     for (;;) {
       this.#refresh()
-      const isLeft = this.#drain(budget)
+      const isLeft = this.#takeRecords(budget)
       this.#deliverResumed()
       this.#present()
       if (isLeft) {
@@ -68,14 +68,14 @@ export class Pump {
   }
 
   /** Serves the loops, each time another one first. Returns whether records are left. */
-  #drain(budget: Budget): boolean {
+  #takeRecords(budget: Budget): boolean {
     const { loops } = this.#environment
     const count = loops.length
     let isLeft = false
     for (let step = 0; step < count; step++) {
       const loop = loops[(this.#first + step) % count]
       if (loop === undefined) continue
-      isLeft = loop.drain(budget) || isLeft
+      isLeft = loop.takeRecords(budget) || isLeft
       if (loop.isLost && !isLeft) this.#bury(loop)
     }
     this.#first = (this.#first + 1) % Math.max(count, 1)
@@ -164,7 +164,7 @@ export class Pump {
     this.#isPumpScheduled = true
     setImmediate(() => {
       this.#isPumpScheduled = false
-      if (this.#isPumpDue) this.pump()
+      if (this.#isPumpDue) this.run()
     })
   }
 }

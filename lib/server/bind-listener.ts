@@ -3,7 +3,7 @@
 import { formatAddress } from '../address/format.js'
 import type { BindAddress, TcpAddress } from '../address/socket-address.js'
 import { showPath, unixName } from '../address/unix-path.js'
-import { toProfileInit } from '../connection/conn-options.js'
+import { toProfileInit } from '../connection/check-conn.js'
 import { MillraceError } from '../errors.js'
 import {
   type BindResult,
@@ -22,7 +22,7 @@ import type { ListenSettings } from './check-serve.js'
 /** How often to look for a port that is free on all addresses of one entry. */
 const PORT_ATTEMPTS = 16
 /** The number of a group's common acceptor. Other acceptors are loops, by their position in the group. */
-const GROUP_ACCEPTOR = -1
+export const GROUP_ACCEPTOR = -1
 
 /** A socket that is bound. */
 interface BoundSocket {

@@ -2,14 +2,9 @@
 
 import { isFields } from '../address/format.js'
 import { type ParsedAddress, parseAddress } from '../address/parse-address.js'
-import type { Codec } from '../codec/codec.js'
-import { type AnyHandlers, HANDLERS } from '../connection/conn-handlers.js'
-import {
-  CONN_NAMES,
-  type ConnSettings,
-  checkConn,
-  checkHandlers,
-} from '../connection/conn-options.js'
+import { type ConnSettings, checkConn } from '../connection/check-conn.js'
+import { type AnyHandlers, checkHandlers, HANDLERS } from '../connection/conn-handlers.js'
+import { CONN_NAMES } from '../connection/conn-options.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import { balancesPorts } from '../native/binding.js'
 import { checkDevice } from '../socket/bind-to-device.js'
@@ -94,14 +89,10 @@ type SharedSettings = Omit<ListenSettings, 'address'>
 /**
  * Checks and completes the options of `serve`.
  *
- * @param defaultCodec the codec of servers and listeners that set none
  * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`; `ERR_INVALID_ADDRESS` if an entry of `listen` is not an
  *   address
  */
-export function checkServe(
-  options: AnyOptions,
-  defaultCodec: Codec<unknown, unknown>,
-): ServeSettings {
+export function checkServe(options: AnyOptions): ServeSettings {
   checkNames(options, SERVE_NAMES)
   const { listen } = options as { listen: unknown }
   const isObject = typeof listen === 'object' && listen !== null && !Array.isArray(listen)
@@ -111,8 +102,8 @@ export function checkServe(
   }
   checkSignal(options.signal)
   // The server's own options are checked even if every listener overrides them.
-  const server = checkShared(options, defaultCodec, false, NO_NAMES)
-  const check = (entry: unknown) => checkEntry(entry, options, server, defaultCodec)
+  const server = checkShared(options, false, NO_NAMES)
+  const check = (entry: unknown) => checkEntry(entry, options, server)
   return {
     listen: (isOne ? [listen] : (listen as unknown[])).map(check),
     checkEntry: check,
@@ -128,12 +119,7 @@ export function checkServe(
  * @param options the options of the server, which the entry inherits
  * @param server the same options, checked
  */
-function checkEntry(
-  entry: unknown,
-  options: AnyOptions,
-  server: SharedSettings,
-  defaultCodec: Codec<unknown, unknown>,
-): ListenSettings {
+function checkEntry(entry: unknown, options: AnyOptions, server: SharedSettings): ListenSettings {
   const hasOwnTypes = entry instanceof ListenerSpecImpl
   const fields: unknown = hasOwnTypes ? entry.entry : entry
   if (!isFields(fields)) return { ...server, address: parseAddress(fields, 'listen') }
@@ -155,17 +141,16 @@ function checkEntry(
   }
   const ownNames = own.map(([name]) => name)
   const ownSocketOptions = new Set(ownNames.filter((name) => SOCKET_OPTION_NAMES.has(name)))
-  return { ...checkShared(merged, defaultCodec, hasOwnTypes, ownSocketOptions), address }
+  return { ...checkShared(merged, hasOwnTypes, ownSocketOptions), address }
 }
 
 function checkShared(
   options: AnyOptions,
-  defaultCodec: Codec<unknown, unknown>,
   hasOwnTypes: boolean,
   ownSocketOptions: ReadonlySet<string>,
 ): SharedSettings {
   checkHandlers(options)
-  const settings = checkConn(options, defaultCodec, true)
+  const settings = checkConn(options, true)
   const { mode, ipv6Only, bindToDevice } = options
   const reusePort = flag('reusePort', options.reusePort, false)
   if (reusePort && !balancesPorts()) {

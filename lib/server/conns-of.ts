@@ -7,7 +7,7 @@ import type { Loop } from '../runtime/loop.js'
 export function* connsOf(loops: readonly Loop[]): Generator<ConnImpl> {
   for (const loop of loops) {
     for (const conn of loop.conns) {
-      // Loops know connections by what they call of them, but all of them are made here.
+      // A loop knows a connection only by the methods that it calls, but each one is a `ConnImpl`.
       if (conn !== undefined) yield conn as ConnImpl
     }
   }

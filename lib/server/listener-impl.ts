@@ -16,7 +16,7 @@ import type { Origin } from '../runtime/origin.js'
 import type { Answer } from '../runtime/questions.js'
 import { deferred, unawaited } from '../util/deferred.js'
 import { showAs } from '../util/inspect.js'
-import type { BoundListener } from './bind-listener.js'
+import { type BoundListener, GROUP_ACCEPTOR } from './bind-listener.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
 import { connsOf } from './conns-of.js'
 import { type CloseOptions, Draining } from './draining.js'
@@ -35,7 +35,7 @@ export interface ListenerServer {
   acceptFailed(error: Error, listener: ListenerImpl): void
   /** The listener has begun to close. */
   listenerStopping(listener: ListenerImpl): void
-  /** No loop will tell of the listener's connections any more. */
+  /** No loop will report connections of the listener any more. */
   listenerStopped(): void
   /** The listener and all of its connections are closed. */
   listenerClosed(listener: ListenerImpl): void
@@ -53,10 +53,10 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
   /** Whether its messages are of other types than its server's. */
   readonly hasOwnTypes: boolean
   readonly #group: Group
-  /** Who accepts: places of loops in the group, or -1 for the group's acceptor. */
+  /** Who accepts: places of loops in the group, or `GROUP_ACCEPTOR`. */
   readonly #acceptors: readonly number[]
   readonly #socketCount: number
-  /** The loops that may still tell of its connections. */
+  /** The loops that may still report connections of the listener. */
   readonly #tellingLoops: Set<Loop>
   readonly #stopped = deferred<void>()
   #isStopping = false
@@ -199,7 +199,7 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
     for (const acceptor of this.#acceptors) {
       if (!loops[acceptor]?.isLost) closeListener(handle, number, acceptor, this.number)
     }
-    if (this.#acceptors[0] !== undefined && this.#acceptors[0] >= 0) this.#forgetOtherLoops()
+    if (this.#acceptors[0] !== GROUP_ACCEPTOR) this.#forgetOtherLoops()
     this.server.listenerStopping(this)
   }
 
@@ -210,12 +210,12 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
     }
   }
 
-  /** Whether a loop may still tell of its connections. */
+  /** Whether a loop may still report connections of the listener. */
   get isListening(): boolean {
     return this.#tellingLoops.size > 0
   }
 
-  /** Resolves once every loop has told of every connection that it accepted. */
+  /** Resolves once every loop has reported every connection that it accepted. */
   get stopped(): Promise<void> {
     return this.#stopped.promise
   }
@@ -266,7 +266,7 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
 }
 
 function notListening(address: string): MillraceError {
-  return new MillraceError('ERR_CLOSED', `nobody listens on ${address} any more`)
+  return new MillraceError('ERR_CLOSED', `the listener on ${address} is closed`)
 }
 
 showAs(ListenerImpl, 'Listener', ({ addresses, connections }) => ({ addresses, connections }))

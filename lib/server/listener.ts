@@ -5,7 +5,7 @@ import type { BroadcastOptions } from './broadcast.js'
 import type { CloseOptions } from './draining.js'
 
 /**
- * A listener of a server: what became of one entry of `listen`. Iterating it visits its connections.
+ * A listener of a server, made from one entry of `listen`. Iterating it visits its connections.
  *
  * @typeParam In the messages received
  * @typeParam Out the messages sent
@@ -47,8 +47,8 @@ export interface Listener<In = any, Out = any, Context = any>
   resume(): Promise<void>
   /**
    * Duplicates its descriptor, to be handed to another process: for instance as one of `stdio` of `spawn`,
-   * which there listens on `fd://3`. The duplicate is yours to close. From then on both processes accept,
-   * each what it is quicker to take, until one of them closes. The path of a Unix socket is not removed
+   * which there listens on `fd://3`. The duplicate is yours to close. From then on both processes
+   * accept, and a new connection goes to the one that accepts it first, until one of them closes. The path of a Unix socket is not removed
    * any more.
    *
    * Rejects as `pause` does; with `ERR_UNSUPPORTED` on Windows, or if the listener has several sockets;

@@ -69,7 +69,7 @@ export class ServerImpl implements Server<unknown, unknown, unknown>, ListenerSe
 
   /** Begins to accept from sockets that are bound. */
   start(bound: readonly BoundListener[]): ListenerImpl[] {
-    // Only the first one can fail, if there is no thread to be had. No record is taken before this returns.
+    // Only the first one can fail, if no thread can be started. No record is taken before this returns.
     for (const each of bound) each.accept()
     const started = bound.map((each) => new ListenerImpl(this, this.#group, each))
     for (const listener of started) {
@@ -155,7 +155,8 @@ export class ServerImpl implements Server<unknown, unknown, unknown>, ListenerSe
   }
 
   *[Symbol.iterator](): Iterator<ConnImpl> {
-    for (const conn of this.#conns()) if (this.#hasTypesOf(conn)) yield conn
+    if (this.#isClosed) return
+    for (const conn of connsOf(this.#group.loops)) if (this.#hasTypesOf(conn)) yield conn
   }
 
   /** Visits all connections, whatever their messages are. */

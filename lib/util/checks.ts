@@ -15,9 +15,27 @@ export function checkNames(options: unknown, names: ReadonlySet<string>, owner =
     throw invalidOption('options', 'an object', options)
   }
   for (const name of Object.keys(options)) {
-    if (!names.has(name))
-      throw new MillraceError('ERR_INVALID_OPTION', `there is no option ${name}${owner}`)
+    if (!names.has(name)) {
+      const known = [...names].join(', ')
+      throw new MillraceError(
+        'ERR_INVALID_OPTION',
+        `there is no option ${name}${owner}: the options are ${known}`,
+      )
+    }
   }
+}
+
+/** Checks a required whole number from `least` to `most`. */
+export function requiredWhole(
+  name: string,
+  value: unknown,
+  least: number,
+  most: number = INT,
+): number {
+  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+    throw invalidOption(name, `a whole number from ${least} to ${most}`, value)
+  }
+  return value as number
 }
 
 /** Checks a whole number from `least` to `most`. Returns `defaultValue` if it is undefined. */
@@ -28,11 +46,7 @@ export function whole(
   least: number,
   most: number = INT,
 ): number {
-  if (value === undefined) return defaultValue
-  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
-    throw invalidOption(name, `a whole number from ${least} to ${most}`, value)
-  }
-  return value as number
+  return value === undefined ? defaultValue : requiredWhole(name, value, least, most)
 }
 
 /** Checks a boolean. Returns `defaultValue` if it is undefined. */
@@ -55,8 +69,7 @@ export function oneOf<T extends string>(
 
 /** Checks a required whole number from `least` to 255. */
 export function byte(name: string, value: unknown, least: number): number {
-  if (value === undefined) throw invalidOption(name, `a whole number from ${least} to 255`, value)
-  return whole(name, value, 0, least, 255)
+  return requiredWhole(name, value, least, 255)
 }
 
 /** Checks a required boolean. Returns 1 or 0, as system calls take it. */

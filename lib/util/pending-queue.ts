@@ -6,6 +6,9 @@ export interface QueueLimit {
   readonly items: number
 }
 
+/** The most frames, or datagrams, that may wait while nobody takes them. */
+export const MAX_PARKED_ITEMS = 1024
+
 /** Once so many items were removed, the array is copied without them. */
 const MAX_REMOVED = 1024
 
@@ -25,9 +28,9 @@ export class PendingQueue<Item extends { readonly length: number }> {
     return this.#bytes >= limit.bytes || this.count >= limit.items
   }
 
-  /** Returns whether the queue is below half of its limit, so that receiving may go on. */
+  /** Returns whether at most half of the limit is in use, so that receiving may go on. */
   isLow(limit: QueueLimit): boolean {
-    return this.#bytes < limit.bytes / 2 && this.count < limit.items / 2
+    return this.#bytes <= limit.bytes / 2 && this.count <= limit.items / 2
   }
 
   push(item: Item): void {
