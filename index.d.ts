@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * millrace: a networking framework. Event loops in Rust own the sockets, cut streams into frames, keep
  * limits and balance connections. Your handlers and codecs run in JavaScript.

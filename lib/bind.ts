@@ -27,8 +27,10 @@ import { joinGroup } from './runtime/choose-group.js'
  * })
  * ```
  */
+// `& Pick` adds nothing to the type. Without it TypeScript infers no messages from `codec` when `address`
+// is missing, and then complains about the codec instead.
 export async function bind<In = Buffer, Out = Uint8Array | string>(
-  options: BindOptions<In, Out>,
+  options: BindOptions<In, Out> & Pick<BindOptions<In, Out>, 'codec'>,
 ): Promise<DatagramSocket<In, Out>> {
   const settings = checkBind(options as unknown as BindOptions<never, never>)
   const { signal } = options

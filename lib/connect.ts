@@ -13,12 +13,16 @@ import { Dialer } from './client/dialer.js'
 import type { Conn } from './connection/conn.js'
 import type { AnyHandlers } from './connection/conn-handlers.js'
 import type { ConnImpl } from './connection/conn-impl.js'
+import type { ConnOptions } from './connection/conn-options.js'
 import type { ConnectDatagramOptions } from './datagram/connect-datagram-options.js'
 import { connectDatagrams, isDatagram } from './datagram/connect-datagrams.js'
 import type { ConnectedDatagramSocket } from './datagram/datagram-socket.js'
 import { joinGroup } from './runtime/choose-group.js'
 import type { Group } from './runtime/group.js'
 
+// In the types of the options, `& ConnOptions` and `& Pick` add nothing. Without them TypeScript infers no
+// messages from `codec` when `to` is missing, and then complains about the codec instead. The last form is
+// the one whose errors TypeScript shows, so it takes what the two before it take.
 type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<never, never, never>
 
 /**
@@ -36,7 +40,7 @@ type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<neve
  * ```
  */
 export function connect<In = Buffer, Out = Uint8Array | string>(
-  options: ConnectDatagramOptions<In, Out>,
+  options: ConnectDatagramOptions<In, Out> & Pick<ConnectDatagramOptions<In, Out>, 'codec'>,
 ): Promise<ConnectedDatagramSocket<In, Out>>
 /**
  * Makes a client that connects, and that connects again whenever connecting fails or the connection is
@@ -56,7 +60,7 @@ export function connect<In = Buffer, Out = Uint8Array | string>(
  * ```
  */
 export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
-  options: ReconnectingOptions<In, Out, Context>,
+  options: ReconnectingOptions<In, Out, Context> & ConnOptions<In, Out>,
 ): Promise<Client<In, Out, Context>>
 /**
  * Connects to a TCP or Unix socket.
@@ -78,8 +82,26 @@ export function connect<In = Buffer, Out = Uint8Array | string, Context = undefi
  * ```
  */
 export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
-  options: ConnectOptions<In, Out, Context>,
+  options: ConnectOptions<In, Out, Context> & ConnOptions<In, Out>,
 ): Promise<Conn<In, Out, Context>>
+/**
+ * Connects to a TCP or Unix socket, if only the value of `reconnect` decides whether the result is a
+ * connection or a client. TypeScript also names this form when the options are wrong.
+ *
+ * @param options the peer, the codec, the handlers, and everything else
+ * @returns a client if `reconnect` is set, otherwise a connection
+ * @throws as the other forms do
+ * @example
+ * ```ts
+ * const isDaemon: boolean = process.argv.includes('--daemon')
+ * const connOrClient = await connect({ to: 9000, reconnect: isDaemon, message: () => {} })
+ * connOrClient.write('hello')
+ * ```
+ */
+export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
+  options: (ConnectOptions<In, Out, Context> | ReconnectingOptions<In, Out, Context>) &
+    ConnOptions<In, Out>,
+): Promise<Conn<In, Out, Context> | Client<In, Out, Context>>
 export async function connect(anyOptions: unknown): Promise<unknown> {
   if (isDatagram(anyOptions)) return connectDatagrams(anyOptions)
   const options = anyOptions as AnyOptions

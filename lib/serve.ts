@@ -3,6 +3,7 @@
 import { resolve } from './address/resolve.js'
 import type { BindAddress } from './address/socket-address.js'
 import type { AnyHandlers } from './connection/conn-handlers.js'
+import type { ConnOptions } from './connection/conn-options.js'
 import { createService, dropService } from './native/binding.js'
 import { joinGroup } from './runtime/choose-group.js'
 import { theEnvironment } from './runtime/environment.js'
@@ -33,8 +34,10 @@ import { onAbort } from './util/abort-signal.js'
  * })
  * ```
  */
+// `& ConnOptions` adds nothing to the type. Without it TypeScript infers no messages from `codec` when
+// `listen` is missing, and then complains about the codec instead.
 export async function serve<In = Buffer, Out = Uint8Array | string, Context = undefined>(
-  options: ServeOptions<In, Out, Context>,
+  options: ServeOptions<In, Out, Context> & ConnOptions<In, Out>,
 ): Promise<Server<In, Out, Context>> {
   const settings = checkServe(options as unknown as ServeOptions<never, never, never>)
   const { signal } = options

@@ -51,7 +51,7 @@ export async function sockets(): Promise<void> {
     multicast: { groups: ['239.1.2.3', { address: 'ff02::114', interface: 2 }], ttl: 1 },
   })
   expect<Equal<typeof socket, DatagramSocket<Ping, string>>>()
-  expect<Equal<typeof socket.address, string>>()
+  expect<Equal<typeof socket.address, `udp://${string}`>>()
   expect<Equal<ReturnType<typeof socket.stats>, DatagramStats>>()
   expect<Equal<ReturnType<typeof socket.close>, Promise<void>>>()
   const membership: MembershipOptions = { interface: 'eth0', source: '10.0.0.7' }

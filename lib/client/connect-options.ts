@@ -41,43 +41,43 @@ export interface ConnectBaseOptions<In = Buffer, Out = Uint8Array | string, Cont
    * event loop, without a thread. A server shares its loops. Default: the loops that everything in this
    * JavaScript environment shares.
    */
-  loops?: number | 'inline' | Server
+  loops?: number | 'inline' | Server | undefined
   /** A connection, which has to be open. The new connection uses the same loop. Not together with `loops`. */
-  loop?: Conn
+  loop?: Conn | undefined
   /**
    * The most milliseconds that connecting may take, including the look-up of a name. After that
    * connecting fails with `ERR_CONNECT_TIMEOUT`. With `reconnect` the limit holds for each attempt.
    * Default: no limit of our own, but the system's.
    */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * Stops connecting when it aborts: the promise rejects with the signal's reason. Once connected, an
    * abort destroys the connection.
    */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /**
    * An IP address of this machine to connect from, with or without a port: `10.0.0.7`,
    * `[fe80::1%eth0]:4000`. If `to` is a name, only its addresses of the same family are tried. Not for
    * Unix sockets. Default: the system chooses.
    */
-  localAddress?: string
+  localAddress?: string | undefined
   /**
    * The network interface to use, such as `eth0`, whatever the system's routes are. TCP on Linux; some
    * kernels require `CAP_NET_RAW`.
    */
-  bindToDevice?: string
+  bindToDevice?: string | undefined
   /**
    * Whether to send the first bytes with the SYN (TCP fast open), if the peer has allowed this machine to
    * do so before. `connect` then resolves at once, and the first write connects; if the peer is gone, the
    * connection closes with the error. For protocols in which the client speaks first. TCP on Linux.
    * Default false.
    */
-  fastOpen?: boolean
+  fastOpen?: boolean | undefined
   /**
    * The size in bytes of each of a loop's two rings: a power of two from 4 KiB to 1 GiB. Only if `loops`
    * is a number or `'inline'`. Default 1 MiB.
    */
-  ringBytes?: number
+  ringBytes?: number | undefined
 }
 
 /**
@@ -129,12 +129,12 @@ export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Con
    * the bytes, and sends them when there is a connection. `'refuse'` returns `false`. Default `'queue'`. If
    * `codec` is a function, only `'refuse'` is possible, because a message is encoded for one connection.
    */
-  offline?: 'queue' | 'refuse'
+  offline?: 'queue' | 'refuse' | undefined
   /**
    * The most bytes that may wait for a connection. Over it `client.write` throws
    * `ERR_WRITE_BUFFER_FULL`. At most `maxWriteBuffer`. Default 1 MiB, or `maxWriteBuffer` if that is less.
    */
-  maxOffline?: number
+  maxOffline?: number | undefined
   /**
    * Runs after each change of `client.state`. If a connection was lost, it runs before the connection's
    * `close` handler.
@@ -153,20 +153,20 @@ export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Con
  */
 export interface ReconnectOptions {
   /** Milliseconds before the first attempt after a failure or a lost connection. Default 100, or `max` if that is less. */
-  min?: number
+  min?: number | undefined
   /** The longest wait in milliseconds. Default 30,000, or `min` if that is more. */
-  max?: number
+  max?: number | undefined
   /** What the wait is multiplied by after each further failure in a row, from 1 to 1,000. Default 2. */
-  factor?: number
+  factor?: number | undefined
   /**
    * The part of each wait that is random, from 0 to 1, so that clients do not all connect at the same
    * time. Default 0.5.
    */
-  jitter?: number
+  jitter?: number | undefined
   /**
    * The number of failures in a row after which the client gives up. A connection counts as a failure too
    * if it lasted less than the wait before it (at least `min`), or, if nothing was received, less than
    * `max`. Default `Infinity`.
    */
-  attempts?: number
+  attempts?: number | undefined
 }

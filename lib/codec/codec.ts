@@ -52,9 +52,17 @@ export const SWALLOWED: unique symbol = Symbol('millrace.swallowed')
  * @throws `ERR_INVALID_OPTION`
  */
 export function checkCodec(codec: unknown): Codec<unknown, unknown> {
-  const { decode, encode } = (codec ?? {}) as Partial<Codec<unknown, unknown>>
-  if (!hasFraming(codec) || typeof decode !== 'function' || typeof encode !== 'function') {
-    throw invalidOption('codec', 'a codec with framing, decode and encode', codec)
+  if (typeof codec !== 'object' || codec === null) {
+    throw invalidOption('codec', 'an object with framing, decode and encode', codec)
+  }
+  const { decode, encode } = codec as Partial<Codec<unknown, unknown>>
+  const missing = [
+    ...(hasFraming(codec) ? [] : ['a framing, such as line()']),
+    ...(typeof decode === 'function' ? [] : ['a function decode']),
+    ...(typeof encode === 'function' ? [] : ['a function encode']),
+  ]
+  if (missing.length > 0) {
+    throw new MillraceError('ERR_INVALID_OPTION', `the codec lacks ${missing.join(' and ')}`)
   }
   return codec as Codec<unknown, unknown>
 }

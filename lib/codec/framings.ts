@@ -45,7 +45,7 @@ const LENGTH_FIELD_NAMES: ReadonlySet<string> = new Set([
   'max',
 ])
 
-function limit(options: { max?: number } | undefined): number {
+function limit(options: { max?: number | undefined } | undefined): number {
   if (options === undefined) return DEFAULT_MAX
   // A misspelt `max` would mean no bound at all.
   checkNames(options, LIMIT_NAMES, ' of a framing')
@@ -64,7 +64,7 @@ function limit(options: { max?: number } | undefined): number {
  * await serve({ listen: 9000, codec: raw({ max: 64 * 1024 }) })
  * ```
  */
-export function raw(options?: { max?: number }): FrameCodec<FramingOf<'raw'>> {
+export function raw(options?: { max?: number | undefined }): FrameCodec<FramingOf<'raw'>> {
   return frameCodec({ kind: 'raw', max: limit(options) })
 }
 
@@ -79,7 +79,7 @@ export function raw(options?: { max?: number }): FrameCodec<FramingOf<'raw'>> {
  * await serve({ listen: 9000, codec: line({ max: 4096 }) })
  * ```
  */
-export function line(options?: { max?: number }): FrameCodec<FramingOf<'line'>> {
+export function line(options?: { max?: number | undefined }): FrameCodec<FramingOf<'line'>> {
   return frameCodec({ kind: 'line', max: limit(options) })
 }
 
@@ -97,7 +97,7 @@ export function line(options?: { max?: number }): FrameCodec<FramingOf<'line'>> 
  */
 export function delimiter(
   bytes: Uint8Array | string,
-  options?: { max?: number },
+  options?: { max?: number | undefined },
 ): FrameCodec<FramingOf<'delimiter'>> {
   if (typeof bytes !== 'string' && !(bytes instanceof Uint8Array)) {
     throw invalidOption('bytes', 'a string or a Uint8Array', bytes)
@@ -131,20 +131,20 @@ export function fixed(size: number): FrameCodec<FramingOf<'fixed'>> {
  */
 export interface LengthFieldOptions {
   /** The width of the length field: 1, 2, 3, 4 or 8. Default 4. */
-  bytes?: 1 | 2 | 3 | 4 | 8
+  bytes?: 1 | 2 | 3 | 4 | 8 | undefined
   /** Bytes in front of the length field. Default 0. */
-  offset?: number
+  offset?: number | undefined
   /**
    * What to add to the length to get the number of bytes that follow the field: negative where the length
    * counts the header too. Default 0.
    */
-  adjust?: number
+  adjust?: number | undefined
   /** Bytes to remove from the front of a frame. Default `offset + bytes`, which removes the header. */
-  strip?: number
+  strip?: number | undefined
   /** The byte order of the length field. Default `'big'`. */
-  endian?: 'big' | 'little'
+  endian?: 'big' | 'little' | undefined
   /** The longest frame, as `decode` sees it. Default 1 MiB. */
-  max?: number
+  max?: number | undefined
 }
 
 /**
@@ -195,7 +195,7 @@ export function lengthField(
  * await serve({ listen: 9000, codec: varint() })
  * ```
  */
-export function varint(options?: { max?: number }): FrameCodec<FramingOf<'varint'>> {
+export function varint(options?: { max?: number | undefined }): FrameCodec<FramingOf<'varint'>> {
   return frameCodec({ kind: 'varint', max: limit(options) })
 }
 

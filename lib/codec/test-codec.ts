@@ -1,6 +1,6 @@
 /** Runs a codec without a socket, for tests of codecs. */
 
-import { invalidOption, MillraceError, toError } from '../errors.js'
+import { type CodedError, invalidOption, MillraceError, toError } from '../errors.js'
 import { cutStream } from '../native/binding.js'
 import { checkNames } from '../util/checks.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
@@ -25,7 +25,7 @@ export interface TestCodecResult<In> {
   /** The messages, in order. */
   readonly messages: In[]
   /** The error that `close` would get. Undefined if the stream ended in good order. */
-  readonly error: Error | undefined
+  readonly error: CodedError | undefined
 }
 
 /**
@@ -42,7 +42,7 @@ export interface TestCodecOptions {
    * The offsets at which the stream is cut into separate reads, in any order; `'each'` cuts after every
    * byte. Default none: the stream arrives in one piece.
    */
-  splits?: readonly number[] | 'each'
+  splits?: readonly number[] | 'each' | undefined
 }
 
 const TEST_NAMES: ReadonlySet<string> = new Set(['splits'])

@@ -290,7 +290,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     const reason = view.getUint32(at + CLOSE_REASON, true)
     const errno = view.getInt32(at + CLOSE_ERRNO, true)
     const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
-    this.#closed(this.cold?.error ?? closeError(reason, errno), received)
+    this.#closed(this.cold?.error ?? closeError(reason, errno, this.profile.maxFrame), received)
   }
 
   lost(): void {

@@ -26,34 +26,34 @@ export interface ConnOptions<In, Out> extends SocketOptions {
    * the options are checked, with a peer whose addresses are `''`, because the loop needs the framing
    * first. Default `raw()`: messages are chunks of the stream.
    */
-  codec?: Codec<In, Out> | ((peer: Peer) => Codec<In, Out>)
+  codec?: Codec<In, Out> | ((peer: Peer) => Codec<In, Out>) | undefined
   /**
    * The number of unsent bytes over which `write` returns `false`. `drain` follows at half of it. Default
    * 1 MiB.
    */
-  highWaterMark?: number
+  highWaterMark?: number | undefined
   /**
    * The number of unsent bytes over which a connection is destroyed with `ERR_WRITE_BUFFER_FULL`. Default
    * 16 MiB, or `highWaterMark` if that is more.
    */
-  maxWriteBuffer?: number
+  maxWriteBuffer?: number | undefined
   /**
    * Whether to stop reading from a connection while more than `highWaterMark` bytes wait to be sent to it. Default
    * true for `serve` and false for `connect`: if both ends did it, each could wait for the other.
    */
-  autoPause?: boolean
+  autoPause?: boolean | undefined
   /**
    * Bytes of received input that may wait while nobody pulls, or while the connection is paused. Then
    * reading stops. Default 1 MiB, and at most 1,024 frames.
    */
-  maxParked?: number
+  maxParked?: number | undefined
   /** Whether to keep a connection after the peer's FIN, until `end()` is called. Default false. */
-  allowHalfOpen?: boolean
+  allowHalfOpen?: boolean | undefined
   /**
    * Milliseconds that a connection may take after `end()` to send the rest and to see the peer's FIN.
    * Over it the connection is destroyed with `ERR_LINGER_TIMEOUT`. Default 30,000.
    */
-  lingerTimeout?: number
+  lingerTimeout?: number | undefined
 }
 
 /** The names of {@link ConnOptions}. */

@@ -11,7 +11,8 @@ export function inputEnded(conn: ConnImpl, reason: number): void {
   if (conn.flags & (DESTROYED | CLOSED)) return
   conn.flags |= EOF
   if (reason === REASON_DRAINING) conn.flags |= DRAINING
-  else if (reason !== REASON_NONE) conn.coldState().error ??= closeError(reason, 0)
+  else if (reason !== REASON_NONE)
+    conn.coldState().error ??= closeError(reason, 0, conn.profile.maxFrame)
   conn.cold?.wakePull()
   settleInput(conn)
 }

@@ -53,6 +53,11 @@ export class Profile {
     this.allowHalfOpen = settings.allowHalfOpen
   }
 
+  /** The longest frame that the framing allows. */
+  get maxFrame(): number {
+    return this.framing.kind === 'fixed' ? this.framing.size : this.framing.max
+  }
+
   /** Returns a local address as an object that connections share. */
   shareLocal({ ip, port }: Endpoint): LocalEndpoint {
     const last = this.#lastLocal

@@ -44,16 +44,16 @@ export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
    */
   to: `udp://${string}`
   /** A connection, which has to be open. The socket uses the same loop. Not together with `loops`. */
-  loop?: Conn
+  loop?: Conn | undefined
   /**
    * The most milliseconds that the look-up of the peer's name may take. After that `connect` rejects with
    * `ERR_CONNECT_TIMEOUT`. An IP address needs no look-up. Default: no limit of our own, but the
    * resolver's.
    */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * An IP address of this machine to send from, with or without a port. It has to be of the peer's family.
    * Default: the system chooses.
    */
-  localAddress?: string
+  localAddress?: string | undefined
 }

@@ -25,7 +25,7 @@ export interface DatagramInfo {
   /** The sender's port. */
   readonly port: number
   /** The family of the sender's address. */
-  readonly family: 4 | 6
+  readonly family: 'IPv4' | 'IPv6'
   /** Whether the datagram was longer than the socket's `max`, and so was cut. */
   readonly truncated: boolean
 }
@@ -59,8 +59,11 @@ export class DatagramInfoImpl implements DatagramInfo {
   get port(): number {
     return this.head >>> 16
   }
-  get family(): 4 | 6 {
-    return (this.head & 0xffff) as 4 | 6
+  get isIPv4(): boolean {
+    return (this.head & 0xffff) === 4
+  }
+  get family(): 'IPv4' | 'IPv6' {
+    return this.isIPv4 ? 'IPv4' : 'IPv6'
   }
   get remote(): string {
     return endpointText(this.#words())

@@ -48,7 +48,7 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
   readonly handlers: AnyHandlers
   /** Datagrams that `send` dropped. */
   discarded = 0
-  address = ''
+  address: `udp://${string}` = 'udp://'
   /** The peer of a connected socket. */
   remote = ''
   loopSockets: LoopSockets = new LoopSockets([])
@@ -100,14 +100,14 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
     if (this.isEnded) return false
     if (this.#isConnected) return this.#sendToPeer(message, to)
     const peer = this.#destination(to)
-    const { family } = peer
-    if (!(family === 4 ? this.#families.v4 : this.#families.v6)) {
+    const { isIPv4 } = peer
+    if (!(isIPv4 ? this.#families.v4 : this.#families.v6)) {
       throw new MillraceError(
         'ERR_INVALID_ADDRESS',
         `${peer.remote} is not an address that ${this.address} can send to: use one of the same family`,
       )
     }
-    const max = family === 4 && this.#max > MAX_IPV4_DATAGRAM ? MAX_IPV4_DATAGRAM : this.#max
+    const max = isIPv4 && this.#max > MAX_IPV4_DATAGRAM ? MAX_IPV4_DATAGRAM : this.#max
     return this.loopSockets.choose(peer).send(peer, message, max)
   }
 

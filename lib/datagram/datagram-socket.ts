@@ -76,7 +76,7 @@ export interface DatagramSocket<In = any, Out = any>
     AsyncDisposable {
   // biome-ignore-end lint/suspicious/noExplicitAny: see above
   /** The address that the socket is bound to: `udp://127.0.0.1:9000`. */
-  readonly address: string
+  readonly address: `udp://${string}`
   /** The port that the socket is bound to. */
   readonly port: number
   /** `'closed'` from the call of `close()` on, or once the socket has failed. */

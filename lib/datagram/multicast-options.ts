@@ -14,12 +14,12 @@ export interface MembershipOptions {
    * The network interface to receive the group's datagrams from. IPv4: its name or its address. IPv6: its
    * name or its index. Default: the system chooses.
    */
-  interface?: string | number
+  interface?: string | number | undefined
   /**
    * The IP address of the only sender whose datagrams are accepted. It has to be of the group's family.
    * IPv6: Linux, macOS, FreeBSD and Windows. Default: all senders.
    */
-  source?: string
+  source?: string | undefined
 }
 
 /**
@@ -33,14 +33,14 @@ export interface MembershipOptions {
  */
 export interface MulticastOptions {
   /** The groups to join: addresses, or addresses with {@link MembershipOptions}. Default: none. */
-  groups?: readonly (string | ({ address: string } & MembershipOptions))[]
+  groups?: readonly (string | ({ address: string } & MembershipOptions))[] | undefined
   /**
    * The network interface to send multicasts from: its name, its IPv4 address, or for IPv6 its index.
    * Default: the system chooses.
    */
-  interface?: string | number
+  interface?: string | number | undefined
   /** How many routers a multicast may pass, 0 to 255. Default: the system's, which is 1. */
-  ttl?: number
+  ttl?: number | undefined
   /** Whether this machine receives the multicasts that it sends. Default: the system's, which is true. */
-  loopback?: boolean
+  loopback?: boolean | undefined
 }

@@ -13,13 +13,15 @@ import { systemError } from './system-error.js'
 /**
  * Makes the error for a record's reason; undefined if the connection ended in good order, or was
  * destroyed by us.
+ *
+ * @param max the longest frame that the framing allows
  */
-export function closeError(reason: number, errno: number): MillraceError | undefined {
+export function closeError(reason: number, errno: number, max?: number): MillraceError | undefined {
   switch (reason) {
     case REASON_SYSTEM:
       return systemError(errno, 'socket')
     case REASON_FRAME_TOO_LARGE:
-      return new MillraceError('ERR_FRAME_TOO_LARGE', 'a received frame is over max')
+      return new MillraceError('ERR_FRAME_TOO_LARGE', `a received frame is over max (${max})`)
     case REASON_FRAME_INVALID:
       return new MillraceError('ERR_FRAME_INVALID', 'a received frame has an impossible header')
     case REASON_FRAME_INCOMPLETE:

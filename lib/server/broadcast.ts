@@ -22,9 +22,9 @@ export interface BroadcastOptions<C> {
    * The connections to write to. Connections that are closed, or that belong to another server, are
    * skipped. Default: all connections.
    */
-  group?: Iterable<C>
+  group?: Iterable<C> | undefined
   /** A connection to leave out, such as the sender of the message. */
-  except?: C
+  except?: C | undefined
 }
 
 const BROADCAST_NAMES: ReadonlySet<string> = new Set(['group', 'except'])

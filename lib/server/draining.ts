@@ -19,7 +19,7 @@ export interface CloseOptions {
    * Milliseconds after which connections that are still open are destroyed with `ERR_CLOSE_TIMEOUT`. 0
    * does so at once. Default 30,000.
    */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 const CLOSE_NAMES: ReadonlySet<string> = new Set(['timeout'])

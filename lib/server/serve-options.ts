@@ -57,24 +57,24 @@ export interface ServeOptions<In, Out, Context>
    * Another server shares its loops. Default: the loops that everything in this JavaScript environment
    * shares, max(1, min(4, available parallelism − 1)) of them.
    */
-  loops?: number | 'inline' | Server
+  loops?: number | 'inline' | Server | undefined
   /** How new connections are spread over the loops. Default `'round-robin'`. */
-  balance?: Balance
+  balance?: Balance | undefined
   /**
    * The most connections that may be open at a time, of all listeners together. When the limit is
    * reached, `onFull` decides. Default: no limit.
    */
-  maxConnections?: number
+  maxConnections?: number | undefined
   /**
    * What happens to new connections while `maxConnections` is reached: they wait in the kernel's backlog
    * (`'wait'`), or they are accepted and closed at once (`'refuse'`). Default `'wait'`.
    */
-  onFull?: 'wait' | 'refuse'
+  onFull?: 'wait' | 'refuse' | undefined
   /**
    * The size in bytes of each of a loop's two rings: a power of two from 4 KiB to 1 GiB. Only if `loops`
    * is a number or `'inline'`. Default 1 MiB.
    */
-  ringBytes?: number
+  ringBytes?: number | undefined
   /** Closes the server when it aborts, as `server.close()` does. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
