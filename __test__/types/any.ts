@@ -105,3 +105,11 @@ export function addresses(conn: Conn): void {
   expect<Equal<typeof conn.remotePort, number | undefined>>()
   expect<Equal<typeof conn.localFamily, 'IPv4' | 'IPv6' | undefined>>()
 }
+
+/** Options may be undefined, since what computes them often has nothing to say. */
+export async function undefinedOptions(wait: number | undefined): Promise<void> {
+  await serve({ listen: 0, signal: undefined, loops: undefined, keepAlive: { idle: undefined } })
+  await connect({ to: 9000, timeout: wait, localAddress: undefined, noDelay: undefined })
+  await connect({ to: 9000, reconnect: { min: wait, attempts: undefined }, maxOffline: wait })
+  testCodec(line({ max: wait }), '', { splits: undefined })
+}
