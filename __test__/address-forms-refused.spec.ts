@@ -55,6 +55,11 @@ const REFUSED: [address: unknown, message: string][] = [
   [Symbol('x'), 'Symbol(x) is not an address: write'],
   [[9000], 'an array is not an address: write'],
   [new URL('tcp://1.2.3.4:80'), 'is a URL object: write a string such as tcp://1.2.3.4:80'],
+  ['*:80', 'write tcp://:80'],
+  [{ host: '*', port: 80 }, 'write { port: 80 } for all addresses'],
+  [{ host: '127.0.0.1%lo', port: 80 }, 'has a zone, which only an IPv6 address has'],
+  [{ host: '127.0.0.1%', port: 80 }, 'has a zone, which only an IPv6 address has'],
+  [{ host: 'fe80::1%lo%junk', port: 80 }, 'has a zone'],
   [{ host: 'a' }, '{ host: "a" } has no port: write { host: "a", port: 9000 }'],
   [{ host: 'a:80' }, '{ host: "a:80" } has no port: write { host: "a", port: 80 }'],
   [{ port: '80' }, '{ port: "80" } has a port that is not a number: write { port: 80 }'],
@@ -236,4 +241,17 @@ test('a listener says exactly once where to listen', async (t) => {
     }
   }
   t.is(server.listeners.length, 1)
+})
+
+test('a URL with the host * or with a zone behind IPv4 is refused with the right form', async (t) => {
+  for (const [url, message] of [
+    ['tcp://*:80', 'has the host *'],
+    ['tcp://*:80', 'write tcp://:80'],
+    ['tcp://127.0.0.1%lo:80', 'has a zone, which only an IPv6 address in brackets has'],
+    ['tcp://127.0.0.1%lo:80', 'write tcp://127.0.0.1:80'],
+  ] as const) {
+    const error = await t.throwsAsync<MillraceError>(give('serve', url))
+    t.is(error?.code, 'ERR_INVALID_ADDRESS')
+    t.true(error?.message.includes(message), error?.message)
+  }
 })

@@ -259,3 +259,18 @@ test('the parts of an endpoint are those of node:net', async (t) => {
   t.deepEqual(parts('', 0), [undefined, undefined, undefined])
   t.is(formatEndpoint('fe80::1%2', 9), '[fe80::1%2]:9')
 })
+
+for (const host of ['::ffff:127.0.0.1', '::ffff:7f00:1']) {
+  test(`an IPv4 address that is written as IPv6 is IPv4: ${host}`, async (t) => {
+    const server = await start(t, { listen: { host, port: 0 }, message() {} })
+    t.is(server.addresses[0], `tcp://127.0.0.1:${server.port}`)
+    const conn = await connect({
+      to: { host, port: server.port },
+      localAddress: '::ffff:127.0.0.1',
+    })
+    t.is(conn.remote, `127.0.0.1:${server.port}`)
+    t.is(conn.localAddress, '127.0.0.1')
+    const socket = await bound(t, { address: { host, port: 0 }, message() {} })
+    t.is(socket.address, `udp://127.0.0.1:${socket.port}`)
+  })
+}

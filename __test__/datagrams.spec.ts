@@ -85,7 +85,7 @@ test('the info of a datagram shows its sender', async (t) => {
   const { address, port, family, truncated } = info
   t.deepEqual(
     { address, port, family, truncated },
-    { address: '127.0.0.1', port: client.port, family: 4, truncated: false },
+    { address: '127.0.0.1', port: client.port, family: 'IPv4', truncated: false },
   )
 })
 

@@ -76,3 +76,47 @@ test('what is shown survives a closed connection', async (t) => {
   await server.close()
   t.true(inspect(server).includes('connections: 0'))
 })
+
+test('a context that leads back to its connection is shown once', async (t) => {
+  const opened = gate<Conn>()
+  const server = await start(t, { open: (conn) => opened.open(conn) })
+  const other = await dial(t, { to: server.port, message() {} })
+  const conn: Conn = await opened.passed
+  const contexts: unknown[] = [
+    conn,
+    { conn },
+    { owner: conn, last: conn, all: [conn, conn] },
+    { other, deeper: { other } },
+  ]
+  for (const context of contexts) {
+    conn.context = context
+    ;(other as Conn).context = { back: conn, twice: [conn, conn] }
+    for (const options of [{}, { depth: null }, { depth: 0 }]) {
+      const shown = inspect(conn, options)
+      t.true(shown.length < 3000, `${shown.length} characters`)
+      t.true(shown.startsWith('Conn '), shown)
+    }
+    t.regex(inspect(conn, { depth: null }), /\[Circular Conn\]/)
+  }
+  // What is shown later does not depend on what was shown before.
+  t.is(inspect(conn), inspect(conn))
+})
+
+test('JSON has the plain properties, whatever the context is, and leads to no circle', async (t) => {
+  const opened = gate<Conn>()
+  const server = await start(t, { open: (conn) => opened.open(conn) })
+  await dial(t, { to: server.port, message() {} })
+  const conn = await opened.passed
+  conn.context = { conn, big: 1n }
+  const json = JSON.parse(JSON.stringify({ conn, server }))
+  t.is(json.conn.remote, conn.remote)
+  t.is(json.conn.readyState, 'open')
+  t.false('context' in json.conn)
+  t.deepEqual(json.server.addresses, server.addresses)
+})
+
+test('a Proxy around a connection can be logged', async (t) => {
+  const server = await start(t, { message() {} })
+  const conn = await dial(t, { to: server.port, message() {} })
+  for (const each of [new Proxy(conn, {}), Object.create(conn)]) t.true(inspect(each).length > 0)
+})

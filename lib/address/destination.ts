@@ -1,7 +1,7 @@
 /** The destination of `connect`, before names are looked up. */
 
-import { isIP } from 'node:net'
 import { scopeOf } from './interfaces.js'
+import { parseIP } from './ip.js'
 import type { HostAddress } from './parse-address.js'
 import type { Destination, UnixAddress } from './socket-address.js'
 
@@ -14,7 +14,8 @@ import type { Destination, UnixAddress } from './socket-address.js'
 export function destination(address: HostAddress | UnixAddress): Destination {
   if (address.kind === 'unix') return address
   const { host, port } = address
-  const [ip = '', zone = ''] = host.split('%')
-  if (!isIP(ip)) return { kind: 'name', host: host === '' ? 'localhost' : host, port }
+  const parsed = parseIP(host)
+  if (parsed === undefined) return { kind: 'name', host: host === '' ? 'localhost' : host, port }
+  const { ip, zone } = parsed
   return { kind: 'tcp', host: ip, port, scope: scopeOf(host, zone), dualStack: false }
 }

@@ -1,6 +1,5 @@
 /** Converts the addresses in records to text, and back. */
 
-import { isIPv4, isIPv6 } from 'node:net'
 import { MillraceError } from '../errors.js'
 import {
   ADDRESS_FAMILY,
@@ -13,7 +12,8 @@ import {
   OPEN_SIZE,
 } from '../native/record.js'
 import { scopeOf } from './interfaces.js'
-import { bytesOfIPv4, bytesOfIPv6, formatIPv6, isMappedIPv4 } from './ipv6.js'
+import { parseIP } from './ip.js'
+import { bytesOfIPv4, bytesOfIPv6, formatIPv6 } from './ipv6.js'
 import { showPath } from './unix-path.js'
 
 /**
@@ -131,8 +131,10 @@ export function endpointWords(text: string): Int32Array {
   const parts = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
   const [, bracketed, plain = '', digits] = parts ?? []
   const port = Number(digits)
-  const [ip = '', zone = ''] = (bracketed ?? plain).split('%')
-  if (port > 65535 || !(bracketed === undefined ? isIPv4(plain) : isIPv6(ip))) {
+  const parsed = parseIP(bracketed ?? plain)
+  // Brackets are for IPv6, and IPv6 needs them.
+  const isBracketed = bracketed !== undefined
+  if (!parsed || !(port <= 65535) || isBracketed !== (bracketed ?? '').includes(':')) {
     throw new MillraceError(
       'ERR_INVALID_ADDRESS',
       `${JSON.stringify(text)} is not an IP address with a port: write one such as 127.0.0.1:9000 or [::1]:9000`,
@@ -140,10 +142,8 @@ export function endpointWords(text: string): Int32Array {
   }
   const words = new Int32Array(ADDRESS_LENGTH / 4)
   const view = dataViewOf(words)
-  const bytes = bracketed === undefined ? bytesOfIPv4(plain) : bytesOfIPv6(ip)
-  // The loops send and show an IPv4-mapped IPv6 address as IPv4.
-  const isMapped = bytes.length === 16 && isMappedIPv4(bytes)
-  const ipBytes = isMapped ? bytes.slice(12) : bytes
+  const { ip, zone } = parsed
+  const ipBytes = ip.includes(':') ? bytesOfIPv6(ip) : bytesOfIPv4(ip)
   view.setUint16(ADDRESS_FAMILY, ipBytes.length === 4 ? 4 : 6, true)
   view.setUint16(ADDRESS_PORT, port, true)
   ipBytes.forEach((byte, at) => {

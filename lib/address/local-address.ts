@@ -1,8 +1,8 @@
 /** The option `localAddress`: an address of this machine to connect from. */
 
-import { isIP } from 'node:net'
 import { MillraceError } from '../errors.js'
 import { scopeOf } from './interfaces.js'
+import { parseIP } from './ip.js'
 
 /** An address of this machine to connect from. */
 export interface LocalAddress {
@@ -23,12 +23,12 @@ export function localAddress(address: string): LocalAddress {
   const invalid = (why: string) =>
     new MillraceError('ERR_INVALID_ADDRESS', `localAddress ${JSON.stringify(address)} ${why}`)
   const parts = /^(?:\[([^\]]+)\](?::(\d{1,5}))?|([^:]+):(\d{1,5})|(.+))$/.exec(address)
-  const [host = '', zone = ''] = (parts?.[1] ?? parts?.[3] ?? parts?.[5] ?? '').split('%')
+  const parsed = parseIP(parts?.[1] ?? parts?.[3] ?? parts?.[5] ?? '')
   const port = Number(parts?.[2] ?? parts?.[4] ?? 0)
-  if (!isIP(host))
+  if (parsed === undefined)
     throw invalid(
       'is not an IP address of this machine: write one such as 10.0.0.7, 10.0.0.7:4000 or [fe80::1%eth0]:4000',
     )
   if (port > 65535) throw invalid('has a port over 65535')
-  return { host, port, scope: scopeOf(address, zone) }
+  return { host: parsed.ip, port, scope: scopeOf(address, parsed.zone) }
 }

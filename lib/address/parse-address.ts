@@ -1,7 +1,7 @@
 /** Parses every `Address`: those of `serve`, `connect` and `bind`. Names are not looked up here. */
 
-import { isIPv6 } from 'node:net'
 import { isFields } from './format.js'
+import { parseIP } from './ip.js'
 import {
   type AddressUse,
   badDescriptor,
@@ -77,7 +77,7 @@ function isPort(value: unknown, use: AddressUse): value is number {
 
 /** Returns whether a text is an IPv6 address without brackets, or any other host that a URL may have. */
 function isHost(host: string): boolean {
-  return isIPv6(host) || (/^[\x21-\x7e]*$/.test(host) && !/[:[\]/?#@]/.test(host))
+  return parseIP(host) !== undefined || (/^[\x21-\x7e]*$/.test(host) && !/[:[\]/?#@%*]/.test(host))
 }
 
 function parseText(text: string, use: AddressUse): ParsedAddress {
@@ -106,7 +106,7 @@ function parseHostPort(text: string, rest: string, use: AddressUse): HostAddress
   const host = bracketed ?? plain
   const port = Number(digits)
   if (!parts || !isPort(port, use) || !isHost(host)) throw badHostPort(text, use)
-  if (bracketed !== undefined && !isIPv6(bracketed)) throw badHostPort(text, use)
+  if (bracketed !== undefined && !bracketed.includes(':')) throw badHostPort(text, use)
   return { kind: 'host', host, port }
 }
 

@@ -129,11 +129,14 @@ function malformed(rest: string): string | undefined {
   if (!rest.startsWith('//')) return 'has no // behind its scheme'
   const body = rest.slice(2)
   if (/[^\x21-\x7e]/.test(body)) return 'has a space, a control character or a non-ASCII letter'
+  if (/^\*(?::|$)/.test(body)) return 'has the host *, which nobody has: all addresses have no host'
   if (/[/?#@]/.test(body)) return 'has more than a host and a port'
   const [host, port] = split(body) ?? []
   if (body.startsWith('[')) {
     if (!body.includes(']')) return 'has a bracket that is not closed'
     if (!isIPv6(host ?? '')) return 'has brackets without an IPv6 address'
+  } else if (host?.includes('%')) {
+    return 'has a zone, which only an IPv6 address in brackets has'
   } else if (isIPv6(host ?? '')) {
     return 'has an IPv6 address without brackets'
   }
@@ -181,6 +184,14 @@ export function badFields(fields: Record<string, unknown>, use: AddressUse): Mil
       right,
     )
   if (host.startsWith('[')) return invalid(fields, 'has a host in brackets', right)
+  if (host === '*')
+    return invalid(
+      fields,
+      'has the host *, which nobody has',
+      `write { port: ${port} } for all addresses`,
+    )
+  if (host.includes('%'))
+    return invalid(fields, 'has a zone, which only an IPv6 address has', right)
   return invalid(fields, 'has more than a host in its field host', right)
 }
 
@@ -232,7 +243,13 @@ function partsOf(text: string): [host: string, port: string | undefined] | undef
     .replace(/[/?#].*$/s, '')
     .replace(/^.*@/s, '')
   const parts = split(body)
-  return parts && /^[\x21-\x7e]*$/.test(parts[0]) ? parts : undefined
+  if (!parts || !/^[\x21-\x7e]*$/.test(parts[0])) return undefined
+  const [host, port] = parts
+  // What is not a host of its own is left out of the right form.
+  return [
+    host === '*' ? '' : host.includes('%') && !isIPv6(host) ? host.replace(/%.*$/, '') : host,
+    port,
+  ]
 }
 
 /** Splits `host:port`, with or without brackets. `undefined` if the parts are unclear. */

@@ -1,10 +1,11 @@
 /** Turns parsed addresses into addresses of sockets. Names are looked up here. */
 
 import { lookup } from 'node:dns/promises'
-import { isIP, isIPv6 } from 'node:net'
+import { isIPv6 } from 'node:net'
 import { MillraceError } from '../errors.js'
 import { inherited } from './inherited.js'
 import { scopeOf } from './interfaces.js'
+import { parseIP } from './ip.js'
 import type { HostAddress, ParsedAddress } from './parse-address.js'
 import type { BindAddress, TcpAddress } from './socket-address.js'
 
@@ -32,8 +33,8 @@ export async function resolveDatagram(address: HostAddress): Promise<TcpAddress>
 async function resolveHost({ host, port }: HostAddress): Promise<TcpAddress[]> {
   const tcp = { kind: 'tcp', port, scope: 0, dualStack: false } as const
   if (host === '') return [{ ...tcp, host: '::', dualStack: true, fallback: '0.0.0.0' }]
-  const [ip = '', zone = ''] = host.split('%')
-  if (isIP(ip)) return [{ ...tcp, host: ip, scope: scopeOf(host, zone) }]
+  const address = parseIP(host)
+  if (address) return [{ ...tcp, host: address.ip, scope: scopeOf(host, address.zone) }]
   return (await lookUp(host)).map((found) => ({ ...tcp, host: found }))
 }
 

@@ -5,7 +5,7 @@ import type { StreamAddress } from '../address/socket-address.js'
 import { unixName } from '../address/unix-path.js'
 import type { ConnSettings } from '../connection/check-conn.js'
 import { MillraceError } from '../errors.js'
-import { cancelConnect, connect, type DialInit } from '../native/binding.js'
+import { cancelConnect, connect, type DialInit, errorName } from '../native/binding.js'
 import { KIND_DESTROY } from '../native/record.js'
 import { nativeError, systemError } from '../native/system-error.js'
 import { theEnvironment } from '../runtime/environment.js'
@@ -126,7 +126,7 @@ export class ConnectAttempt implements Origin {
 
   onNews(_kind: number, _loop: Loop, errno: number): void {
     this.#finish()
-    this.#owner.attemptFailed(this, connectError(errno, this.#address))
+    this.#owner.attemptFailed(this, connectError(errno, this.#address, this.#plan.local))
   }
 
   onLoopLost(loop: Loop): void {
@@ -140,7 +140,15 @@ export class ConnectAttempt implements Origin {
   }
 }
 
-function connectError(errno: number, address: StreamAddress): MillraceError {
+function connectError(
+  errno: number,
+  address: StreamAddress,
+  local: LocalAddress | undefined,
+): MillraceError {
+  // The address that this machine does not have is our own.
+  if (local !== undefined && errorName(errno) === 'EADDRNOTAVAIL') {
+    return systemError(errno, 'bind', { address: local.host, port: local.port })
+  }
   const target =
     address.kind === 'unix'
       ? { address: address.path }

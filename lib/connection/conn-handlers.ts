@@ -20,6 +20,12 @@ export interface Peer {
   readonly remote: string
   /** Our address. */
   readonly local: string
+  /** The other side's IP address, as in `node:net`; undefined for a Unix socket. */
+  readonly remoteAddress?: string | undefined
+  /** The other side's port; undefined for a Unix socket. */
+  readonly remotePort?: number | undefined
+  /** The family of the other side's address; undefined for a Unix socket. */
+  readonly remoteFamily?: 'IPv4' | 'IPv6' | undefined
 }
 
 /** A type that is not a promise: a handler that returns it has to be synchronous. */
