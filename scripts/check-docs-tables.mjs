@@ -8,9 +8,16 @@ const TABLES = [
   { page: 'docs/options.md', column: 'bind', type: 'BindOptions<any, any>' },
   { page: 'docs/reader-and-writer.md', column: 'Reader', type: 'Reader' },
   { page: 'docs/reader-and-writer.md', column: 'Writer', type: 'Writer' },
+  { page: 'docs/datagrams.md', column: 'info', type: 'DatagramInfo' },
+  { page: 'docs/members.md', column: 'Conn', type: 'Conn' },
+  { page: 'docs/members.md', column: 'Server', type: 'Server' },
+  { page: 'docs/members.md', column: 'Listener', type: 'Listener' },
+  { page: 'docs/members.md', column: 'Client', type: 'Client' },
+  { page: 'docs/members.md', column: 'DatagramSocket', type: 'DatagramSocket' },
+  { page: 'docs/members.md', column: 'ConnectedDatagramSocket', type: 'ConnectedDatagramSocket' },
 ]
 
-const IMPORTS = `import type { BindOptions, ConnectDatagramOptions, ListenEntry, ReconnectingOptions, Reader, ServeOptions, Writer } from 'millrace'
+const IMPORTS = `import type { BindOptions, Client, Conn, ConnectDatagramOptions, ConnectedDatagramSocket, DatagramInfo, DatagramSocket, Listener, ListenEntry, ReconnectingOptions, Reader, ServeOptions, Server, Writer } from 'millrace'
 type AllConnectOptions = ReconnectingOptions<any, any, any> & ConnectDatagramOptions<any, any>
 type Names<T> = T extends unknown ? Extract<keyof T, string> : never
 type Listed<Name extends All, All> = Name`

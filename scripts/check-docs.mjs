@@ -4,8 +4,9 @@
 //   packs it. Blocks of JavaScript are refused, because nothing checks them.
 // - Every `@example` of a docstring, and every other block there, compiles in the same way. None of them runs.
 // - Every block of a page that is a whole program runs, and prints what it says it prints.
-// - Every option has its row in docs/options.md, every method of Reader and Writer its row in
-//   docs/reader-and-writer.md, and every row names something that exists.
+// - Every option has its row in docs/options.md, every member of Conn, Server and the like its row in
+//   docs/members.md, every method of Reader and Writer its row in docs/reader-and-writer.md, every field of
+//   DatagramInfo its row in docs/datagrams.md, and every row names something that exists.
 // - Every link to a file of this repository leads somewhere.
 // - A page and docstrings that are broken on purpose (__test__/fixtures/broken-page.md and
 //   broken-docstring.ts) are reported as they should be, so that this script cannot pass by seeing nothing.
