@@ -60,6 +60,7 @@ const REFUSED: [address: unknown, message: string][] = [
   [{ host: '127.0.0.1%lo', port: 80 }, 'has a zone, which only an IPv6 address has'],
   [{ host: '127.0.0.1%', port: 80 }, 'has a zone, which only an IPv6 address has'],
   [{ host: 'fe80::1%lo%junk', port: 80 }, 'has a zone'],
+  [{ port: Object.create(null) }, 'has a port that is not a number'],
   [{ host: 'a' }, '{ host: "a" } has no port: write { host: "a", port: 9000 }'],
   [{ host: 'a:80' }, '{ host: "a:80" } has no port: write { host: "a", port: 80 }'],
   [{ port: '80' }, '{ port: "80" } has a port that is not a number: write { port: 80 }'],
@@ -254,4 +255,10 @@ test('a URL with the host * or with a zone behind IPv4 is refused with the right
     t.is(error?.code, 'ERR_INVALID_ADDRESS')
     t.true(error?.message.includes(message), error?.message)
   }
+})
+
+test('a hole in a list of addresses is not an address', async (t) => {
+  const sparse = new Array(2)
+  sparse[1] = 'tcp://127.0.0.1:0'
+  await t.throwsAsync(serve({ listen: sparse, loops: LOOPS }), { code: 'ERR_INVALID_ADDRESS' })
 })

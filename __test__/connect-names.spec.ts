@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import test from 'ava'
-import { type Conn, connect, type MillraceError } from 'millrace'
+import { type Conn, connect, type MillraceError, serve } from 'millrace'
 import { addressesOf } from '../lib/address/resolve.js'
 import { blackhole, deadPort, dial, peer } from './support/dial.js'
 import { gate } from './support/gate.js'
@@ -182,4 +182,13 @@ linux('a timeout gives up all addresses', async (t) => {
     connect({ to: `tcp://holes.test:${port}`, timeout: 400 }),
   )
   t.is(error.code, 'ERR_CONNECT_TIMEOUT')
+})
+
+test('serve gives up at once when its signal aborts during a look-up', async (t) => {
+  names.set('slow.test', new Promise<never>(() => {}))
+  const controller = new AbortController()
+  const reason = new Error('mine')
+  const serving = serve({ listen: 'tcp://slow.test:0', signal: controller.signal })
+  controller.abort(reason)
+  t.is(await serving.catch((error) => error), reason)
 })

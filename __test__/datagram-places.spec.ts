@@ -52,7 +52,9 @@ test('several loops get one socket, or one each with reusePort', async (t) => {
 })
 
 test('a port in use is refused, and nothing stays bound', async (t) => {
-  const first = await bound(t, { message() {} })
+  // On an address of this process, so that no other process can take the port in between.
+  const own = IS_LINUX ? `127.77.${(process.pid >> 8) & 255}.${process.pid & 255}` : '127.0.0.1'
+  const first = await bound(t, { address: { host: own, port: 0 }, message() {} })
   const again = { address: first.address, message() {} }
   const error = await t.throwsAsync(bound(t, again))
   t.like(error, { code: 'EADDRINUSE', syscall: 'bind', port: first.port })

@@ -13,7 +13,7 @@ import { checkServe, type ServeSettings } from './server/check-serve.js'
 import type { ServeOptions } from './server/serve-options.js'
 import type { Server } from './server/server.js'
 import { ServerImpl } from './server/server-impl.js'
-import { onAbort } from './util/abort-signal.js'
+import { onAbort, unlessAborted } from './util/abort-signal.js'
 
 /**
  * Starts a server: listens, accepts connections, and calls the handlers.
@@ -42,7 +42,8 @@ export async function serve<In = Buffer, Out = Uint8Array | string, Context = un
   const settings = checkServe(options as unknown as ServeOptions<never, never, never>)
   const { signal } = options
   signal?.throwIfAborted()
-  const addresses = await Promise.all(settings.listen.map((entry) => resolve(entry.address)))
+  const lookUps = Promise.all(settings.listen.map((entry) => resolve(entry.address)))
+  const addresses = await unlessAborted(signal, lookUps)
   signal?.throwIfAborted()
   const group = joinGroup(options.loops, options.ringBytes)
   let server: ServerImpl

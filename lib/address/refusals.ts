@@ -199,7 +199,7 @@ export function badFields(fields: Record<string, unknown>, use: AddressUse): Mil
 function rightFields(fields: Record<string, unknown>, use: AddressUse): string {
   const { path, address, hostname } = fields
   const host = [fields.host, hostname, address].find((each) => typeof each === 'string')
-  const wanted = String(fields.port)
+  const wanted = ['string', 'number'].includes(typeof fields.port) ? String(fields.port) : ''
   const [readHost, portInHost] = partsOf(String(host ?? '')) ?? ['', undefined]
   const found = [wanted, portInHost ?? ''].find((each) => isPort(each, use))
   // The example has a host of its own if the user's host cannot be read.

@@ -211,22 +211,21 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
     // `encode` may write to this client too. That inner message needs a writer of its own.
     const writer = this.#writer.isBusy ? new WriterImpl() : this.#writer
     writer.isBusy = true
-    let bytes: Buffer
     try {
-      bytes = encodeFrame(this.#settings.conn.codec, message, writer)
+      const bytes = encodeFrame(this.#settings.conn.codec, message, writer)
+      const { maxOffline } = this.#clientSettings
+      if (this.queued + bytes.length > maxOffline) {
+        throw new MillraceError(
+          'ERR_WRITE_BUFFER_FULL',
+          `${this.queued + bytes.length} bytes would wait for a connection, over maxOffline (${maxOffline})`,
+        )
+      }
+      this.#queue ??= new GrowingBuffer()
+      this.#queue.append(bytes, 0, bytes.length)
     } finally {
       writer.isBusy = false
+      writer.releaseScratch()
     }
-    const { maxOffline } = this.#clientSettings
-    if (this.queued + bytes.length > maxOffline) {
-      throw new MillraceError(
-        'ERR_WRITE_BUFFER_FULL',
-        `${this.queued + bytes.length} bytes would wait for a connection, over maxOffline (${maxOffline})`,
-      )
-    }
-    this.#queue ??= new GrowingBuffer()
-    this.#queue.append(bytes, 0, bytes.length)
-    writer.releaseScratch()
   }
 
   end(): void {

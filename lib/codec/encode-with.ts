@@ -22,5 +22,6 @@ import { validateFraming } from './native-framing.js'
 export function encodeWith<In, Out>(codec: Codec<In, Out>, message: NoInfer<Out>): Buffer {
   const checked = checkCodec(codec)
   validateFraming(checked.framing)
-  return encodeFrame(checked, message)
+  // Copied out of the writer's scratch buffer, which is much larger than most messages.
+  return Buffer.from(encodeFrame(checked, message))
 }

@@ -18,9 +18,8 @@ const nativeForms = new WeakMap<Framing, FramingInit>()
  */
 export function validateFraming(framing: Framing): void {
   if (frozen.has(framing)) return
-  if (framing.kind !== 'fixed') {
-    requiredWhole('max', framing.max, 1)
-  }
+  if (framing.kind === 'fixed') requiredWhole('size', framing.size, 1)
+  else requiredWhole('max', framing.max, 1)
   let problem: string | null
   try {
     problem = checkFraming(toNative(framing))

@@ -45,12 +45,13 @@ export async function connectDatagrams(
       'loop and loops cannot be used together: leave out one of them',
     )
   signal?.throwIfAborted()
-  const to = destination(parseAddress(options.to, 'connect'))
+  const { to: given, localAddress: local } = options
+  const to = destination(parseAddress(given, 'connect'))
   // Join before anything is awaited, because a group stops when its last user leaves.
   const group = joinGroup(loops, options.ringBytes, loop)
   const handlers = options as unknown as AnyHandlers
-  const target = within(timeout, peerOf(to), options.to).then((peer) => ({
-    address: localOf(options.localAddress, peer),
+  const target = within(timeout, peerOf(to), given).then((peer) => ({
+    address: localOf(local, peer),
     peer,
   }))
   const plan = { group, settings, handlers, isSpread: false, target, loop, signal }

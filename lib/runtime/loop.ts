@@ -248,8 +248,10 @@ export class Loop {
 
   /** Closes the connections of the loop, which has panicked. */
   bury(): void {
-    for (const conn of [...this.conns]) conn?.lost()
+    const conns = [...this.conns]
+    // Before their `close` handlers, which must not find closed connections here.
     this.conns.length = 0
     this.sockets.length = 0
+    for (const conn of conns) conn?.lost()
   }
 }

@@ -13,7 +13,7 @@ interface QueuedRecord {
 
 /** Records in the order in which they have to go out. */
 export class OutboundQueue {
-  #records: QueuedRecord[] = []
+  #records: (QueuedRecord | undefined)[] = []
   /** The place of the first record that is still in the queue. */
   #first = 0
 
@@ -28,7 +28,8 @@ export class OutboundQueue {
 
   /** Moves all records of another queue to the end of this one. */
   append(other: OutboundQueue): void {
-    this.#records.push(...other.#records.slice(other.#first))
+    // Not spread into one call, which has room for some 100,000 arguments only.
+    for (const record of other.#records.slice(other.#first)) this.#records.push(record)
     other.#clear()
   }
 
@@ -41,7 +42,8 @@ export class OutboundQueue {
       if (next.bytes !== undefined && next.bytes.length > ring.largest) {
         next.bytes = next.bytes.subarray(ring.largest)
       } else {
-        this.#first++
+        // A queue that is never empty must not keep what has gone out.
+        this.#records[this.#first++] = undefined
       }
     }
     this.#clear()
@@ -50,7 +52,7 @@ export class OutboundQueue {
   /** Removes all records of a connection. */
   remove(handle: SlotHandle): void {
     if (this.isEmpty) return
-    this.#records = this.#records.slice(this.#first).filter((each) => each.handle !== handle)
+    this.#records = this.#records.slice(this.#first).filter((each) => each?.handle !== handle)
     this.#first = 0
   }
 

@@ -77,13 +77,14 @@ export class Outbound {
         this.#ring.endWrite(start, handle, writer)
       } else {
         this.#send(handle, writer.memory.subarray(writer.start, writer.pos))
-        writer.releaseScratch()
       }
       return length
     } finally {
       // After a throw the ring is as before, since the record has no header yet.
       writer.isBusy = false
       writer.close()
+      // After a refused message too: its scratch buffer may be large.
+      writer.releaseScratch()
       if (!this.#nested.isEmpty) this.#sendNested()
     }
   }

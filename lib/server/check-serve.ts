@@ -105,7 +105,8 @@ export function checkServe(options: AnyOptions): ServeSettings {
   const server = checkShared(options, false, NO_NAMES)
   const check = (entry: unknown) => checkEntry(entry, options, server)
   return {
-    listen: (isOne ? [listen] : (listen as unknown[])).map(check),
+    // Unlike `map`, `Array.from` does not skip holes, which are not addresses.
+    listen: Array.from(isOne ? [listen] : (listen as unknown[]), check),
     checkEntry: check,
     balance: oneOf('balance', options.balance, ['round-robin', 'source-hash', 'least-connections']),
     maxConnections: whole('maxConnections', options.maxConnections, 0, 1),

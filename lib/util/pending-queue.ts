@@ -14,7 +14,7 @@ const MAX_REMOVED = 1024
 
 /** Received input that waits to be delivered, in order: frames, chunks of a raw stream, or datagrams. */
 export class PendingQueue<Item extends { readonly length: number }> {
-  #items: Item[] = []
+  #items: (Item | undefined)[] = []
   /** The index of the first item that is still in the queue. */
   #first = 0
   #bytes = 0
@@ -49,7 +49,8 @@ export class PendingQueue<Item extends { readonly length: number }> {
   shift(): Item | undefined {
     const item = this.#items[this.#first]
     if (item === undefined) return undefined
-    this.#first++
+    // A queue that is never empty must not keep what was taken from it.
+    this.#items[this.#first++] = undefined
     this.#bytes -= item.length
     if (this.#first === this.#items.length || this.#first > MAX_REMOVED) {
       this.#items = this.#items.slice(this.#first)

@@ -92,21 +92,43 @@ fn named_after_super(code: &str, depth: usize) -> BTreeSet<String> {
     names
 }
 
+/// Ways to name another module that the graph does not see: renamed paths, globs, macros, re-exports of
+/// the crate's root. Nobody needs them here.
+fn hidden_names(code: &str, depth: usize) -> Vec<String> {
+    let code = code.split("mod tests").next().unwrap_or("");
+    let outside = "super::".repeat(depth + 1);
+    let mut forms: Vec<String> =
+        ["crate as ", "super as ", "mio as ", "self::super", "include!", "#[macro_use]"]
+            .map(String::from)
+            .to_vec();
+    forms.extend(["{", "*", "self"].map(|next| format!("{outside}{next}")));
+    forms.push("crate::*".to_owned());
+    forms.extend(('A'..='Z').map(|letter| format!("crate::{letter}")));
+    forms
+        .retain(|form| code.match_indices(form.as_str()).any(|(at, _)| !code[..at].ends_with(':')));
+    forms
+}
+
+/// How far a file is below its module: 0 for the module's own file.
+fn depth(parts: &[String]) -> usize {
+    parts.len() - 1 - usize::from(parts.last().unwrap() == "mod")
+}
+
+/// A file's path below `src`, in parts and without its extension.
+fn parts(source: &Path, path: &Path) -> Vec<String> {
+    let inside = path.strip_prefix(source).unwrap().with_extension("");
+    inside.iter().map(|part| part.to_str().unwrap().to_owned()).collect()
+}
+
 fn graph(source: &Path) -> Graph {
     let mut graph = Graph::new();
     let mut used: Vec<(String, BTreeSet<String>)> = Vec::new();
     for path in files(source) {
-        let parts: Vec<String> = path
-            .strip_prefix(source)
-            .unwrap()
-            .with_extension("")
-            .iter()
-            .map(|part| part.to_str().unwrap().to_owned())
-            .collect();
+        let parts = parts(source, &path);
         if parts == ["lib"] {
             continue;
         }
-        let inner = parts.len() - 1 - usize::from(parts.last().unwrap() == "mod");
+        let inner = depth(&parts);
         let code = code(&path);
         let mut names = named_after_crate(&code);
         names.extend(named_after_super(&code, inner));
@@ -168,6 +190,44 @@ fn a_circle_of_two_modules_is_found() {
     for fixture in ["by_crate", "by_super", "in_a_list"] {
         let found = circle(&graph(&root("tests/fixtures/circle").join(fixture)));
         assert_eq!(found.unwrap(), ["left", "right", "left"], "{fixture}");
+    }
+}
+
+#[test]
+fn no_file_names_a_module_in_a_way_that_the_graph_does_not_see() {
+    let source = root("src");
+    for path in files(&source) {
+        let parts = parts(&source, &path);
+        if parts == ["lib"] {
+            continue;
+        }
+        let hidden = hidden_names(&code(&path), depth(&parts));
+        assert!(hidden.is_empty(), "{}: {hidden:?}", path.display());
+    }
+}
+
+#[test]
+fn hidden_names_are_found() {
+    for (code, depth) in [
+        ("use crate as root;", 0),
+        ("use super as up;", 1),
+        ("use super::{left::f};", 0),
+        ("use super::*;", 0),
+        ("use super::super::{left};", 1),
+        ("use self::super::left;", 0),
+        ("use crate::Group;", 2),
+        ("use crate::*;", 1),
+        ("use mio as m;", 0),
+        ("include!(\"../left.rs\");", 0),
+    ] {
+        assert!(!hidden_names(code, depth).is_empty(), "{code}");
+    }
+    for (code, depth) in [
+        ("use super::{inner};", 1),
+        ("use crate::left::{f, g};", 0),
+        ("mod tests { use super::*; }", 0),
+    ] {
+        assert_eq!(hidden_names(code, depth), Vec::<String>::new(), "{code}");
     }
 }
 

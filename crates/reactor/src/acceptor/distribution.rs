@@ -82,7 +82,11 @@ impl Distribution {
     }
 
     pub(super) fn drop_stalled(&mut self) {
-        for (_, command) in self.stalled.drain(..) {
+        for (target, command) in self.stalled.drain(..) {
+            if matches!(command, LoopCommand::Accepted(_)) {
+                // The connection was counted when the loop was chosen for it.
+                target.release_connection();
+            }
             drop_command(command);
         }
     }
@@ -112,16 +116,16 @@ impl Distribution {
 }
 
 /// Puts a command into a loop's hand-off queue. Gives it back if the queue is full; the loop then rings
-/// when there is room. Drops it if the loop is dead.
+/// when there is room. Drops it if the loop takes nothing any more.
 fn deliver(target: &LoopHandle, command: LoopCommand) -> Option<LoopCommand> {
-    if !target.is_alive() {
+    if !target.takes_connections() {
         drop_command(command);
         return None;
     }
     match target.0.handoff.push(command) {
         Ok(()) => {
-            if !target.is_alive() {
-                // It died in between, and its queue was emptied before this came.
+            if !target.takes_connections() {
+                // The loop closed in between, and emptied its queue before this came.
                 target.drop_handoff();
             }
             None

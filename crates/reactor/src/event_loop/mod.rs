@@ -112,6 +112,7 @@ impl EventLoop {
     /// Sends what the ring holds, with one attempt for each connection, and drops everything.
     pub fn finish(&mut self) {
         self.take_records();
+        self.close_handoff();
         self.drop_all();
     }
 
@@ -120,12 +121,19 @@ impl EventLoop {
         self.inbound.discard();
         // ORDER: Release: a thread that sees it also sees all records that were published.
         self.handle.0.dead.store(true, Ordering::Release);
+        self.close_handoff();
         self.drop_all();
         self.handle.0.bell.ring();
         // The acceptor may wait for room in this loop's queue, which it will never get now.
         if let Some(acceptor) = self.handle.0.acceptor.get() {
             acceptor.ring();
         }
+    }
+
+    /// Tells the acceptor that nobody takes from the hand-off queue any more.
+    fn close_handoff(&self) {
+        // ORDER: Release, before the queue is emptied: what the acceptor pushes later it drops itself.
+        self.handle.0.closed.store(true, Ordering::Release);
     }
 
     fn drop_all(&mut self) {

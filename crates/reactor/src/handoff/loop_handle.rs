@@ -44,6 +44,12 @@ impl LoopHandle {
         !self.0.dead.load(Ordering::Acquire)
     }
 
+    /// Whether the loop takes connections from its hand-off queue.
+    pub(crate) fn takes_connections(&self) -> bool {
+        // ORDER: pairs with the Release of the loop, which empties the queue after it.
+        !self.0.closed.load(Ordering::Acquire)
+    }
+
     /// Connections that were assigned to the loop and are not closed.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -130,7 +136,7 @@ impl LoopHandle {
 
 impl Target for LoopHandle {
     fn is_alive(&self) -> bool {
-        self.is_alive()
+        self.takes_connections()
     }
 
     fn connections(&self) -> usize {

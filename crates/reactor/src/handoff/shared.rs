@@ -30,7 +30,10 @@ pub(crate) struct LoopShared {
     pub(crate) acceptor: OnceLock<Arc<Alarm>>,
     /// Connections that were assigned to this loop and are not closed.
     pub(crate) connections: AtomicUsize,
+    /// The loop has panicked.
     pub(crate) dead: AtomicBool,
+    /// The loop takes nothing any more from its hand-off queue: it has panicked, or has finished.
+    pub(crate) closed: AtomicBool,
     pub(crate) stop: AtomicBool,
     pub(crate) stats: Arc<Stats>,
 }
@@ -47,6 +50,7 @@ impl LoopShared {
             acceptor: OnceLock::new(),
             connections: AtomicUsize::new(0),
             dead: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             stats: Arc::default(),
         }

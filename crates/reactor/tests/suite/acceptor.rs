@@ -43,6 +43,26 @@ fn loops_are_added_and_removed_while_the_acceptor_runs() {
 }
 
 #[test]
+fn a_loop_that_has_stopped_is_given_no_connection() {
+    use std::io::Read;
+    let mut gone = User::start(Setup::threads(1));
+    let mut live = User::start(Setup::threads(1));
+    let acceptor = Acceptor::start().unwrap();
+    let mut listen = Listen::new(Framing::Raw);
+    listen.max = 1;
+    let bound = BoundListener::new(listen.options(), &listen.service()).unwrap();
+    let address = bound.local().inet().unwrap();
+    acceptor.listen(bound);
+    acceptor.add_target(gone.lane(0));
+    gone.group.stop();
+    let mut lost = connect(address);
+    assert!(!matches!(lost.read(&mut [0]), Ok(1..)));
+    // Its place is free again: the only one there is.
+    acceptor.add_target(live.lane(0));
+    open(1, address, &mut live);
+}
+
+#[test]
 fn a_connection_that_no_loop_can_have_is_closed() {
     use std::io::Read;
     let (_acceptor, address, _user) = acceptor();
