@@ -85,9 +85,12 @@ for (const { loops, reusePort } of ACCEPTING) {
   })
 }
 
-/** Descriptors that the server's process may have. Node itself uses about half of them. */
-const LIMIT = 64
-const CLIENTS = 100
+/**
+ * Descriptors that the server's process may have. Node uses some 30, and while it loads modules one for each
+ * of them at the same time.
+ */
+const LIMIT = 200
+const CLIENTS = 300
 const SHORT = [
   ...(CAN_SHARE
     ? [{ what: 'a port of several loops', args: ['tcp://127.0.0.1:0', 'shared'] }]

@@ -57,7 +57,6 @@ async function generate(from) {
     disableSources: true,
     sort: ['kind', 'alphabetical'],
     // Only wraps the result of `context`, to refuse promises.
-    intentionallyNotExported: ['Immediate'],
     validation: { notExported: true, invalidLink: true, notDocumented: isStrict },
     treatWarningsAsErrors: isStrict,
     treatValidationWarningsAsErrors: isStrict,
