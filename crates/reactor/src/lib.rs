@@ -41,7 +41,7 @@ mod timers;
 mod transport;
 
 pub use accepting::{BoundListener, ListenAddress, ListenOptions};
-pub use acceptor::Acceptor;
+pub use acceptor::{Acceptor, TargetTaken};
 pub use address::Address;
 pub use balancing::Balance;
 pub use connecting::{DialOptions, DialTarget};

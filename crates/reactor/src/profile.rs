@@ -31,12 +31,3 @@ pub(crate) struct Profile {
     /// The server that counts the connection. A dialled connection has none.
     pub(crate) service: Option<Arc<Service>>,
 }
-
-impl Profile {
-    /// Gives back the place of a connection that has closed.
-    pub(crate) fn release(&self) {
-        if let Some(service) = &self.service {
-            service.release();
-        }
-    }
-}

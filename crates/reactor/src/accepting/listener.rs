@@ -1,15 +1,13 @@
 //! Accepting from one listening socket: bursts, accept back-off, pausing, the last sweep.
 
-use super::BoundListener;
+use super::{AcceptedSocket, BoundListener};
 use crate::address::Address;
 use crate::poll::{Key, Registrar};
-use crate::profile::Profile;
-use crate::service::Awaited;
+use crate::service::{Awaited, Place};
 use crate::transport::Socket;
 use millrace_sys::{AcceptError, Duplicate};
 use std::io;
 use std::mem;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The first wait after descriptors or memory ran out, and the longest; it doubles in between.
@@ -24,8 +22,8 @@ const LAST_SWEEP: usize = 1 << 16;
 pub(crate) trait AcceptSink {
     /// False while no more can be taken.
     fn has_room(&mut self) -> bool;
-    /// Takes a connection, which its service has counted.
-    fn accept(&mut self, socket: Socket, peer: Address, profile: &Arc<Profile>);
+    /// Takes a connection.
+    fn accept(&mut self, accepted: AcceptedSocket);
     /// Hears that accepting fails, once for each episode.
     fn fail(&mut self, listener: u32, errno: i32);
 }
@@ -126,24 +124,28 @@ impl Listener {
     fn accept(&mut self, now: Instant, sink: &mut dyn AcceptSink) {
         let service = &self.bound.service;
         // The place is reserved before accepting: the backlog holds connections that have none.
-        let holds_place = !service.refuses();
-        if holds_place && !service.reserve() {
-            let awaited = service.await_place();
-            if !service.reserve() {
-                self.awaited = Some(awaited);
-                self.retry = None;
-                return;
+        let mut place = None;
+        if !service.refuses() {
+            place = service.reserve();
+            if place.is_none() {
+                let awaited = service.await_place();
+                place = service.reserve();
+                if place.is_none() {
+                    self.awaited = Some(awaited);
+                    self.retry = None;
+                    return;
+                }
             }
         }
         let result = self.bound.socket.accept();
-        self.take(result, holds_place, now, sink);
+        self.take(result, place, now, sink);
     }
 
     /// Handles the result of accepting.
     fn take(
         &mut self,
         result: io::Result<(Socket, Address)>,
-        holds_place: bool,
+        place: Option<Place>,
         now: Instant,
         sink: &mut dyn AcceptSink,
     ) {
@@ -151,13 +153,14 @@ impl Listener {
             Ok((socket, peer)) => {
                 self.wait = BACK_OFF.0;
                 // A refused socket closes here.
-                if holds_place || self.bound.service.reserve() {
-                    sink.accept(socket, peer, &self.bound.profile);
+                if let Some(place) = place.or_else(|| self.bound.service.reserve()) {
+                    let profile = self.bound.profile.clone();
+                    sink.accept(AcceptedSocket { socket, peer, profile, place });
                 }
             }
             Err(error) => {
-                if holds_place {
-                    self.bound.service.give_back();
+                if let Some(place) = place {
+                    place.give_back();
                 }
                 if error.kind() == io::ErrorKind::WouldBlock {
                     self.ready = false;

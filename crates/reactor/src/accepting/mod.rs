@@ -1,9 +1,10 @@
 //! Listening sockets: binding them, and accepting from them.
 //!
 //! A [`BoundListener`] is bound and not accepted from yet. A [`Listener`] accepts from one, waits while the
-//! server is full or descriptors have run out, and gives the sockets to an [`AcceptSink`]. [`Listeners`] are
+//! server is full or descriptors have run out, and gives each [`AcceptedSocket`] to an [`AcceptSink`]. [`Listeners`] are
 //! all those of one thread, which is an event loop or the acceptor.
 
+mod accepted_socket;
 mod bound_listener;
 mod listener;
 mod listeners;
@@ -11,6 +12,7 @@ mod listening_socket;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub(crate) use accepted_socket::AcceptedSocket;
 pub use bound_listener::{BoundListener, ListenAddress, ListenOptions};
 pub(crate) use listener::{AcceptSink, Listener};
 pub(crate) use listeners::Listeners;

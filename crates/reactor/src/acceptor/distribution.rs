@@ -1,20 +1,19 @@
 //! Gives accepted sockets to loops, through their hand-off queues.
 
-use crate::accepting::AcceptSink;
-use crate::address::Address;
+use super::{Shared, TargetChange};
+use crate::accepting::{AcceptSink, AcceptedSocket};
 use crate::balancing::Balancer;
-use crate::handoff::{AcceptedSocket, LoopCommand, LoopHandle, drop_command};
+use crate::handoff::{LoopCommand, LoopHandle};
 use crate::notices::LoopNotice;
-use crate::profile::Profile;
 use crate::service::Service;
-use crate::transport::Socket;
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Spreads what is accepted over the targets.
-#[derive(Default)]
 pub(super) struct Distribution {
+    shared: Arc<Shared>,
     targets: Vec<LoopHandle>,
     /// By service: each server has its own round-robin.
     balancers: Vec<(Arc<Service>, Balancer)>,
@@ -24,14 +23,41 @@ pub(super) struct Distribution {
 }
 
 impl Distribution {
-    pub(super) fn add_target(&mut self, target: LoopHandle) {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, targets: Vec::new(), balancers: Vec::new(), stalled: VecDeque::new() }
+    }
+
+    /// Adds and removes targets as the owner has asked.
+    pub(super) fn change_targets(&mut self) {
+        while let Some(change) = self.shared.changes.pop() {
+            match change {
+                TargetChange::Add(target) => self.add_target(target),
+                TargetChange::Remove(target) => self.remove_target(&target),
+            }
+        }
+    }
+
+    fn add_target(&mut self, target: LoopHandle) {
         if !self.targets.iter().any(|each| each.is_same(&target)) {
             self.targets.push(target);
         }
     }
 
-    pub(super) fn remove_target(&mut self, target: &LoopHandle) {
+    fn remove_target(&mut self, target: &LoopHandle) {
         self.targets.retain(|each| !each.is_same(target));
+        // What its queue had no room for goes to the others, and the order stays: a listener's end comes
+        // after its last connection.
+        for (whose, command) in mem::take(&mut self.stalled) {
+            match command {
+                command if !whose.is_same(target) => self.push(whose, command),
+                LoopCommand::Accepted(accepted) => {
+                    target.release_connection();
+                    self.give(accepted);
+                }
+                LoopCommand::AcceptFailed(listener, errno) => self.fail(listener, errno),
+                _ => {}
+            }
+        }
         // For what is in its queue: targets only are woken after a sweep.
         target.wake();
     }
@@ -58,12 +84,27 @@ impl Distribution {
     }
 
     /// Puts a command into the queue of a target, or keeps it until there is room.
-    fn push(&mut self, at: usize, command: LoopCommand) {
-        let target = &self.targets[at];
-        if !self.stalled.is_empty() {
-            self.stalled.push_back((target.clone(), command));
-        } else if let Some(command) = deliver(target, command) {
-            self.stalled.push_back((target.clone(), command));
+    fn push(&mut self, target: LoopHandle, command: LoopCommand) {
+        let refused =
+            if self.stalled.is_empty() { deliver(&target, command) } else { Some(command) };
+        if let Some(command) = refused {
+            self.stalled.push_back((target, command));
+        }
+    }
+
+    /// Gives a connection to the target that the balancer of its server chooses. Without a target it closes.
+    fn give(&mut self, accepted: AcceptedSocket) {
+        let service = accepted.profile.service.as_ref();
+        let balancer = self
+            .balancers
+            .iter_mut()
+            .find(|(each, _)| service.is_some_and(|service| Arc::ptr_eq(each, service)));
+        let chosen =
+            balancer.and_then(|(_, each)| each.choose(&self.targets, accepted.peer.inet()));
+        if let Some(at) = chosen {
+            let target = self.targets[at].clone();
+            target.assign_connection();
+            self.push(target, LoopCommand::Accepted(accepted));
         }
     }
 
@@ -87,7 +128,6 @@ impl Distribution {
                 // The connection was counted when the loop was chosen for it.
                 target.release_connection();
             }
-            drop_command(command);
         }
     }
 
@@ -103,7 +143,7 @@ impl Distribution {
     /// Tells every loop that a listener is closed, after the last connection that the loop was given.
     pub(super) fn tell_closed(&mut self, id: u32) {
         for at in 0..self.targets.len() {
-            self.push(at, LoopCommand::ListenerClosed(id));
+            self.push(self.targets[at].clone(), LoopCommand::ListenerClosed(id));
         }
     }
 
@@ -119,7 +159,6 @@ impl Distribution {
 /// when there is room. Drops it if the loop takes nothing any more.
 fn deliver(target: &LoopHandle, command: LoopCommand) -> Option<LoopCommand> {
     if !target.takes_connections() {
-        drop_command(command);
         return None;
     }
     match target.0.handoff.push(command) {
@@ -144,27 +183,15 @@ impl AcceptSink for Distribution {
         self.stalled.is_empty()
     }
 
-    fn accept(&mut self, socket: Socket, peer: Address, profile: &Arc<Profile>) {
-        let service = profile.service.as_ref();
-        let balancer = self
-            .balancers
-            .iter_mut()
-            .find(|(each, _)| service.is_some_and(|service| Arc::ptr_eq(each, service)));
-        let chosen = balancer.and_then(|(_, each)| each.choose(&self.targets, peer.inet()));
-        let accepted = AcceptedSocket { socket, peer, profile: profile.clone() };
-        let command = LoopCommand::Accepted(accepted);
-        match chosen {
-            Some(at) => {
-                self.targets[at].assign_connection();
-                self.push(at, command);
-            }
-            None => drop_command(command),
-        }
+    fn accept(&mut self, accepted: AcceptedSocket) {
+        // Looked up after the kernel gave the connection: so a change holds for all later connections.
+        self.change_targets();
+        self.give(accepted);
     }
 
     fn fail(&mut self, listener: u32, errno: i32) {
-        if let Some(at) = self.targets.iter().position(LoopHandle::is_alive) {
-            self.push(at, LoopCommand::AcceptFailed(listener, errno));
+        if let Some(target) = self.targets.iter().find(|each| each.is_alive()) {
+            self.push(target.clone(), LoopCommand::AcceptFailed(listener, errno));
         }
     }
 }

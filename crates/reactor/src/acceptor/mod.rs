@@ -5,36 +5,61 @@
 //! sockets to the loops.
 
 mod distribution;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use crate::accepting::{BoundListener, ListenerCommand};
 use crate::handoff::LoopHandle;
 use crate::poll::{Alarm, Poll};
 use crossbeam_queue::SegQueue;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::{fmt, io};
 use worker::Worker;
 
-/// What the acceptor's owner asks of its thread.
+/// A change of an acceptor's targets.
 #[derive(Debug)]
-enum AcceptorCommand {
+enum TargetChange {
     /// Give connections to this loop, too.
-    AddTarget(LoopHandle),
+    Add(LoopHandle),
     /// Give no more connections to this loop.
-    RemoveTarget(LoopHandle),
-    Listener(ListenerCommand),
+    Remove(LoopHandle),
 }
+
+/// The loop is the target of another acceptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetTaken;
+
+impl fmt::Display for TargetTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the loop takes connections of another acceptor")
+    }
+}
+
+impl std::error::Error for TargetTaken {}
 
 /// What an acceptor and its thread share.
 #[derive(Debug)]
 struct Shared {
     alarm: Arc<Alarm>,
-    /// Holds no more than two commands for each listener and each target, and the questions that wait for
-    /// an answer.
-    commands: SegQueue<AcceptorCommand>,
+    /// Apart from the commands, which wait while a target's queue is full.
+    changes: SegQueue<TargetChange>,
+    /// Holds no more than two commands for each listener, and the questions that wait for an answer.
+    commands: SegQueue<ListenerCommand>,
     stop: AtomicBool,
+}
+
+impl Shared {
+    fn new(alarm: Alarm) -> Self {
+        Self {
+            alarm: Arc::new(alarm),
+            changes: SegQueue::new(),
+            commands: SegQueue::new(),
+            stop: AtomicBool::new(false),
+        }
+    }
 }
 
 /// A thread that accepts connections and spreads them over loops.
@@ -51,9 +76,7 @@ impl Acceptor {
     /// If the system has no poll or no thread to give.
     pub fn start() -> io::Result<Self> {
         let poll = Poll::new()?;
-        let alarm = Arc::new(Alarm::new(&poll)?);
-        let (commands, stop) = (SegQueue::new(), AtomicBool::new(false));
-        let shared = Arc::new(Shared { alarm, commands, stop });
+        let shared = Arc::new(Shared::new(Alarm::new(&poll)?));
         let worker = Worker::new(poll, shared.clone());
         let thread = std::thread::Builder::new()
             .name("millrace-accept".into())
@@ -61,17 +84,31 @@ impl Acceptor {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Gives connections to a loop, too. A loop is the target of one acceptor at most, all its life.
-    pub fn add_target(&self, target: &LoopHandle) {
+    /// Gives connections to a loop, too: those that are made after this returns, and it may be some that
+    /// are on their way. Adding a target once more changes nothing.
+    ///
+    /// # Errors
+    /// [`TargetTaken`]: a loop is the target of one acceptor at most, all its life.
+    pub fn add_target(&self, target: &LoopHandle) -> Result<(), TargetTaken> {
         // When its queue has room again, the loop wakes this acceptor.
-        let _ = target.0.acceptor.set(self.shared.alarm.clone());
-        self.push(AcceptorCommand::AddTarget(target.clone()));
+        let waker = target.0.acceptor.get_or_init(|| self.shared.alarm.clone());
+        if !Arc::ptr_eq(waker, &self.shared.alarm) {
+            return Err(TargetTaken);
+        }
+        self.change(TargetChange::Add(target.clone()));
+        Ok(())
     }
 
-    /// Gives no more connections to a loop, which keeps those that it has. The loop is not told any more
-    /// that a listener closed.
+    /// Gives no more connections to a loop, which keeps those that it has. This holds for connections that
+    /// are made after it returns; those that the loop had no room for yet go to the other targets, or close
+    /// if there is none. The loop is not told any more that a listener closed.
     pub fn remove_target(&self, target: &LoopHandle) {
-        self.push(AcceptorCommand::RemoveTarget(target.clone()));
+        self.change(TargetChange::Remove(target.clone()));
+    }
+
+    fn change(&self, change: TargetChange) {
+        self.shared.changes.push(change);
+        self.shared.alarm.ring();
     }
 
     /// Begins to accept from a bound listener.
@@ -84,10 +121,6 @@ impl Acceptor {
         if let ListenerCommand::Listen(bound) = &command {
             bound.service.accepted_by(&self.shared.alarm);
         }
-        self.push(AcceptorCommand::Listener(command));
-    }
-
-    fn push(&self, command: AcceptorCommand) {
         self.shared.commands.push(command);
         self.shared.alarm.ring();
     }

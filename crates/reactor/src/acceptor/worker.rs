@@ -1,7 +1,7 @@
 //! What the acceptor's thread does.
 
+use super::Shared;
 use super::distribution::Distribution;
-use super::{AcceptorCommand, Shared};
 use crate::accepting::{AcceptSink, ListenerCommand, Listeners};
 use crate::notices::LoopNotice;
 use crate::poll::{Events, Key, Poll};
@@ -18,8 +18,8 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(poll: Poll, shared: Arc<Shared>) -> Self {
-        let (listeners, distribution) = (Listeners::default(), Distribution::default());
-        Self { poll, listeners, distribution, shared }
+        let distribution = Distribution::new(shared.clone());
+        Self { poll, listeners: Listeners::default(), distribution, shared }
     }
 
     pub(super) fn run(mut self) {
@@ -52,7 +52,7 @@ impl Worker {
 
     /// Whether something can be done at once.
     fn has_work(&self, now: Instant) -> bool {
-        if self.shared.stop.load(Ordering::Acquire) {
+        if self.shared.stop.load(Ordering::Acquire) || !self.shared.changes.is_empty() {
             return true;
         }
         if self.distribution.is_stalled() {
@@ -69,15 +69,12 @@ impl Worker {
     }
 
     fn take_commands(&mut self) {
-        while self.distribution.has_room() {
-            match self.shared.commands.pop() {
-                Some(AcceptorCommand::AddTarget(target)) => self.distribution.add_target(target),
-                Some(AcceptorCommand::RemoveTarget(target)) => {
-                    self.distribution.remove_target(&target);
-                }
-                Some(AcceptorCommand::Listener(command)) => self.obey(command),
-                None => return,
-            }
+        // Not held up by a full queue: the target to be removed may be the one whose queue is full.
+        self.distribution.change_targets();
+        while self.distribution.has_room()
+            && let Some(command) = self.shared.commands.pop()
+        {
+            self.obey(command);
         }
     }
 

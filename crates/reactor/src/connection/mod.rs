@@ -21,6 +21,7 @@ use crate::inbound::Inbound;
 use crate::notices::{Cause, Opening, SocketNotices};
 use crate::profile::Profile;
 use crate::run_queue::{Next, Scheduling};
+use crate::service::Place;
 use crate::timers::Deadline;
 use crate::transport::{Socket, SocketOptions, Transport};
 use bytes::BytesMut;
@@ -58,6 +59,8 @@ enum Input {
 pub(crate) struct Connection {
     pub(crate) transport: Transport,
     pub(crate) profile: Arc<Profile>,
+    /// Free once the socket is closed. Declared after the transport, so that it is when both are dropped.
+    pub(crate) place: Place,
     pub(crate) notices: SocketNotices,
     pub(crate) scheduling: Scheduling,
     phase: Phase,
@@ -90,13 +93,19 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, profile: Arc<Profile>, opening: Opening) -> Self {
+    pub(crate) fn new(
+        socket: Socket,
+        profile: Arc<Profile>,
+        place: Place,
+        opening: Opening,
+    ) -> Self {
         let notices = SocketNotices { opening: Some(Box::new(opening)), ..Default::default() };
         let resets = profile.options.socket.resets();
         Self {
             resets,
             transport: Transport::new(socket),
             profile,
+            place,
             notices,
             scheduling: Scheduling::default(),
             phase: Phase::Open,

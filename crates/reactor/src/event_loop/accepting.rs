@@ -1,14 +1,14 @@
 //! How accepted connections come to a loop: handed over by the acceptor, or accepted by the loop itself.
 
 use super::{EventLoop, UNTOLD};
-use crate::accepting::{AcceptSink, BoundListener, ListenerCommand};
+use crate::accepting::{AcceptSink, AcceptedSocket, BoundListener, ListenerCommand};
 use crate::address::Address;
 use crate::connection::Connection;
-use crate::handoff::AcceptedSocket;
 use crate::notices::{LoopNotice, Opening};
 use crate::poll::{Key, MAX_SLOTS};
 use crate::profile::Profile;
 use crate::run_queue::Next;
+use crate::service::Place;
 use crate::transport::Socket;
 use millrace_ring::record::kind;
 use std::io;
@@ -17,14 +17,13 @@ use std::sync::Arc;
 impl EventLoop {
     /// Takes a connection that was assigned to this loop.
     pub(super) fn adopt(&mut self, accepted: AcceptedSocket) {
-        let AcceptedSocket { mut socket, peer, profile } = accepted;
+        let AcceptedSocket { mut socket, peer, profile, place } = accepted;
         let key = self.next_connection_key();
         if key.and_then(|key| socket.register(self.poll.registrar(), key)).is_err() {
-            profile.release();
             self.handle.release_connection();
             return;
         }
-        self.begin_connection(socket, profile, peer, false);
+        self.begin_connection(socket, profile, place, peer, false);
     }
 
     /// The key of the next connection.
@@ -44,6 +43,7 @@ impl EventLoop {
         &mut self,
         socket: Socket,
         profile: Arc<Profile>,
+        place: Place,
         remote: Address,
         paused: bool,
     ) {
@@ -52,7 +52,7 @@ impl EventLoop {
         let opening = Opening { number: profile.id, remote, local: socket.local_address() };
         self.inbound.stats.gauges.open(slot, generation);
         self.inbound.stats.counters.opened(1);
-        let mut connection = Connection::new(socket, profile, opening);
+        let mut connection = Connection::new(socket, profile, place, opening);
         if paused {
             connection.pause();
         }
@@ -143,8 +143,8 @@ impl AcceptSink for AcceptBatch {
         self.accepted.len() < self.room
     }
 
-    fn accept(&mut self, socket: Socket, peer: Address, profile: &Arc<Profile>) {
-        self.accepted.push(AcceptedSocket { socket, peer, profile: profile.clone() });
+    fn accept(&mut self, accepted: AcceptedSocket) {
+        self.accepted.push(accepted);
     }
 
     fn fail(&mut self, listener: u32, errno: i32) {

@@ -8,6 +8,7 @@ use super::slab::Slab;
 use crate::connecting::{Attempt, Dial};
 use crate::notices::LoopNotice;
 use crate::poll::{Event, Key};
+use crate::service::Place;
 use crate::timers::{Deadline, Timers};
 use crate::transport::Socket;
 use millrace_ring::record::kind;
@@ -212,6 +213,6 @@ impl EventLoop {
             return self.dial_failed(&dial, &error);
         }
         let peer = dial.peer();
-        self.begin_connection(socket, dial.profile, peer, dial.paused);
+        self.begin_connection(socket, dial.profile, Place::of_nobody(), peer, dial.paused);
     }
 }

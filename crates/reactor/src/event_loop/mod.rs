@@ -141,12 +141,10 @@ impl EventLoop {
         self.listeners.clear();
         self.dials.clear();
         for slot in 0..self.connections.slots() {
-            // A connection without a socket was counted as closed; only its closing is not told yet.
             if let Some(connection) = self.connections.remove(slot)
                 && let Some(socket) = connection.transport.socket()
             {
                 connection.prevent_reset(Cause::NONE, socket);
-                connection.profile.release();
             }
         }
         self.connections.clear();

@@ -57,7 +57,7 @@ impl EventLoop {
             socket.deregister(self.poll.registrar());
             // Closed before the service hears of it: a listener may have waited for the descriptor.
             drop(socket);
-            connection.profile.release();
+            connection.place.free();
             self.handle.release_connection();
             self.inbound.stats.counters.closed(1);
         }

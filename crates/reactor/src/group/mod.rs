@@ -6,7 +6,7 @@
 mod loop_thread;
 
 use crate::accepting::{BoundListener, ListenerCommand};
-use crate::acceptor::Acceptor;
+use crate::acceptor::{Acceptor, TargetTaken};
 use crate::balancing::least;
 use crate::connecting::DialOptions;
 use crate::event_loop::{EventLoop, Turn};
@@ -37,6 +37,8 @@ pub enum GroupError {
     NoLoops,
     /// The system gave no poll, thread or socket.
     Io(io::Error),
+    /// A loop of the group was made the target of an acceptor that is not the group's.
+    TargetTaken(TargetTaken),
 }
 
 impl fmt::Display for GroupError {
@@ -44,6 +46,7 @@ impl fmt::Display for GroupError {
         match self {
             Self::NoLoops => f.write_str("a group has at least one loop"),
             Self::Io(error) => write!(f, "a loop could not be started: {error}"),
+            Self::TargetTaken(error) => error.fmt(f),
         }
     }
 }
@@ -53,6 +56,12 @@ impl std::error::Error for GroupError {}
 impl From<io::Error> for GroupError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<TargetTaken> for GroupError {
+    fn from(error: TargetTaken) -> Self {
+        Self::TargetTaken(error)
     }
 }
 
@@ -150,11 +159,12 @@ impl Group {
     /// one socket for each loop); without, its only loop or the acceptor does.
     ///
     /// # Errors
-    /// [`GroupError::Io`] if the acceptor cannot be started.
+    /// [`GroupError::Io`] if the acceptor cannot be started, [`GroupError::TargetTaken`] if it may not have
+    /// all loops.
     pub fn listen(&mut self, bound: BoundListener, lane: Option<usize>) -> Result<(), GroupError> {
         if lane.is_none() && self.loops.len() > 1 && self.acceptor.is_none() {
             let acceptor = Acceptor::start()?;
-            self.loops.iter().for_each(|each| acceptor.add_target(each));
+            self.loops.iter().try_for_each(|each| acceptor.add_target(each))?;
             self.acceptor = Some(acceptor);
         }
         self.command(lane, ListenerCommand::Listen(bound));

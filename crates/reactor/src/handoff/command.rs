@@ -1,14 +1,11 @@
 //! What goes to a loop other than by its ring.
 
-use crate::accepting::ListenerCommand;
-use crate::address::Address;
+use crate::accepting::{AcceptedSocket, ListenerCommand};
 use crate::connecting::Dial;
 use crate::datagrams::BoundDatagramSocket;
 use crate::notices::LoopNotice;
-use crate::profile::Profile;
-use crate::transport::{Socket, SocketOptions};
+use crate::transport::SocketOptions;
 use millrace_sys::SocketOption;
-use std::sync::Arc;
 
 /// One item of a loop's queues.
 #[derive(Debug)]
@@ -41,19 +38,4 @@ pub(crate) enum LoopCommand {
 pub(crate) enum SocketOptionCommand {
     Set(SocketOptions),
     Get(SocketOption),
-}
-
-/// A socket that was accepted and counted.
-#[derive(Debug)]
-pub(crate) struct AcceptedSocket {
-    pub(crate) socket: Socket,
-    pub(crate) peer: Address,
-    pub(crate) profile: Arc<Profile>,
-}
-
-/// Drops a command that no loop will obey. An accepted socket closes, and is counted as closed.
-pub(crate) fn drop_command(command: LoopCommand) {
-    if let LoopCommand::Accepted(accepted) = command {
-        accepted.profile.release();
-    }
 }

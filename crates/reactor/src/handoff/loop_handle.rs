@@ -1,6 +1,6 @@
 //! A loop as its user and the acceptor see it.
 
-use super::{LoopCommand, LoopShared, SocketOptionCommand, drop_command};
+use super::{LoopCommand, LoopShared, SocketOptionCommand};
 use crate::balancing::Target;
 use crate::datagrams::BoundDatagramSocket;
 use crate::inbound::Bell;
@@ -125,12 +125,12 @@ impl LoopHandle {
 
     /// Drops the commands of a dead loop, which obeys none: listeners on their way to it close.
     pub(crate) fn drop_commands(&self) {
-        while self.0.commands.pop().map(drop_command).is_some() {}
+        while self.0.commands.pop().is_some() {}
     }
 
-    /// Drops what the hand-off queue holds.
+    /// Drops what the hand-off queue holds: accepted sockets close.
     pub(crate) fn drop_handoff(&self) {
-        while self.0.handoff.pop().map(drop_command).is_some() {}
+        while self.0.handoff.pop().is_some() {}
     }
 }
 

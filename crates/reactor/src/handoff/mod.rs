@@ -8,6 +8,6 @@ mod command;
 mod loop_handle;
 mod shared;
 
-pub(crate) use command::{AcceptedSocket, LoopCommand, SocketOptionCommand, drop_command};
+pub(crate) use command::{LoopCommand, SocketOptionCommand};
 pub use loop_handle::LoopHandle;
 pub(crate) use shared::LoopShared;

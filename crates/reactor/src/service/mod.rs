@@ -1,8 +1,12 @@
 //! What the listeners of one server share: how its connections are balanced, and how many it may have.
 //!
-//! `waiting.rs` wakes the threads that wait for a place, or for what a close frees.
+//! `place.rs` is a connection's place among them, `waiting.rs` wakes the threads that wait for a place, or
+//! for what a close frees.
 
+mod place;
 mod waiting;
+
+pub(crate) use place::Place;
 
 use crate::balancing::Balance;
 use crate::poll::Alarm;
@@ -54,14 +58,15 @@ impl Service {
         self.acceptors.add(alarm);
     }
 
-    /// Reserves a place for a connection; false if all are taken.
-    pub(crate) fn reserve(&self) -> bool {
+    /// Reserves a place for a connection; `None` if all are taken.
+    pub(crate) fn reserve(self: &Arc<Self>) -> Option<Place> {
         let more = |open: usize| (open < self.max).then_some(open + 1);
-        self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+        let reserved = self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        reserved.is_ok().then(|| Place::new(self))
     }
 
-    /// Gives back the place of a connection that closed, and wakes the threads that wait for that.
-    pub(crate) fn release(&self) {
+    /// Counts a connection as closed, and wakes the threads that wait for that.
+    fn release(&self) {
         self.leave_place();
         // Not in one expression: both have to end.
         let (place, close) = (self.places.end(), self.closes.end());
@@ -70,9 +75,8 @@ impl Service {
         }
     }
 
-    /// Gives back a place that was reserved for no connection. Threads that wait for a close are not woken:
-    /// two of them would wake each other for ever.
-    pub(crate) fn give_back(&self) {
+    /// Counts a place as free that no connection had.
+    fn give_back(&self) {
         self.leave_place();
         if self.places.end() {
             self.acceptors.ring();
@@ -117,20 +121,20 @@ mod tests {
     #[test]
     fn a_place_is_reserved_once_and_free_again_when_given_back() {
         let service = Service::new(Balance::RoundRobin, 2, false);
-        assert!(service.reserve() && service.reserve());
-        assert!(!service.reserve());
-        service.give_back();
-        assert!(service.reserve());
-        assert!(!service.reserve());
+        let (first, _second) = (service.reserve().unwrap(), service.reserve().unwrap());
+        assert!(service.reserve().is_none());
+        first.give_back();
+        let _third = service.reserve().unwrap();
+        assert!(service.reserve().is_none());
     }
 
     #[test]
     fn a_waiting_thread_is_served_even_if_another_begins_to_wait_later() {
         let service = Service::new(Balance::RoundRobin, 1, false);
-        assert!(service.reserve());
+        let open = service.reserve().unwrap();
         let first = service.await_place();
         assert!(!service.has_come(first));
-        service.release();
+        drop(open);
         let second = service.await_place();
         assert!(service.has_come(first));
         assert!(!service.has_come(second));
@@ -139,13 +143,12 @@ mod tests {
     #[test]
     fn giving_back_a_place_does_not_count_as_a_close() {
         let service = Service::new(Balance::RoundRobin, 1, false);
-        assert!(service.reserve());
+        let unused = service.reserve().unwrap();
         let (place, close) = (service.await_place(), service.await_close());
-        service.give_back();
+        unused.give_back();
         assert!(service.has_come(place));
         assert!(!service.has_come(close));
-        assert!(service.reserve());
-        service.release();
+        drop(service.reserve().unwrap());
         assert!(service.has_come(close));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::net::{connect, read_exactly};
 use crate::support::{Key, Listen, Setup, User};
-use millrace_reactor::{Acceptor, BoundListener, Framing};
+use millrace_reactor::{Acceptor, BoundListener, Framing, GroupError, TargetTaken};
 use std::net::{SocketAddr, TcpStream};
 
 /// An acceptor that listens, and two loops that are not its targets yet.
@@ -27,10 +27,10 @@ fn lanes(opened: &[(TcpStream, Key)]) -> Vec<usize> {
 #[test]
 fn loops_are_added_and_removed_while_the_acceptor_runs() {
     let (mut acceptor, address, mut user) = acceptor();
-    acceptor.add_target(user.lane(0));
+    acceptor.add_target(user.lane(0)).unwrap();
     let first = open(3, address, &mut user);
     assert_eq!(lanes(&first), [0, 0, 0]);
-    acceptor.add_target(user.lane(1));
+    acceptor.add_target(user.lane(1)).unwrap();
     let both = open(4, address, &mut user);
     assert_eq!(lanes(&both).iter().sum::<usize>(), 2);
     acceptor.remove_target(user.lane(0));
@@ -53,12 +53,12 @@ fn a_loop_that_has_stopped_is_given_no_connection() {
     let bound = BoundListener::new(listen.options(), &listen.service()).unwrap();
     let address = bound.local().inet().unwrap();
     acceptor.listen(bound);
-    acceptor.add_target(gone.lane(0));
+    acceptor.add_target(gone.lane(0)).unwrap();
     gone.group.stop();
     let mut lost = connect(address);
     assert!(!matches!(lost.read(&mut [0]), Ok(1..)));
     // Its place is free again: the only one there is.
-    acceptor.add_target(live.lane(0));
+    acceptor.add_target(live.lane(0)).unwrap();
     open(1, address, &mut live);
 }
 
@@ -68,4 +68,14 @@ fn a_connection_that_no_loop_can_have_is_closed() {
     let (_acceptor, address, _user) = acceptor();
     let mut peer = connect(address);
     assert!(!matches!(peer.read(&mut [0]), Ok(1..)));
+}
+
+#[test]
+fn a_group_does_not_share_its_loops_with_another_acceptor() {
+    let (acceptor, _, mut user) = acceptor();
+    acceptor.add_target(user.lane(1)).unwrap();
+    let listen = Listen::new(Framing::Raw);
+    let bound = BoundListener::new(listen.options(), &listen.service()).unwrap();
+    let refused = user.group.listen(bound, None);
+    assert!(matches!(refused, Err(GroupError::TargetTaken(TargetTaken))));
 }

@@ -1,14 +1,11 @@
 //! What accepting survives, with errors of the kernel made up.
 
 use super::{AcceptSink, BACK_OFF, Listener};
-use crate::accepting::BoundListener;
 use crate::accepting::testing::listening;
-use crate::address::Address;
+use crate::accepting::{AcceptedSocket, BoundListener};
 use crate::balancing::Balance;
 use crate::poll::{Events, Key, Poll};
-use crate::profile::Profile;
 use crate::service::Service;
-use crate::transport::Socket;
 use rustix::io::Errno;
 use std::io;
 use std::net::TcpStream;
@@ -17,7 +14,7 @@ use std::time::{Duration, Instant};
 
 #[derive(Default)]
 struct Taken {
-    sockets: Vec<Socket>,
+    accepted: Vec<AcceptedSocket>,
     errors: Vec<(u32, i32)>,
 }
 
@@ -26,8 +23,8 @@ impl AcceptSink for Taken {
         true
     }
 
-    fn accept(&mut self, socket: Socket, _: Address, _: &Arc<Profile>) {
-        self.sockets.push(socket);
+    fn accept(&mut self, accepted: AcceptedSocket) {
+        self.accepted.push(accepted);
     }
 
     fn fail(&mut self, listener: u32, errno: i32) {
@@ -53,9 +50,9 @@ fn listener_with_peer(service: &Arc<Service>) -> (Listener, TcpStream, Poll) {
 /// One attempt to accept, as if the kernel had answered with this error.
 fn fail(listener: &mut Listener, errno: Errno, now: Instant, sink: &mut Taken) {
     assert!(listener.is_due(now));
-    assert!(listener.bound.service.reserve(), "places are lost");
+    let place = listener.bound.service.reserve().expect("places are lost");
     listener.awaited = None;
-    listener.take(Err(io::Error::from(errno)), true, now, sink);
+    listener.take(Err(io::Error::from(errno)), Some(place), now, sink);
 }
 
 #[test]
@@ -79,10 +76,10 @@ fn lack_of_memory_is_told_once_and_accepting_is_tried_again_after_doubling_waits
         // The connection has waited, and no event came for it again.
         assert!(listener.is_due(now));
         listener.sweep(now, &mut sink);
-        assert_eq!(sink.sockets.len(), 1);
+        assert_eq!(sink.accepted.len(), 1);
         assert_eq!(listener.retry_at(), None);
         // The next wait is short again, and it is still the same episode.
-        service.release();
+        sink.accepted.clear();
         fail(&mut listener, errno, now, &mut sink);
         assert_eq!(listener.retry_at(), Some(now + BACK_OFF.0));
         assert_eq!(sink.errors.len(), 1);
@@ -122,11 +119,11 @@ fn lack_of_memory_ends_when_a_connection_closes() {
     let (mut listener, _peer, _poll) = listener_with_peer(&service);
     let mut sink = Taken::default();
     let now = Instant::now();
-    assert!(service.reserve(), "another connection is open");
+    let other = service.reserve().expect("another connection is open");
     fail(&mut listener, Errno::NOBUFS, now, &mut sink);
     assert!(!listener.is_due(now));
-    service.release();
+    drop(other);
     assert!(listener.is_due(now));
     listener.sweep(now, &mut sink);
-    assert_eq!(sink.sockets.len(), 1);
+    assert_eq!(sink.accepted.len(), 1);
 }
