@@ -61,6 +61,21 @@ test('serve listens on a port of all addresses, given as a number, digits or an 
   }
 })
 
+test('an address object has only its own fields', async (t) => {
+  const inherits = (inherited: object, own: object): Address =>
+    Object.assign(Object.create(inherited), own)
+  const server = await start(t, { listen: inherits({ host: '::1', path: '/x' }, { port: 0 }) })
+  t.regex(server.addresses[0] as string, /^tcp:\/\/(\[::\]|0\.0\.0\.0):/)
+  const socket = await bound(t, {
+    address: inherits({ path: '/x' }, { host: '127.0.0.1', port: 0 }),
+  })
+  t.regex(socket.address, /^udp:\/\/127\.0\.0\.1:/)
+  const error = await t.throwsAsync(connect({ to: inherits({ port: 80 }, { host: 'a' }) }), {
+    code: 'ERR_INVALID_ADDRESS',
+  })
+  t.true(error?.message.includes('{ host: "a" } has no port'))
+})
+
 test('serve takes the very port that a number or digits name', async (t) => {
   const port = await deadPort()
   for (const listen of [port, String(port), { port }, { host: '127.0.0.1', port }]) {

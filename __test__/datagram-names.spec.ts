@@ -104,6 +104,41 @@ for (const [name, way] of Object.entries(ABORTED)) {
   )
 }
 
+for (const [name, way] of Object.entries({
+  bind: (signal: AbortSignal) => bind({ address: 'udp://127.0.0.1:0', loops: 1, signal }),
+  connect: (signal: AbortSignal) => connect({ to: 'udp://127.0.0.1:9', loops: 1, signal }),
+})) {
+  test.serial(`${name}: an abort at any moment ends the socket`, async (t) => {
+    // Aborts right after the signal was looked at for the nth time.
+    const abortAfter = async (looks: number) => {
+      const abort = new AbortController()
+      let left = looks
+      const isAborted = () => Reflect.get(AbortSignal.prototype, 'aborted', abort.signal) as boolean
+      Object.defineProperty(abort.signal, 'aborted', {
+        get() {
+          const result = isAborted()
+          if (--left === 0) queueMicrotask(() => abort.abort())
+          return result
+        },
+      })
+      const ended = await way(abort.signal).then(
+        async (socket) => {
+          const { readyState } = socket
+          await socket.close()
+          return readyState
+        },
+        (error: Error) => error.name,
+      )
+      return left > 0 ? 'not looked at as often' : ended
+    }
+    const results: string[] = []
+    do results.push(await abortAfter(results.length + 1))
+    while (results.at(-1) !== 'not looked at as often')
+    t.true(results.length > 2)
+    for (const result of results.slice(0, -1)) t.true(['AbortError', 'closed'].includes(result))
+  })
+}
+
 test.serial('connect: a timeout also ends the lookup, whose answer is ignored', async (t) => {
   const made = connect({ to: 'udp://a-name:9', loops: 1, timeout: 1 })
   await asked.promise

@@ -74,6 +74,26 @@ test('a loop that panics loses its own connections and no others', async (t) => 
   t.is(server.connections, 3)
 })
 
+test('a close handler finds no closed connection among those of the server', async (t) => {
+  const told = new Told()
+  const found: string[][] = []
+  const server: Server = await start(t, {
+    loops: 2,
+    ...told.handlers,
+    close(conn, error) {
+      found.push([...server].map(({ readyState }) => readyState))
+      told.handlers.close(conn, error)
+    },
+  })
+  for (let n = 1; n <= 6; n++) {
+    await connect(server.port as number)
+    await told.opened.reaches(n)
+  }
+  panic(loopsOf(server)[0] as number)
+  await told.closed.reaches(3)
+  t.deepEqual(found, Array(3).fill(['open', 'open', 'open']))
+})
+
 test('new connections go to the remaining loops', async (t) => {
   const told = new Told()
   const server = await start(t, { loops: 3, ...told.handlers })

@@ -1,6 +1,7 @@
 import type net from 'node:net'
+import { inspect } from 'node:util'
 import test from 'ava'
-import type { Conn } from 'millrace'
+import { type Conn, line, type Peer } from 'millrace'
 import { closed, connect, read } from './support/client.js'
 import { Count } from './support/counts.js'
 import { start } from './support/serve.js'
@@ -143,6 +144,33 @@ test('context creates conn.context and gets the addresses of the connection', as
     t.is((await read(socket, 1)).toString(), hits)
   }
   t.deepEqual(seen, [{ remote, local: `127.0.0.1:${server.port}`, hits: 0 }])
+})
+
+test('context and a codec function get the addresses and nothing else of the connection', async (t) => {
+  const peers: Peer[] = []
+  const server = await start(t, {
+    codec(peer) {
+      peers.push(peer)
+      return line()
+    },
+    context: (peer) => ({ peer: peers.push(peer) }),
+    open: (conn) => void conn.write(conn.remote),
+  })
+  peers.length = 0
+  const socket = await connect(server.port)
+  const remote = `127.0.0.1:${socket.localPort}`
+  t.is((await read(socket, remote.length + 1)).toString(), `${remote}\n`)
+  t.is(peers.length, 2)
+  for (const peer of peers) {
+    const { remoteAddress, remotePort, remoteFamily } = peer
+    t.deepEqual(
+      [peer.remote, peer.local, remoteAddress, remotePort, remoteFamily],
+      [remote, `127.0.0.1:${server.port}`, '127.0.0.1', socket.localPort, 'IPv4'],
+    )
+    t.is(inspect(peer), `Peer { remote: '${remote}', local: '${peer.local}' }`)
+    for (const name of ['write', 'end', 'destroy', 'context', 'codec']) t.false(name in peer)
+    t.throws(() => Object.assign(peer, { remote: '' }), { instanceOf: TypeError })
+  }
 })
 
 test('a context that returns a promise closes the connection with ERR_CONTEXT_ASYNC', async (t) => {

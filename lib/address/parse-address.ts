@@ -124,14 +124,17 @@ function parseSystemd(text: string, rest: string): SystemdAddress {
 
 const FIELDS: ReadonlySet<string> = new Set(['host', 'port', 'path'])
 
-function parseFields(fields: Record<string, unknown>, use: AddressUse): ParsedAddress {
-  const { host = '', port, path } = fields
+function parseFields(object: Record<string, unknown>, use: AddressUse): ParsedAddress {
+  // Only the object's own fields, so that it makes no difference what a prototype has.
+  const fields: Record<string, unknown> = { __proto__: null, ...object }
+  const { host, port, path } = fields
   const isKnown = Object.keys(fields).every((name) => FIELDS.has(name))
-  if (isKnown && typeof path === 'string' && fields.host === undefined && port === undefined) {
+  if (isKnown && typeof path === 'string' && host === undefined && port === undefined) {
     if (use === 'bind') throw wrongPath(fields)
     return unixAddress(path, `{ path: ${JSON.stringify(path)} }`, '{ path: "/run/my.sock" }')
   }
-  const isHostPort = isPort(port, use) && typeof host === 'string' && isHost(host)
+  const name = host === undefined ? '' : host
+  const isHostPort = isPort(port, use) && typeof name === 'string' && isHost(name)
   if (!isKnown || path !== undefined || !isHostPort) throw badFields(fields, use)
-  return { kind: 'host', host, port }
+  return { kind: 'host', host: name, port }
 }

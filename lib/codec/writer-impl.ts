@@ -71,8 +71,9 @@ export class WriterImpl implements Writer {
   /** Called once the message was copied from the scratch buffer. Drops the buffer if it has become large. */
   releaseScratch(): void {
     if (!this.inPlace && this.#scratch.length > SCRATCH_BYTES) {
-      this.#scratch = EMPTY
-      this.memory = EMPTY
+      this.#scratch = this.memory = EMPTY
+      // The views hold the buffer too.
+      this.#scratchView = this.#view = NOTHING
     }
   }
 

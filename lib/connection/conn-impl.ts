@@ -27,6 +27,7 @@ import { inputEnded, promiseSettled } from './end-of-input.js'
 import { CLOSED, DESTROYED, ENDED, FAILED, PULL_MODE, READING_STOPPED, UNREFED } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { pause, resume } from './pausing.js'
+import { PeerImpl } from './peer-impl.js'
 import type { LocalEndpoint, Profile } from './profile.js'
 import { messageIterator } from './pulling.js'
 import { addToFrame, beginFrame, deliverMessage, deliverParked, receive } from './reading.js'
@@ -248,14 +249,21 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.eventLoop.environment.hold(1)
     profile.owner.connOpened(this)
     try {
-      if (profile.codecOf !== undefined) this.currentCodec = profile.codecFor(this)
-      if (handlers.context !== undefined) this.context = makeContext(handlers.context(this))
+      if (profile.codecOf !== undefined || handlers.context !== undefined) this.#ask(profile)
       const result = handlers.open?.(this)
       if (isThenable(result)) trackPromise(this, result)
       return undefined
     } catch (thrown) {
       return fail(this, thrown)
     }
+  }
+
+  /** Asks the user for the codec and the context of this connection. */
+  #ask(profile: Profile): void {
+    const peer = new PeerImpl(this)
+    if (profile.codecOf !== undefined) this.currentCodec = profile.codecFor(peer)
+    const { handlers } = profile
+    if (handlers.context !== undefined) this.context = makeContext(handlers.context(peer))
   }
 
   // ---- what the loop calls ----

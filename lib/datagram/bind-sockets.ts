@@ -90,9 +90,18 @@ export async function openDatagramSocket(plan: DatagramPlan): Promise<DatagramSo
     group.leaveSoon()
     throw error
   }
+  if (signal !== undefined) closeOnAbort(socket, signal)
   await socket.open(signal)
-  if (signal !== undefined) void socket.finished.then(onAbort(signal, () => void socket.close()))
   return socket
+}
+
+/** Called before the socket opens: an abort between its opening and this would be lost. */
+function closeOnAbort(socket: DatagramSocketImpl, signal: AbortSignal): void {
+  const ignore = onAbort(signal, () => {
+    // Until it is open, `open` looks at the signal itself.
+    if (socket.isBound) void socket.close()
+  })
+  void socket.finished.then(ignore)
 }
 
 function dropAll(bound: readonly BoundSocket[]): void {

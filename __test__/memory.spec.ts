@@ -1,0 +1,101 @@
+import test, { type ExecutionContext } from 'ava'
+import { lengthField, type Reader, raw, serve, type Writer } from 'millrace'
+import { theEnvironment } from '../lib/runtime/environment.js'
+import { bound, peer as datagramPeer } from './support/datagrams.js'
+import { dial } from './support/dial.js'
+import { gate } from './support/gate.js'
+import { arrayBuffers, arrayBuffersUpTo, freed } from './support/memory.js'
+import { client, peer, States } from './support/reconnect.js'
+import { ANY, start } from './support/serve.js'
+
+const LARGE = 64 << 20
+const LITTLE = 4 << 20
+
+/** Writes a large part of the message `refuse` before it refuses it. */
+function encode(message: Uint8Array | string, writer: Writer): void {
+  if (typeof message !== 'string') writer.bytes(message)
+  else if (message !== 'refuse') writer.text(message)
+  else {
+    writer.bytes(new Uint8Array(LARGE))
+    throw new TypeError('refused')
+  }
+}
+
+const { framing } = lengthField({ max: 2 * LARGE })
+const refusing = { framing, decode: (reader: Reader) => reader.bytes(reader.remaining), encode }
+
+/** Writes what is refused, and expects that its bytes do not stay in memory. */
+async function refuses(write: (message: string) => void, before: number): Promise<TypeError> {
+  let thrown: unknown
+  try {
+    write('refuse')
+  } catch (error) {
+    thrown = error
+  }
+  await arrayBuffersUpTo(before + LITTLE)
+  return thrown as TypeError
+}
+
+/** Opens and closes two servers on the default loops. Returns the groups of those loops. */
+async function useDefaultLoops(t: ExecutionContext): Promise<WeakRef<object>[]> {
+  const servers = [await serve({ listen: ANY }), await serve({ listen: ANY })] as const
+  const [first, second] = servers.map((server) =>
+    server.stats().loops.map(({ loop }) => theEnvironment().loops[loop]?.group as object),
+  )
+  t.deepEqual(first, second)
+  const groups = [...new Set(first)].map((group) => new WeakRef(group))
+  await servers[0].close()
+  t.not(groups[0]?.deref(), undefined)
+  await servers[1].close()
+  return groups
+}
+
+test.serial('the default loops and their rings are freed after their last user', async (t) => {
+  const groups = await useDefaultLoops(t)
+  t.is(groups.length, 1)
+  for (const group of groups) await freed(group)
+  t.deepEqual(await useDefaultLoops(t).then((others) => others.length), 1)
+})
+
+test.serial('the bytes of a message that encode refuses do not stay in memory', async (t) => {
+  const received = gate<Buffer>()
+  const server = await start(t, {
+    codec: refusing,
+    message: (_conn, message) => received.open(message),
+  })
+  const conn = await dial(t, { to: server.addresses[0] as string, codec: refusing })
+  const before = await arrayBuffers()
+  const thrown = await refuses((message) => conn.write(message), before)
+  t.is(thrown.message, 'refused')
+  t.true(conn.write('accepted'))
+  t.is(String(await received.passed), 'accepted')
+})
+
+test.serial('the bytes of a datagram that encode refuses do not stay in memory', async (t) => {
+  const socket = await bound(t, { codec: { ...refusing, framing: raw().framing } })
+  const other = await datagramPeer(t)
+  const before = await arrayBuffers()
+  const to = `127.0.0.1:${other.port}`
+  const thrown = await refuses((message) => socket.send(message, to), before)
+  t.is(thrown.message, 'refused')
+  socket.send('accepted', to)
+  t.is(String(await other.next()), 'accepted')
+})
+
+test.serial(
+  'the bytes of a message that is refused for a client that waits do not stay',
+  async (t) => {
+    const server = await peer(t)
+    const states = new States()
+    const it = await client(t, { to: server.to, codec: refusing, state: states.note })
+    await server.arrived.reaches(1)
+    await server.stop()
+    await states.of('waiting').reaches(1)
+    const before = await arrayBuffers()
+    const thrown = await refuses((message) => it.write(message), before)
+    t.is(thrown.message, 'refused')
+    const tooMuch = await refuses(() => it.write('x'.repeat(LARGE)), before)
+    t.is((tooMuch as TypeError & { code?: string }).code, 'ERR_WRITE_BUFFER_FULL')
+    t.is(it.queued, 0)
+  },
+)
