@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { lengthField, type Reader, raw, serve, type Writer } from 'millrace'
+import { lengthField, type Peer, type Reader, raw, serve, type Writer } from 'millrace'
 import { theEnvironment } from '../lib/runtime/environment.js'
 import { bound, peer as datagramPeer } from './support/datagrams.js'
 import { dial } from './support/dial.js'
@@ -35,6 +35,19 @@ async function refuses(write: (message: string) => void, before: number): Promis
   await arrayBuffersUpTo(before + LITTLE)
   return thrown as TypeError
 }
+
+test.serial('a peer that a context keeps does not keep the closed connection', async (t) => {
+  const peers: Peer[] = []
+  const closed = gate<WeakRef<object>>()
+  const server = await start(t, {
+    context: (peer) => void peers.push(peer),
+    close: (conn) => closed.open(new WeakRef(conn)),
+  })
+  const conn = await dial(t, { to: server.addresses[0] as string })
+  conn.end()
+  await freed(await closed.passed)
+  t.is(peers.length, 1)
+})
 
 /** Opens and closes two servers on the default loops. Returns the groups of those loops. */
 async function useDefaultLoops(t: ExecutionContext): Promise<WeakRef<object>[]> {

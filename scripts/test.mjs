@@ -28,7 +28,10 @@ const code = await new Promise((resolve) => {
   else child.once('exit', (status, signal) => resolve(status ?? `killed by ${signal}`))
 })
 // A run that was interrupted, or that ran nothing, has failed.
-if (code !== 0 && counts.failed === 0) counts.failed++
+if (code !== 0 && counts.failed === 0) {
+  console.log(`not ok - ava ended with ${code}, and some tests may have no result`)
+  counts.failed++
+}
 if (counts.passed + counts.failed === 0) counts.failed++
 const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''
 console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`)

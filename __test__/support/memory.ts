@@ -1,29 +1,33 @@
 /** Waits until memory is free. */
 
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import { turns } from './turns.js'
 
-let collect: (() => void) | undefined
+/** Collections after which something is not garbage. The engine frees some of it in the background. */
+const PATIENCE = 200
 
-/** Collects garbage, and lets the engine finish what it frees in the background. */
+/** Collects garbage. The specs run with `--expose-gc`. */
 async function collectGarbage(): Promise<void> {
-  v8.setFlagsFromString('--expose-gc')
-  collect ??= vm.runInNewContext('gc') as () => void
   // A weak reference that was looked at holds its object for the rest of the turn.
   await turns(1)
-  collect()
+  globalThis.gc?.()
   await turns(1)
 }
 
-/** Waits until the object is freed. Does not return if something holds it. */
+/** Waits until the object is freed. Throws if something holds it. */
 export async function freed(object: WeakRef<object>): Promise<void> {
-  while (object.deref() !== undefined) await collectGarbage()
+  for (let count = 0; object.deref() !== undefined; count++) {
+    if (count === PATIENCE) throw new Error('something holds the object')
+    await collectGarbage()
+  }
 }
 
-/** Waits until no more than `bytes` are in array buffers. Does not return if something holds more. */
+/** Waits until no more than `bytes` are in array buffers. Throws if something holds more. */
 export async function arrayBuffersUpTo(bytes: number): Promise<void> {
-  while (process.memoryUsage().arrayBuffers > bytes) await collectGarbage()
+  for (let count = 0; process.memoryUsage().arrayBuffers > bytes; count++) {
+    const { arrayBuffers } = process.memoryUsage()
+    if (count === PATIENCE) throw new Error(`${arrayBuffers} bytes are held, over ${bytes}`)
+    await collectGarbage()
+  }
 }
 
 /** Returns how many bytes are in array buffers that are in use. */

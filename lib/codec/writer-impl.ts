@@ -68,7 +68,7 @@ export class WriterImpl implements Writer {
     this.#limit = CLOSED
   }
 
-  /** Called once the message was copied from the scratch buffer. Drops the buffer if it has become large. */
+  /** Called once the message was copied from the scratch buffer, or refused. Drops the buffer if it is large. */
   releaseScratch(): void {
     if (!this.inPlace && this.#scratch.length > SCRATCH_BYTES) {
       this.#scratch = this.memory = EMPTY

@@ -27,7 +27,7 @@ import { inputEnded, promiseSettled } from './end-of-input.js'
 import { CLOSED, DESTROYED, ENDED, FAILED, PULL_MODE, READING_STOPPED, UNREFED } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { pause, resume } from './pausing.js'
-import { PeerImpl } from './peer-impl.js'
+import { peerOf } from './peer.js'
 import type { LocalEndpoint, Profile } from './profile.js'
 import { messageIterator } from './pulling.js'
 import { addToFrame, beginFrame, deliverMessage, deliverParked, receive } from './reading.js'
@@ -249,7 +249,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.eventLoop.environment.hold(1)
     profile.owner.connOpened(this)
     try {
-      if (profile.codecOf !== undefined || handlers.context !== undefined) this.#ask(profile)
+      if (profile.codecOf !== undefined || handlers.context !== undefined) this.#setUp(profile)
       const result = handlers.open?.(this)
       if (isThenable(result)) trackPromise(this, result)
       return undefined
@@ -259,8 +259,8 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   }
 
   /** Asks the user for the codec and the context of this connection. */
-  #ask(profile: Profile): void {
-    const peer = new PeerImpl(this)
+  #setUp(profile: Profile): void {
+    const peer = peerOf({ ip: this.#remoteIp, port: this.#remotePort }, this.local)
     if (profile.codecOf !== undefined) this.currentCodec = profile.codecFor(peer)
     const { handlers } = profile
     if (handlers.context !== undefined) this.context = makeContext(handlers.context(peer))

@@ -128,13 +128,14 @@ impl Listener {
         if !service.refuses() {
             place = service.reserve();
             if place.is_none() {
-                let awaited = service.await_place();
+                self.awaited = Some(service.await_place());
+                self.retry = None;
+                // Once more: a place may have become free before it was waited for.
                 place = service.reserve();
                 if place.is_none() {
-                    self.awaited = Some(awaited);
-                    self.retry = None;
                     return;
                 }
+                self.awaited = None;
             }
         }
         let result = self.bound.socket.accept();

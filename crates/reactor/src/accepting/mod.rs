@@ -1,8 +1,8 @@
 //! Listening sockets: binding them, and accepting from them.
 //!
 //! A [`BoundListener`] is bound and not accepted from yet. A [`Listener`] accepts from one, waits while the
-//! server is full or descriptors have run out, and gives each [`AcceptedSocket`] to an [`AcceptSink`]. [`Listeners`] are
-//! all those of one thread, which is an event loop or the acceptor.
+//! server is full or descriptors have run out, and gives each [`AcceptedSocket`] to an [`AcceptSink`].
+//! [`Listeners`] are all those of one thread, which is an event loop or the acceptor.
 
 mod accepted_socket;
 mod bound_listener;

@@ -19,7 +19,14 @@ pub(super) struct Distribution {
     balancers: Vec<(Arc<Service>, Balancer)>,
     /// What found its loop's queue full, and what came after it, in order: one socket, and what is to be
     /// told about listeners.
-    stalled: VecDeque<(LoopHandle, LoopCommand)>,
+    stalled: VecDeque<Stalled>,
+}
+
+/// Something that waits for room in a queue.
+enum Stalled {
+    Command(LoopHandle, LoopCommand),
+    /// That listener is closed, which is for all loops that are targets when its turn comes.
+    ListenerClosed(u32),
 }
 
 impl Distribution {
@@ -45,21 +52,30 @@ impl Distribution {
 
     fn remove_target(&mut self, target: &LoopHandle) {
         self.targets.retain(|each| !each.is_same(target));
-        // What its queue had no room for goes to the others, and the order stays: a listener's end comes
-        // after its last connection.
-        for (whose, command) in mem::take(&mut self.stalled) {
-            match command {
-                command if !whose.is_same(target) => self.push(whose, command),
-                LoopCommand::Accepted(accepted) => {
+        self.redistribute(target);
+        // For what is in its queue: targets only are woken after a sweep.
+        target.wake();
+    }
+
+    /// Gives the others what a loop's queue had no room for. The order stays: a listener's end comes after
+    /// its last connection.
+    fn redistribute(&mut self, target: &LoopHandle) {
+        for stalled in mem::take(&mut self.stalled) {
+            match stalled {
+                Stalled::ListenerClosed(id) => self.tell_closed(id),
+                Stalled::Command(whose, command) if !whose.is_same(target) => {
+                    self.push(whose, command);
+                }
+                Stalled::Command(_, LoopCommand::Accepted(accepted)) => {
                     target.release_connection();
                     self.give(accepted);
                 }
-                LoopCommand::AcceptFailed(listener, errno) => self.fail(listener, errno),
-                _ => {}
+                Stalled::Command(_, LoopCommand::AcceptFailed(listener, errno)) => {
+                    self.fail(listener, errno);
+                }
+                Stalled::Command(..) => {}
             }
         }
-        // For what is in its queue: targets only are woken after a sweep.
-        target.wake();
     }
 
     /// Gives a server a balancer, unless it has one.
@@ -78,9 +94,12 @@ impl Distribution {
 
     /// Whether the queue that was full has room now.
     pub(super) fn can_go_on(&self) -> bool {
-        self.stalled
-            .front()
-            .is_some_and(|(target, _)| !target.0.handoff.is_full() || !target.is_alive())
+        self.stalled.front().is_some_and(|stalled| match stalled {
+            Stalled::Command(target, _) => {
+                !target.0.handoff.is_full() || !target.takes_connections()
+            }
+            Stalled::ListenerClosed(_) => true,
+        })
     }
 
     /// Puts a command into the queue of a target, or keeps it until there is room.
@@ -88,7 +107,7 @@ impl Distribution {
         let refused =
             if self.stalled.is_empty() { deliver(&target, command) } else { Some(command) };
         if let Some(command) = refused {
-            self.stalled.push_back((target, command));
+            self.stalled.push_back(Stalled::Command(target, command));
         }
     }
 
@@ -110,21 +129,32 @@ impl Distribution {
 
     /// Moves what is kept into the queues, as far as there is room.
     fn move_on(&mut self) {
-        while let Some((target, command)) = self.stalled.pop_front() {
-            match deliver(&target, command) {
-                // It may not be a target any more, and targets only are woken after a sweep.
-                None => target.wake(),
-                Some(command) => {
-                    self.stalled.push_front((target, command));
-                    return;
+        while let Some(stalled) = self.stalled.pop_front() {
+            match stalled {
+                Stalled::ListenerClosed(id) => {
+                    // In front of what came later.
+                    for target in self.targets.iter().rev() {
+                        let command = LoopCommand::ListenerClosed(id);
+                        self.stalled.push_front(Stalled::Command(target.clone(), command));
+                    }
+                }
+                Stalled::Command(target, command) if !target.takes_connections() => {
+                    self.stalled.push_front(Stalled::Command(target.clone(), command));
+                    self.redistribute(&target);
+                }
+                Stalled::Command(target, command) => {
+                    if let Some(command) = deliver(&target, command) {
+                        self.stalled.push_front(Stalled::Command(target, command));
+                        return;
+                    }
                 }
             }
         }
     }
 
     pub(super) fn drop_stalled(&mut self) {
-        for (target, command) in self.stalled.drain(..) {
-            if matches!(command, LoopCommand::Accepted(_)) {
+        for stalled in self.stalled.drain(..) {
+            if let Stalled::Command(target, LoopCommand::Accepted(_)) = stalled {
                 // The connection was counted when the loop was chosen for it.
                 target.release_connection();
             }
@@ -142,6 +172,10 @@ impl Distribution {
 
     /// Tells every loop that a listener is closed, after the last connection that the loop was given.
     pub(super) fn tell_closed(&mut self, id: u32) {
+        if !self.stalled.is_empty() {
+            self.stalled.push_back(Stalled::ListenerClosed(id));
+            return;
+        }
         for at in 0..self.targets.len() {
             self.push(self.targets[at].clone(), LoopCommand::ListenerClosed(id));
         }
@@ -149,7 +183,7 @@ impl Distribution {
 
     /// Answers the owner through any live loop. If no loop is alive, no answer is needed any more.
     pub(super) fn answer(&self, notice: LoopNotice) {
-        if let Some(each) = self.targets.iter().find(|each| each.is_alive()) {
+        if let Some(each) = self.targets.iter().find(|each| each.takes_connections()) {
             each.command(LoopCommand::Answer(notice));
         }
     }
@@ -159,6 +193,9 @@ impl Distribution {
 /// when there is room. Drops it if the loop takes nothing any more.
 fn deliver(target: &LoopHandle, command: LoopCommand) -> Option<LoopCommand> {
     if !target.takes_connections() {
+        if matches!(command, LoopCommand::Accepted(_)) {
+            target.release_connection();
+        }
         return None;
     }
     match target.0.handoff.push(command) {
@@ -190,7 +227,7 @@ impl AcceptSink for Distribution {
     }
 
     fn fail(&mut self, listener: u32, errno: i32) {
-        if let Some(target) = self.targets.iter().find(|each| each.is_alive()) {
+        if let Some(target) = self.targets.iter().find(|each| each.takes_connections()) {
             self.push(target.clone(), LoopCommand::AcceptFailed(listener, errno));
         }
     }

@@ -28,13 +28,13 @@ enum TargetChange {
     Remove(LoopHandle),
 }
 
-/// The loop is the target of another acceptor.
+/// The loop is, or was, the target of another acceptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetTaken;
 
 impl fmt::Display for TargetTaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the loop takes connections of another acceptor")
+        f.write_str("the loop belongs to another acceptor, and does so all its life")
     }
 }
 
@@ -85,7 +85,8 @@ impl Acceptor {
     }
 
     /// Gives connections to a loop, too: those that are made after this returns, and it may be some that
-    /// are on their way. Adding a target once more changes nothing.
+    /// are on their way. What is asked of the acceptor later concerns this loop as well. Adding a target
+    /// once more changes nothing.
     ///
     /// # Errors
     /// [`TargetTaken`]: a loop is the target of one acceptor at most, all its life.
@@ -133,6 +134,9 @@ impl Acceptor {
             // It does not panic; if it did, its sockets are closed all the same.
             let _ = thread.join();
         }
+        // What it did not get to: a listener on its way to it closes, too.
+        while self.shared.commands.pop().is_some() {}
+        while self.shared.changes.pop().is_some() {}
     }
 }
 

@@ -79,6 +79,8 @@ impl Worker {
     }
 
     fn obey(&mut self, command: ListenerCommand) {
+        // Those that were asked for before the command.
+        self.distribution.change_targets();
         match command {
             ListenerCommand::Listen(bound) => {
                 self.distribution.serve(&bound.service);

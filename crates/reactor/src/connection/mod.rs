@@ -59,7 +59,7 @@ enum Input {
 pub(crate) struct Connection {
     pub(crate) transport: Transport,
     pub(crate) profile: Arc<Profile>,
-    /// Free once the socket is closed. Declared after the transport, so that it is when both are dropped.
+    /// Declared after the transport, which closes the socket: the place is freed after that.
     pub(crate) place: Place,
     pub(crate) notices: SocketNotices,
     pub(crate) scheduling: Scheduling,

@@ -16,13 +16,16 @@ use std::sync::Arc;
 
 impl EventLoop {
     /// Takes a connection that was assigned to this loop.
-    pub(super) fn adopt(&mut self, accepted: AcceptedSocket) {
-        let AcceptedSocket { mut socket, peer, profile, place } = accepted;
+    pub(super) fn adopt(&mut self, mut accepted: AcceptedSocket) {
         let key = self.next_connection_key();
-        if key.and_then(|key| socket.register(self.poll.registrar(), key)).is_err() {
+        let registrar = self.poll.registrar();
+        if key.and_then(|key| accepted.socket.register(registrar, key)).is_err() {
+            // Dropped as a whole: in parts, the place would be free before the socket is closed.
+            drop(accepted);
             self.handle.release_connection();
             return;
         }
+        let AcceptedSocket { socket, peer, profile, place } = accepted;
         self.begin_connection(socket, profile, place, peer, false);
     }
 

@@ -213,6 +213,6 @@ impl EventLoop {
             return self.dial_failed(&dial, &error);
         }
         let peer = dial.peer();
-        self.begin_connection(socket, dial.profile, Place::of_nobody(), peer, dial.paused);
+        self.begin_connection(socket, dial.profile, Place::none(), peer, dial.paused);
     }
 }

@@ -124,10 +124,6 @@ impl EventLoop {
         self.close_handoff();
         self.drop_all();
         self.handle.0.bell.ring();
-        // The acceptor may wait for room in this loop's queue, which it will never get now.
-        if let Some(acceptor) = self.handle.0.acceptor.get() {
-            acceptor.ring();
-        }
     }
 
     /// Tells the acceptor that nobody takes from the hand-off queue any more.
@@ -151,5 +147,9 @@ impl EventLoop {
         self.datagrams.clear();
         self.handle.drop_handoff();
         self.handle.drop_commands();
+        // The acceptor may wait for room in this loop's queue, and has to look elsewhere now.
+        if let Some(acceptor) = self.handle.0.acceptor.get() {
+            acceptor.ring();
+        }
     }
 }

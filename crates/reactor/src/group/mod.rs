@@ -163,6 +163,10 @@ impl Group {
     /// all loops.
     pub fn listen(&mut self, bound: BoundListener, lane: Option<usize>) -> Result<(), GroupError> {
         if lane.is_none() && self.loops.len() > 1 && self.acceptor.is_none() {
+            // Before any of them is claimed: a claim is for life.
+            if self.loops.iter().any(|each| each.0.acceptor.get().is_some()) {
+                return Err(TargetTaken.into());
+            }
             let acceptor = Acceptor::start()?;
             self.loops.iter().try_for_each(|each| acceptor.add_target(each))?;
             self.acceptor = Some(acceptor);

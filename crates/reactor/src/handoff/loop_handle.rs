@@ -130,7 +130,11 @@ impl LoopHandle {
 
     /// Drops what the hand-off queue holds: accepted sockets close.
     pub(crate) fn drop_handoff(&self) {
-        while self.0.handoff.pop().is_some() {}
+        while let Some(command) = self.0.handoff.pop() {
+            if matches!(command, LoopCommand::Accepted(_)) {
+                self.release_connection();
+            }
+        }
     }
 }
 

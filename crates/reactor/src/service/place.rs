@@ -14,7 +14,7 @@ impl Place {
     }
 
     /// For a connection that belongs to no server.
-    pub(crate) fn of_nobody() -> Self {
+    pub(crate) fn none() -> Self {
         Self(None)
     }
 

@@ -78,4 +78,6 @@ fn a_group_does_not_share_its_loops_with_another_acceptor() {
     let bound = BoundListener::new(listen.options(), &listen.service()).unwrap();
     let refused = user.group.listen(bound, None);
     assert!(matches!(refused, Err(GroupError::TargetTaken(TargetTaken))));
+    // The loops that are free stay free.
+    acceptor.add_target(user.lane(0)).unwrap();
 }
