@@ -120,7 +120,7 @@ impl Connection {
     fn cut(&mut self, label: Label, buffer: &mut BytesMut, inbound: &mut Inbound) -> Cut {
         loop {
             let partial = match self.partial.take() {
-                Some(partial) => partial,
+                Some(partial) => *partial,
                 None => {
                     let decoder = FrameDecoder::new(&self.profile.framing, &mut self.searched);
                     match { decoder }.decode(buffer) {
@@ -154,7 +154,7 @@ impl Connection {
             if inbound.data(label, &[], body) {
                 return true;
             }
-            self.partial = Some(partial);
+            self.partial = Some(Box::new(partial));
             return false;
         }
         while partial.told < length {
@@ -170,7 +170,7 @@ impl Connection {
             let most = room.min((length - partial.told) as usize);
             let from = partial.told as usize;
             if !inbound.data(Label { kind, ..label }, prefix, &body[from..from + most]) {
-                self.partial = Some(partial);
+                self.partial = Some(Box::new(partial));
                 return false;
             }
             partial.told += most as u32;

@@ -72,7 +72,8 @@ pub(crate) struct Connection {
     rest: BytesMut,
     /// Bytes of `rest` in which no end of a frame was found.
     searched: u32,
-    partial: Option<Partial>,
+    /// Boxed, because few connections have one at any moment.
+    partial: Option<Box<Partial>>,
     /// While the server closes: how much of what the kernel held then is still to be read.
     draining: Option<u32>,
     send_queue: Option<Box<SendQueue>>,
