@@ -33,17 +33,18 @@ test('a reply before end reaches a peer whose input was not read, and the connec
   t.is(await ended.passed, undefined)
 })
 
-test('no message comes after end, and close has no error', async (t) => {
+test('no message comes after close, and the handler close has no error', async (t) => {
   let count = 0
   const ended = gate<Error | undefined>()
   const server = await start<Buffer, string | Uint8Array>(t, {
     codec: line(),
     message(conn, text) {
       count++
-      conn.end(`last ${text}`)
-      t.is(conn.readyState, 'ending')
+      conn.close(`last ${text}`)
+      t.is(conn.readyState, 'closing')
       t.false(conn.write('never'))
       conn.end('never')
+      conn.close('never')
     },
     close: (_, error) => ended.open(error),
   })
@@ -113,37 +114,42 @@ test('with allowHalfOpen a connection stays open after the peer’s FIN until it
   const conn = await opened.passed
   conn.write('one ')
   await read(socket, 4)
-  t.is(conn.readyState, 'open')
+  t.is(conn.readyState, 'writeOnly')
   conn.write('two ')
   conn.end('three')
   t.is((await readAll(socket)).toString(), 'two three')
   await closed(socket)
 })
 
-test('with allowHalfOpen messages still arrive after end', async (t) => {
-  const seen: string[] = []
-  const ended = gate<Error | undefined>()
-  const server = await start<Buffer, string | Uint8Array>(t, {
-    codec: line(),
-    allowHalfOpen: true,
-    message(conn, text) {
-      seen.push(text.toString())
-      conn.end(`got ${text}`)
-    },
-    close: (_, error) => ended.open(error),
+for (const allowHalfOpen of [false, true]) {
+  test(`messages still arrive after end (allowHalfOpen: ${allowHalfOpen})`, async (t) => {
+    const seen: string[] = []
+    const ended = gate<Error | undefined>()
+    const server = await start<Buffer, string | Uint8Array>(t, {
+      codec: line(),
+      allowHalfOpen,
+      message(conn, text) {
+        seen.push(text.toString())
+        conn.end(`got ${text}`)
+        t.is(conn.readyState, 'readOnly')
+      },
+      close: (_, error) => ended.open(error),
+    })
+    const socket = await connect(server.port, { allowHalfOpen: true })
+    socket.write('a\nb\n')
+    t.is((await read(socket, 6)).toString(), 'got a\n')
+    socket.end('c\nd\n')
+    t.is(await ended.passed, undefined)
+    t.deepEqual(seen, ['a', 'b', 'c', 'd'])
   })
-  const socket = await connect(server.port, { allowHalfOpen: true })
-  socket.write('a\nb\n')
-  t.is((await read(socket, 6)).toString(), 'got a\n')
-  socket.end('c\nd\n')
-  t.is(await ended.passed, undefined)
-  t.deepEqual(seen, ['a', 'b', 'c', 'd'])
-})
+}
 
-test('close is never called inside destroy, end or write', async (t) => {
+test('the handler close is never called inside destroy, reset, close, end or write', async (t) => {
   const calls = [
     (conn: Conn) => conn.destroy(),
     (conn: Conn) => conn.end(),
+    (conn: Conn) => conn.close(),
+    (conn: Conn) => conn.reset(),
     (conn: Conn) => conn.write(Buffer.alloc(MIB)),
   ]
   for (const call of calls) {
@@ -162,7 +168,8 @@ test('close is never called inside destroy, end or write', async (t) => {
         ended.open(error)
       },
     })
-    const socket = await connect(server.port)
+    const socket = net.connect(server.port, '127.0.0.1')
+    socket.on('error', () => {})
     await ended.passed
     t.deepEqual(order, ['returned', 'closed'])
     socket.destroy()
@@ -191,12 +198,12 @@ for (const [name, options] of Object.entries({
   'does not end': { write: 'bye' },
   'does not read': { write: Buffer.alloc(16 * MIB) },
 })) {
-  test(`an ended connection whose peer ${name} is closed with ERR_LINGER_TIMEOUT`, async (t) => {
+  test(`a closing connection whose peer ${name} is closed with ERR_LINGER_TIMEOUT`, async (t) => {
     const ended = gate<Error | undefined>()
     const server = await start(t, {
       lingerTimeout: 50,
       maxWriteBuffer: 64 * MIB,
-      open: (conn) => conn.end(options.write),
+      open: (conn) => conn.close(options.write),
       close: (_, error) => ended.open(error),
     })
     const socket = await connect(server.port, { allowHalfOpen: true })

@@ -280,7 +280,7 @@ test('an invalid codec cannot be assigned, and the max of a valid one applies at
 })
 
 for (const framing of [line(), raw()]) {
-  for (const way of ['end', 'destroy'] as const) {
+  for (const way of ['close', 'destroy', 'reset'] as const) {
     test(`no message follows a decode of ${framing.framing.kind} frames that calls ${way}`, async (t) => {
       const conns: Conn[] = []
       const ended = gate()

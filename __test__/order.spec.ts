@@ -18,7 +18,7 @@ test('the handlers of a connection are called in order: context, open, messages,
     },
     message(conn, text) {
       seen.push(text.toString())
-      if (text.toString() === '3') conn.end()
+      if (text.toString() === '3') conn.close()
     },
     close(conn, error) {
       seen.push(`close ${error} ${conn.readyState}`)

@@ -175,7 +175,7 @@ test('an error thrown in decode reaches for await and close', async (t) => {
 })
 
 test('for await ends without an error if its own side ends or destroys the connection', async (t) => {
-  for (const end of ['end', 'destroy'] as const) {
+  for (const end of ['close', 'destroy', 'reset'] as const) {
     const done = gate<number>()
     const server = await start<string, string>(t, {
       codec: framed,
@@ -242,7 +242,7 @@ test('reading stops while nobody pulls, and continues with the next pull', async
   let received = 0
   for await (const chunk of conn) {
     received += chunk.length
-    if (received === much) conn.end('all')
+    if (received === much) conn.close('all')
   }
   t.is((await readAll(socket)).toString(), 'all')
   t.is(received, much)

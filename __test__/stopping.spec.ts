@@ -81,7 +81,7 @@ for (const { loops } of VARIANTS) {
     const reached: string[] = []
     const server = await start(t, {
       loops,
-      open: (conn) => conn.end('bye'),
+      open: (conn) => conn.close('bye'),
       message: () => void reached.push('message'),
     })
     const socket = await connect(server.port)

@@ -33,6 +33,14 @@ export async function readAll(socket: net.Socket): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+/** All bytes that arrive until the other side ends. Unlike `readAll` it leaves our own half open. */
+export async function readToEnd(socket: net.Socket): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(socket, 'end')
+  return Buffer.concat(chunks)
+}
+
 /** The next `length` bytes; later bytes stay in the socket. */
 export function read(socket: net.Socket, length: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {

@@ -61,7 +61,7 @@ export async function conn(conn: Conn<Ping, string, undefined>): Promise<void> {
   for await (const ping of alias) expect<Equal<typeof ping, Ping>>()
   expect<Equal<ReturnType<typeof conn.write>, boolean>>()
   expect<Equal<typeof conn.readyState, ReadyState>>()
-  expect<Equal<ReadyState, 'open' | 'ending' | 'closed'>>()
+  expect<Equal<ReadyState, 'open' | 'readOnly' | 'writeOnly' | 'closing' | 'closed'>>()
   expect<Equal<typeof conn.codec, Codec<Ping, string>>>()
   const all: [number, number, string, string, number, number, number] = [
     conn.id,

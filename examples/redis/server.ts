@@ -28,14 +28,14 @@ export function startRedis(
     },
     message(conn, request) {
       if (request instanceof ProtocolError) {
-        conn.end(request)
+        conn.close(request)
         return
       }
       if (request.length === 0) return
       shared.commandsRun++
       // A client that does not read its replies gets no more commands run until it does.
       if (!conn.write(commands.run(request, conn.context))) conn.pause()
-      if (conn.context.hasQuit) conn.end()
+      if (conn.context.hasQuit) conn.close()
     },
     drain(conn) {
       conn.resume()

@@ -157,7 +157,7 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
   #flush(conn: ConnImpl): void {
     const queue = this.#queue
     // `open` may have ended or destroyed the connection.
-    if (queue === undefined || conn.readyState !== 'open') return
+    if (queue === undefined || !conn.isWritable) return
     this.#queue = undefined
     conn.writeEncoded(queue.memory.subarray(queue.start, queue.end))
   }
@@ -200,7 +200,7 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
   write(message: unknown): boolean {
     if (this.#isEnding || this.#state === 'closed') return false
     const conn = this.#conn
-    if (conn?.readyState === 'open') return conn.write(message)
+    if (conn?.isWritable) return conn.write(message)
     if (!this.#clientSettings.queues) return false
     this.#enqueue(message)
     return true
@@ -229,11 +229,20 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
   }
 
   end(): void {
-    if (this.#isEnding || this.#state === 'closed') return
+    this.#leave((conn) => conn.end())
+  }
+
+  close(): void {
+    this.#leave((conn) => conn.close())
+  }
+
+  /** Ends the client once its connection has closed, which `part` brings about. */
+  #leave(part: (conn: ConnImpl) => void): void {
+    if (this.#state === 'closed') return
     this.#isEnding = true
     const conn = this.#current
     if (conn === undefined) this.#finish(undefined)
-    else conn.end()
+    else part(conn)
   }
 
   destroy(error?: Error): void {
@@ -288,7 +297,7 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.end()
+    this.close()
     await this.closed.catch(() => {})
   }
 }

@@ -61,8 +61,13 @@ export interface Client<In = any, Out = any, Context = any> extends AsyncDisposa
    *   `maxOffline` bytes would wait for a connection. The message is not kept then
    */
   write(message: Out): boolean
-  /** Ends the connection in good order, and makes no other. What waits for a connection is dropped. */
+  /**
+   * Ends our half of the connection, as `conn.end()` does, and makes no other. What waits for a connection
+   * is dropped.
+   */
   end(): void
+  /** Closes the connection, as `conn.close()` does, and makes no other. */
+  close(): void
   /**
    * Drops the connection, and makes no other.
    *
@@ -70,7 +75,7 @@ export interface Client<In = any, Out = any, Context = any> extends AsyncDisposa
    */
   destroy(error?: Error): void
   /**
-   * Resolves once the client is closed by `end()` or `destroy()`. Rejects if it was destroyed with an
+   * Resolves once the client is closed by `end()`, `close()` or `destroy()`. Rejects if it was destroyed with an
    * error, gave up, or was aborted. Left unawaited, a rejection does no harm.
    */
   readonly closed: Promise<void>
@@ -78,6 +83,6 @@ export interface Client<In = any, Out = any, Context = any> extends AsyncDisposa
   ref(): this
   /** Lets the process exit, whatever the client is doing. */
   unref(): this
-  /** Calls `end()`, and resolves once the client is closed. */
+  /** Calls `close()`, and resolves once the client is closed. */
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -30,8 +30,8 @@ function keyOf(framing: Framing): string {
  * profiles.
  */
 export function profileNumber(settings: ConnSettings): number {
-  const { highWaterMark, autoPause, allowHalfOpen, lingerTimeout, socket } = settings
-  const values = `${highWaterMark} ${autoPause} ${allowHalfOpen} ${lingerTimeout} ${socket}`
+  const { highWaterMark, autoPause, lingerTimeout, socket } = settings
+  const values = `${highWaterMark} ${autoPause} ${lingerTimeout} ${socket}`
   const key = `${keyOf(settings.codec.framing)} ${values}`
   let number = numbers.get(key)
   if (number === undefined) {

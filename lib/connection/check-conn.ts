@@ -76,7 +76,6 @@ export function toProfileInit(settings: ConnSettings): ProfileInit {
     framing: toNative(settings.codec.framing),
     highWaterMark: settings.highWaterMark,
     autoPause: settings.autoPause,
-    allowHalfOpen: settings.allowHalfOpen,
     lingerMs: settings.lingerTimeout,
     socket: settings.socket,
   }

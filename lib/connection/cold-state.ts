@@ -23,6 +23,10 @@ export class ColdState {
   readonly closed: SharedWait = new SharedWait()
   /** Wakes a `next()` that waits for a message. */
   pull: Deferred<void> | undefined
+  /** Looks whether somebody still pulls, after our half has ended. */
+  pullTimer: NodeJS.Timeout | undefined
+  /** When somebody last asked for a message, in the time of `performance.now()`; kept from `end` on. */
+  lastPull = 0
   /** The error that the connection ends with, if it is known already. */
   error: Error | undefined
 
@@ -43,6 +47,12 @@ export class ColdState {
   wakePull(): void {
     this.pull?.resolve()
     this.pull = undefined
+  }
+
+  /** Resolves for everybody who waits for output to be sent. */
+  flushedAll(): void {
+    this.flushed.resolve()
+    this.flushedNext.resolve()
   }
 
   /** Rejects everybody who waits for output. */

@@ -33,7 +33,7 @@ export type Synchronous<T> = T & (T extends PromiseLike<unknown> ? never : unkno
 
 /**
  * The handlers of a connection's life: `context`, `open`, then `message` for each message in order of
- * arrival, and `close` once, at the end. All of them are optional.
+ * arrival, `end` at the peer's FIN, and `close` once, at the end. All of them are optional.
  *
  * A throw in a handler, or the rejection of a promise that a handler returned, destroys that one
  * connection. Its `close` gets the error; without `close` the handler `error` gets it, and without that
@@ -70,11 +70,18 @@ export interface Handlers<In, Out, Context> {
    * `for await (const message of conn)`.
    */
   message?(conn: Conn<In, Out, Context>, message: In): unknown
+  /**
+   * The peer has ended its half (its FIN has come), and everything before that was delivered. Our half ends
+   * by itself after this, once the promises of all handlers have settled; with `allowHalfOpen` it stays
+   * until `end()` or `close()`. Does not run after one's own `close()` or `destroy()`, after a reset or a
+   * frame that was cut, or while the server closes: then only `close` runs.
+   */
+  end?(conn: Conn<In, Out, Context>): unknown
   /** There is room again after `write` returned `false`. Runs exactly once for each such episode. */
   drain?(conn: Conn<In, Out, Context>): unknown
   /**
-   * The connection has closed, for whatever reason. `error` is undefined after a local `end()`, and after
-   * a peer's FIN in good order.
+   * The connection has closed, for whatever reason. `error` is undefined after a local `close()`, and after
+   * both halves have ended in good order.
    */
   close?(conn: Conn<In, Out, Context>, error?: CodedError): unknown
   /**
@@ -88,7 +95,7 @@ export interface Handlers<In, Out, Context> {
 export type AnyHandlers = Handlers<unknown, unknown, unknown>
 
 /** The names of all handlers. */
-export const HANDLERS = ['context', 'open', 'message', 'drain', 'close', 'error'] as const
+export const HANDLERS = ['context', 'open', 'message', 'end', 'drain', 'close', 'error'] as const
 
 /**
  * Checks that handlers are functions.

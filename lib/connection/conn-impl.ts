@@ -13,7 +13,7 @@ import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
 import { closeError, connClosed } from '../native/close-error.js'
-import { CLOSE_ERRNO, CLOSE_REASON, CLOSE_RECEIVED } from '../native/record.js'
+import { CLOSE_ERRNO, CLOSE_REASON, CLOSE_RECEIVED, CLOSE_SENT } from '../native/record.js'
 import type { Loop } from '../runtime/loop.js'
 import type { LoopConn } from '../runtime/record-handlers.js'
 import type { SocketOptions } from '../socket/socket-options.js'
@@ -24,7 +24,17 @@ import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
 import { changeLiveOptions, checkLiveOptions, readLiveOptions } from './conn-live-options.js'
 import { inputEnded, promiseSettled } from './end-of-input.js'
-import { CLOSED, DESTROYED, ENDED, FAILED, PULL_MODE, READING_STOPPED, UNREFED } from './flags.js'
+import {
+  CLOSED,
+  CLOSING,
+  DESTROYED,
+  ENDED,
+  FAILED,
+  INPUT_DONE,
+  PULL_MODE,
+  READING_STOPPED,
+  UNREFED,
+} from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { pause, resume } from './pausing.js'
 import { peerOf } from './peer.js'
@@ -131,8 +141,11 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.currentCodec = codec
   }
   get readyState(): ReadyState {
-    if (this.flags & (CLOSED | DESTROYED)) return 'closed'
-    return this.flags & ENDED ? 'ending' : 'open'
+    const { flags } = this
+    if (flags & (CLOSED | DESTROYED)) return 'closed'
+    if (flags & CLOSING) return 'closing'
+    if (flags & ENDED) return flags & INPUT_DONE ? 'closing' : 'readOnly'
+    return flags & INPUT_DONE ? 'writeOnly' : 'open'
   }
   get bytesRead(): number {
     if (this.flags & CLOSED) return this.#received
@@ -144,6 +157,11 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   }
   get buffered(): number {
     return writing.buffered(this)
+  }
+
+  /** Whether messages can be written. */
+  get isWritable(): boolean {
+    return !(this.flags & (ENDED | DESTROYED | CLOSED))
   }
 
   /** Whether the connection ended because the user's code threw. */
@@ -171,8 +189,14 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   end(message?: unknown): void {
     writing.end(this, message)
   }
+  close(message?: unknown): void {
+    writing.close(this, message)
+  }
   destroy(error?: Error): void {
     writing.destroy(this, error)
+  }
+  reset(error?: Error): void {
+    writing.reset(this, error)
   }
   [Symbol.asyncIterator](): AsyncIterator<unknown> {
     return messageIterator(this)
@@ -221,7 +245,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.flags & CLOSED) return
     const closed = this.coldState().closed.promise()
-    this.end()
+    this.close()
     await closed
   }
 
@@ -298,6 +322,8 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     const reason = view.getUint32(at + CLOSE_REASON, true)
     const errno = view.getInt32(at + CLOSE_ERRNO, true)
     const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
+    const sent = Number(view.getBigUint64(at + CLOSE_SENT, true))
+    if (sent === this.written) this.cold?.flushedAll()
     this.#closed(this.cold?.error ?? closeError(reason, errno, this.profile.maxFrame), received)
   }
 
@@ -314,6 +340,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     // Making an error is expensive, and usually nobody waits.
     if (this.cold?.isAwaited) this.cold.rejectWaits(error ?? connClosed())
     this.cold?.wakePull()
+    clearTimeout(this.cold?.pullTimer)
     if (!(this.flags & UNREFED)) this.eventLoop.environment.hold(-1)
     this.profile.owner.connClosed(this, error)
     this.cold?.closed.resolve()

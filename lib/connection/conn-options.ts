@@ -47,11 +47,16 @@ export interface ConnOptions<In, Out> extends SocketOptions {
    * reading stops. Default 1 MiB, and at most 1,024 frames.
    */
   maxParked?: number | undefined
-  /** Whether to keep a connection after the peer's FIN, until `end()` is called. Default false. */
+  /**
+   * Whether our half stays open after the peer's FIN, until `end()` or `close()` is called. By default it ends
+   * by itself, once everything is delivered and the promises of all handlers have settled.
+   */
   allowHalfOpen?: boolean | undefined
   /**
-   * Milliseconds that a connection may take after `end()` to send the rest and to see the peer's FIN.
-   * Over it the connection is destroyed with `ERR_LINGER_TIMEOUT`. Default 30,000.
+   * Milliseconds without progress after which a connection that closes is given up, with
+   * `ERR_LINGER_TIMEOUT`. Progress is every byte that the kernel takes from us or the peer acknowledges; until
+   * our FIN is sent, also every byte received. A connection that nobody pulls from after `end()` is given up
+   * after this time, too. Default 30,000.
    */
   lingerTimeout?: number | undefined
 }

@@ -4,18 +4,23 @@ import type { Codec } from '../codec/codec.js'
 import type { SocketOptions } from '../socket/socket-options.js'
 
 /**
- * Where a connection is in its life: `'open'`; `'ending'` after `end()`, until everything is sent and
- * the peer has ended too; `'closed'` after `destroy()` and at the end.
+ * Where a connection is in its life, as in `node:net`:
+ *
+ * - `'open'`: both halves are open;
+ * - `'readOnly'`: our half has ended, by `end()`;
+ * - `'writeOnly'`: the peer's half has ended, and all of its messages were delivered;
+ * - `'closing'`: both have ended, or `close()` was called;
+ * - `'closed'`: after `destroy()`, `reset()`, and at the end.
  */
-export type ReadyState = 'open' | 'ending' | 'closed'
+export type ReadyState = 'open' | 'readOnly' | 'writeOnly' | 'closing' | 'closed'
 
 /**
  * A connection.
  *
  * Without a `message` handler its messages are pulled: `for await (const message of conn)`. Leaving that
  * loop early stops reading; unlike Node's streams, it does not close the connection, which may be
- * iterated again. The iteration finishes at the peer's FIN, and throws the error that the connection
- * ended with.
+ * iterated again. The iteration finishes at the peer's FIN and after `close()`, and throws the error that the
+ * connection ended with.
  *
  * A plain `Conn` is any connection, whatever its messages are.
  *
@@ -70,7 +75,7 @@ export interface Conn<In = any, Out = any, Context = any>
    *
    * @returns `true` if you may go on writing. `false` if more than `highWaterMark` bytes now wait: the
    *   message was accepted, do not send it again, and wait for `drain` or `close`, one of which always
-   *   follows. Also `false` if the connection is ending or closed: then nothing was sent
+   *   follows. Also `false` after `end()`, `close()` or `destroy()`: then nothing was sent
    * @throws whatever `encode` throws, or the framing's `ERR_FRAME_TOO_LARGE` or `ERR_FRAME_INVALID`.
    *   Nothing was sent then, and the connection goes on
    * @example
@@ -84,7 +89,10 @@ export interface Conn<In = any, Out = any, Context = any>
    * connection closes with, or with `ERR_CLOSED`. Left unawaited, a rejection does no harm.
    */
   flushed(): Promise<void>
-  /** Resolves as soon as `write` would return `true` again. Rejects as `flushed()` does. */
+  /**
+   * Resolves as soon as `write` would return `true` again. Rejects as `flushed()` does, and with
+   * `ERR_CLOSED` after `end()` or `close()`.
+   */
   drained(): Promise<void>
   /** Bytes that were written and that the kernel has not taken yet. */
   readonly buffered: number
@@ -99,19 +107,38 @@ export interface Conn<In = any, Out = any, Context = any>
   /** Delivers messages again. Those that are parked come first, once the running code is finished. */
   resume(): void
   /**
-   * Sends what is written, then FIN, and closes once the peer has sent its own FIN. Input that arrives
-   * meanwhile is dropped unless `allowHalfOpen` is set. `lingerTimeout` bounds all of it.
+   * Ends our half, as in `node:net`: sends what is written, then FIN. Messages go on to be delivered until
+   * the peer's FIN. Then the connection closes, once the promises of all handlers have settled.
+   *
+   * If messages are pulled, somebody has to go on pulling: after `lingerTimeout` without a pull, the
+   * connection closes with `ERR_LINGER_TIMEOUT`.
    *
    * @param message a last message to write
    * @throws what `write` throws; then the connection goes on
    */
   end(message?: Out): void
   /**
+   * Is done with the connection: sends what is written, then FIN, drops what arrives from now on, and closes
+   * once the peer has sent its own FIN. It closes with `ERR_LINGER_TIMEOUT` if nothing moves for
+   * `lingerTimeout`.
+   *
+   * @param message a last message to write
+   * @throws what `write` throws; then the connection goes on
+   */
+  close(message?: Out): void
+  /**
    * Closes now, and drops what is not sent yet.
    *
-   * @param error what `close` gets
+   * @param error what the handler `close` gets
    */
   destroy(error?: Error): void
+  /**
+   * Closes now with a reset (RST), which tells the peer that something went wrong. A Unix socket has none,
+   * and closes as with `destroy`.
+   *
+   * @param error what the handler `close` gets
+   */
+  reset(error?: Error): void
   /**
    * Changes options of the socket. Rejects with `ERR_INVALID_OPTION` (a Unix socket has only the buffer
    * sizes), `ERR_UNSUPPORTED`, `ERR_CLOSED`, or the system's error of `setsockopt`.
@@ -131,6 +158,6 @@ export interface Conn<In = any, Out = any, Context = any>
   ref(): this
   /** Lets the process exit while the connection is open. */
   unref(): this
-  /** Calls `end()`, and resolves once the connection is closed. */
+  /** Calls `close()`, and resolves once the connection is closed. */
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -1,10 +1,22 @@
-/** Ends a connection once its peer has ended and everything received is dealt with. */
+/** Deals with the end of a connection's input: tells `end`, and ends our half by itself. */
 
 import { MillraceError } from '../errors.js'
 import { closeError } from '../native/close-error.js'
 import { REASON_DRAINING, REASON_NONE } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, DESTROYED, DRAINING, ENDED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE } from './flags.js'
+import {
+  CLOSED,
+  CLOSING,
+  DESTROYED,
+  DRAINING,
+  ENDED,
+  EOF,
+  INPUT_DONE,
+  MESSAGE_OUT,
+  PAUSED,
+  PULL_MODE,
+} from './flags.js'
+import { callConnHandler } from './handler-failure.js'
 
 /** The loop will send no more input. */
 export function inputEnded(conn: ConnImpl, reason: number): void {
@@ -23,22 +35,48 @@ export function promiseSettled(conn: ConnImpl): void {
   if (conn.flags & EOF) settleInput(conn)
 }
 
-/** After the peer's end: ends the connection if all input is delivered and all promises are settled. */
+/**
+ * After the end of the input: once everything is delivered, tells `end`. Once the user is done too, closes
+ * the connection.
+ */
 export function settleInput(conn: ConnImpl): void {
-  const { flags, cold } = conn
-  if (!(flags & EOF) || flags & (ENDED | DESTROYED | CLOSED | PAUSED)) return
-  if (conn.pendingPromises > 0 || flags & MESSAGE_OUT || (cold?.parked?.count ?? 0) > 0) return
-  const unread = cold?.unread?.length ?? 0
-  // There may be messages in it that nobody has pulled yet.
-  if (unread > 0 && flags & PULL_MODE && cold?.isUnreadFresh) return
-  if (cold !== undefined && unread > 0 && !(flags & DRAINING)) {
-    // The stream was cut in the middle of a message. Replies still go out.
-    cold.error ??= new MillraceError(
-      'ERR_FRAME_INCOMPLETE',
-      'the stream ended in the middle of a message',
-    )
-    cold.unread = undefined
+  if (!(conn.flags & EOF) || conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  if (!(conn.flags & INPUT_DONE)) {
+    if (isInputHeld(conn)) return
+    conn.flags |= INPUT_DONE
+    checkCut(conn)
+    if (!(conn.flags & DRAINING) && conn.cold?.error === undefined) {
+      callConnHandler(conn, () => conn.profile.handlers.end?.(conn))
+      if (conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+    }
   }
-  if (conn.profile.allowHalfOpen && !(flags & DRAINING) && cold?.error === undefined) return
-  conn.end()
+  if (!isUserDone(conn)) return
+  conn.close()
+}
+
+/** Returns whether there is input that was not delivered, or that the user wants to wait with. */
+function isInputHeld({ flags, cold }: ConnImpl): boolean {
+  if ((cold?.parked?.count ?? 0) > 0) return true
+  // Who pauses may have a reply to send still. It holds nothing back if there is no reply any more.
+  if (flags & PAUSED && !(flags & (ENDED | DRAINING))) return true
+  // There may be messages in it that nobody has pulled yet.
+  return (cold?.unread?.length ?? 0) > 0 && !!(flags & PULL_MODE) && cold?.isUnreadFresh === true
+}
+
+/** Finds out whether the stream was cut in the middle of a raw message. Replies still go out. */
+function checkCut({ flags, cold }: ConnImpl): void {
+  if (cold === undefined || flags & DRAINING || (cold.unread?.length ?? 0) === 0) return
+  cold.error ??= new MillraceError(
+    'ERR_FRAME_INCOMPLETE',
+    'the stream ended in the middle of a message',
+  )
+  cold.unread = undefined
+}
+
+/** Returns whether the user has nothing more to write, as far as one can tell. */
+function isUserDone({ flags, cold, pendingPromises, profile }: ConnImpl): boolean {
+  if (pendingPromises > 0) return false
+  if (flags & ENDED) return true
+  if (flags & MESSAGE_OUT) return false
+  return !profile.allowHalfOpen || !!(flags & DRAINING) || cold?.error !== undefined
 }

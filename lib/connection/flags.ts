@@ -1,6 +1,6 @@
 /** The state of a connection as bits of one number, which is all that most connections need. */
 
-/** `end` was called, or everything has ended: nothing more can be written. */
+/** Our half has ended: nothing more can be written. */
 export const ENDED = 1
 /** `destroy` was called: records are dropped until the last one. */
 export const DESTROYED = 2
@@ -10,7 +10,7 @@ export const CLOSED = 4
 export const PAUSED = 8
 /** The loop was told to stop reading. */
 export const READING_STOPPED = 16
-/** No more input follows. */
+/** The loop sends no more input. */
 export const EOF = 32
 /** `write` returned `false`, and the loop was asked to tell when there is room. */
 export const DRAIN_ASKED = 64
@@ -24,3 +24,7 @@ export const DRAINING = 512
 export const FAILED = 1024
 /** A message was pulled and the next one was not asked for yet: there may still be a reply. */
 export const MESSAGE_OUT = 2048
+/** `close` was called, or there is nothing left to do: input is dropped, and the connection is closing. */
+export const CLOSING = 4096
+/** No more input follows, and all of it was delivered. */
+export const INPUT_DONE = 8192

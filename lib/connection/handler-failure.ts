@@ -31,6 +31,11 @@ export function trackPromise(conn: ConnImpl, promise: PromiseLike<unknown>): voi
 /** Destroys a connection because the user's code threw. */
 export function fail(conn: ConnImpl, thrown: unknown): Error {
   const error = toError(thrown)
+  if (error === conn.cold?.error) {
+    // The error that the connection ends with anyway, which a pull has thrown: replies still go out.
+    conn.close()
+    return error
+  }
   if (!isPeersFault(error)) conn.flags |= FAILED
   conn.destroy(error)
   return error

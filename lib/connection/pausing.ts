@@ -2,7 +2,7 @@
 
 import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, DESTROYED, ENDED, EOF, PAUSED, READING_STOPPED } from './flags.js'
+import { CLOSED, CLOSING, DESTROYED, EOF, PAUSED, READING_STOPPED } from './flags.js'
 import { sendControl } from './send-control.js'
 
 /** See `Conn.pause`. */
@@ -41,6 +41,5 @@ export function takesMessages(conn: ConnImpl): boolean {
 
 /** Tells whether received input is still wanted. */
 export function takesInput(conn: ConnImpl): boolean {
-  const { flags } = conn
-  return !(flags & (DESTROYED | CLOSED) || (flags & ENDED && !conn.profile.allowHalfOpen))
+  return !(conn.flags & (CLOSING | DESTROYED | CLOSED))
 }

@@ -34,6 +34,7 @@ export class Profile {
   readonly maxWriteBuffer: number
   readonly maxParked: QueueLimit
   readonly allowHalfOpen: boolean
+  readonly lingerTimeout: number
   /** The last local address: most connections of a listener have the same one. */
   #lastLocal: LocalEndpoint | undefined
 
@@ -51,6 +52,7 @@ export class Profile {
     this.maxWriteBuffer = settings.maxWriteBuffer
     this.maxParked = settings.maxParked
     this.allowHalfOpen = settings.allowHalfOpen
+    this.lingerTimeout = settings.lingerTimeout
   }
 
   /** The longest frame that the framing allows. */

@@ -8,7 +8,7 @@ import { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, DESTROYED, ENDED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE } from './flags.js'
+import { CLOSED, CLOSING, DESTROYED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE } from './flags.js'
 import { fail } from './handler-failure.js'
 import { resumeReading } from './pausing.js'
 
@@ -36,13 +36,14 @@ function stopPulling(conn: ConnImpl): void {
 
 async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>> {
   for (;;) {
+    if (conn.cold?.pullTimer !== undefined) conn.cold.lastPull = performance.now()
     const message = pullMessage(conn)
     if (message !== undefined) {
       conn.flags |= MESSAGE_OUT
       return { done: false, value: message }
     }
     stopPulling(conn)
-    if (conn.flags & (EOF | ENDED | DESTROYED | CLOSED)) {
+    if (conn.flags & (EOF | CLOSING | DESTROYED | CLOSED)) {
       const error = conn.cold?.error
       if (error !== undefined) throw error
       return { done: true, value: undefined }

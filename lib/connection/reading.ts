@@ -7,7 +7,7 @@ import { PendingQueue } from '../util/pending-queue.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, DESTROYED, ENDED, PAUSED, PULL_MODE } from './flags.js'
+import { PAUSED, PULL_MODE } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
 
@@ -114,7 +114,7 @@ function deliverRaw(
     unread.append(memory, at, end)
     const over = readerOver(unread.memory, false)
     const used = decodeChunk(conn, over, unread.memory, unread.start, unread.end)
-    // A handler may have ended the connection, which drops its input.
+    // A handler may have closed the connection, which drops its input.
     if (conn.cold?.unread !== unread) return
     unread.consume(used)
     checkUnread(conn.currentCodec, unread)
@@ -141,7 +141,7 @@ function decodeChunk(
 ): number {
   const stoppedAt = decodeRawStream(conn, reader, from, end)
   if (takesMessages(conn)) return stoppedAt
-  // A handler has paused or ended the connection.
+  // A handler has paused or closed the connection.
   if (takesInput(conn) && stoppedAt < end) {
     parkFirst(conn, Buffer.from(memory.subarray(stoppedAt, end)))
   }
@@ -154,9 +154,9 @@ function decodeChunk(
  * @returns whether the connection takes another one
  */
 export function deliverMessage(conn: ConnImpl, message: unknown): boolean {
-  // `decode` may have ended or destroyed the connection.
+  // `decode` may have closed or destroyed the connection.
   if (!takesInput(conn)) return false
   const result = conn.profile.handlers.message?.(conn, message)
   if (isThenable(result)) trackPromise(conn, result)
-  return !(conn.flags & (PAUSED | ENDED | DESTROYED | CLOSED)) || takesMessages(conn)
+  return takesMessages(conn)
 }

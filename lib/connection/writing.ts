@@ -3,10 +3,19 @@
 import { MillraceError, toError } from '../errors.js'
 import { bytesSent } from '../native/binding.js'
 import { connClosed } from '../native/close-error.js'
-import { KIND_ASK, KIND_DESTROY, KIND_END, KIND_FLUSH } from '../native/record.js'
+import {
+  KIND_ASK,
+  KIND_DESTROY,
+  KIND_DISCARD,
+  KIND_END,
+  KIND_FLUSH,
+  KIND_RESET,
+} from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, DESTROYED, DRAIN_ASKED, ENDED } from './flags.js'
+import { settleInput } from './end-of-input.js'
+import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
+import { waitForPulls } from './pull-linger.js'
 import { sendControl } from './send-control.js'
 
 /** Counts of sent bytes cross as their low 32 bits. */
@@ -62,7 +71,7 @@ function updateSent(conn: ConnImpl): void {
   if (conn.written === conn.sent) return
   const { environment, index } = conn.eventLoop
   const low = bytesSent(environment.handle, index, conn.slot, conn.generation)
-  // -1: the loop has closed the connection, and nothing waits any more.
+  // -1: the loop has closed the connection. What it had sent by then comes with the last record.
   if (low === -1) conn.sent = conn.written
   else conn.sent += (low - (conn.sent % WRAP) + WRAP) % WRAP
 }
@@ -84,32 +93,65 @@ export function end(conn: ConnImpl, message: unknown): void {
   }
   conn.flags |= ENDED
   sendControl(conn, KIND_END)
-  if (!conn.profile.allowHalfOpen) conn.cold?.dropInput()
+  waitForPulls(conn)
+  // Not at once: a handler may be running, whose promise counts too.
+  if (conn.flags & EOF) queueMicrotask(() => settleInput(conn))
+}
+
+/** See `Conn.close`. */
+export function close(conn: ConnImpl, message: unknown): void {
+  if (conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  if (message !== undefined) {
+    write(conn, message)
+    // Over `maxWriteBuffer` the connection is destroyed.
+    if (conn.flags & DESTROYED) return
+  }
+  if (!(conn.flags & ENDED)) sendControl(conn, KIND_END)
+  conn.flags |= ENDED | CLOSING
+  sendControl(conn, KIND_DISCARD)
+  conn.cold?.dropInput()
 }
 
 /** See `Conn.destroy`. */
 export function destroy(conn: ConnImpl, error: Error | undefined): void {
+  drop(conn, error, KIND_DESTROY)
+}
+
+/** See `Conn.reset`. */
+export function reset(conn: ConnImpl, error: Error | undefined): void {
+  drop(conn, error, KIND_RESET)
+}
+
+function drop(conn: ConnImpl, error: Error | undefined, kind: number): void {
   if (conn.flags & (DESTROYED | CLOSED)) return
   conn.flags |= DESTROYED
   if (error !== undefined) conn.coldState().error = toError(error)
   conn.cold?.dropInput()
-  sendControl(conn, KIND_DESTROY)
+  sendControl(conn, kind)
 }
 
 /** See `Conn.flushed`. */
 export function flushed(conn: ConnImpl): Promise<void> {
   if (conn.flags & (DESTROYED | CLOSED)) return rejectClosed(conn)
-  updateSent(conn)
-  if (conn.written === conn.sent) return Promise.resolve()
+  if (isAllSent(conn)) return Promise.resolve()
   const cold = conn.coldState()
   if (cold.flushed.isAwaited) return cold.flushedNext.promise()
   sendControl(conn, KIND_FLUSH)
   return cold.flushed.promise()
 }
 
+/** Returns whether the kernel has taken everything, as far as is known. */
+function isAllSent(conn: ConnImpl): boolean {
+  if (conn.written === conn.sent) return true
+  const { environment, index } = conn.eventLoop
+  if (bytesSent(environment.handle, index, conn.slot, conn.generation) === -1) return false
+  updateSent(conn)
+  return conn.written === conn.sent
+}
+
 /** See `Conn.drained`. */
 export function drained(conn: ConnImpl): Promise<void> {
-  if (conn.flags & (DESTROYED | CLOSED)) return rejectClosed(conn)
+  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return rejectClosed(conn)
   return conn.flags & DRAIN_ASKED ? conn.coldState().drained.promise() : Promise.resolve()
 }
 

@@ -54,6 +54,10 @@ export const KIND_ASK = 21
 export const KIND_FLUSH = 22
 /** A datagram to send. Payload: the address it goes to, see `address` (none: that of a connected socket), then its bytes. */
 export const KIND_SEND = 23
+/** Read no more for me: drop what comes in, and close once both halves have ended. */
+export const KIND_DISCARD = 24
+/** Drop the connection now, with a reset. */
+export const KIND_RESET = 25
 
 // slot: Slots, of which connections and datagram sockets have ranges of their own.
 /** The first one of a datagram socket; those of connections are below. */

@@ -43,6 +43,8 @@ export class Draining {
   readonly #empty = new SharedWait()
   #count = 0
   #promise: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isFinished = false
   /** The error of connections that are open after the timeout. Undefined until it has passed. */
   #timeoutError: MillraceError | undefined
 
@@ -56,7 +58,8 @@ export class Draining {
   }
 
   /**
-   * Starts to close. Later calls return the promise of the first call.
+   * Starts to close. Later calls return the promise of the first call, and a `timeout` of theirs counts
+   * from then on.
    *
    * @throws `ERR_INVALID_OPTION`, as a rejection
    */
@@ -64,7 +67,8 @@ export class Draining {
     try {
       checkNames(options, CLOSE_NAMES, ' of close')
       const timeout = whole('timeout', options.timeout, DEFAULT_TIMEOUT, 0)
-      this.#promise ??= this.#close(timeout)
+      if (this.#promise === undefined) this.#promise = this.#close(timeout)
+      else if (options.timeout !== undefined && !this.#isFinished) this.#expireAfter(timeout)
     } catch (error) {
       return Promise.reject(error as Error)
     }
@@ -72,12 +76,18 @@ export class Draining {
   }
 
   async #close(timeout: number): Promise<void> {
-    const timer = setTimeout(() => this.#expire(timeout), timeout)
+    this.#expireAfter(timeout)
     // After `stop` each connection ends by itself, once the promises of its handlers have settled.
     await this.#drainable.stop()
     if (this.#count > 0) await this.#empty.promise()
-    clearTimeout(timer)
+    clearTimeout(this.#timer)
+    this.#isFinished = true
     this.#drainable.finished()
+  }
+
+  #expireAfter(timeout: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#expire(timeout), timeout)
   }
 
   #expire(timeout: number): void {

@@ -20,7 +20,7 @@ import type { ServerStats } from './stats.js'
  * ```ts
  * const server = await serve({ listen: 9000, message: (conn, chunk) => conn.write(chunk) })
  * console.log(server.port, server.connections)
- * for (const conn of server) conn.end()
+ * for (const conn of server) conn.close()
  * await server.close({ timeout: 5_000 })
  * ```
  */

@@ -38,7 +38,7 @@ export interface SocketOptions {
   keepAlive?: boolean | KeepAlive | undefined
   /**
    * How `destroy()` closes the connection. `0`: with a reset (RST); the kernel drops what it has not sent
-   * yet. `false`: without a reset. TCP. `end()` is unaffected: `lingerTimeout` limits its time.
+   * yet. `false`: without a reset. TCP. `close()` is unaffected: `lingerTimeout` limits its time.
    */
   linger?: 0 | false | undefined
   /** The size of the kernel's receive buffer in bytes, 1 or more. Linux reserves, and reports, twice as much. */

@@ -30,7 +30,6 @@ pub struct ProfileInit {
     pub framing: FramingInit,
     pub high_water_mark: u32,
     pub auto_pause: bool,
-    pub allow_half_open: bool,
     pub linger_ms: u32,
     /// Options of their sockets: numbers of the record table and values in turn.
     pub socket: Vec<u32>,
@@ -128,7 +127,6 @@ impl ProfileInit {
         Ok(ConnectionOptions {
             high_water: self.high_water_mark as usize,
             auto_pause: self.auto_pause,
-            allow_half_open: self.allow_half_open,
             linger: Duration::from_millis(self.linger_ms.into()),
             socket: socket_options(&self.socket)?,
         })

@@ -13,9 +13,7 @@ pub struct ConnectionOptions {
     pub high_water: usize,
     /// Stop reading a connection whose queued output is above `high_water`.
     pub auto_pause: bool,
-    /// Keep the connection after the peer's FIN, and deliver messages after our own.
-    pub allow_half_open: bool,
-    /// How long an ended connection may take to flush and to see the peer's FIN.
+    /// How long a connection may close without progress.
     pub linger: Duration,
     /// Options of its socket.
     pub socket: SocketOptions,

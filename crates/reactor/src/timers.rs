@@ -25,6 +25,11 @@ impl Clock {
         let millis = at.as_nanos().div_ceil(1_000_000) as u64;
         Deadline(NonZeroU64::new(millis).unwrap_or(NonZeroU64::MIN))
     }
+
+    /// Whether the deadline is still to come.
+    pub(crate) fn is_before(self, deadline: Deadline) -> bool {
+        self.now.saturating_duration_since(self.start).as_millis() < u128::from(deadline.0.get())
+    }
 }
 
 /// A time for which a condition may hold: it runs while the condition does.

@@ -41,7 +41,7 @@ fn stop(setup: Setup, stop: impl FnOnce(User)) {
     let keys: Vec<_> = peers.iter().map(|peer| user.opened_by(peer)).collect();
     for four in keys.chunks(4) {
         user.pause(four[0]);
-        user.end(four[1]);
+        user.close(four[1]);
         user.write(four[2], &vec![0; 1 << 20]);
     }
     for mut peer in &peers {

@@ -92,6 +92,10 @@ table! {
         FLUSH = 22,
         /// A datagram to send. Payload: the address it goes to, see `address` (none: that of a connected socket), then its bytes.
         SEND = 23,
+        /// Read no more for me: drop what comes in, and close once both halves have ended.
+        DISCARD = 24,
+        /// Drop the connection now, with a reset.
+        RESET = 25,
     }
     /// Slots, of which connections and datagram sockets have ranges of their own.
     slot {

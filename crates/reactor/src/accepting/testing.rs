@@ -25,7 +25,6 @@ pub(crate) fn listening() -> ListenOptions {
         connection: ConnectionOptions {
             high_water: 1 << 20,
             auto_pause: true,
-            allow_half_open: false,
             linger: Duration::from_secs(30),
             socket: SocketOptions::default(),
         },

@@ -1,6 +1,6 @@
-//! Ending a connection: FIN after the last byte, lingering for the peer's FIN, closing.
+//! Ending a connection: FIN after the last byte, waiting for the peer's FIN, closing.
 
-use super::{Connection, Input, Phase};
+use super::{Connection, Input, Output};
 use crate::notices::{Cause, Closing};
 use crate::run_queue::Next;
 use crate::transport::Socket;
@@ -9,16 +9,28 @@ use millrace_ring::record::reason;
 use millrace_sys::SocketOption;
 
 impl Connection {
-    /// The user will read no more and write no more.
+    /// The user will write no more. Its input goes on.
     pub(crate) fn end(&mut self) -> Next {
-        if self.phase != Phase::Open {
-            return Next::Wait;
-        }
-        self.phase = Phase::Ending;
-        if !self.profile.options.allow_half_open {
-            self.discard();
+        if self.output == Output::Open {
+            self.output = Output::Ending;
         }
         self.finish()
+    }
+
+    /// The user wants no more input, or has had all of it.
+    pub(crate) fn discard_input(&mut self) -> Next {
+        self.is_input_done = true;
+        self.discard();
+        self.finish()
+    }
+
+    /// Closes the connection with a reset, where there is one.
+    pub(crate) fn reset(&self) -> Next {
+        if let Some(socket) = self.transport.socket() {
+            // If it fails, the connection is reset already.
+            let _ = socket.with(|socket| SocketOption::Reset.set(socket, 1));
+        }
+        Next::Close(Cause::of(reason::DESTROYED))
     }
 
     /// The server is closing: delivers what is received by now, then tells the user that this was all.
@@ -26,20 +38,29 @@ impl Connection {
         if self.input == Input::Flowing && self.draining.is_none() {
             self.draining = Some(self.transport.unread() as u32);
             self.transport.expect_input();
+            if self.pauses.user && self.has_nothing_received() {
+                // There is nothing that the pause would hold back.
+                self.input_drained();
+            }
         }
-        let is_half_open = self.profile.options.allow_half_open
-            && self.input == Input::Finished
-            && self.phase == Phase::Open;
-        if is_half_open && self.failure.is_none() {
+        if self.input == Input::Finished && !self.is_input_done && self.failure.is_none() {
             // All is delivered, and the user might never end the connection.
             self.notices.eof = Some(reason::DRAINING);
         }
     }
 
-    /// Sends FIN once all is sent, and closes once the peer has sent its own.
+    /// While the server closes: all that had come is delivered.
+    pub(super) fn input_drained(&mut self) {
+        self.discard();
+        self.notices.eof = Some(reason::DRAINING);
+        // What came since is dropped, and the peer's FIN may be behind it.
+        self.transport.expect_input();
+    }
+
+    /// Sends FIN once all is sent, and closes once both halves have ended and the user is done.
     pub(super) fn finish(&mut self) -> Next {
-        if self.phase == Phase::Ending && self.send_queue.is_none() {
-            self.phase = Phase::Lingering;
+        if self.output == Output::Ending && self.send_queue.is_none() {
+            self.output = Output::Finished;
             if !self.transport.is_open() {
                 return Next::Wait;
             }
@@ -52,7 +73,8 @@ impl Connection {
                 self.tell_closing(cause);
             }
         }
-        if self.phase == Phase::Lingering && self.input == Input::Finished {
+        let are_ended = self.output == Output::Finished && self.input == Input::Finished;
+        if are_ended && self.is_input_done {
             return Next::Close(self.failure.unwrap_or(Cause::NONE));
         }
         Next::Wait

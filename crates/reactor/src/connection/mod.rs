@@ -1,17 +1,21 @@
 //! One connection: its transport, and where it is in its life.
 //!
 //! ```text
-//!  phase:   Open ── end() ──► Ending ── all sent, FIN ──► Lingering ── peer's FIN ──► closed
-//!  input:   Flowing ── FIN ──► Finished
-//!              └── end(), a bad frame, a closing server ──► Discarding ── FIN ──► Finished
+//!  output:  Open ── end() ──► Ending ── all sent ──► FIN sent
+//!  input:   Flowing ── peer's FIN ──► Finished
+//!              └── discard_input(), a bad frame, a closing server ──► Discarding ── FIN ──► Finished
 //! ```
+//! The two halves end apart. The connection closes when both have ended and the user has said, by
+//! `discard_input()`, that it has dealt with the input.
+//!
 //! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
 //! `send_queue.rs` holds what the kernel refused; `ending.rs` ends the connection; `deadlines.rs` has the
-//! limits in time. This file connects them.
+//! limits in time, `linger.rs` the one for the end. This file connects them.
 
 mod deadlines;
 mod ending;
 mod framed;
+mod linger;
 mod pausing;
 mod reading;
 mod send_queue;
@@ -35,13 +39,13 @@ use std::sync::Arc;
 
 /// How far the output has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum Output {
     /// Writes are accepted.
     Open,
-    /// The user ended the connection: what is queued is sent, then FIN.
+    /// The user ended it: what is queued is sent, then FIN.
     Ending,
-    /// FIN is sent; waiting for the peer's.
-    Lingering,
+    /// FIN is sent.
+    Finished,
 }
 
 /// What happens to the input.
@@ -63,8 +67,10 @@ pub(crate) struct Connection {
     pub(crate) place: Place,
     pub(crate) notices: SocketNotices,
     pub(crate) scheduling: Scheduling,
-    phase: Phase,
+    output: Output,
     input: Input,
+    /// The user has dealt with all input that it wants.
+    is_input_done: bool,
     pauses: Pauses,
     /// The user asked to be told when the queue is at the low-water mark.
     drain_asked: bool,
@@ -109,8 +115,9 @@ impl Connection {
             place,
             notices,
             scheduling: Scheduling::default(),
-            phase: Phase::Open,
+            output: Output::Open,
             input: Input::Flowing,
+            is_input_done: false,
             pauses: Pauses::default(),
             drain_asked: false,
             rest: BytesMut::new(),

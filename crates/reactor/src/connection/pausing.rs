@@ -32,4 +32,9 @@ impl Connection {
     fn has_only_end_left(&self) -> bool {
         self.rest.is_empty() && self.partial.is_none() && self.transport.has_only_end_left()
     }
+
+    /// Neither here nor in the kernel is anything that was not delivered.
+    pub(super) fn has_nothing_received(&self) -> bool {
+        self.rest.is_empty() && self.partial.is_none() && self.transport.unread() == 0
+    }
 }

@@ -55,10 +55,7 @@ impl Connection {
             return Next::Close(cause);
         }
         if self.draining.is_some() && self.input == Input::Flowing {
-            self.discard();
-            self.notices.eof = Some(reason::DRAINING);
-            // What came since is dropped, and the peer's FIN may be behind it.
-            self.transport.expect_input();
+            self.input_drained();
             return Next::Again;
         }
         if self.input == Input::Finished { self.finish() } else { Next::Wait }

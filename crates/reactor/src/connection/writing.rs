@@ -1,6 +1,6 @@
 //! Writing: straight from the ring, and from a queue of what the kernel refused.
 
-use super::{Connection, Input, Phase};
+use super::{Connection, Input, Output};
 use crate::inbound::{BUDGET, Inbound};
 use crate::notices::Cause;
 use crate::poll::{Key, Registrar};
@@ -17,7 +17,7 @@ impl Connection {
         generation: u32,
         inbound: &mut Inbound,
     ) -> Next {
-        if self.phase != Phase::Open || self.broken.is_some() || !self.transport.is_open() {
+        if self.output != Output::Open || self.broken.is_some() || !self.transport.is_open() {
             return Next::Wait;
         }
         let mut taken = 0;

@@ -30,6 +30,11 @@ impl EventLoop {
                         Next::Wait => connection.drive(slot, generation, inbound),
                         next => next,
                     },
+                    kind::DISCARD => match connection.discard_input() {
+                        Next::Wait => connection.drive(slot, generation, inbound),
+                        next => next,
+                    },
+                    kind::RESET => connection.reset(),
                     kind::DESTROY => Next::Close(Cause::of(reason::DESTROYED)),
                     kind::PAUSE => {
                         connection.pause();

@@ -82,7 +82,7 @@ impl EventLoop {
         while let Some(slot) = self.timers.expired(self.inbound.now) {
             if let Some((_, connection)) = self.connections.get_mut(slot) {
                 connection.scheduled = None;
-                let next = connection.expire();
+                let next = connection.expire(self.timers.clock(self.inbound.now));
                 self.schedule(slot, next);
             } else if is_datagrams(slot) {
                 self.expire_datagrams(slot);

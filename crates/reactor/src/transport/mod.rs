@@ -115,6 +115,11 @@ impl Transport {
         self.socket.as_ref().map_or(0, Socket::unread)
     }
 
+    /// Bytes that the kernel holds and that the peer's side has not acknowledged or read, if the system says.
+    pub(crate) fn unsent(&self) -> Option<u32> {
+        self.socket.as_ref().and_then(Socket::unsent)
+    }
+
     /// The error that an event announced, if the kernel still holds it.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         self.socket.as_ref().filter(|_| self.ready.error)?.take_error()

@@ -153,6 +153,11 @@ impl Socket {
         !result.is_err_and(|error| error.kind() == io::ErrorKind::NotConnected)
     }
 
+    /// Bytes that the kernel holds and that the peer's side has not acknowledged or read, if the system says.
+    pub(crate) fn unsent(&self) -> Option<u32> {
+        each!(self, stream => millrace_sys::unsent(&SockRef::from(stream)))
+    }
+
     /// Bytes that the kernel holds and that were not read; 0 if the system does not say.
     pub(crate) fn unread(&self) -> usize {
         each!(self, stream => millrace_sys::unread(&SockRef::from(stream))).unwrap_or(0)

@@ -83,7 +83,7 @@ fn answer_until_closed(user: &mut User, framing: &Framing, connections: usize) -
             }
             What::Eof(why) => {
                 assert_eq!(why, reason::DRAINING);
-                user.end(key);
+                user.close(key);
             }
             What::Close(_) => closed += 1,
             What::ListenerClosed(id) => told += usize::from(id == 7),
@@ -133,7 +133,7 @@ fn closing_a_listener_leaves_the_others_open() {
         let keys: Vec<_> = peers.iter().map(|peer| user.opened_by(peer)).collect();
         user.close_listener(1);
         assert_eq!(user.eof(keys[0]), reason::DRAINING);
-        user.end(keys[0]);
+        user.close(keys[0]);
         peers[1].write_all(b"ping").unwrap();
         assert_eq!(user.data(keys[1]), b"ping");
         let next = connect(two);
@@ -155,7 +155,7 @@ fn a_listener_closed_with_a_paused_connection_delivers_after_resume() {
         assert_eq!(user.data(key), b"before");
         assert_eq!(user.eof(key), reason::DRAINING);
         user.write(key, b"answer");
-        user.end(key);
+        user.close(key);
         user.settle(key);
         assert_eq!(read_exactly(&peer, 6), b"answer");
         write_and_finish(&peer, b"");

@@ -43,7 +43,7 @@ fn a_dial_opens_an_ordinary_connection() {
         assert_eq!(read_exactly(&peer, 7), b"from us");
         peer.write_all(b"from them").unwrap();
         assert_eq!(user.data(key), b"from them");
-        user.end(key);
+        user.close(key);
         write_and_finish(&peer, b"");
         assert_eq!(user.closed(key).reason, reason::NONE);
         assert_eq!(user.lane(lane).connections(), 0);

@@ -104,7 +104,7 @@ fn flooding_connections_do_not_starve_a_quiet_one() {
                         What::Eof(_) => Some(event.key),
                         _ => None,
                     });
-                    user.end(key);
+                    user.close(key);
                     user.closed(key);
                 }
             });

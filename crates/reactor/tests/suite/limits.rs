@@ -62,7 +62,7 @@ fn a_bad_frame_ends_its_connection_after_replies_to_earlier_frames() {
                 user.reply(key, &framing, &body);
             }
             assert_eq!(user.eof(key), why, "{framing:?} {bad:?}");
-            user.end(key);
+            user.close(key);
             // Told at once, though the peer has not ended.
             assert_eq!(user.closed(key).reason, why);
             assert!(read_all(&peer) == good, "{framing:?}: not all replies");
@@ -88,7 +88,7 @@ fn an_impossible_length_is_invalid() {
             User::with_peer(Setup::LARGE, &Listen::new(framing.clone()));
         peer.write_all(header).unwrap();
         assert_eq!(user.eof(key), reason::FRAME_INVALID, "{framing:?}");
-        user.end(key);
+        user.close(key);
         assert_eq!(user.closed(key).reason, reason::FRAME_INVALID);
     }
 }
@@ -107,7 +107,7 @@ fn a_frame_cut_by_fin_is_incomplete() {
             assert_eq!(body, b"one");
             assert_eq!(user.eof(key), reason::FRAME_INCOMPLETE, "{framing:?}");
             user.reply(key, &framing, &body);
-            user.end(key);
+            user.close(key);
             assert_eq!(user.closed(key).reason, reason::FRAME_INCOMPLETE);
             assert_eq!(read_all(&peer), stream[..whole]);
         }
@@ -124,7 +124,7 @@ fn a_lingering_connection_tells_nothing_after_its_close() {
         peer.write_all(&[1; 100]).unwrap();
         user.eof(key);
         // The user may have asked before it saw the end. The ledger fails on an answer.
-        user.end(key);
+        user.close(key);
         user.closed(key);
         user.ask(key);
         user.flush(key);
@@ -138,9 +138,8 @@ fn a_lingering_connection_tells_nothing_after_its_close() {
 }
 
 #[test]
-fn lingering_after_a_bad_frame_ends_with_half_open_too() {
+fn lingering_after_a_bad_frame_gives_its_place_back_when_it_ends() {
     let mut listen = Listen::new(frames::length(8));
-    listen.connection.allow_half_open = true;
     listen.connection.linger = Duration::from_millis(50);
     listen.max = 1;
     for setup in Setup::ALL {
@@ -150,7 +149,7 @@ fn lingering_after_a_bad_frame_ends_with_half_open_too() {
         let key = user.opened();
         peer.write_all(&[1; 100]).unwrap();
         assert_eq!(user.eof(key), reason::FRAME_TOO_LARGE);
-        user.end(key);
+        user.close(key);
         assert_eq!(user.closed(key).reason, reason::FRAME_TOO_LARGE);
         // The server has one place, which is free once the socket is closed.
         let _next = connect(address);

@@ -103,7 +103,7 @@ fn a_fin_during_a_pause_waits_for_resume_and_for_the_data_before_it() {
         user.resume(key);
         assert_eq!(user.data(key), b"last words");
         assert_eq!(user.eof(key), reason::NONE);
-        user.end(key);
+        user.close(key);
         assert_eq!(user.closed(key).reason, reason::NONE);
     }
 }

@@ -108,7 +108,7 @@ fn records_for_a_closed_connection_do_not_reach_its_successor() {
                 user.write(old, b"for someone else");
                 user.flush(old);
                 user.ask(old);
-                user.end(old);
+                user.close(old);
                 user.destroy(old);
             }
             peer.write_all(b"hello").unwrap();

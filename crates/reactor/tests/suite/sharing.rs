@@ -97,7 +97,7 @@ fn a_shared_listener_closes_on_every_loop_and_received_requests_are_answered() {
                 user.write(key, &bytes);
                 answered += 1;
             }
-            What::Eof(_) => user.end(key),
+            What::Eof(_) => user.close(key),
             What::ListenerClosed(7) => told += 1,
             _ => {}
         }

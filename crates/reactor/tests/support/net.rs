@@ -34,7 +34,6 @@ impl Listen {
             connection: ConnectionOptions {
                 high_water: 1 << 20,
                 auto_pause: true,
-                allow_half_open: false,
                 linger: Duration::from_secs(30),
                 socket: SocketOptions::default(),
             },

@@ -178,6 +178,30 @@ pub fn unread(socket: &Socket) -> io::Result<usize> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
+/// How many bytes the kernel holds that were sent and that the peer's side has not acknowledged (over TCP) or
+/// read (over a Unix socket). `None` if the system does not say.
+#[must_use]
+pub fn unsent(socket: &Socket) -> Option<u32> {
+    let mut count: libc::c_int = 0;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: the descriptor is open as long as `socket` is borrowed, and TIOCOUTQ writes one int.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    #[cfg(target_vendor = "apple")]
+    let result = {
+        let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+        let into = (&raw mut count).cast();
+        let fd = socket.as_raw_fd();
+        // SAFETY: the descriptor is open as long as `socket` is borrowed, and SO_NWRITE is one int.
+        unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_NWRITE, into, &raw mut length) }
+    };
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    let result = {
+        let _ = (socket, &mut count);
+        -1
+    };
+    (result == 0).then(|| u32::try_from(count).unwrap_or(0))
+}
+
 /// The name of an error number.
 #[must_use]
 pub fn error_name(errno: i32) -> &'static str {

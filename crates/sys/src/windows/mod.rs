@@ -112,6 +112,12 @@ pub fn unread(socket: &Socket) -> io::Result<usize> {
     if result == 0 { Ok(count as usize) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Always `None`: Windows does not say how many sent bytes it holds.
+#[must_use]
+pub fn unsent(_: &Socket) -> Option<u32> {
+    None
+}
+
 /// Always `None`: a poll has no descriptor on Windows.
 #[must_use]
 pub fn poll_descriptor(_: &Poll) -> Option<i32> {

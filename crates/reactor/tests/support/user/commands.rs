@@ -37,8 +37,24 @@ impl User {
         }
     }
 
+    /// Ends the output.
     pub fn end(&mut self, key: Key) {
         self.send(key, kind::END, &[]);
+    }
+
+    /// Says that no more input is wanted.
+    pub fn discard(&mut self, key: Key) {
+        self.send(key, kind::DISCARD, &[]);
+    }
+
+    /// Ends both halves.
+    pub fn close(&mut self, key: Key) {
+        self.end(key);
+        self.discard(key);
+    }
+
+    pub fn reset(&mut self, key: Key) {
+        self.send(key, kind::RESET, &[]);
     }
 
     pub fn destroy(&mut self, key: Key) {
@@ -114,7 +130,7 @@ impl User {
             look(self, &event);
             match event.what {
                 What::Data(body) => self.reply(event.key, framing, &body),
-                What::Eof(_) => self.end(event.key),
+                What::Eof(_) => self.close(event.key),
                 What::Close(how) => closed.push((event.key, how)),
                 _ => {}
             }

@@ -1,0 +1,460 @@
+/** The two halves of a connection end apart: `end`, `close`, `reset`, and the handler `end`. */
+
+import type net from 'node:net'
+import test from 'ava'
+import { type Conn, line } from 'millrace'
+import { closed, connect, read, readToEnd } from './support/client.js'
+import { Count } from './support/counts.js'
+import { dial, peer, redial } from './support/dial.js'
+import { bodyOf, FRAMINGS } from './support/framings.js'
+import { codeOf, gate } from './support/gate.js'
+import { start } from './support/serve.js'
+import { turns } from './support/turns.js'
+
+const MIB = 1 << 20
+
+/** A client that ends its half only when it is told to. */
+function halfOpen(port: number): Promise<net.Socket> {
+  return connect(port, { allowHalfOpen: true })
+}
+
+/** Records the handlers that run, with the state of the connection. */
+function recorder(names: readonly ('open' | 'message' | 'end')[]) {
+  const seen: string[] = []
+  const ended = gate<Error | undefined>()
+  const note = (name: string) => (conn: Conn) => void seen.push(`${name} ${conn.readyState}`)
+  return {
+    seen,
+    ended: ended.passed,
+    handlers: {
+      ...Object.fromEntries(names.map((name) => [name, note(name)])),
+      close(conn: Conn, error?: Error) {
+        seen.push(`close ${conn.readyState}`)
+        ended.open(error)
+      },
+    },
+  }
+}
+
+for (const allowHalfOpen of [false, true]) {
+  test(`end runs once, after all messages and before our half ends (allowHalfOpen: ${allowHalfOpen})`, async (t) => {
+    const { seen, ended, handlers } = recorder(['open', 'message'])
+    const server = await start(t, {
+      codec: line(),
+      allowHalfOpen,
+      ...handlers,
+      end(conn) {
+        seen.push(`end ${conn.readyState}`)
+        t.true(conn.write('a last word'))
+        if (allowHalfOpen) conn.end()
+      },
+    })
+    const socket = await halfOpen(server.port)
+    socket.end('1\n2\n')
+    t.is((await readToEnd(socket)).toString(), 'a last word\n')
+    t.is(await ended, undefined)
+    t.deepEqual(seen, [
+      'open open',
+      'message open',
+      'message open',
+      'end writeOnly',
+      'close closed',
+    ])
+  })
+}
+
+for (const each of FRAMINGS) {
+  test(`end runs after the messages of ${each.name}, and not if the stream was cut`, async (t) => {
+    const whole = each.wire(bodyOf(each.size ?? 5, 0))
+    for (const cut of each.name === 'raw' ? [0] : [0, 1]) {
+      const { seen, ended, handlers } = recorder(['message', 'end'])
+      const server = await start(t, { codec: each.codec(2000), ...handlers })
+      const socket = await halfOpen(server.port)
+      socket.end(Buffer.concat([whole, whole.subarray(0, cut * (whole.length - 1))]))
+      await closed(socket.resume())
+      t.is(codeOf(await ended), cut ? 'ERR_FRAME_INCOMPLETE' : undefined)
+      t.deepEqual(seen, ['message open', ...(cut ? [] : ['end writeOnly']), 'close closed'])
+    }
+  })
+}
+
+test('end may run while promises of message are pending, and our half waits for its promise too', async (t) => {
+  const [first, second, told] = [gate(), gate(), gate()]
+  const server = await start(t, {
+    codec: line(),
+    async message(conn) {
+      await first.passed
+      conn.write('first')
+    },
+    async end(conn) {
+      told.open()
+      await second.passed
+      conn.write('second')
+    },
+  })
+  const socket = await halfOpen(server.port)
+  socket.end('x\n')
+  await told.passed
+  first.open()
+  t.is((await read(socket, 6)).toString(), 'first\n')
+  second.open()
+  t.is((await readToEnd(socket)).toString(), 'second\n')
+})
+
+test('a throw in end destroys the connection, and its close gets the error', async (t) => {
+  const ended = gate<Error | undefined>()
+  const mine = new Error('mine')
+  const server = await start(t, {
+    message() {},
+    end() {
+      throw mine
+    },
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.end()
+  t.is(await ended.passed, mine)
+})
+
+/** Ends of a connection that are not the peer's FIN in good order. */
+const WITHOUT_END: Record<string, (conn: Conn, socket: net.Socket, close: () => void) => void> = {
+  close: (conn, socket) => {
+    conn.close()
+    socket.end()
+  },
+  destroy: (conn) => conn.destroy(),
+  reset: (conn) => conn.reset(),
+  'a reset by the peer': (_conn, socket) => void socket.resetAndDestroy(),
+  'the end of the server': (_conn, _socket, close) => close(),
+}
+
+for (const [name, way] of Object.entries(WITHOUT_END)) {
+  test(`the handler end does not run after ${name}`, async (t) => {
+    const opened = gate<Conn>()
+    const ended = gate()
+    const server = await start(t, {
+      message() {},
+      open: (conn) => opened.open(conn),
+      end: () => t.fail(),
+      close: () => ended.open(),
+    })
+    const socket = await connect(server.port)
+    socket.resume()
+    way(await opened.passed, socket, () => void server.close())
+    await ended.passed
+    t.pass()
+  })
+}
+
+test('the iteration of a pulled connection goes on after end, until the peer ends', async (t) => {
+  const got = gate<string[]>()
+  const ended = gate<Error | undefined>()
+  const server = await start(t, {
+    codec: line(),
+    async open(conn) {
+      const texts: string[] = []
+      for await (const text of conn) {
+        texts.push(text.toString())
+        if (texts.length === 1) conn.end('that was all')
+        t.false(conn.write('never'))
+      }
+      got.open(texts)
+    },
+    end: (conn) => t.is(conn.readyState, 'closing'),
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await halfOpen(server.port)
+  socket.write('1\n')
+  t.is((await readToEnd(socket)).toString(), 'that was all\n')
+  for (let n = 2; n < 100; n++) socket.write(`${n}\n`)
+  socket.end('100\n')
+  t.deepEqual(
+    await got.passed,
+    Array.from({ length: 100 }, (_, n) => `${n + 1}`),
+  )
+  t.is(await ended.passed, undefined)
+})
+
+test('a paused connection that has ended its half still delivers after resume', async (t) => {
+  const opened = gate<Conn>()
+  const ended = gate()
+  const seen: string[] = []
+  const server = await start(t, {
+    codec: line(),
+    open(conn) {
+      conn.pause()
+      conn.end('bye')
+      opened.open(conn)
+    },
+    message: (_conn, text) => void seen.push(text.toString()),
+    close: () => ended.open(),
+  })
+  const socket = await halfOpen(server.port)
+  t.is((await readToEnd(socket)).toString(), 'bye\n')
+  socket.end('1\n2\n')
+  await turns(5)
+  t.deepEqual(seen, [])
+  ;(await opened.passed).resume()
+  await ended.passed
+  t.deepEqual(seen, ['1', '2'])
+})
+
+test('an end at which nothing is held back does not wait for resume once our half has ended', async (t) => {
+  const ended = gate<Error | undefined>()
+  const server = await start(t, {
+    message() {},
+    open(conn) {
+      conn.pause()
+      conn.end('bye')
+    },
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  t.is((await readToEnd(socket)).toString(), 'bye')
+  t.is(await ended.passed, undefined)
+})
+
+for (const way of ['after the FIN', 'before the FIN'] as const) {
+  test(`a promise of a handler holds a connection whose halves have both ended (${way})`, async (t) => {
+    const [asked, answered, ended] = [gate<Conn>(), gate(), gate()]
+    const server = await start(t, {
+      codec: line(),
+      allowHalfOpen: true,
+      async message(conn) {
+        if (way === 'before the FIN') conn.end()
+        asked.open(conn)
+        await answered.passed
+      },
+      end(conn) {
+        if (way === 'after the FIN') conn.end()
+      },
+      close: () => ended.open(),
+    })
+    const socket = await halfOpen(server.port)
+    socket.end('x\n')
+    const conn = await asked.passed
+    t.is((await readToEnd(socket)).length, 0)
+    await turns(10)
+    t.is(conn.readyState, 'closing')
+    t.is(server.connections, 1)
+    answered.open()
+    await ended.passed
+    t.is(conn.readyState, 'closed')
+  })
+}
+
+test('an ended connection that nobody pulls from closes with ERR_LINGER_TIMEOUT', async (t) => {
+  const ended = gate<Error | undefined>()
+  const opened = gate<Conn>()
+  const server = await start(t, {
+    lingerTimeout: 50,
+    open(conn) {
+      conn.end('bye')
+      opened.open(conn)
+    },
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.on('error', () => {})
+  socket.write(Buffer.alloc(16 * MIB))
+  socket.resume()
+  t.is(codeOf(await ended.passed), 'ERR_LINGER_TIMEOUT')
+  const pulled = (await opened.passed)[Symbol.asyncIterator]().next()
+  await t.throwsAsync(pulled, { code: 'ERR_LINGER_TIMEOUT' })
+  socket.destroy()
+})
+
+test('an ended connection with a pull that waits stays open past lingerTimeout', async (t) => {
+  const got = gate<string>()
+  const server = await start(t, {
+    lingerTimeout: 20,
+    codec: line(),
+    async open(conn) {
+      conn.end()
+      for await (const text of conn) got.open(text.toString())
+    },
+  })
+  const socket = await halfOpen(server.port)
+  await readToEnd(socket)
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  socket.end('still here\n')
+  t.is(await got.passed, 'still here')
+})
+
+test('a frame cut by FIN makes no warning and loses no reply if it is thrown by a pull in open', async (t) => {
+  const warnings: Error[] = []
+  const note = (warning: Error) => void warnings.push(warning)
+  process.on('warning', note)
+  t.teardown(() => process.off('warning', note))
+  for (const allowHalfOpen of [false, true]) {
+    const server = await start(t, {
+      codec: line({ max: 8 * MIB }),
+      allowHalfOpen,
+      async open(conn) {
+        for await (const text of conn) conn.write(Buffer.alloc(4 * MIB, text as Buffer))
+      },
+    })
+    const socket = await halfOpen(server.port)
+    socket.end('x\ncut')
+    t.is((await readToEnd(socket)).length, 4 * MIB + 1)
+    await server.close()
+  }
+  await turns(5)
+  t.deepEqual(warnings, [])
+})
+
+test('drained rejects with ERR_CLOSED once our half has ended', async (t) => {
+  const results: (string | undefined)[] = []
+  const ended = gate()
+  const server = await start(t, {
+    highWaterMark: 1,
+    message() {},
+    async open(conn) {
+      for (const way of ['end', 'close', 'destroy'] as const) {
+        conn[way]()
+        for (;;) {
+          if (conn.write(Buffer.alloc(MIB))) continue
+          const error = await conn.drained().then(
+            () => undefined,
+            (error: Error) => error,
+          )
+          if (error === undefined) continue
+          results.push(codeOf(error))
+          break
+        }
+      }
+    },
+    close: () => ended.open(),
+  })
+  const socket = await connect(server.port)
+  socket.resume()
+  await ended.passed
+  t.deepEqual(results, ['ERR_CLOSED', 'ERR_CLOSED', 'ERR_CLOSED'])
+})
+
+test('a server closes in time, whatever its handlers wait for', async (t) => {
+  const waiting = new Count()
+  const server = await start(t, {
+    highWaterMark: 1,
+    message() {},
+    async open(conn) {
+      waiting.up()
+      for (;;) if (!conn.write(Buffer.alloc(MIB))) await conn.drained()
+    },
+    close() {},
+  })
+  const sockets = await Promise.all([connect(server.port), connect(server.port)])
+  await waiting.reaches(2)
+  await server.close({ timeout: 50 })
+  t.is(server.connections, 0)
+  for (const socket of sockets) socket.destroy()
+})
+
+test('a second close of a server with a shorter timeout hurries the first one', async (t) => {
+  const codes: (string | undefined)[] = []
+  const opened = new Count()
+  const server = await start(t, {
+    message() {},
+    open(conn) {
+      opened.up()
+      return new Promise(() => conn)
+    },
+    close: (_conn, error) => void codes.push(codeOf(error)),
+  })
+  const socket = await connect(server.port)
+  await opened.reaches(1)
+  const first = server.close()
+  await turns(3)
+  await server.close({ timeout: 0 })
+  await first
+  t.deepEqual(codes, ['ERR_CLOSE_TIMEOUT'])
+  socket.destroy()
+})
+
+for (const pulled of [false, true]) {
+  test(`a paused connection holds a closing server up only if something is parked (pulled: ${pulled})`, async (t) => {
+    const opened = gate<Conn>()
+    const server = await start(t, {
+      ...(pulled ? {} : { message() {} }),
+      open(conn) {
+        conn.pause()
+        opened.open(conn)
+      },
+    })
+    const socket = await connect(server.port)
+    socket.resume()
+    await opened.passed
+    await server.close()
+    await closed(socket)
+    t.pass()
+  })
+}
+
+test('reset reaches the peer as a reset', async (t) => {
+  const ended = gate<Error | undefined>()
+  const mine = new Error('mine')
+  const server = await start(t, {
+    message(conn) {
+      // Without a write before it: Node takes a reset behind bytes for an end in good order.
+      conn.reset(mine)
+      conn.reset()
+      t.is(conn.readyState, 'closed')
+    },
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.write('x')
+  await t.throwsAsync(readToEnd(socket), { code: 'ECONNRESET' })
+  t.is(await ended.passed, mine)
+})
+
+test('flushed rejects if a reset came before the kernel took everything', async (t) => {
+  const result = gate<string | undefined>()
+  const server = await start(t, {
+    maxWriteBuffer: 64 * MIB,
+    message(conn) {
+      conn.write(Buffer.alloc(32 * MIB))
+      conn.flushed().then(
+        () => result.open('resolved'),
+        (error) => result.open(codeOf(error)),
+      )
+    },
+    close() {},
+  })
+  const socket = await connect(server.port)
+  socket.write('x')
+  await read(socket, 1)
+  socket.resetAndDestroy()
+  t.true(['ECONNRESET', 'EPIPE'].includes((await result.passed) as string))
+})
+
+test('close of a client closes its connection, and makes no other', async (t) => {
+  const arrived = new Count()
+  const to = await peer(t, 'tcp', (socket) => {
+    arrived.up()
+    socket.resume()
+  })
+  const it = await redial(t, { to, reconnect: true })
+  it.close()
+  await it.closed
+  t.is(it.state, 'closed')
+  t.is(arrived.value, 1)
+})
+
+test('a dialled connection has two halves as well', async (t) => {
+  const to = await peer(t, 'tcp', (socket) => {
+    socket.on('end', () => socket.end('the answer'))
+    socket.resume()
+  })
+  const chunks: Buffer[] = []
+  const ended = gate<Error | undefined>()
+  const conn = await dial(t, {
+    to,
+    message: (_conn, chunk) => void chunks.push(chunk),
+    close: (_conn, error) => ended.open(error),
+  })
+  conn.end('the question')
+  t.is(conn.readyState, 'readOnly')
+  t.is(await ended.passed, undefined)
+  t.is(Buffer.concat(chunks).toString(), 'the answer')
+})

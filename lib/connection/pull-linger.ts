@@ -1,0 +1,43 @@
+/** Closes a connection that we have ended and that nobody pulls from any more. */
+
+import { MillraceError } from '../errors.js'
+import type { ConnImpl } from './conn-impl.js'
+import { CLOSED, CLOSING, DESTROYED, PULL_MODE } from './flags.js'
+
+/** The longest time that a timer can wait. */
+const LONGEST = 2 ** 31 - 1
+
+/**
+ * Begins to watch the pulls of a connection whose half has just ended: without them its input would never
+ * end, and the connection would stay for ever.
+ */
+export function waitForPulls(conn: ConnImpl): void {
+  if (!(conn.flags & PULL_MODE) || conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  const cold = conn.coldState()
+  cold.lastPull = performance.now()
+  watch(conn, conn.profile.lingerTimeout)
+}
+
+function watch(conn: ConnImpl, time: number): void {
+  const cold = conn.coldState()
+  cold.pullTimer = setTimeout(() => look(conn), Math.min(time, LONGEST))
+  // The connection keeps the process alive, unless the user does not want that.
+  cold.pullTimer.unref()
+}
+
+function look(conn: ConnImpl): void {
+  if (conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  const cold = conn.coldState()
+  const { lingerTimeout } = conn.profile
+  const left =
+    cold.pull !== undefined ? lingerTimeout : cold.lastPull + lingerTimeout - performance.now()
+  if (left > 0) {
+    watch(conn, left)
+    return
+  }
+  cold.error ??= new MillraceError(
+    'ERR_LINGER_TIMEOUT',
+    `no message was pulled for ${lingerTimeout} ms after end()`,
+  )
+  conn.close()
+}
