@@ -4,8 +4,7 @@ import type net from 'node:net'
 import test from 'ava'
 import { type Conn, line } from 'millrace'
 import { closed, connect, read, readToEnd } from './support/client.js'
-import { Count } from './support/counts.js'
-import { dial, peer, redial } from './support/dial.js'
+import { dial, peer } from './support/dial.js'
 import { bodyOf, FRAMINGS } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
@@ -243,44 +242,6 @@ for (const way of ['after the FIN', 'before the FIN'] as const) {
   })
 }
 
-test('an ended connection that nobody pulls from closes with ERR_LINGER_TIMEOUT', async (t) => {
-  const ended = gate<Error | undefined>()
-  const opened = gate<Conn>()
-  const server = await start(t, {
-    lingerTimeout: 50,
-    open(conn) {
-      conn.end('bye')
-      opened.open(conn)
-    },
-    close: (_conn, error) => ended.open(error),
-  })
-  const socket = await connect(server.port)
-  socket.on('error', () => {})
-  socket.write(Buffer.alloc(16 * MIB))
-  socket.resume()
-  t.is(codeOf(await ended.passed), 'ERR_LINGER_TIMEOUT')
-  const pulled = (await opened.passed)[Symbol.asyncIterator]().next()
-  await t.throwsAsync(pulled, { code: 'ERR_LINGER_TIMEOUT' })
-  socket.destroy()
-})
-
-test('an ended connection with a pull that waits stays open past lingerTimeout', async (t) => {
-  const got = gate<string>()
-  const server = await start(t, {
-    lingerTimeout: 20,
-    codec: line(),
-    async open(conn) {
-      conn.end()
-      for await (const text of conn) got.open(text.toString())
-    },
-  })
-  const socket = await halfOpen(server.port)
-  await readToEnd(socket)
-  await new Promise((resolve) => setTimeout(resolve, 150))
-  socket.end('still here\n')
-  t.is(await got.passed, 'still here')
-})
-
 test('a frame cut by FIN makes no warning and loses no reply if it is thrown by a pull in open', async (t) => {
   const warnings: Error[] = []
   const note = (warning: Error) => void warnings.push(warning)
@@ -303,93 +264,6 @@ test('a frame cut by FIN makes no warning and loses no reply if it is thrown by 
   t.deepEqual(warnings, [])
 })
 
-test('drained rejects with ERR_CLOSED once our half has ended', async (t) => {
-  const results: (string | undefined)[] = []
-  const ended = gate()
-  const server = await start(t, {
-    highWaterMark: 1,
-    message() {},
-    async open(conn) {
-      for (const way of ['end', 'close', 'destroy'] as const) {
-        conn[way]()
-        for (;;) {
-          if (conn.write(Buffer.alloc(MIB))) continue
-          const error = await conn.drained().then(
-            () => undefined,
-            (error: Error) => error,
-          )
-          if (error === undefined) continue
-          results.push(codeOf(error))
-          break
-        }
-      }
-    },
-    close: () => ended.open(),
-  })
-  const socket = await connect(server.port)
-  socket.resume()
-  await ended.passed
-  t.deepEqual(results, ['ERR_CLOSED', 'ERR_CLOSED', 'ERR_CLOSED'])
-})
-
-test('a server closes in time, whatever its handlers wait for', async (t) => {
-  const waiting = new Count()
-  const server = await start(t, {
-    highWaterMark: 1,
-    message() {},
-    async open(conn) {
-      waiting.up()
-      for (;;) if (!conn.write(Buffer.alloc(MIB))) await conn.drained()
-    },
-    close() {},
-  })
-  const sockets = await Promise.all([connect(server.port), connect(server.port)])
-  await waiting.reaches(2)
-  await server.close({ timeout: 50 })
-  t.is(server.connections, 0)
-  for (const socket of sockets) socket.destroy()
-})
-
-test('a second close of a server with a shorter timeout hurries the first one', async (t) => {
-  const codes: (string | undefined)[] = []
-  const opened = new Count()
-  const server = await start(t, {
-    message() {},
-    open(conn) {
-      opened.up()
-      return new Promise(() => conn)
-    },
-    close: (_conn, error) => void codes.push(codeOf(error)),
-  })
-  const socket = await connect(server.port)
-  await opened.reaches(1)
-  const first = server.close()
-  await turns(3)
-  await server.close({ timeout: 0 })
-  await first
-  t.deepEqual(codes, ['ERR_CLOSE_TIMEOUT'])
-  socket.destroy()
-})
-
-for (const pulled of [false, true]) {
-  test(`a paused connection holds a closing server up only if something is parked (pulled: ${pulled})`, async (t) => {
-    const opened = gate<Conn>()
-    const server = await start(t, {
-      ...(pulled ? {} : { message() {} }),
-      open(conn) {
-        conn.pause()
-        opened.open(conn)
-      },
-    })
-    const socket = await connect(server.port)
-    socket.resume()
-    await opened.passed
-    await server.close()
-    await closed(socket)
-    t.pass()
-  })
-}
-
 test('reset reaches the peer as a reset', async (t) => {
   const ended = gate<Error | undefined>()
   const mine = new Error('mine')
@@ -406,39 +280,6 @@ test('reset reaches the peer as a reset', async (t) => {
   socket.write('x')
   await t.throwsAsync(readToEnd(socket), { code: 'ECONNRESET' })
   t.is(await ended.passed, mine)
-})
-
-test('flushed rejects if a reset came before the kernel took everything', async (t) => {
-  const result = gate<string | undefined>()
-  const server = await start(t, {
-    maxWriteBuffer: 64 * MIB,
-    message(conn) {
-      conn.write(Buffer.alloc(32 * MIB))
-      conn.flushed().then(
-        () => result.open('resolved'),
-        (error) => result.open(codeOf(error)),
-      )
-    },
-    close() {},
-  })
-  const socket = await connect(server.port)
-  socket.write('x')
-  await read(socket, 1)
-  socket.resetAndDestroy()
-  t.true(['ECONNRESET', 'EPIPE'].includes((await result.passed) as string))
-})
-
-test('close of a client closes its connection, and makes no other', async (t) => {
-  const arrived = new Count()
-  const to = await peer(t, 'tcp', (socket) => {
-    arrived.up()
-    socket.resume()
-  })
-  const it = await redial(t, { to, reconnect: true })
-  it.close()
-  await it.closed
-  t.is(it.state, 'closed')
-  t.is(arrived.value, 1)
 })
 
 test('a dialled connection has two halves as well', async (t) => {

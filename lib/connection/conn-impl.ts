@@ -12,7 +12,7 @@ import type { RawSink } from '../codec/decode.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
-import { closeError, connClosed } from '../native/close-error.js'
+import { closeError, connClosed, isFramesFault } from '../native/close-error.js'
 import { CLOSE_ERRNO, CLOSE_REASON, CLOSE_RECEIVED, CLOSE_SENT } from '../native/record.js'
 import type { Loop } from '../runtime/loop.js'
 import type { LoopConn } from '../runtime/record-handlers.js'
@@ -31,6 +31,7 @@ import {
   ENDED,
   FAILED,
   INPUT_DONE,
+  LINGERING,
   PULL_MODE,
   READING_STOPPED,
   UNREFED,
@@ -321,6 +322,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   closedByLoop(view: DataView, at: number): void {
     const reason = view.getUint32(at + CLOSE_REASON, true)
     const errno = view.getInt32(at + CLOSE_ERRNO, true)
+    if (isFramesFault(reason)) this.flags |= LINGERING
     const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
     const sent = Number(view.getBigUint64(at + CLOSE_SENT, true))
     if (sent === this.written) this.cold?.flushedAll()

@@ -28,3 +28,5 @@ export const MESSAGE_OUT = 2048
 export const CLOSING = 4096
 /** No more input follows, and all of it was delivered. */
 export const INPUT_DONE = 8192
+/** The connection has closed because of a bad frame, and its socket stays for a while. */
+export const LINGERING = 16384

@@ -13,7 +13,7 @@ import {
 } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF } from './flags.js'
+import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF, LINGERING } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
 import { waitForPulls } from './pull-linger.js'
 import { sendControl } from './send-control.js'
@@ -123,6 +123,10 @@ export function reset(conn: ConnImpl, error: Error | undefined): void {
 }
 
 function drop(conn: ConnImpl, error: Error | undefined, kind: number): void {
+  if (conn.flags & LINGERING && !conn.eventLoop.isStopped) {
+    conn.flags &= ~LINGERING
+    sendControl(conn, kind)
+  }
   if (conn.flags & (DESTROYED | CLOSED)) return
   conn.flags |= DESTROYED
   if (error !== undefined) conn.coldState().error = toError(error)

@@ -36,6 +36,15 @@ export function closeError(reason: number, errno: number, max?: number): Millrac
   }
 }
 
+/** Returns whether a connection has closed because its stream could not be cut into frames. */
+export function isFramesFault(reason: number): boolean {
+  return (
+    reason === REASON_FRAME_TOO_LARGE ||
+    reason === REASON_FRAME_INVALID ||
+    reason === REASON_FRAME_INCOMPLETE
+  )
+}
+
 /** Makes the error of a call on a connection that is closed. */
 export function connClosed(): MillraceError {
   return new MillraceError('ERR_CLOSED', 'the connection is closed')

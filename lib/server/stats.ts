@@ -26,6 +26,12 @@ export interface LoopStats {
   readonly recordsOut: number
   /** Turns of the loop: each waits for events, and handles them. */
   readonly turns: number
+  /**
+   * Sockets that stay after their connection has closed because of a bad or incomplete frame, at this
+   * moment: up to 2 s and 1 MiB of input after the last write, so that the peer can read the replies. They
+   * take no place of `maxConnections`. With more than 1,024 of them, the oldest are closed.
+   */
+  readonly lingering: number
 }
 
 /**

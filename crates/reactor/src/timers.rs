@@ -4,12 +4,19 @@
 //! that one deadline in its timers; so one more limit is one more field, not one more mechanism.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, Instant};
 
 /// A moment, in whole milliseconds since the loop's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deadline(NonZeroU64);
+
+/// Milliseconds in a tick.
+const TICK: u128 = 16;
+
+/// A moment, in four bytes: ticks since the loop's start, which wrap after two years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tick(NonZeroU32);
 
 /// A loop's time: when it started, and when its turn began.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +31,18 @@ impl Clock {
         let at = self.now.saturating_duration_since(self.start) + after;
         let millis = at.as_nanos().div_ceil(1_000_000) as u64;
         Deadline(NonZeroU64::new(millis).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// The tick at which the turn began.
+    pub(crate) fn tick(self) -> Tick {
+        let ticks = self.now.saturating_duration_since(self.start).as_millis() / TICK;
+        Tick(NonZeroU32::new(ticks as u32).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// What is left of a time that began at that tick; a tick too much at most.
+    pub(crate) fn left_of(self, time: Duration, start: Tick) -> Duration {
+        let ticks = self.tick().0.get().wrapping_sub(start.0.get());
+        time.saturating_sub(Duration::from_millis(u64::from(ticks) * TICK as u64))
     }
 
     /// Whether the deadline is still to come.

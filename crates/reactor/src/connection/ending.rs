@@ -71,6 +71,7 @@ impl Connection {
                 // The user is told at once; the socket lingers on, so that what was sent before the bad
                 // frame is not lost to a reset.
                 self.tell_closing(cause);
+                self.deadlines.await_last_replies(self.received);
             }
         }
         let are_ended = self.output == Output::Finished && self.input == Input::Finished;

@@ -10,11 +10,12 @@
 //!
 //! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
 //! `send_queue.rs` holds what the kernel refused; `ending.rs` ends the connection; `deadlines.rs` has the
-//! limits in time, `linger.rs` the one for the end. This file connects them.
+//! limits in time, `linger.rs` and `last_replies.rs` those for the end. This file connects them.
 
 mod deadlines;
 mod ending;
 mod framed;
+mod last_replies;
 mod linger;
 mod pausing;
 mod reading;
@@ -26,7 +27,7 @@ use crate::notices::{Cause, Opening, SocketNotices};
 use crate::profile::Profile;
 use crate::run_queue::{Next, Scheduling};
 use crate::service::Place;
-use crate::timers::Deadline;
+use crate::timers::{Deadline, Tick};
 use crate::transport::{Socket, SocketOptions, Transport};
 use bytes::BytesMut;
 use deadlines::Deadlines;
@@ -92,6 +93,8 @@ pub(crate) struct Connection {
     /// Bytes that came in and went out, as the user counts them.
     received: u64,
     sent: u64,
+    /// When the user last wrote, if it did: compact, because every connection has it.
+    last_write: Option<Tick>,
     /// The socket is set to reset the connection when it is closed.
     resets: bool,
     deadlines: Deadlines,
@@ -130,6 +133,7 @@ impl Connection {
             failure: None,
             received: 0,
             sent: 0,
+            last_write: None,
             deadlines: Deadlines::default(),
             scheduled: None,
         }

@@ -139,6 +139,9 @@ impl Connection {
             inbound.scratch = buffer;
             self.received += result.count() as u64;
             match result {
+                Received::Some(_) | Received::Last(_) if self.is_flooded() => {
+                    return Next::Close(self.failure.unwrap_or(Cause::NONE));
+                }
                 Received::Some(count) | Received::Last(count) => {
                     budget = budget.saturating_sub(count as u32);
                 }

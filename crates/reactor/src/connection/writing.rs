@@ -20,6 +20,7 @@ impl Connection {
         if self.output != Output::Open || self.broken.is_some() || !self.transport.is_open() {
             return Next::Wait;
         }
+        self.last_write = Some(inbound.tick);
         let mut taken = 0;
         if self.send_queue.is_none() && self.transport.is_writable() {
             match self.transport.write(bytes) {

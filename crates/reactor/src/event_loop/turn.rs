@@ -73,6 +73,7 @@ impl EventLoop {
     /// Has a turn, with the given way to take the kernel's events.
     fn advance<T>(&mut self, take_events: impl FnOnce(&mut Self) -> T) -> Turn {
         self.inbound.now = Instant::now();
+        self.inbound.tick = self.timers.clock(self.inbound.now).tick();
         self.inbound.stats.counters.turns(1);
         // As many as are queued now: a socket that is queued during this turn goes on in the next.
         let (ready, held) = (self.run_queue.len(), self.inbound.held_for_room());
@@ -94,6 +95,7 @@ impl EventLoop {
             self.go_on_after_hold(slot);
         }
         self.expire();
+        self.bound_lingering();
         self.dial_again();
         self.tell();
         self.inbound.publish();

@@ -10,6 +10,7 @@ pub(crate) mod testing;
 pub(crate) use backpressure::{Credit, Until};
 
 use crate::stats::Stats;
+use crate::timers::{Tick, Timers};
 use backpressure::HeldSockets;
 use bytes::BytesMut;
 use millrace_ring::record::{self, HEADER};
@@ -47,6 +48,7 @@ pub(crate) struct Inbound {
     bell: Arc<dyn Bell>,
     /// When the turn began.
     pub(crate) now: Instant,
+    pub(crate) tick: Tick,
     held: HeldSockets,
     /// Room that data leaves free for control records, so that it cannot lock them out.
     control_room: u32,
@@ -72,6 +74,7 @@ impl Inbound {
             stats,
             bell,
             now,
+            tick: Timers::new(now).clock(now).tick(),
             held: HeldSockets::default(),
             control_room: quarter.min(64 << 10),
             quarter,

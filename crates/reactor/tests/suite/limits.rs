@@ -1,11 +1,12 @@
 //! A bad stream costs its own connection, and nothing that came before in it.
 
 use crate::support::net::{connect, read_all, read_exactly, write_and_finish};
-use crate::support::{Listen, Setup, User, What, frames};
+use crate::support::{Key, Listen, Setup, User, What, frames};
 use millrace_reactor::{Framing, LengthField};
 use millrace_ring::record::reason;
-use std::io::{Read, Write};
-use std::time::Duration;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 /// Two frames, then something that is not a frame.
 struct Bad {
@@ -137,10 +138,34 @@ fn a_lingering_connection_tells_nothing_after_its_close() {
     }
 }
 
+/// Waits until so many sockets of the loop linger. `other` is any connection of that loop.
+fn until_lingering(user: &mut User, other: Key, count: u64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while user.lane(other.lane).counters().lingering != count {
+        assert!(Instant::now() < deadline, "not {count}");
+        user.settle(other);
+    }
+}
+
+/// A connection that was closed for a bad frame after `reply`, its peer, and another connection.
+fn closed_for_a_bad_frame(setup: Setup, reply: &[u8]) -> (User, Key, TcpStream, Key, TcpStream) {
+    let mut user = User::start(setup);
+    let address = user.listen(&Listen::new(frames::length(8)));
+    let other_peer = connect(address);
+    let other = user.opened();
+    let mut peer = connect(address);
+    let key = user.opened();
+    peer.write_all(&[1; 100]).unwrap();
+    assert_eq!(user.eof(key), reason::FRAME_TOO_LARGE);
+    user.write(key, reply);
+    user.close(key);
+    assert_eq!(user.closed(key).reason, reason::FRAME_TOO_LARGE);
+    (user, key, peer, other, other_peer)
+}
+
 #[test]
-fn lingering_after_a_bad_frame_gives_its_place_back_when_it_ends() {
+fn a_connection_closed_for_a_bad_frame_takes_no_place_while_its_replies_arrive() {
     let mut listen = Listen::new(frames::length(8));
-    listen.connection.linger = Duration::from_millis(50);
     listen.max = 1;
     for setup in Setup::ALL {
         let mut user = User::start(setup);
@@ -149,13 +174,69 @@ fn lingering_after_a_bad_frame_gives_its_place_back_when_it_ends() {
         let key = user.opened();
         peer.write_all(&[1; 100]).unwrap();
         assert_eq!(user.eof(key), reason::FRAME_TOO_LARGE);
+        user.write(key, b"an error");
         user.close(key);
-        assert_eq!(user.closed(key).reason, reason::FRAME_TOO_LARGE);
-        // The server has one place, which is free once the socket is closed.
+        user.closed(key);
+        // The server has one place.
         let _next = connect(address);
-        user.opened();
-        assert!(peer.read(&mut [0; 8]).is_ok_and(|count| count == 0));
+        let next_key = user.opened();
+        assert_eq!(user.lane(key.lane).counters().lingering, 1);
+        assert_eq!(read_all(&peer), b"an error");
+        drop(peer);
+        until_lingering(&mut user, next_key, 0);
     }
+}
+
+#[test]
+fn a_socket_that_lingers_can_be_destroyed() {
+    for setup in Setup::ALL {
+        let (mut user, key, peer, other, _other) = closed_for_a_bad_frame(setup, b"an error");
+        until_lingering(&mut user, other, 1);
+        user.destroy(key);
+        user.settle(other);
+        assert_eq!(user.lane(other.lane).counters().lingering, 0);
+        assert_eq!(read_all(&peer), b"an error");
+    }
+}
+
+#[test]
+fn a_socket_that_lingers_closes_when_its_peer_floods_it() {
+    for setup in Setup::ALL {
+        let (mut user, _, mut peer, other, _other) = closed_for_a_bad_frame(setup, b"an error");
+        std::thread::scope(|scope| {
+            scope.spawn(move || while peer.write_all(&[1; 10_000]).is_ok() {});
+            until_lingering(&mut user, other, 0);
+        });
+    }
+}
+
+#[test]
+fn a_connection_without_replies_closes_at_once_after_a_bad_frame() {
+    for setup in Setup::ALL {
+        let (mut user, _, peer, other, _other) = closed_for_a_bad_frame(setup, b"");
+        until_lingering(&mut user, other, 0);
+        assert_eq!(read_all(&peer), b"");
+    }
+}
+
+#[test]
+fn too_many_sockets_that_linger_close_the_oldest() {
+    let mut user = User::start(Setup::LARGE_INLINE);
+    let address = user.listen(&Listen::new(frames::length(8)));
+    let mut peers = Vec::new();
+    for _ in 0..1030 {
+        let mut peer = connect(address);
+        let key = user.opened();
+        peer.write_all(&[1; 100]).unwrap();
+        user.eof(key);
+        user.write(key, b"an error");
+        user.close(key);
+        user.closed(key);
+        peers.push(peer);
+    }
+    assert!(user.lane(0).counters().lingering <= 1024);
+    // The oldest was closed long before its time; what it was sent is still there.
+    assert_eq!(read_all(&peers[0]), b"an error");
 }
 
 #[test]
