@@ -83,6 +83,28 @@ test('drained rejects with ERR_CLOSED once our half has ended', async (t) => {
   t.deepEqual(results, ['ERR_CLOSED', 'ERR_CLOSED', 'ERR_CLOSED'])
 })
 
+test('a handler that waits for drained when its connection ends loses nothing and is no failure', async (t) => {
+  const ended = gate<Error | undefined>()
+  const waiting = gate<Conn>()
+  const server = await start(t, {
+    highWaterMark: 1,
+    maxWriteBuffer: 64 * MIB,
+    message() {},
+    async open(conn) {
+      waiting.open(conn)
+      for (;;) if (!conn.write(Buffer.alloc(16 * MIB))) await conn.drained()
+    },
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  const conn = await waiting.passed
+  conn.end('the end')
+  const got = await readToEnd(socket)
+  t.is(got.length, conn.bytesWritten)
+  t.is(got.subarray(-7).toString(), 'the end')
+  t.is(await ended.passed, undefined)
+})
+
 test('a server closes in time, whatever its handlers wait for', async (t) => {
   const waiting = new Count()
   const server = await start(t, {

@@ -3,7 +3,7 @@
 import { MillraceError, toError } from '../errors.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
-import { FAILED } from './flags.js'
+import { ENDED, FAILED } from './flags.js'
 
 /** Calls a handler, and tracks its promise. */
 export function callConnHandler(conn: ConnImpl, handler: () => unknown): void {
@@ -36,9 +36,19 @@ export function fail(conn: ConnImpl, thrown: unknown): Error {
     conn.close()
     return error
   }
+  if (isOwnEnd(conn, error)) {
+    // A handler waited for `drained()` when our half ended: that is an end, not a failure.
+    conn.close()
+    return error
+  }
   if (!isPeersFault(error)) conn.flags |= FAILED
   conn.destroy(error)
   return error
+}
+
+/** Tells whether a handler failed because the user has ended the connection meanwhile. */
+function isOwnEnd({ flags }: ConnImpl, error: Error): boolean {
+  return (flags & ENDED) !== 0 && error instanceof MillraceError && error.code === 'ERR_CLOSED'
 }
 
 /** Tells whether a peer can cause the error. It is then not a bug of the user's, and worth no warning. */
