@@ -1,12 +1,12 @@
 /** Connections and servers that end in their time, whatever their users and peers do. */
 
 import test from 'ava'
-import { type Conn, lengthField, line } from 'millrace'
+import { type Conn, line, raw } from 'millrace'
 import { closed, connect, read, readToEnd } from './support/client.js'
 import { Count } from './support/counts.js'
 import { peer, redial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
-import { ONE, start } from './support/serve.js'
+import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
 const MIB = 1 << 20
@@ -196,38 +196,104 @@ test('close of a client closes its connection, and makes no other', async (t) =>
   t.is(arrived.value, 1)
 })
 
-/** Sends a frame over the limit, reads the reply to the frame before it, and returns the socket. */
-async function breakFrames(port: number) {
-  const socket = await halfOpen(port)
-  socket.write(Buffer.from([0, 0, 0, 1, 65, 127, 0, 0, 0]))
-  await read(socket, 5)
-  return socket
+for (const order of ['end last', 'end first'] as const) {
+  test(`work after a finished iteration is not cut off by lingerTimeout (${order})`, async (t) => {
+    const ended = gate<Error | undefined>()
+    const seen: string[] = []
+    const server = await start(t, {
+      lingerTimeout: 30,
+      codec: line(),
+      async open(conn) {
+        if (order === 'end first') conn.end()
+        for await (const text of conn) seen.push(text.toString())
+        if (order === 'end last') conn.end()
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        seen.push('worked')
+      },
+      close(_conn, error) {
+        seen.push('close')
+        ended.open(error)
+      },
+    })
+    const socket = await halfOpen(server.port)
+    socket.resume().end('x\n')
+    t.is(await ended.passed, undefined)
+    t.deepEqual(seen, ['x', 'worked', 'close'])
+  })
 }
 
-test('a connection that has closed for a bad frame takes no place, and lingers only for its replies', async (t) => {
-  const ended = new Count()
-  const conns: Conn[] = []
+test('a puller that asks ahead can still write its last reply', async (t) => {
   const server = await start(t, {
-    loops: ONE,
-    maxConnections: 1,
-    codec: lengthField(),
-    open: (conn) => void conns.push(conn),
-    message: (conn, body) => void conn.write(body),
-    close: () => ended.up(),
+    codec: line(),
+    open(conn) {
+      const pull = async () => {
+        const messages = conn[Symbol.asyncIterator]()
+        let next = messages.next()
+        for (;;) {
+          const { done, value } = await next
+          if (done) return
+          next = messages.next()
+          conn.write(value)
+        }
+      }
+      void pull()
+    },
   })
-  const lingering = () => server.stats().loops.reduce((sum, loop) => sum + loop.lingering, 0)
-  const socket = await breakFrames(server.port)
-  await ended.reaches(1)
-  t.is(lingering(), 1)
+  const socket = await halfOpen(server.port)
+  socket.end('a\nb\nc\n')
+  t.is((await readToEnd(socket)).toString(), 'a\nb\nc\n')
+})
+
+test('an iteration that is paused finishes after resume, and throws if the stream was cut', async (t) => {
+  for (const isCut of [false, true]) {
+    const opened = gate<Conn>()
+    const finished = gate<string | undefined>()
+    const server = await start(t, {
+      codec: raw(),
+      open(conn) {
+        const pull = async () => {
+          for await (const chunk of conn) {
+            t.is(String(chunk), 'message')
+            conn.pause()
+            opened.open(conn)
+          }
+        }
+        pull().then(
+          () => finished.open('done'),
+          (error) => finished.open(codeOf(error)),
+        )
+      },
+      close() {},
+    })
+    const socket = await halfOpen(server.port)
+    socket.resume().write('message')
+    const conn = await opened.passed
+    const ended = closed(socket)
+    if (isCut) socket.resetAndDestroy()
+    else socket.end()
+    await turns(5)
+    if (!isCut) t.is(conn.readyState, 'open')
+    conn.resume()
+    t.is(await finished.passed, isCut ? 'ECONNRESET' : 'done')
+    await ended
+  }
+})
+
+test('a later close with a longer timeout does not put the first one off', async (t) => {
+  const opened = new Count()
+  const server = await start(t, {
+    message() {},
+    open() {
+      opened.up()
+      return new Promise(() => {})
+    },
+    close() {},
+  })
+  const socket = await connect(server.port)
+  await opened.reaches(1)
+  const first = server.close({ timeout: 20 })
+  await server.close({ timeout: 2 ** 31 - 1 })
+  await first
   t.is(server.connections, 0)
-  // The one place is free, and that connection's end changes nothing for the other.
-  const other = await breakFrames(server.port)
-  await ended.reaches(2)
-  t.is(lingering(), 2)
-  conns[0]?.destroy()
-  await closed(socket.resume().end())
-  while (lingering() !== 1) await turns(1)
-  conns[1]?.destroy()
-  while (lingering() !== 0) await turns(1)
-  other.destroy()
+  socket.destroy()
 })

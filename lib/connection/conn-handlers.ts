@@ -80,8 +80,8 @@ export interface Handlers<In, Out, Context> {
   /** There is room again after `write` returned `false`. Runs exactly once for each such episode. */
   drain?(conn: Conn<In, Out, Context>): unknown
   /**
-   * The connection has closed, for whatever reason. `error` is undefined after a local `close()`, and after
-   * both halves have ended in good order.
+   * The connection has closed, for whatever reason. `error` is undefined if both halves have
+   * ended in good order, and after a `destroy()` without one.
    */
   close?(conn: Conn<In, Out, Context>, error?: CodedError): unknown
   /**

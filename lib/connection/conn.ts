@@ -102,13 +102,18 @@ export interface Conn<In = any, Out = any, Context = any>
   readonly bytesWritten: number
   /** Where the connection is in its life. */
   readonly readyState: ReadyState
-  /** Delivers no `message` from now on, until `resume()`. The loop stops reading, and TCP stops the peer. */
+  /**
+   * Delivers no `message` from now on, until `resume()`. The loop stops reading, and TCP stops the peer. What
+   * has been received by then can still be pulled.
+   */
   pause(): void
   /** Delivers messages again. Those that are parked come first, once the running code is finished. */
   resume(): void
   /**
    * Ends our half, as in `node:net`: sends what is written, then FIN. Messages go on to be delivered until
    * the peer's FIN. Then the connection closes, once the promises of all handlers have settled.
+   *
+   * A silent peer keeps the connection open: call `close()` if you do not want the rest.
    *
    * If messages are pulled, somebody has to go on pulling: after `lingerTimeout` without a pull, the
    * connection closes with `ERR_LINGER_TIMEOUT`.

@@ -22,6 +22,8 @@ import { callConnHandler } from './handler-failure.js'
 export function inputEnded(conn: ConnImpl, reason: number): void {
   if (conn.flags & (DESTROYED | CLOSED)) return
   conn.flags |= EOF
+  // The rest of a large frame will not come.
+  if (conn.cold !== undefined) conn.cold.frame = undefined
   if (reason === REASON_DRAINING) conn.flags |= DRAINING
   else if (reason !== REASON_NONE)
     conn.coldState().error ??= closeError(reason, 0, conn.profile.maxFrame)

@@ -55,5 +55,9 @@ function isOwnEnd({ flags }: ConnImpl, error: Error): boolean {
 function isPeersFault(error: Error): boolean {
   if (!(error instanceof MillraceError)) return false
   const { code } = error
-  return code === 'ERR_FRAME_INVALID' || code === 'ERR_FRAME_TOO_LARGE'
+  return (
+    code === 'ERR_FRAME_INVALID' ||
+    code === 'ERR_FRAME_TOO_LARGE' ||
+    code === 'ERR_FRAME_INCOMPLETE'
+  )
 }

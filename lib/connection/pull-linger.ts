@@ -2,7 +2,10 @@
 
 import { MillraceError } from '../errors.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, CLOSING, DESTROYED, PULL_MODE } from './flags.js'
+import { CLOSED, CLOSING, DESTROYED, INPUT_DONE, MESSAGE_OUT, PULL_MODE } from './flags.js'
+
+/** Nothing is left to pull, or nobody wants it. */
+const OVER = INPUT_DONE | CLOSING | DESTROYED | CLOSED
 
 /** The longest time that a timer can wait. */
 const LONGEST = 2 ** 31 - 1
@@ -12,7 +15,7 @@ const LONGEST = 2 ** 31 - 1
  * end, and the connection would stay for ever.
  */
 export function waitForPulls(conn: ConnImpl): void {
-  if (!(conn.flags & PULL_MODE) || conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  if (!(conn.flags & PULL_MODE) || conn.flags & OVER) return
   const cold = conn.coldState()
   cold.lastPull = performance.now()
   watch(conn, conn.profile.lingerTimeout)
@@ -26,11 +29,13 @@ function watch(conn: ConnImpl, time: number): void {
 }
 
 function look(conn: ConnImpl): void {
-  if (conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  if (conn.flags & OVER) return
   const cold = conn.coldState()
   const { lingerTimeout } = conn.profile
-  const left =
-    cold.pull !== undefined ? lingerTimeout : cold.lastPull + lingerTimeout - performance.now()
+  // A handler that pulls may work on a message for longer.
+  const isAtWork = conn.flags & MESSAGE_OUT && conn.pendingPromises > 0
+  const isPulled = cold.pull !== undefined || isAtWork
+  const left = isPulled ? lingerTimeout : cold.lastPull + lingerTimeout - performance.now()
   if (left > 0) {
     watch(conn, left)
     return

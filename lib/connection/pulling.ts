@@ -8,7 +8,16 @@ import { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, CLOSING, DESTROYED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE } from './flags.js'
+import {
+  CLOSED,
+  CLOSING,
+  DESTROYED,
+  EOF,
+  INPUT_DONE,
+  MESSAGE_OUT,
+  PAUSED,
+  PULL_MODE,
+} from './flags.js'
 import { fail } from './handler-failure.js'
 import { resumeReading } from './pausing.js'
 
@@ -22,16 +31,18 @@ export function messageIterator(conn: ConnImpl): AsyncIterator<unknown> {
   return {
     next: () => next(conn),
     return: async () => {
-      stopPulling(conn)
+      await stopPulling(conn)
       return { done: true, value: undefined }
     },
   }
 }
 
-/** Says that nobody works on a pulled message any more. */
-function stopPulling(conn: ConnImpl): void {
+/** Says that nobody works on a pulled message any more. Returns a promise if that may end the connection. */
+function stopPulling(conn: ConnImpl): Promise<void> | undefined {
   conn.flags &= ~MESSAGE_OUT
-  settleInput(conn)
+  if (!(conn.flags & EOF)) return undefined
+  // Not at once: whoever asks for the next message ahead may still write the reply to this one.
+  return Promise.resolve().then(() => settleInput(conn))
 }
 
 async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>> {
@@ -42,8 +53,10 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
       conn.flags |= MESSAGE_OUT
       return { done: false, value: message }
     }
-    stopPulling(conn)
-    if (conn.flags & (EOF | CLOSING | DESTROYED | CLOSED)) {
+    // Not a wait in any case: a message that comes in between would be missed.
+    const over = stopPulling(conn)
+    if (over !== undefined) await over
+    if (conn.flags & (INPUT_DONE | CLOSING | DESTROYED | CLOSED)) {
       const error = conn.cold?.error
       if (error !== undefined) throw error
       return { done: true, value: undefined }

@@ -29,6 +29,7 @@ export function receive(
 
 /** A large frame begins, which comes in parts. */
 export function beginFrame(conn: ConnImpl, length: number): void {
+  if (!takesInput(conn)) return
   const cold = conn.coldState()
   cold.frame = Buffer.allocUnsafeSlow(length)
   cold.frameLength = 0

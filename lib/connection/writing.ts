@@ -47,7 +47,8 @@ export function writeEncoded(conn: ConnImpl, bytes: Buffer): boolean {
  * asks the loop to tell when it has drained. Over `maxWriteBuffer` destroys the connection.
  */
 function isUnderMark(conn: ConnImpl): boolean {
-  updateSent(conn)
+  // The loop has closed the connection: its `close` follows, and nothing waits any more.
+  if (!updateSent(conn)) return true
   const waiting = conn.written - conn.sent
   const { highWaterMark, maxWriteBuffer } = conn.profile
   if (waiting > maxWriteBuffer) {
@@ -66,21 +67,24 @@ function isUnderMark(conn: ConnImpl): boolean {
   return false
 }
 
-/** Reads from the loop's table how much the kernel has taken. */
-function updateSent(conn: ConnImpl): void {
-  if (conn.written === conn.sent) return
+/**
+ * Reads from the loop's table how much the kernel has taken.
+ *
+ * @returns false if the loop has closed the connection: how much it sent comes with its last record
+ */
+function updateSent(conn: ConnImpl): boolean {
+  if (conn.written === conn.sent) return true
   const { environment, index } = conn.eventLoop
   const low = bytesSent(environment.handle, index, conn.slot, conn.generation)
-  // -1: the loop has closed the connection. What it had sent by then comes with the last record.
-  if (low === -1) conn.sent = conn.written
-  else conn.sent += (low - (conn.sent % WRAP) + WRAP) % WRAP
+  if (low === -1) return false
+  conn.sent += (low - (conn.sent % WRAP) + WRAP) % WRAP
+  return true
 }
 
 /** See `Conn.buffered`. */
 export function buffered(conn: ConnImpl): number {
   if (conn.flags & (CLOSED | DESTROYED)) return 0
-  updateSent(conn)
-  return conn.written - conn.sent
+  return updateSent(conn) ? conn.written - conn.sent : 0
 }
 
 /** See `Conn.end`. */
@@ -137,20 +141,11 @@ function drop(conn: ConnImpl, error: Error | undefined, kind: number): void {
 /** See `Conn.flushed`. */
 export function flushed(conn: ConnImpl): Promise<void> {
   if (conn.flags & (DESTROYED | CLOSED)) return rejectClosed(conn)
-  if (isAllSent(conn)) return Promise.resolve()
+  if (updateSent(conn) && conn.written === conn.sent) return Promise.resolve()
   const cold = conn.coldState()
   if (cold.flushed.isAwaited) return cold.flushedNext.promise()
   sendControl(conn, KIND_FLUSH)
   return cold.flushed.promise()
-}
-
-/** Returns whether the kernel has taken everything, as far as is known. */
-function isAllSent(conn: ConnImpl): boolean {
-  if (conn.written === conn.sent) return true
-  const { environment, index } = conn.eventLoop
-  if (bytesSent(environment.handle, index, conn.slot, conn.generation) === -1) return false
-  updateSent(conn)
-  return conn.written === conn.sent
 }
 
 /** See `Conn.drained`. */

@@ -44,6 +44,8 @@ export class Draining {
   #count = 0
   #promise: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  /** When the timer runs out, in the time of `performance.now()`. */
+  #deadline = Number.POSITIVE_INFINITY
   #isFinished = false
   /** The error of connections that are open after the timeout. Undefined until it has passed. */
   #timeoutError: MillraceError | undefined
@@ -58,8 +60,8 @@ export class Draining {
   }
 
   /**
-   * Starts to close. Later calls return the promise of the first call, and a `timeout` of theirs counts
-   * from then on.
+   * Starts to close. Later calls return the promise of the first call, and a `timeout` of theirs counts if
+   * it ends earlier.
    *
    * @throws `ERR_INVALID_OPTION`, as a rejection
    */
@@ -85,7 +87,11 @@ export class Draining {
     this.#drainable.finished()
   }
 
+  /** Sets the time limit, unless an earlier one is set. */
   #expireAfter(timeout: number): void {
+    const deadline = performance.now() + timeout
+    if (deadline >= this.#deadline) return
+    this.#deadline = deadline
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#expire(timeout), timeout)
   }

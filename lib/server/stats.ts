@@ -28,7 +28,8 @@ export interface LoopStats {
   readonly turns: number
   /**
    * Sockets that stay after their connection has closed because of a bad or incomplete frame, at this
-   * moment: up to 2 s and 1 MiB of input after the last write, so that the peer can read the replies. They
+   * moment: up to 2 s and 1 MiB of input after the last write, so that the peer can read the replies. A
+   * connection without a write closes at once. They
    * take no place of `maxConnections`. With more than 1,024 of them, the oldest are closed.
    */
   readonly lingering: number

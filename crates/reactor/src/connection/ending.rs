@@ -65,14 +65,20 @@ impl Connection {
                 return Next::Wait;
             }
             if let Err(error) = self.transport.finish() {
-                return Next::Close(self.failure.unwrap_or(Cause::system(&error)));
+                let known = self.failure.or(self.broken);
+                return Next::Close(known.unwrap_or(Cause::system(&error)));
             }
-            if let Some(cause) = self.failure {
-                // The user is told at once; the socket lingers on, so that what was sent before the bad
-                // frame is not lost to a reset.
-                self.tell_closing(cause);
-                self.deadlines.await_last_replies(self.received);
-            }
+        }
+        if self.output == Output::Finished
+            && self.is_input_done
+            && self.transport.is_open()
+            && !self.is_lingering()
+            && let Some(cause) = self.failure
+        {
+            // The user is told at once; the socket lingers on, so that what was sent before the bad frame
+            // is not lost to a reset.
+            self.tell_closing(cause);
+            self.deadlines.await_last_replies(self.received);
         }
         let are_ended = self.output == Output::Finished && self.input == Input::Finished;
         if are_ended && self.is_input_done {

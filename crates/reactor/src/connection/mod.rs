@@ -144,7 +144,8 @@ impl Connection {
         if !self.transport.is_open() {
             return Next::Wait;
         }
-        if (self.pauses.user || self.input == Input::Finished)
+        let is_read = !self.pauses.user && !self.waits_after_failure();
+        if (!is_read || self.input == Input::Finished)
             && let Some(error) = self.transport.take_error()
         {
             // Nobody reads here, so no read would return this error.

@@ -17,6 +17,8 @@ impl Connection {
     pub(super) fn read(&mut self, slot: u32, generation: u32, inbound: &mut Inbound) -> Next {
         match self.input {
             Input::Flowing => {}
+            // The user may be at work on what came before the bad frame: TCP stops the peer meanwhile.
+            Input::Discarding if self.waits_after_failure() => return Next::Wait,
             Input::Discarding => return self.read_discarding(inbound),
             Input::Finished => return self.finish(),
         }
@@ -47,6 +49,11 @@ impl Connection {
             Next::Wait if !self.transport.is_readable() => self.nothing_left(),
             _ => next,
         }
+    }
+
+    /// The stream is broken, and its user is not done with what came before.
+    pub(super) fn waits_after_failure(&self) -> bool {
+        self.failure.is_some() && !self.is_input_done && self.broken.is_none()
     }
 
     /// Everything that was there is passed on: does what had to wait for that.
