@@ -4,6 +4,7 @@ import test from 'ava'
 import type { Conn } from 'millrace'
 import { connect, read, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
+import { launch } from './support/process.js'
 import { LOOPS, RING_BYTES, start } from './support/serve.js'
 
 const MIB = 1 << 20
@@ -175,3 +176,36 @@ test('flushed and drained cause no unhandled rejection if nobody awaits them', a
   t.is(Buffer.concat(errors).toString(), '')
   t.is(code, 0)
 })
+
+for (const [name, look] of Object.entries({
+  'flushed is called': () => {},
+  'buffered was read': (conn: Conn) => conn.buffered,
+  'more was written': (conn: Conn) => conn.write(Buffer.alloc(5000)),
+})) {
+  test(`flushed rejects for what was lost, even after another connection has its slot (${name})`, async (t) => {
+    const result = gate<string | undefined>()
+    const server = await start(t, {
+      // The loop has to go on while the handler below keeps JavaScript busy.
+      loops: 1,
+      ringBytes: MIB,
+      highWaterMark: 1000,
+      message(conn) {
+        conn.write(Buffer.alloc(128 * 1024))
+        // The peer resets the connection when it hears from us, and another connection takes its slot.
+        for (let isReused = false; !isReused; ) {
+          const [loop] = server.stats().loops
+          isReused = loop?.closed === 1 && loop.opened === 2
+        }
+        conn.write('lost')
+        look(conn)
+        conn.flushed().then(
+          () => result.open('resolved'),
+          (error) => result.open(codeOf(error)),
+        )
+      },
+      close() {},
+    })
+    launch(t, 'reset-and-return', { args: [server.port] })
+    t.is(await result.passed, 'ECONNRESET')
+  })
+}
