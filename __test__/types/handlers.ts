@@ -70,6 +70,13 @@ serve({
     conn.write(ping)
     // @ts-expect-error text is not a Pong
     conn.end('bye')
+    conn.close({ id: ping.id, at: 0 })
+    // @ts-expect-error text is not a Pong
+    conn.close('bye')
+    conn.reset(new Error('mine'))
+  },
+  end(conn) {
+    expect<Equal<typeof conn, Conn<Ping, Pong, undefined>>>()
   },
 })
 
