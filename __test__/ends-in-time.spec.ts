@@ -1,11 +1,12 @@
 /** Connections and servers that end in their time, whatever their users and peers do. */
 
 import test from 'ava'
-import { type Conn, line, raw } from 'millrace'
+import { type Conn, line, raw, type Server } from 'millrace'
 import { closed, connect, read, readToEnd } from './support/client.js'
 import { Count } from './support/counts.js'
 import { peer, redial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
+import { lingerPassed } from './support/linger.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
@@ -49,7 +50,7 @@ test('an ended connection with a pull that waits stays open past lingerTimeout',
   })
   const socket = await halfOpen(server.port)
   await readToEnd(socket)
-  await new Promise((resolve) => setTimeout(resolve, 150))
+  for (let times = 0; times < 3; times++) await lingerPassed(20, server)
   socket.end('still here\n')
   t.is(await got.passed, 'still here')
 })
@@ -200,14 +201,14 @@ for (const order of ['end last', 'end first'] as const) {
   test(`work after a finished iteration is not cut off by lingerTimeout (${order})`, async (t) => {
     const ended = gate<Error | undefined>()
     const seen: string[] = []
-    const server = await start(t, {
+    const server: Server = await start(t, {
       lingerTimeout: 30,
       codec: line(),
       async open(conn) {
         if (order === 'end first') conn.end()
         for await (const text of conn) seen.push(text.toString())
         if (order === 'end last') conn.end()
-        await new Promise((resolve) => setTimeout(resolve, 200))
+        for (let times = 0; times < 3; times++) await lingerPassed(30, server)
         seen.push('worked')
       },
       close(_conn, error) {
@@ -215,7 +216,7 @@ for (const order of ['end last', 'end first'] as const) {
         ended.open(error)
       },
     })
-    const socket = await halfOpen(server.port)
+    const socket = await halfOpen(server.port as number)
     socket.resume().end('x\n')
     t.is(await ended.passed, undefined)
     t.deepEqual(seen, ['x', 'worked', 'close'])

@@ -127,3 +127,36 @@ fn lack_of_memory_ends_when_a_connection_closes() {
     listener.sweep(now, &mut sink);
     assert_eq!(sink.accepted.len(), 1);
 }
+
+#[test]
+fn a_listener_of_a_full_server_closes_although_no_place_becomes_free() {
+    let service = Service::new(Balance::RoundRobin, 1, false);
+    let (mut listener, _peer, _poll) = listener_with_peer(&service);
+    let mut sink = Taken::default();
+    let now = Instant::now();
+    let _other = service.reserve().expect("another connection is open");
+    assert!(!listener.sweep(now, &mut sink));
+    assert!(!listener.is_due(now), "it waits for a place");
+    listener.close();
+    assert!(listener.is_due(now));
+    assert!(listener.sweep(now, &mut sink));
+    assert!(sink.accepted.is_empty());
+}
+
+#[test]
+fn a_pause_does_not_hold_up_the_last_sweep_before_or_after_it_began() {
+    for is_paused_first in [false, true] {
+        let service = Service::new(Balance::RoundRobin, 0, false);
+        let (mut listener, _peer, _poll) = listener_with_peer(&service);
+        let mut sink = Taken::default();
+        let now = Instant::now();
+        if is_paused_first {
+            listener.pause(true);
+        }
+        listener.close();
+        listener.pause(true);
+        assert!(listener.is_due(now));
+        assert!(listener.sweep(now, &mut sink));
+        assert_eq!(sink.accepted.len(), 1);
+    }
+}
