@@ -17,6 +17,17 @@ pub(crate) enum Next {
     Close(Cause),
 }
 
+impl Next {
+    /// What a connection needs whose input needs this, and whose output needs `output`.
+    pub(crate) fn beside(self, output: Self) -> Self {
+        match (output, self) {
+            // There is more to send, whether or not the ring takes more input.
+            (Self::Again, Self::Wait | Self::Hold(_)) => Self::Again,
+            (_, input) => input,
+        }
+    }
+}
+
 /// Where a socket is queued. It may be queued to run and held at once: output goes on while input waits.
 #[derive(Debug, Default)]
 pub(crate) struct Scheduling {
@@ -69,5 +80,23 @@ impl Scheduling {
     /// Notes that the socket was taken from the run queue.
     pub(crate) fn leave_queue(&mut self) {
         self.is_ready = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Next;
+    use crate::inbound::Until;
+    use crate::notices::Cause;
+
+    #[test]
+    fn output_that_is_not_all_sent_goes_on_whether_or_not_the_input_does() {
+        for input in [Next::Wait, Next::Hold(Until::Room), Next::Again] {
+            assert_eq!(input.beside(Next::Again), Next::Again);
+            assert_eq!(input.beside(Next::Wait), input);
+        }
+        let close = Next::Close(Cause::NONE);
+        assert_eq!(close.beside(Next::Again), close);
+        assert_eq!(close.beside(Next::Wait), close);
     }
 }

@@ -131,6 +131,28 @@ mod loom_doorbell {
         });
     }
 
+    /// A sleeper that was woken takes what was published without looking at anything but the doorbell first.
+    #[test]
+    fn whoever_was_woken_sees_what_was_published() {
+        loom::model(|| {
+            let bell = Arc::new(Doorbell::<true>::new());
+            let published = Arc::new(AtomicU32::new(0));
+            bell.rise();
+            let producer = {
+                let (bell, published) = (bell.clone(), published.clone());
+                thread::spawn(move || {
+                    published.store(1, Ordering::Relaxed);
+                    bell.ring()
+                })
+            };
+            bell.rest(false);
+            bell.rise();
+            let seen = published.load(Ordering::Relaxed) == 1;
+            // It rang between the rest and the rise.
+            assert!(!producer.join().unwrap() || seen, "woken for nothing");
+        });
+    }
+
     #[test]
     fn two_publishers_wake_a_sleeper_once() {
         loom::model(|| {

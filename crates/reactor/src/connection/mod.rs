@@ -155,11 +155,7 @@ impl Connection {
         if let Next::Close(_) = out {
             return out;
         }
-        match (out, self.read(slot, generation, inbound)) {
-            // There is more to send, whether or not the ring takes more input.
-            (Next::Again, Next::Wait | Next::Hold(_)) => Next::Again,
-            (_, read) => read,
-        }
+        self.read(slot, generation, inbound).beside(out)
     }
 
     /// Bytes received so far.

@@ -77,6 +77,11 @@ impl PendingDials {
         self.numbers.clear();
     }
 
+    #[cfg(test)]
+    pub(super) fn is_pending(&mut self, slot: u32, generation: u32) -> bool {
+        self.entries.find(slot, generation).is_some()
+    }
+
     fn insert(&mut self, entry: PendingDial) {
         let number = entry.dial.number();
         let slot = self.entries.insert(entry);

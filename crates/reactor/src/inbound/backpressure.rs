@@ -121,3 +121,62 @@ impl Inbound {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Credit, Until};
+    use crate::inbound::testing;
+
+    #[test]
+    fn while_sockets_wait_for_room_others_wait_behind_them() {
+        let (mut inbound, _consumer) = testing::inbound(1 << 16);
+        let [mut first, mut second, mut other] = [(); 3].map(|()| Credit::default());
+        assert_eq!(other.blocks(&mut inbound), None);
+        inbound.hold(1, Until::Room, &mut first);
+        inbound.hold(2, Until::Room, &mut second);
+        // There is room, but not for those who come later.
+        assert_eq!(other.blocks(&mut inbound), Some(Until::Room));
+        // A turn begins: the first may read, and then the others are behind the second.
+        assert_eq!(inbound.next_with_room(), Some(1));
+        assert_eq!(first.blocks(&mut inbound), None);
+        inbound.queue_behind_held();
+        assert_eq!(other.blocks(&mut inbound), Some(Until::Room));
+        assert_eq!(inbound.next_with_room(), Some(2));
+        assert_eq!(second.blocks(&mut inbound), None);
+        inbound.queue_behind_held();
+        assert_eq!(other.blocks(&mut inbound), None);
+        assert!(!inbound.holds_any());
+    }
+
+    #[test]
+    fn a_socket_is_held_once_until_it_is_released() {
+        let (mut inbound, _consumer) = testing::inbound(1 << 16);
+        let mut credit = Credit::default();
+        for _ in 0..2 {
+            inbound.hold(1, Until::Room, &mut credit);
+            inbound.hold(1, Until::Room, &mut credit);
+            assert_eq!(inbound.held_for_room(), 1);
+            assert_eq!(inbound.next_with_room(), Some(1));
+            credit.release();
+        }
+    }
+
+    #[test]
+    fn a_socket_that_used_up_its_budget_waits_until_the_user_consumed_it() {
+        let (mut inbound, mut consumer) = testing::inbound(1 << 16);
+        let label = millrace_ring::record::Label { slot: 1, generation: 0, kind: 2 };
+        let (mut credit, mut other) = (Credit::default(), Credit::default());
+        assert!(inbound.data(label, &[], b"all of it"));
+        let until = credit.use_up(&inbound);
+        assert_eq!(credit.blocks(&mut inbound), Some(until));
+        assert_eq!(other.blocks(&mut inbound), None, "it waits for the budget of another");
+        inbound.hold(1, until, &mut credit);
+        inbound.publish();
+        assert!(inbound.holds_any() && !inbound.has_budget());
+        assert_eq!(inbound.next_with_budget(), None);
+        consumer.next();
+        consumer.release();
+        assert_eq!(inbound.next_with_budget(), Some(1));
+        assert_eq!(credit.blocks(&mut inbound), None);
+    }
+}
