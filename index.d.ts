@@ -25,6 +25,7 @@ export { connect } from './lib/connect.js';
 export type { Conn, ReadyState } from './lib/connection/conn.js';
 export type { Handlers, Peer, Synchronous } from './lib/connection/conn-handlers.js';
 export type { ConnOptions } from './lib/connection/conn-options.js';
+export type { LiveTimeouts, Timeouts } from './lib/connection/timeouts.js';
 export type { BindOptions } from './lib/datagram/bind-options.js';
 export type { ConnectDatagramOptions } from './lib/datagram/connect-datagram-options.js';
 export type { DatagramHandlers } from './lib/datagram/datagram-handlers.js';

@@ -10,6 +10,7 @@ import { flag, whole } from '../util/checks.js'
 import { MAX_PARKED_ITEMS, type QueueLimit } from '../util/pending-queue.js'
 import type { Peer } from './conn-handlers.js'
 import type { ConnOptions } from './conn-options.js'
+import { checkTimeouts, type TimeoutSettings, toTimeoutsInit } from './timeouts.js'
 
 /** The options of connections, complete and checked. */
 export interface ConnSettings {
@@ -23,6 +24,7 @@ export interface ConnSettings {
   readonly maxParked: QueueLimit
   readonly allowHalfOpen: boolean
   readonly lingerTimeout: number
+  readonly timeouts: TimeoutSettings
 }
 
 const DEFAULT_HIGH_WATER_MARK = DEFAULT_MAX
@@ -67,6 +69,7 @@ export function checkConn(
     },
     allowHalfOpen: flag('allowHalfOpen', options.allowHalfOpen, false),
     lingerTimeout: whole('lingerTimeout', options.lingerTimeout, 30_000, 1),
+    timeouts: checkTimeouts(options.timeouts),
   }
 }
 
@@ -77,6 +80,7 @@ export function toProfileInit(settings: ConnSettings): ProfileInit {
     highWaterMark: settings.highWaterMark,
     autoPause: settings.autoPause,
     lingerMs: settings.lingerTimeout,
+    timeouts: toTimeoutsInit(settings.timeouts),
     socket: settings.socket,
   }
 }

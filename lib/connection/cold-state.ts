@@ -3,6 +3,7 @@
 import { type Deferred, SharedWait } from '../util/deferred.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
+import type { TimeoutSettings } from './timeouts.js'
 
 /** Allocated at its first use, so that an idle connection stays small. */
 export class ColdState {
@@ -25,10 +26,22 @@ export class ColdState {
   pull: Deferred<void> | undefined
   /** Looks whether somebody still pulls, after our half has ended. */
   pullTimer: NodeJS.Timeout | undefined
-  /** When somebody last asked for a message, in the time of `performance.now()`; kept from `end` on. */
+  /** When somebody last asked for a message, in the time of `performance.now()`; set only after `end`. */
   lastPull = 0
+  /** Since when a `next()` waits, in the same time. */
+  pullSince = 0
+  /** The limits in time, once they were changed. */
+  limits: TimeoutSettings | undefined
+  /** Ends the time that handlers have after the end of the input. */
+  handlerTimer: NodeJS.Timeout | undefined
   /** The error that the connection ends with, if it is known already. */
   error: Error | undefined
+
+  /** Whether there is input that was neither delivered nor looked at. */
+  get hasParked(): boolean {
+    if ((this.parked?.count ?? 0) > 0) return true
+    return this.isUnreadFresh && (this.unread?.length ?? 0) > 0
+  }
 
   /** Whether somebody waits for output. */
   get isAwaited(): boolean {
@@ -49,8 +62,8 @@ export class ColdState {
     this.pull = undefined
   }
 
-  /** Resolves for everybody who waits for output to be sent. */
-  flushedAll(): void {
+  /** Resolves every pending `flushed()`. */
+  resolveFlushed(): void {
     this.flushed.resolve()
     this.flushedNext.resolve()
   }

@@ -77,6 +77,11 @@ export interface Handlers<In, Out, Context> {
    * frame that was cut, or while the server closes: then only `close` runs.
    */
   end?(conn: Conn<In, Out, Context>): unknown
+  /**
+   * No byte has moved in either direction for the time that `timeouts.idle` sets. The time begins again: write a
+   * ping, or close the connection. Without this handler it closes with `ERR_IDLE_TIMEOUT`.
+   */
+  idle?(conn: Conn<In, Out, Context>): unknown
   /** There is room again after `write` returned `false`. Runs exactly once for each such episode. */
   drain?(conn: Conn<In, Out, Context>): unknown
   /**
@@ -95,7 +100,16 @@ export interface Handlers<In, Out, Context> {
 export type AnyHandlers = Handlers<unknown, unknown, unknown>
 
 /** The names of all handlers. */
-export const HANDLERS = ['context', 'open', 'message', 'end', 'drain', 'close', 'error'] as const
+export const HANDLERS = [
+  'context',
+  'open',
+  'message',
+  'end',
+  'idle',
+  'drain',
+  'close',
+  'error',
+] as const
 
 /**
  * Checks that handlers are functions.

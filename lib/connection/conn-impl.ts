@@ -13,7 +13,15 @@ import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
 import { closeError, connClosed, isFramesFault } from '../native/close-error.js'
-import { CLOSE_ERRNO, CLOSE_REASON, CLOSE_RECEIVED, CLOSE_SENT } from '../native/record.js'
+import {
+  CLOSE_ERRNO,
+  CLOSE_REASON,
+  CLOSE_RECEIVED,
+  CLOSE_SENT,
+  REASON_LINGER_TIMEOUT,
+  REASON_MAX_LIFETIME,
+  REASON_NONE,
+} from '../native/record.js'
 import type { Loop } from '../runtime/loop.js'
 import type { LoopConn } from '../runtime/record-handlers.js'
 import type { SocketOptions } from '../socket/socket-options.js'
@@ -34,7 +42,9 @@ import {
   LINGERING,
   PULL_MODE,
   READING_STOPPED,
+  RETIRED,
   UNREFED,
+  WATCHES_MESSAGES,
 } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { pause, resume } from './pausing.js'
@@ -42,6 +52,8 @@ import { peerOf } from './peer.js'
 import type { LocalEndpoint, Profile } from './profile.js'
 import { messageIterator } from './pulling.js'
 import { addToFrame, beginFrame, deliverMessage, deliverParked, receive } from './reading.js'
+import { setTimeouts, timedOut } from './timed-out.js'
+import type { LiveTimeouts } from './timeouts.js'
 import * as writing from './writing.js'
 
 /**
@@ -94,6 +106,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.#remotePort = remote.port
     this.#local = profile.shareLocal(local)
     if (profile.handlers.message === undefined) this.flags = PULL_MODE
+    if (profile.watchesMessages) this.flags |= WATCHES_MESSAGES
   }
 
   /** Returns the cold state, which is allocated at its first use. */
@@ -219,6 +232,10 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     return this
   }
 
+  setTimeouts(timeouts: LiveTimeouts): void {
+    setTimeouts(this, timeouts)
+  }
+
   setSocketOptions(options: SocketOptions): Promise<void> {
     let pairs: number[]
     try {
@@ -305,6 +322,9 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   inputEnded(reason: number): void {
     inputEnded(this, reason)
   }
+  timedOut(reason: number): void {
+    timedOut(this, reason)
+  }
   drainedByLoop(): void {
     writing.drainedByLoop(this)
   }
@@ -325,8 +345,10 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     if (isFramesFault(reason)) this.flags |= LINGERING
     const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
     const sent = Number(view.getBigUint64(at + CLOSE_SENT, true))
-    if (sent === this.written) this.cold?.flushedAll()
-    this.#closed(this.cold?.error ?? closeError(reason, errno, this.profile.maxFrame), received)
+    if (sent === this.written) this.cold?.resolveFlushed()
+    const hasDrained = reason === REASON_NONE || reason === REASON_LINGER_TIMEOUT
+    const told = hasDrained && this.flags & RETIRED ? REASON_MAX_LIFETIME : reason
+    this.#closed(this.cold?.error ?? closeError(told, errno, this.profile.maxFrame), received)
   }
 
   lost(): void {
@@ -343,6 +365,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     if (this.cold?.isAwaited) this.cold.rejectWaits(error ?? connClosed())
     this.cold?.wakePull()
     clearTimeout(this.cold?.pullTimer)
+    clearTimeout(this.cold?.handlerTimer)
     if (!(this.flags & UNREFED)) this.eventLoop.environment.hold(-1)
     this.profile.owner.connClosed(this, error)
     this.cold?.closed.resolve()

@@ -3,6 +3,7 @@
 import type { Codec } from '../codec/codec.js'
 import { SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import type { Peer } from './conn-handlers.js'
+import type { Timeouts } from './timeouts.js'
 
 /**
  * Options of connections, wherever they come from: of `serve`, its listeners, and `connect`.
@@ -59,6 +60,8 @@ export interface ConnOptions<In, Out> extends SocketOptions {
    * after this time, too. Default 30,000.
    */
   lingerTimeout?: number | undefined
+  /** Limits in time: of silence, of slow messages, of slow readers, of handlers, and of age. Default none. */
+  timeouts?: Timeouts | undefined
 }
 
 /** The names of {@link ConnOptions}. */
@@ -71,4 +74,5 @@ export const CONN_NAMES: readonly string[] = [
   'maxParked',
   'allowHalfOpen',
   'lingerTimeout',
+  'timeouts',
 ]

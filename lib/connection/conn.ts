@@ -2,6 +2,7 @@
 
 import type { Codec } from '../codec/codec.js'
 import type { SocketOptions } from '../socket/socket-options.js'
+import type { LiveTimeouts } from './timeouts.js'
 
 /**
  * Where a connection is in its life, as in `node:net`:
@@ -159,6 +160,18 @@ export interface Conn<In = any, Out = any, Context = any>
    * have are missing. Rejects with `ERR_CLOSED`.
    */
   socketOptions(): Promise<SocketOptions>
+  /**
+   * Changes limits in time. The times that are given begin with this call, and the others go on. 0 switches a limit
+   * off. Does nothing once the connection closes.
+   *
+   * @throws `ERR_INVALID_OPTION`
+   * @example
+   * ```ts
+   * // MQTT: the client has to be heard within one and a half times its keep-alive.
+   * conn.setTimeouts({ receive: keepAliveSeconds * 1500 })
+   * ```
+   */
+  setTimeouts(timeouts: LiveTimeouts): void
   /** Keeps the process alive while the connection is open, which is the default. */
   ref(): this
   /** Lets the process exit while the connection is open. */

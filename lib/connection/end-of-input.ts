@@ -2,7 +2,7 @@
 
 import { MillraceError } from '../errors.js'
 import { closeError } from '../native/close-error.js'
-import { REASON_DRAINING, REASON_NONE } from '../native/record.js'
+import { REASON_DRAINING, REASON_MAX_LIFETIME, REASON_NONE } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
@@ -14,9 +14,10 @@ import {
   INPUT_DONE,
   MESSAGE_OUT,
   PAUSED,
-  PULL_MODE,
+  RETIRED,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
+import { watchHandlers } from './timed-out.js'
 
 /** The loop will send no more input. */
 export function inputEnded(conn: ConnImpl, reason: number): void {
@@ -25,6 +26,7 @@ export function inputEnded(conn: ConnImpl, reason: number): void {
   // The rest of a large frame will not come.
   if (conn.cold !== undefined) conn.cold.frame = undefined
   if (reason === REASON_DRAINING) conn.flags |= DRAINING
+  else if (reason === REASON_MAX_LIFETIME) conn.flags |= DRAINING | RETIRED
   else if (reason !== REASON_NONE)
     conn.coldState().error ??= closeError(reason, 0, conn.profile.maxFrame)
   conn.cold?.wakePull()
@@ -51,18 +53,17 @@ export function settleInput(conn: ConnImpl): void {
       callConnHandler(conn, () => conn.profile.handlers.end?.(conn))
       if (conn.flags & (CLOSING | DESTROYED | CLOSED)) return
     }
+    watchHandlers(conn)
   }
   if (!isUserDone(conn)) return
   conn.close()
 }
 
-/** Returns whether there is input that was not delivered, or that the user wants to wait with. */
+/** Returns whether there is input that was not delivered, or that a pause holds back. */
 function isInputHeld({ flags, cold }: ConnImpl): boolean {
-  if ((cold?.parked?.count ?? 0) > 0) return true
-  // Who pauses may have a reply to send still. It holds nothing back if there is no reply any more.
-  if (flags & PAUSED && !(flags & (ENDED | DRAINING))) return true
-  // There may be messages in it that nobody has pulled yet.
-  return (cold?.unread?.length ?? 0) > 0 && !!(flags & PULL_MODE) && cold?.isUnreadFresh === true
+  if (cold?.hasParked === true) return true
+  // A paused user may still want to reply. After `end()` there is no reply, so the pause holds nothing back.
+  return (flags & PAUSED) !== 0 && !(flags & (ENDED | DRAINING))
 }
 
 /** Finds out whether the stream was cut in the middle of a raw message. Replies still go out. */

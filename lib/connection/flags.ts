@@ -2,7 +2,7 @@
 
 /** Our half has ended: nothing more can be written. */
 export const ENDED = 1
-/** `destroy` was called: records are dropped until the last one. */
+/** `destroy` or `reset` was called: records are dropped until the last one. */
 export const DESTROYED = 2
 /** The last record has come. */
 export const CLOSED = 4
@@ -28,5 +28,13 @@ export const MESSAGE_OUT = 2048
 export const CLOSING = 4096
 /** No more input follows, and all of it was delivered. */
 export const INPUT_DONE = 8192
-/** The connection has closed because of a bad frame, and its socket stays for a while. */
+/** The connection has closed because of a bad frame, and its socket may stay for a while. */
 export const LINGERING = 16384
+/** The loop is told where the messages of a raw stream begin and end, because there is a limit in time. */
+export const WATCHES_MESSAGES = 32768
+/** The loop was told that a message of a raw stream has begun and is not complete. */
+export const MESSAGE_BEGUN = 65536
+/** The loop was told that the first message of a raw stream was complete. */
+export const HAD_MESSAGE = 131072
+/** The input ended because the connection is as old as `maxLifetime` lets it be. */
+export const RETIRED = 262144

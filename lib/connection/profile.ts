@@ -9,6 +9,7 @@ import type { QueueLimit } from '../util/pending-queue.js'
 import type { ConnSettings } from './check-conn.js'
 import type { Handlers, Peer } from './conn-handlers.js'
 import type { ConnImpl } from './conn-impl.js'
+import type { TimeoutSettings } from './timeouts.js'
 
 /** The listener or client that a connection belongs to. */
 export interface ConnOwner {
@@ -35,6 +36,7 @@ export class Profile {
   readonly maxParked: QueueLimit
   readonly allowHalfOpen: boolean
   readonly lingerTimeout: number
+  readonly timeouts: TimeoutSettings
   /** The last local address: most connections of a listener have the same one. */
   #lastLocal: LocalEndpoint | undefined
 
@@ -53,6 +55,13 @@ export class Profile {
     this.maxParked = settings.maxParked
     this.allowHalfOpen = settings.allowHalfOpen
     this.lingerTimeout = settings.lingerTimeout
+    this.timeouts = settings.timeouts
+  }
+
+  /** Whether the loop has to be told where the messages of a raw stream begin and end. */
+  get watchesMessages(): boolean {
+    const { frame, firstMessage } = this.timeouts
+    return this.framing.kind === 'raw' && (frame > 0 || firstMessage > 0)
   }
 
   /** The longest frame that the framing allows. */

@@ -7,9 +7,6 @@ import { CLOSED, CLOSING, DESTROYED, INPUT_DONE, MESSAGE_OUT, PULL_MODE } from '
 /** Nothing is left to pull, or nobody wants it. */
 const OVER = INPUT_DONE | CLOSING | DESTROYED | CLOSED
 
-/** The longest time that a timer can wait. */
-const LONGEST = 2 ** 31 - 1
-
 /**
  * Begins to watch the pulls of a connection whose half has just ended: without them its input would never
  * end, and the connection would stay for ever.
@@ -23,7 +20,7 @@ export function waitForPulls(conn: ConnImpl): void {
 
 function watch(conn: ConnImpl, time: number): void {
   const cold = conn.coldState()
-  cold.pullTimer = setTimeout(() => look(conn), Math.min(time, LONGEST))
+  cold.pullTimer = setTimeout(() => look(conn), time)
   // The connection keeps the process alive, unless the user does not want that.
   cold.pullTimer.unref()
 }

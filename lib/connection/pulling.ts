@@ -20,6 +20,7 @@ import {
 } from './flags.js'
 import { fail } from './handler-failure.js'
 import { resumeReading } from './pausing.js'
+import { limitsOf, noteMessages } from './timed-out.js'
 
 /** See `Conn`'s iteration. */
 export function messageIterator(conn: ConnImpl): AsyncIterator<unknown> {
@@ -53,16 +54,20 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
       conn.flags |= MESSAGE_OUT
       return { done: false, value: message }
     }
-    // Not a wait in any case: a message that comes in between would be missed.
-    const over = stopPulling(conn)
-    if (over !== undefined) await over
+    // Awaits only after the end of the input: before it, a message that came meanwhile would be missed.
+    const settled = stopPulling(conn)
+    if (settled !== undefined) await settled
     if (conn.flags & (INPUT_DONE | CLOSING | DESTROYED | CLOSED)) {
       const error = conn.cold?.error
       if (error !== undefined) throw error
       return { done: true, value: undefined }
     }
     const cold = conn.coldState()
-    cold.pull ??= deferred<void>()
+    if (cold.pull === undefined) {
+      cold.pull = deferred<void>()
+      const { idle, receive } = limitsOf(conn)
+      if (idle > 0 || receive > 0) cold.pullSince = performance.now()
+    }
     await cold.pull.promise
   }
 }
@@ -103,9 +108,11 @@ function pullRaw(conn: ConnImpl, parked: PendingQueue<Buffer>): unknown {
       if (message === undefined) {
         cold.isUnreadFresh = false
         checkUnread(conn.currentCodec, unread)
+        noteMessages(conn, false, true)
         break
       }
       unread.consume(reader.stoppedAt)
+      noteMessages(conn, true, false)
       if (message !== SWALLOWED) return message
     }
     const piece = parked.shift()

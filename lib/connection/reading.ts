@@ -10,6 +10,7 @@ import { settleInput } from './end-of-input.js'
 import { PAUSED, PULL_MODE } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
+import { noteMessages } from './timed-out.js'
 
 /** A record of bytes: one frame, or a chunk of a raw stream. */
 export function receive(
@@ -114,13 +115,15 @@ function deliverRaw(
   if (unread !== undefined && unread.length > 0) {
     unread.append(memory, at, end)
     const over = readerOver(unread.memory, false)
-    const used = decodeChunk(conn, over, unread.memory, unread.start, unread.end)
+    const from = unread.start
+    const used = decodeChunk(conn, over, unread.memory, from, unread.end)
     // A handler may have closed the connection, which drops its input.
     if (conn.cold?.unread !== unread) return
     unread.consume(used)
     checkUnread(conn.currentCodec, unread)
     // The buffer may have grown to the largest message, which an idle connection must not keep.
     if (unread.length === 0) conn.cold.unread = undefined
+    noteMessages(conn, used > from, unread.length > 0)
     return
   }
   const used = decodeChunk(conn, reader, memory, at, end)
@@ -130,6 +133,7 @@ function deliverRaw(
     rest.append(memory, used, end)
     checkUnread(conn.currentCodec, rest)
   }
+  noteMessages(conn, used > at, used < end)
 }
 
 /** Decodes and delivers messages. Returns up to where the chunk is dealt with. */

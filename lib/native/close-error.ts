@@ -2,11 +2,17 @@
 
 import { MillraceError } from '../errors.js'
 import {
+  REASON_FIRST_MESSAGE_TIMEOUT,
   REASON_FRAME_INCOMPLETE,
   REASON_FRAME_INVALID,
+  REASON_FRAME_TIMEOUT,
   REASON_FRAME_TOO_LARGE,
+  REASON_IDLE_TIMEOUT,
   REASON_LINGER_TIMEOUT,
+  REASON_MAX_LIFETIME,
+  REASON_RECEIVE_TIMEOUT,
   REASON_SYSTEM,
+  REASON_WRITE_TIMEOUT,
 } from './record.js'
 import { systemError } from './system-error.js'
 
@@ -29,7 +35,34 @@ export function closeError(reason: number, errno: number, max?: number): Millrac
     case REASON_LINGER_TIMEOUT:
       return new MillraceError(
         'ERR_LINGER_TIMEOUT',
-        'the peer did not take the rest of the output, or did not end, within lingerTimeout',
+        'nothing moved for lingerTimeout while the connection closed: the peer read no more, or did not end',
+      )
+    case REASON_IDLE_TIMEOUT:
+      return new MillraceError('ERR_IDLE_TIMEOUT', 'no byte moved for the time of timeouts.idle')
+    case REASON_RECEIVE_TIMEOUT:
+      return new MillraceError(
+        'ERR_RECEIVE_TIMEOUT',
+        'nothing was received for the time of timeouts.receive',
+      )
+    case REASON_FIRST_MESSAGE_TIMEOUT:
+      return new MillraceError(
+        'ERR_FIRST_MESSAGE_TIMEOUT',
+        'no whole message arrived within the time of timeouts.firstMessage',
+      )
+    case REASON_FRAME_TIMEOUT:
+      return new MillraceError(
+        'ERR_FRAME_TIMEOUT',
+        'a message was not complete within the time of timeouts.frame',
+      )
+    case REASON_WRITE_TIMEOUT:
+      return new MillraceError(
+        'ERR_WRITE_TIMEOUT',
+        'the peer took none of the output for the time of timeouts.write',
+      )
+    case REASON_MAX_LIFETIME:
+      return new MillraceError(
+        'ERR_MAX_LIFETIME',
+        'the connection was open for timeouts.maxLifetime',
       )
     default:
       return undefined

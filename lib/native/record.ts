@@ -38,6 +38,8 @@ export const KIND_ANSWER = 12
 export const KIND_DATAGRAM = 13
 /** A datagram socket goes on after an error of the system. Payload: see `trouble`. */
 export const KIND_TROUBLE = 14
+/** A time that JavaScript may want to begin again has ended. Payload: a `reason`. Answered by `TIMEOUT_ANSWER`. */
+export const KIND_TIMEOUT = 15
 /** Bytes to send. */
 export const KIND_WRITE = 16
 /** Send what is written, then FIN. */
@@ -58,6 +60,16 @@ export const KIND_SEND = 23
 export const KIND_DISCARD = 24
 /** Drop the connection now, with a reset. */
 export const KIND_RESET = 25
+/** Other limits in time from now on. Payload: see `timeouts`. */
+export const KIND_TIMEOUTS = 26
+/** The answer to `TIMEOUT`. Payload: see `answer`. */
+export const KIND_TIMEOUT_ANSWER = 27
+/** A message of a raw stream has begun and is not complete. */
+export const KIND_MESSAGE_BEGUN = 28
+/** No message of a raw stream is incomplete any more. */
+export const KIND_MESSAGE_ENDED = 29
+/** The first message of a raw stream was complete. */
+export const KIND_MESSAGE_FIRST = 30
 
 // slot: Slots, of which connections and datagram sockets have ranges of their own.
 /** The first one of a datagram socket; those of connections are below. */
@@ -98,6 +110,18 @@ export const REASON_LINGER_TIMEOUT = 5
 export const REASON_DESTROYED = 6
 /** The input ended because the listener is being closed, not because the peer ended. */
 export const REASON_DRAINING = 7
+/** No byte moved either way for the `idle` time. */
+export const REASON_IDLE_TIMEOUT = 8
+/** No byte was received for the `receive` time. */
+export const REASON_RECEIVE_TIMEOUT = 9
+/** No whole message came within the `firstMessage` time. */
+export const REASON_FIRST_MESSAGE_TIMEOUT = 10
+/** A message that had begun was not complete within the `frame` time. */
+export const REASON_FRAME_TIMEOUT = 11
+/** Output waited, and the kernel took nothing of it for the `write` time. */
+export const REASON_WRITE_TIMEOUT = 12
+/** The input ended because the connection is as old as `maxLifetime` lets it be. */
+export const REASON_MAX_LIFETIME = 13
 
 // open: Offsets in the payload of `OPEN`.
 /** `u32`, the listener's number. */
@@ -132,6 +156,30 @@ export const CLOSE_RECEIVED = 8
 export const CLOSE_SENT = 16
 /** Bytes in all. */
 export const CLOSE_CLOSE_SIZE = 24
+
+// timeouts: Offsets in the payload of `TIMEOUTS`: milliseconds each, 0 for no limit.
+/** No byte either way. */
+export const TIMEOUTS_IDLE = 0
+/** No byte received. */
+export const TIMEOUTS_RECEIVE = 4
+/** From the opening until the first whole message. */
+export const TIMEOUTS_FIRST_MESSAGE = 8
+/** From the first byte of a message until its last. */
+export const TIMEOUTS_FRAME = 12
+/** Output waits and nothing of it is taken. */
+export const TIMEOUTS_WRITE = 16
+/** From the opening until the connection is drained and closed. */
+export const TIMEOUTS_MAX_LIFETIME = 20
+/** Bytes in all. */
+export const TIMEOUTS_TIMEOUTS_SIZE = 24
+
+// answer: Offsets in the payload of `TIMEOUT_ANSWER`.
+/** `u32`, the `reason` in the `TIMEOUT`. */
+export const ANSWER_TIMEOUT_REASON = 0
+/** `u32`, milliseconds until the time ends again; 0 to close. */
+export const ANSWER_TIME_LEFT = 4
+/** Bytes in all. */
+export const ANSWER_ANSWER_SIZE = 8
 
 // option: Options of sockets, each with one number as its value.
 /** 1 switches Nagle's algorithm off. */

@@ -11,6 +11,8 @@ export class InlineTurns {
   /** One `setImmediate` is already scheduled. */
   #isTurnScheduled = false
   #timer: NodeJS.Timeout | undefined
+  /** When that ends, in the time of `performance.now()`. */
+  #timerAt = 0
 
   /** @param pump takes what a turn has put into the rings */
   constructor(environment: Environment, pump: () => void) {
@@ -26,8 +28,22 @@ export class InlineTurns {
       this.#turnSoon()
     }
     const wait = control[DEADLINE] as number
-    if (this.#timer !== undefined) clearTimeout(this.#timer)
-    this.#timer = wait > 0 ? setTimeout(() => this.#turn(), wait).unref() : undefined
+    if (wait > 0) this.#turnAfter(wait)
+  }
+
+  /** Has a turn after that many milliseconds, or earlier: it is cheaper to turn once in vain than to set Node's
+   * timer again for each deadline that moves. */
+  #turnAfter(wait: number): void {
+    const at = performance.now() + wait
+    if (this.#timer !== undefined) {
+      if (at >= this.#timerAt) return
+      clearTimeout(this.#timer)
+    }
+    this.#timerAt = at
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#turn()
+    }, wait).unref()
   }
 
   #turnSoon(): void {

@@ -25,6 +25,7 @@ import {
   KIND_OPEN,
   KIND_PART,
   KIND_PART_FIRST,
+  KIND_TIMEOUT,
   KIND_TROUBLE,
   NEWS_ERRNO,
   NEWS_NUMBER,
@@ -196,6 +197,9 @@ export class Loop {
         return
       case KIND_EOF:
         conn.inputEnded(this.#ints[at >> 2] as number)
+        return
+      case KIND_TIMEOUT:
+        conn.timedOut(this.#ints[at >> 2] as number)
         return
       case KIND_DRAIN:
         conn.drainedByLoop()

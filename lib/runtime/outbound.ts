@@ -161,11 +161,11 @@ export class Outbound {
     else this.#send(handle, bytes)
   }
 
-  /** Sends a record without a payload. */
-  control(kind: number, handle: SlotHandle): void {
+  /** Sends a record that carries no data. Nobody may change its payload any more. */
+  control(kind: number, handle: SlotHandle, payload?: Buffer): void {
     if (kind === KIND_DESTROY) this.#forget(handle)
-    if (this.isWriting || this.isBlocked || !this.#ring.push(kind, handle, undefined)) {
-      this.#enqueue(kind, handle, undefined)
+    if (this.isWriting || this.isBlocked || !this.#ring.push(kind, handle, payload)) {
+      this.#enqueue(kind, handle, payload)
     }
   }
 

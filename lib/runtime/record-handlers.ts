@@ -19,6 +19,8 @@ export interface LoopConn extends SlotHandle {
   addToFrame(memory: Buffer, at: number, end: number): void
   /** No more input follows. */
   inputEnded(reason: number): void
+  /** A time has ended, and the loop asks whether it begins again. */
+  timedOut(reason: number): void
   /** The loop answers that output has drained. */
   drainedByLoop(): void
   /** The loop answers that output is flushed. */

@@ -2,6 +2,7 @@
 
 use millrace_reactor::{
     Address, ConnectionOptions, Framing, LengthField, ListenAddress, ListenOptions, SocketOptions,
+    Timeouts,
 };
 use napi::bindgen_prelude::{Buffer, Uint8Array};
 use napi::{Error, Result};
@@ -24,6 +25,17 @@ pub struct FramingInit {
     pub little: Option<bool>,
 }
 
+/// Limits in time, in milliseconds; 0 is no limit.
+#[napi(object)]
+pub struct TimeoutsInit {
+    pub idle: u32,
+    pub receive: u32,
+    pub first_message: u32,
+    pub frame: u32,
+    pub write: u32,
+    pub max_lifetime: u32,
+}
+
 /// The settings of the connections of one listener, or of one `connect`.
 #[napi(object)]
 pub struct ProfileInit {
@@ -31,6 +43,7 @@ pub struct ProfileInit {
     pub high_water_mark: u32,
     pub auto_pause: bool,
     pub linger_ms: u32,
+    pub timeouts: TimeoutsInit,
     /// Options of their sockets: numbers of the record table and values in turn.
     pub socket: Vec<u32>,
 }
@@ -122,12 +135,20 @@ impl FramingInit {
     }
 }
 
+impl TimeoutsInit {
+    fn limits(&self) -> Timeouts {
+        let Self { idle, receive, first_message, frame, write, max_lifetime } = *self;
+        Timeouts { idle, receive, first_message, frame, write, max_lifetime }
+    }
+}
+
 impl ProfileInit {
     pub(crate) fn connection(&self) -> Result<ConnectionOptions> {
         Ok(ConnectionOptions {
             high_water: self.high_water_mark as usize,
             auto_pause: self.auto_pause,
             linger: Duration::from_millis(self.linger_ms.into()),
+            timeouts: self.timeouts.limits(),
             socket: socket_options(&self.socket)?,
         })
     }

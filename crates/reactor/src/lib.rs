@@ -54,7 +54,7 @@ pub use framing::{Frame, FrameDecoder, FrameError, Framing, FramingError, Length
 pub use group::{Group, GroupError, LoopRings};
 pub use handoff::LoopHandle;
 pub use inbound::Bell;
-pub use profile::ConnectionOptions;
+pub use profile::{ConnectionOptions, Timeouts};
 pub use service::Service;
 pub use stats::LoopCounts;
 pub use transport::{SocketOptions, socket_option};

@@ -9,7 +9,24 @@ use std::time::{Duration, Instant};
 
 /// A moment, in whole milliseconds since the loop's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Deadline(NonZeroU64);
+pub(crate) struct Moment(NonZeroU64);
+
+impl Moment {
+    /// That many milliseconds later.
+    pub(crate) fn plus(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// That many milliseconds earlier, or the loop's start if that was later.
+    pub(crate) fn minus(self, millis: u64) -> Self {
+        Self(NonZeroU64::new(self.0.get().saturating_sub(millis)).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// The milliseconds since an earlier moment.
+    pub(crate) fn since(self, earlier: Self) -> u64 {
+        self.0.get().saturating_sub(earlier.0.get())
+    }
+}
 
 /// Milliseconds in a tick.
 const TICK: u128 = 16;
@@ -26,11 +43,16 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// The moment at which the turn began; never rounded down.
+    pub(crate) fn moment(self) -> Moment {
+        self.after(Duration::ZERO)
+    }
+
     /// The deadline that ends `after` from now; never rounded down.
-    pub(crate) fn after(self, after: Duration) -> Deadline {
+    pub(crate) fn after(self, after: Duration) -> Moment {
         let at = self.now.saturating_duration_since(self.start) + after;
         let millis = at.as_nanos().div_ceil(1_000_000) as u64;
-        Deadline(NonZeroU64::new(millis).unwrap_or(NonZeroU64::MIN))
+        Moment(NonZeroU64::new(millis).unwrap_or(NonZeroU64::MIN))
     }
 
     /// The tick at which the turn began.
@@ -46,19 +68,19 @@ impl Clock {
     }
 
     /// Whether the deadline is still to come.
-    pub(crate) fn is_before(self, deadline: Deadline) -> bool {
+    pub(crate) fn is_before(self, deadline: Moment) -> bool {
         self.now.saturating_duration_since(self.start).as_millis() < u128::from(deadline.0.get())
     }
 }
 
 /// A time for which a condition may hold: it runs while the condition does.
 #[derive(Debug, Default)]
-pub(crate) struct TimeLimit(Option<Deadline>);
+pub(crate) struct TimeLimit(Option<Moment>);
 
 impl TimeLimit {
     /// Starts the time if it is not running and `limit` says how long it is; stops it without a limit.
     /// Returns when it ends.
-    pub(crate) fn keep(&mut self, limit: Option<Duration>, clock: Clock) -> Option<Deadline> {
+    pub(crate) fn keep(&mut self, limit: Option<Duration>, clock: Clock) -> Option<Moment> {
         match limit {
             Some(limit) => {
                 self.0.get_or_insert_with(|| clock.after(limit));
@@ -77,11 +99,11 @@ impl TimeLimit {
 /// Deadlines in order, at most one for each slot.
 ///
 /// A tree, not a wheel: an entry is taken out when its socket goes, so the tree never holds more entries
-/// than there are sockets with a deadline, and only lingering connections have one.
+/// than there are sockets with a deadline.
 #[derive(Debug)]
 pub(crate) struct Timers {
     start: Instant,
-    queue: BTreeSet<(Deadline, u32)>,
+    queue: BTreeSet<(Moment, u32)>,
 }
 
 impl Timers {
@@ -93,12 +115,25 @@ impl Timers {
         Clock { start: self.start, now }
     }
 
+    /// Makes sure that a slot is looked at no later than at `new`. An earlier deadline in `scheduled` stays: it
+    /// is cheaper to look once in vain than to move the deadline with every byte.
+    pub(crate) fn schedule(
+        &mut self,
+        slot: u32,
+        scheduled: &mut Option<Moment>,
+        new: Option<Moment>,
+    ) {
+        if new.is_some_and(|new| scheduled.is_none_or(|old| new < old)) {
+            self.reschedule(slot, scheduled, new);
+        }
+    }
+
     /// Moves a slot's deadline from what is in `scheduled` to `new`.
     pub(crate) fn reschedule(
         &mut self,
         slot: u32,
-        scheduled: &mut Option<Deadline>,
-        new: Option<Deadline>,
+        scheduled: &mut Option<Moment>,
+        new: Option<Moment>,
     ) {
         if *scheduled == new {
             return;
@@ -112,11 +147,11 @@ impl Timers {
         *scheduled = new;
     }
 
-    pub(crate) fn insert(&mut self, slot: u32, deadline: Deadline) {
+    pub(crate) fn insert(&mut self, slot: u32, deadline: Moment) {
         self.queue.insert((deadline, slot));
     }
 
-    pub(crate) fn remove(&mut self, slot: u32, deadline: Deadline) {
+    pub(crate) fn remove(&mut self, slot: u32, deadline: Moment) {
         self.queue.remove(&(deadline, slot));
     }
 
@@ -160,6 +195,21 @@ mod tests {
         assert_eq!(timers.next(), Some(start + Duration::from_millis(20)));
         assert_eq!(timers.expired(then), Some(1));
         assert_eq!(timers.expired(then), None);
+    }
+
+    #[test]
+    fn an_earlier_deadline_stays_and_a_later_one_does_not() {
+        let start = Instant::now();
+        let mut timers = Timers::new(start);
+        let [early, late] = [10, 20].map(|at| timers.clock(start).after(Duration::from_millis(at)));
+        let mut scheduled = None;
+        timers.schedule(1, &mut scheduled, Some(late));
+        timers.schedule(1, &mut scheduled, Some(early));
+        timers.schedule(1, &mut scheduled, Some(late));
+        timers.schedule(1, &mut scheduled, None);
+        assert_eq!(scheduled, Some(early));
+        assert_eq!(timers.expired(start + Duration::from_millis(15)), Some(1));
+        assert_eq!(timers.next(), None);
     }
 
     #[test]

@@ -20,6 +20,13 @@ pub const fn size(length: u32) -> u32 {
     HEADER + ((length + 7) & !7)
 }
 
+/// The word at an offset of a payload; 0 if the payload is shorter.
+#[must_use]
+pub fn word(payload: &[u8], at: u32) -> u32 {
+    let bytes = payload.get(at as usize..).and_then(|rest| rest.first_chunk());
+    bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+}
+
 /// What names a record: the connection it belongs to and what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label {
@@ -76,6 +83,8 @@ table! {
         DATAGRAM = 13,
         /// A datagram socket goes on after an error of the system. Payload: see `trouble`.
         TROUBLE = 14,
+        /// A time that JavaScript may want to begin again has ended. Payload: a `reason`. Answered by `TIMEOUT_ANSWER`.
+        TIMEOUT = 15,
         /// Bytes to send.
         WRITE = 16,
         /// Send what is written, then FIN.
@@ -96,6 +105,16 @@ table! {
         DISCARD = 24,
         /// Drop the connection now, with a reset.
         RESET = 25,
+        /// Other limits in time from now on. Payload: see `timeouts`.
+        TIMEOUTS = 26,
+        /// The answer to `TIMEOUT`. Payload: see `answer`.
+        TIMEOUT_ANSWER = 27,
+        /// A message of a raw stream has begun and is not complete.
+        MESSAGE_BEGUN = 28,
+        /// No message of a raw stream is incomplete any more.
+        MESSAGE_ENDED = 29,
+        /// The first message of a raw stream was complete.
+        MESSAGE_FIRST = 30,
     }
     /// Slots, of which connections and datagram sockets have ranges of their own.
     slot {
@@ -140,6 +159,18 @@ table! {
         DESTROYED = 6,
         /// The input ended because the listener is being closed, not because the peer ended.
         DRAINING = 7,
+        /// No byte moved either way for the `idle` time.
+        IDLE_TIMEOUT = 8,
+        /// No byte was received for the `receive` time.
+        RECEIVE_TIMEOUT = 9,
+        /// No whole message came within the `firstMessage` time.
+        FIRST_MESSAGE_TIMEOUT = 10,
+        /// A message that had begun was not complete within the `frame` time.
+        FRAME_TIMEOUT = 11,
+        /// Output waited, and the kernel took nothing of it for the `write` time.
+        WRITE_TIMEOUT = 12,
+        /// The input ended because the connection is as old as `maxLifetime` lets it be.
+        MAX_LIFETIME = 13,
     }
     /// Offsets in the payload of `OPEN`.
     open {
@@ -177,6 +208,32 @@ table! {
         SENT = 16,
         /// Bytes in all.
         CLOSE_SIZE = 24,
+    }
+    /// Offsets in the payload of `TIMEOUTS`: milliseconds each, 0 for no limit.
+    timeouts {
+        /// No byte either way.
+        IDLE = 0,
+        /// No byte received.
+        RECEIVE = 4,
+        /// From the opening until the first whole message.
+        FIRST_MESSAGE = 8,
+        /// From the first byte of a message until its last.
+        FRAME = 12,
+        /// Output waits and nothing of it is taken.
+        WRITE = 16,
+        /// From the opening until the connection is drained and closed.
+        MAX_LIFETIME = 20,
+        /// Bytes in all.
+        TIMEOUTS_SIZE = 24,
+    }
+    /// Offsets in the payload of `TIMEOUT_ANSWER`.
+    answer {
+        /// `u32`, the `reason` in the `TIMEOUT`.
+        TIMEOUT_REASON = 0,
+        /// `u32`, milliseconds until the time ends again; 0 to close.
+        TIME_LEFT = 4,
+        /// Bytes in all.
+        ANSWER_SIZE = 8,
     }
     /// Options of sockets, each with one number as its value.
     option {

@@ -2,7 +2,7 @@
 
 use super::{ListenAddress, ListenOptions};
 use crate::framing::Framing;
-use crate::profile::ConnectionOptions;
+use crate::profile::{ConnectionOptions, Timeouts};
 use crate::transport::SocketOptions;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub(crate) fn listening() -> ListenOptions {
             high_water: 1 << 20,
             auto_pause: true,
             linger: Duration::from_secs(30),
+            timeouts: Timeouts::default(),
             socket: SocketOptions::default(),
         },
     }

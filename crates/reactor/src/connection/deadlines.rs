@@ -1,60 +1,78 @@
-//! Limits in time of a connection.
+//! Limits in time of a connection, and when the next of them ends.
 //!
-//! A limit is a field of [`Deadlines`], a line in `next_deadline` and a line in `expire`.
+//! A limit is a field of [`Running`], a line in `next_deadline` and a line in `expire`.
 
 use super::last_replies::LastReplies;
 use super::linger::Linger;
+use super::timeout_watch::TimeoutWatch;
 use super::{Connection, Output};
 use crate::notices::Cause;
 use crate::run_queue::Next;
-use crate::timers::{Clock, Deadline};
+use crate::timers::{Clock, Moment};
 use millrace_ring::record::reason;
 
 /// The limits in time that may be running.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    /// Boxed, because few connections close at any moment.
-    closing: Option<Box<ClosingLimits>>,
+    /// Boxed, because most connections have none.
+    running: Option<Box<Running>>,
 }
 
-/// The limits while a connection closes.
 #[derive(Debug, Default)]
-struct ClosingLimits {
-    linger: Option<Linger>,
+pub(super) struct Running {
+    /// While the connection closes.
+    pub(super) linger: Option<Linger>,
     /// After a failure that the user has heard of.
-    last_replies: Option<LastReplies>,
+    pub(super) last_replies: Option<LastReplies>,
+    /// What the user set.
+    pub(super) timeouts: Option<TimeoutWatch>,
 }
 
 impl Deadlines {
-    /// The user has heard of a failure, and the last replies are on their way.
-    pub(super) fn await_last_replies(&mut self, received: u64) {
-        let closing = self.closing.get_or_insert_default();
-        closing.last_replies = Some(LastReplies::after(received));
+    pub(super) fn running(&mut self) -> &mut Running {
+        self.running.get_or_insert_default()
     }
 
-    fn last_replies(&self) -> Option<&LastReplies> {
-        self.closing.as_ref()?.last_replies.as_ref()
+    pub(super) fn last_replies(&self) -> Option<&LastReplies> {
+        self.running.as_ref()?.last_replies.as_ref()
+    }
+
+    pub(super) fn last_replies_mut(&mut self) -> Option<&mut LastReplies> {
+        self.running.as_mut()?.last_replies.as_mut()
+    }
+
+    pub(super) fn timeouts(&self) -> Option<&TimeoutWatch> {
+        self.running.as_ref()?.timeouts.as_ref()
+    }
+
+    pub(super) fn timeouts_mut(&mut self) -> Option<&mut TimeoutWatch> {
+        self.running.as_mut()?.timeouts.as_mut()
     }
 }
 
 impl Connection {
     /// When the first limit ends, at which `expire` is to be called. Asked whenever the connection did
     /// something.
-    pub(crate) fn next_deadline(&mut self, clock: Clock) -> Option<Deadline> {
-        if !self.transport.is_open() || !self.is_closing() {
+    pub(crate) fn next_deadline(&mut self, clock: Clock) -> Option<Moment> {
+        if !self.transport.is_open() {
             return None;
+        }
+        let timeouts = self.timeouts_end(clock);
+        if !self.is_closing() {
+            return timeouts;
         }
         let (limit, moved, last_write) =
             (self.profile.options.linger, self.moved(), self.last_write);
-        let closing = self.deadlines.closing.get_or_insert_default();
-        let linger = closing.linger.get_or_insert_with(|| Linger::start(limit, moved, clock));
+        let running = self.deadlines.running();
+        let linger = running.linger.get_or_insert_with(|| Linger::start(limit, moved, clock));
         let look = linger.next_look();
-        let replies = closing.last_replies.as_mut();
-        Some(replies.map_or(look, |replies| look.min(replies.until(last_write, clock))))
+        let replies = running.last_replies.as_mut();
+        let replies = replies.map(|replies| replies.until(last_write, clock));
+        [Some(look), replies, timeouts].into_iter().flatten().min()
     }
 
     /// Nothing more is wanted of it but that its output arrives and its peer ends.
-    fn is_closing(&self) -> bool {
+    pub(super) fn is_closing(&self) -> bool {
         self.is_input_done && self.output != Output::Open
     }
 
@@ -70,35 +88,13 @@ impl Connection {
     /// The time of a limit has come.
     pub(crate) fn expire(&mut self, clock: Clock) -> Next {
         let (moved, unsent) = (self.moved(), self.transport.unsent());
-        let Some(closing) = &mut self.deadlines.closing else { return Next::Wait };
+        let running = self.deadlines.running();
         let is_stuck =
-            closing.linger.as_mut().is_some_and(|linger| linger.is_over(moved, unsent, clock));
-        let is_late = closing.last_replies.as_ref().is_some_and(|replies| replies.is_over(clock));
+            running.linger.as_mut().is_some_and(|linger| linger.is_over(moved, unsent, clock));
+        let is_late = running.last_replies.as_ref().is_some_and(|replies| replies.is_over(clock));
         if is_stuck || is_late {
             return Next::Close(self.failure.unwrap_or(Cause::of(reason::LINGER_TIMEOUT)));
         }
-        Next::Wait
-    }
-
-    /// Whether the user has heard of the end, and the socket stays for the last replies.
-    pub(crate) fn is_lingering(&self) -> bool {
-        self.transport.is_open() && self.deadlines.last_replies().is_some()
-    }
-
-    /// Says that the loop counts it as lingering; true the first time.
-    pub(crate) fn count_lingering(&mut self) -> bool {
-        let closing = self.deadlines.closing.as_mut();
-        let replies = closing.and_then(|closing| closing.last_replies.as_mut());
-        replies.is_some_and(|replies| !std::mem::replace(&mut replies.is_counted, true))
-    }
-
-    /// Whether the loop has counted it as lingering.
-    pub(crate) fn was_counted_lingering(&self) -> bool {
-        self.deadlines.last_replies().is_some_and(|replies| replies.is_counted)
-    }
-
-    /// Whether the peer sends too much while the socket stays for the last replies.
-    pub(super) fn is_flooded(&self) -> bool {
-        self.deadlines.last_replies().is_some_and(|replies| replies.is_flooded(self.received))
+        self.expire_timeouts(clock)
     }
 }

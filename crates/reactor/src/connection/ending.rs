@@ -33,7 +33,7 @@ impl Connection {
         Next::Close(Cause::of(reason::DESTROYED))
     }
 
-    /// The server is closing: delivers what is received by now, then tells the user that this was all.
+    /// The server is closing, or the connection is old enough: delivers what is received by now, then tells the user that this was all.
     pub(crate) fn drain(&mut self) {
         if self.input == Input::Flowing && self.draining.is_none() {
             self.draining = Some(self.transport.unread() as u32);
@@ -45,14 +45,14 @@ impl Connection {
         }
         if self.input == Input::Finished && !self.is_input_done && self.failure.is_none() {
             // All is delivered, and the user might never end the connection.
-            self.notices.eof = Some(reason::DRAINING);
+            self.notices.eof = Some(self.drain_reason());
         }
     }
 
     /// While the server closes: all that had come is delivered.
     pub(super) fn input_drained(&mut self) {
         self.discard();
-        self.notices.eof = Some(reason::DRAINING);
+        self.notices.eof = Some(self.drain_reason());
         // What came since is dropped, and the peer's FIN may be behind it.
         self.transport.expect_input();
     }
@@ -78,7 +78,7 @@ impl Connection {
             // The user is told at once; the socket lingers on, so that what was sent before the bad frame
             // is not lost to a reset.
             self.tell_closing(cause);
-            self.deadlines.await_last_replies(self.received);
+            self.await_last_replies();
         }
         let are_ended = self.output == Output::Finished && self.input == Input::Finished;
         if are_ended && self.is_input_done {

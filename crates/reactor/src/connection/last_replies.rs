@@ -4,7 +4,9 @@
 //! for but that it reads what was written before. That is acknowledged long before it is read, and a reset
 //! can still cost it, so only time tells.
 
-use crate::timers::{Clock, Deadline, Tick};
+use super::Connection;
+use crate::timers::{Clock, Moment, Tick};
+use std::mem;
 use std::time::Duration;
 
 /// How long after the last write the socket stays.
@@ -14,7 +16,7 @@ const DROPPED: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct LastReplies {
-    until: Option<Deadline>,
+    until: Option<Moment>,
     /// The count of received bytes at which the socket is closed.
     most_received: u64,
     /// The loop has counted it among its lingering sockets.
@@ -28,7 +30,7 @@ impl LastReplies {
     }
 
     /// When the socket closes. Without a write it does at once.
-    pub(super) fn until(&mut self, last_write: Option<Tick>, clock: Clock) -> Deadline {
+    pub(super) fn until(&mut self, last_write: Option<Tick>, clock: Clock) -> Moment {
         let left = || last_write.map_or(Duration::ZERO, |at| clock.left_of(TIME, at));
         *self.until.get_or_insert_with(|| clock.after(left()))
     }
@@ -40,6 +42,34 @@ impl LastReplies {
     /// Whether the peer has sent too much meanwhile.
     pub(super) fn is_flooded(&self, received: u64) -> bool {
         received > self.most_received
+    }
+}
+
+impl Connection {
+    /// The user has heard of a failure, and the last replies are on their way.
+    pub(super) fn await_last_replies(&mut self) {
+        self.deadlines.running().last_replies = Some(LastReplies::after(self.received));
+    }
+
+    /// Whether the user has heard of the end, and the socket stays for the last replies.
+    pub(crate) fn is_lingering(&self) -> bool {
+        self.transport.is_open() && self.deadlines.last_replies().is_some()
+    }
+
+    /// Says that the loop counts it as lingering; true the first time.
+    pub(crate) fn count_lingering(&mut self) -> bool {
+        let replies = self.deadlines.last_replies_mut();
+        replies.is_some_and(|replies| !mem::replace(&mut replies.is_counted, true))
+    }
+
+    /// Whether the loop has counted it as lingering.
+    pub(crate) fn was_counted_lingering(&self) -> bool {
+        self.deadlines.last_replies().is_some_and(|replies| replies.is_counted)
+    }
+
+    /// Whether the peer sends too much while the socket stays for the last replies.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.deadlines.last_replies().is_some_and(|replies| replies.is_flooded(self.received))
     }
 }
 

@@ -1,6 +1,6 @@
 //! How long a connection that closes may stay without progress.
 
-use crate::timers::{Clock, Deadline};
+use crate::timers::{Clock, Moment};
 use std::time::Duration;
 
 /// Looks in each of these parts of the time. Acknowledgements bring no event, so that is when they are seen.
@@ -10,7 +10,7 @@ const LOOKS: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Linger {
     step: Duration,
-    next: Deadline,
+    next: Moment,
     /// How many looks in a row saw nothing move.
     idle_looks: u32,
     /// What had moved at the last look.
@@ -29,7 +29,7 @@ impl Linger {
         Self { step, next: clock.after(step), idle_looks: 0, moved, unsent: None }
     }
 
-    pub(super) fn next_look(&self) -> Deadline {
+    pub(super) fn next_look(&self) -> Moment {
         self.next
     }
 

@@ -10,7 +10,7 @@
 //!
 //! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
 //! `send_queue.rs` holds what the kernel refused; `ending.rs` ends the connection; `deadlines.rs` has the
-//! limits in time, `linger.rs` and `last_replies.rs` those for the end. This file connects them.
+//! limits in time: `timeouts.rs` those that the user set, `linger.rs` and `last_replies.rs` those for the end. This file connects them.
 
 mod deadlines;
 mod ending;
@@ -20,6 +20,8 @@ mod linger;
 mod pausing;
 mod reading;
 mod send_queue;
+mod timeout_watch;
+mod timeouts;
 mod writing;
 
 use crate::inbound::Inbound;
@@ -27,7 +29,7 @@ use crate::notices::{Cause, Opening, SocketNotices};
 use crate::profile::Profile;
 use crate::run_queue::{Next, Scheduling};
 use crate::service::Place;
-use crate::timers::{Deadline, Tick};
+use crate::timers::{Clock, Moment, Tick};
 use crate::transport::{Socket, SocketOptions, Transport};
 use bytes::BytesMut;
 use deadlines::Deadlines;
@@ -99,7 +101,7 @@ pub(crate) struct Connection {
     resets: bool,
     deadlines: Deadlines,
     /// The deadline that is in the loop's timers.
-    pub(crate) scheduled: Option<Deadline>,
+    pub(crate) scheduled: Option<Moment>,
 }
 
 impl Connection {
@@ -108,10 +110,11 @@ impl Connection {
         profile: Arc<Profile>,
         place: Place,
         opening: Opening,
+        clock: Clock,
     ) -> Self {
         let notices = SocketNotices { opening: Some(Box::new(opening)), ..Default::default() };
         let resets = profile.options.socket.resets();
-        Self {
+        let mut connection = Self {
             resets,
             transport: Transport::new(socket),
             profile,
@@ -136,7 +139,9 @@ impl Connection {
             last_write: None,
             deadlines: Deadlines::default(),
             scheduled: None,
-        }
+        };
+        connection.start_timeouts(clock);
+        connection
     }
 
     /// Does whatever can be done now, in both directions.

@@ -27,7 +27,7 @@ use crate::inbound::Inbound;
 use crate::notices::{Cause, Closing, Opening, SocketNotices};
 use crate::poll::{Interest, Key, Readiness, Registrar};
 use crate::run_queue::{Next, Scheduling};
-use crate::timers::{Clock, Deadline, TimeLimit};
+use crate::timers::{Clock, Moment, TimeLimit};
 use errors::ErrorLog;
 use millrace_ring::record::reason;
 use millrace_sys::datagrams::{Inbox, Outbox};
@@ -79,7 +79,7 @@ pub(crate) struct DatagramSocket {
     /// How long the socket may take to end, or is left alone after failures.
     time_limit: TimeLimit,
     /// The deadline that is in the loop's timers.
-    pub(crate) scheduled: Option<Deadline>,
+    pub(crate) scheduled: Option<Moment>,
 }
 
 impl DatagramSocket {
@@ -165,7 +165,7 @@ impl DatagramSocket {
     }
 
     /// When the first limit in time ends, at which `expire` is to be called.
-    pub(crate) fn next_deadline(&mut self, clock: Clock) -> Option<Deadline> {
+    pub(crate) fn next_deadline(&mut self, clock: Clock) -> Option<Moment> {
         let limit = match self.socket {
             None => None,
             Some(_) if self.is_ending => Some(LINGER),

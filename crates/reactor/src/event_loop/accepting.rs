@@ -55,7 +55,8 @@ impl EventLoop {
         let opening = Opening { number: profile.id, remote, local: socket.local_address() };
         self.inbound.stats.gauges.open(slot, generation);
         self.inbound.stats.counters.opened(1);
-        let mut connection = Connection::new(socket, profile, place, opening);
+        let clock = self.timers.clock(self.inbound.now);
+        let mut connection = Connection::new(socket, profile, place, opening, clock);
         if paused {
             connection.pause();
         }

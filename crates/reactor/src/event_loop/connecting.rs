@@ -9,7 +9,7 @@ use crate::connecting::{Attempt, Dial};
 use crate::notices::LoopNotice;
 use crate::poll::{Event, Key};
 use crate::service::Place;
-use crate::timers::{Deadline, Timers};
+use crate::timers::{Moment, Timers};
 use crate::transport::Socket;
 use millrace_ring::record::kind;
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ enum State {
     /// The peer's answer is awaited.
     InProgress(Socket),
     /// The peer's backlog was full: tried again at `deadline`.
-    BacklogFull { socket: socket2::Socket, wait: Duration, deadline: Deadline },
+    BacklogFull { socket: socket2::Socket, wait: Duration, deadline: Moment },
 }
 
 impl State {

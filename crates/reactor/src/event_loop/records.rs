@@ -3,8 +3,9 @@
 use super::EventLoop;
 use super::datagrams::is_datagrams;
 use crate::notices::Cause;
+use crate::profile::Timeouts;
 use crate::run_queue::Next;
-use millrace_ring::record::{kind, reason};
+use millrace_ring::record::{self, answer, kind, reason};
 
 /// Records taken before their room is given back.
 const RELEASE: u32 = 256;
@@ -24,6 +25,7 @@ impl EventLoop {
                 self.take_datagram_record(slot, generation, kind);
             } else if let Some(connection) = self.connections.find(slot, generation) {
                 let inbound = &mut self.inbound;
+                let clock = self.timers.clock(inbound.now);
                 let next = match record.label.kind {
                     kind::WRITE => connection.write(record.payload, slot, generation, inbound),
                     kind::END => match connection.end() {
@@ -50,6 +52,25 @@ impl EventLoop {
                     }
                     kind::FLUSH => {
                         connection.ask_for_flush();
+                        Next::Wait
+                    }
+                    kind::TIMEOUTS => {
+                        connection.set_timeouts(Timeouts::decode(record.payload), clock);
+                        Next::Wait
+                    }
+                    kind::TIMEOUT_ANSWER => {
+                        let word = |at| record::word(record.payload, at);
+                        let (reason, left) =
+                            (word(answer::TIMEOUT_REASON), word(answer::TIME_LEFT));
+                        connection.timeout_answered(reason, left, clock)
+                    }
+                    kind::MESSAGE_BEGUN | kind::MESSAGE_ENDED => {
+                        let is_complete = record.label.kind == kind::MESSAGE_ENDED;
+                        connection.note_raw_message(is_complete, clock);
+                        Next::Wait
+                    }
+                    kind::MESSAGE_FIRST => {
+                        connection.note_first_message();
                         Next::Wait
                     }
                     other => unreachable!("record of kind {other}"),

@@ -69,7 +69,11 @@ impl EventLoop {
             connection.place.free();
         }
         let deadline = connection.next_deadline(self.timers.clock(self.inbound.now));
-        self.timers.reschedule(slot, &mut connection.scheduled, deadline);
+        if connection.transport.is_open() {
+            self.timers.schedule(slot, &mut connection.scheduled, deadline);
+        } else {
+            self.timers.reschedule(slot, &mut connection.scheduled, None);
+        }
         if !connection.notices.is_empty() && !connection.notices.listed {
             connection.notices.listed = true;
             self.untold.push_back(slot);

@@ -56,6 +56,11 @@ impl Credit {
         Until::Consumed(position)
     }
 
+    /// Whether the socket is held.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
     /// Notes that the socket is not held any more.
     pub(crate) fn release(&mut self) {
         self.is_held = false;

@@ -6,7 +6,7 @@ mod loop_notice;
 mod socket;
 
 pub(crate) use loop_notice::LoopNotice;
-pub(crate) use socket::{Closing, Opening, SocketNotices};
+pub(crate) use socket::{AskedTimeouts, Closing, Opening, SocketNotices};
 
 use millrace_ring::record::reason;
 use std::io;

@@ -3,7 +3,7 @@
 use super::Cause;
 use crate::address::Address;
 use crate::inbound::Inbound;
-use millrace_ring::record::{close, kind, open};
+use millrace_ring::record::{close, kind, open, reason};
 
 /// A new socket that its user has not heard of yet.
 #[derive(Debug)]
@@ -22,6 +22,28 @@ pub(crate) struct Closing {
     pub(crate) sent: u64,
 }
 
+/// The times that have ended and that the user is asked about, because it may know better: whether it holds
+/// the input back, what a raw stream is made of, or whether it wants the time to begin again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct AskedTimeouts {
+    pub(crate) idle: bool,
+    pub(crate) receive: bool,
+    pub(crate) first_message: bool,
+    pub(crate) frame: bool,
+}
+
+impl AskedTimeouts {
+    /// Asks about the time with that reason.
+    pub(crate) fn ask(&mut self, reason: u32) {
+        match reason {
+            reason::IDLE_TIMEOUT => self.idle = true,
+            reason::RECEIVE_TIMEOUT => self.receive = true,
+            reason::FIRST_MESSAGE_TIMEOUT => self.first_message = true,
+            _ => self.frame = true,
+        }
+    }
+}
+
 /// What is still to be told about a socket, in the order in which it is told. State, not a queue: there
 /// is at most one notice of each kind.
 #[derive(Debug, Default)]
@@ -31,6 +53,8 @@ pub(crate) struct SocketNotices {
     pub(crate) eof: Option<u32>,
     pub(crate) drain: bool,
     pub(crate) flushed: bool,
+    /// Times that have ended, and that the user is asked about.
+    pub(crate) timeouts: AskedTimeouts,
     pub(crate) closing: Option<Box<Closing>>,
     /// The closing was told.
     pub(crate) closed: bool,
@@ -44,6 +68,7 @@ impl SocketNotices {
             && self.eof.is_none()
             && !self.drain
             && !self.flushed
+            && self.timeouts == AskedTimeouts::default()
             && self.closing.is_none()
     }
 
@@ -70,6 +95,18 @@ impl SocketNotices {
             return false;
         }
         self.flushed = false;
+        for (is_asked, reason) in [
+            (&mut self.timeouts.idle, reason::IDLE_TIMEOUT),
+            (&mut self.timeouts.receive, reason::RECEIVE_TIMEOUT),
+            (&mut self.timeouts.first_message, reason::FIRST_MESSAGE_TIMEOUT),
+            (&mut self.timeouts.frame, reason::FRAME_TIMEOUT),
+        ] {
+            let payload = reason.to_ne_bytes();
+            if *is_asked && !inbound.control(slot, generation, kind::TIMEOUT, &payload) {
+                return false;
+            }
+            *is_asked = false;
+        }
         if let Some(reason) = self.eof {
             if !inbound.control(slot, generation, kind::EOF, &reason.to_ne_bytes()) {
                 return false;

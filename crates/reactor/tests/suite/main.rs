@@ -18,5 +18,6 @@ mod reading;
 mod resetting;
 mod sharing;
 mod stalling;
+mod timeouts;
 #[cfg(unix)]
 mod unix;

@@ -35,6 +35,8 @@ pub enum What {
     Eof(u32),
     Drain,
     Flushed,
+    /// A time has ended, and the user is asked.
+    Timeout(u32),
     Close(Closed),
     ListenerClosed(u32),
     AcceptError(u32, i32),
@@ -107,6 +109,7 @@ impl Event {
             kind::EOF => What::Eof(number(payload, 0)),
             kind::DRAIN => What::Drain,
             kind::FLUSHED => What::Flushed,
+            kind::TIMEOUT => What::Timeout(number(payload, 0)),
             kind::CLOSE => What::Close(Closed {
                 reason: number(payload, close::REASON),
                 errno: i32::from_ne_bytes(word(payload, close::ERRNO)),

@@ -2,7 +2,7 @@
 
 use millrace_reactor::{
     Balance, ConnectionOptions, DialOptions, DialTarget, Framing, ListenAddress, ListenOptions,
-    Service, SocketOptions,
+    Service, SocketOptions, Timeouts,
 };
 use socket2::SockRef;
 use std::io::{Read, Write};
@@ -35,6 +35,7 @@ impl Listen {
                 high_water: 1 << 20,
                 auto_pause: true,
                 linger: Duration::from_secs(30),
+                timeouts: Timeouts::default(),
                 socket: SocketOptions::default(),
             },
             balance: Balance::RoundRobin,

@@ -3,8 +3,8 @@
 use super::User;
 use crate::support::event::{Closed, Event, Key, What};
 use crate::support::frames;
-use millrace_reactor::Framing;
-use millrace_ring::record::{HEADER, Label, address, kind};
+use millrace_reactor::{Framing, Timeouts};
+use millrace_ring::record::{HEADER, Label, address, kind, timeouts};
 use std::net::{IpAddr, SocketAddr};
 
 impl User {
@@ -47,7 +47,7 @@ impl User {
         self.send(key, kind::DISCARD, &[]);
     }
 
-    /// Ends both halves.
+    /// Ends the output, and wants no more input.
     pub fn close(&mut self, key: Key) {
         self.end(key);
         self.discard(key);
@@ -75,6 +75,28 @@ impl User {
 
     pub fn flush(&mut self, key: Key) {
         self.send(key, kind::FLUSH, &[]);
+    }
+
+    /// Sets limits in time; `u32::MAX` leaves one as it is.
+    pub fn set_timeouts(&mut self, key: Key, limits: Timeouts) {
+        let mut payload = [0; timeouts::TIMEOUTS_SIZE as usize];
+        for (at, limit) in [
+            (timeouts::IDLE, limits.idle),
+            (timeouts::RECEIVE, limits.receive),
+            (timeouts::FIRST_MESSAGE, limits.first_message),
+            (timeouts::FRAME, limits.frame),
+            (timeouts::WRITE, limits.write),
+            (timeouts::MAX_LIFETIME, limits.max_lifetime),
+        ] {
+            payload[at as usize..at as usize + 4].copy_from_slice(&limit.to_ne_bytes());
+        }
+        self.send(key, kind::TIMEOUTS, &payload);
+    }
+
+    /// Answers what was asked at the end of a time: it ends again in `left` milliseconds, or 0 closes.
+    pub fn answer_timeout(&mut self, key: Key, reason: u32, left: u32) {
+        let payload = [reason.to_ne_bytes(), left.to_ne_bytes()].concat();
+        self.send(key, kind::TIMEOUT_ANSWER, &payload);
     }
 
     /// Returns when the loop has done all that was asked of this connection, and has seen all that

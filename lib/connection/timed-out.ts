@@ -1,0 +1,136 @@
+/** What happens at the end of a connection's times, and what its loop is told of them. */
+
+import { MillraceError } from '../errors.js'
+import {
+  ANSWER_ANSWER_SIZE,
+  ANSWER_TIME_LEFT,
+  ANSWER_TIMEOUT_REASON,
+  KIND_MESSAGE_BEGUN,
+  KIND_MESSAGE_ENDED,
+  KIND_MESSAGE_FIRST,
+  KIND_TIMEOUT_ANSWER,
+  KIND_TIMEOUTS,
+  REASON_FIRST_MESSAGE_TIMEOUT,
+  REASON_FRAME_TIMEOUT,
+  REASON_IDLE_TIMEOUT,
+} from '../native/record.js'
+import type { ConnImpl } from './conn-impl.js'
+import {
+  CLOSED,
+  CLOSING,
+  DESTROYED,
+  DRAINING,
+  HAD_MESSAGE,
+  INPUT_DONE,
+  MESSAGE_BEGUN,
+  PULL_MODE,
+  WATCHES_MESSAGES,
+} from './flags.js'
+import { callConnHandler } from './handler-failure.js'
+import { sendControl } from './send-control.js'
+import {
+  checkLiveTimeouts,
+  encodeTimeouts,
+  type LiveTimeouts,
+  type TimeoutSettings,
+} from './timeouts.js'
+
+/** The connection has ended, or closes, for which there are limits of its own. */
+const ENDING = CLOSING | DESTROYED | CLOSED
+
+/** The limits that are in force. */
+export function limitsOf({ cold, profile }: ConnImpl): TimeoutSettings {
+  return cold?.limits ?? profile.timeouts
+}
+
+/** See `Conn.setTimeouts`. */
+export function setTimeouts(conn: ConnImpl, timeouts: LiveTimeouts): void {
+  const changes = checkLiveTimeouts(timeouts)
+  if (conn.flags & ENDING) return
+  const limits = { ...limitsOf(conn), ...changes }
+  conn.coldState().limits = limits
+  sendControl(conn, KIND_TIMEOUTS, encodeTimeouts(changes))
+  if (conn.profile.framing.kind === 'raw' && limits.frame > 0) watchMessages(conn)
+  if (changes.handler !== undefined) {
+    clearTimeout(conn.cold?.handlerTimer)
+    watchHandlers(conn)
+  }
+}
+
+/** Begins to tell the loop where the messages of a raw stream begin and end. */
+function watchMessages(conn: ConnImpl): void {
+  if (conn.flags & WATCHES_MESSAGES) return
+  conn.flags |= WATCHES_MESSAGES
+  noteMessages(conn, false, (conn.cold?.unread?.length ?? 0) > 0)
+}
+
+/**
+ * Tells the loop how far a raw stream has been decoded, if it has a limit for that.
+ *
+ * @param hasDecoded whether a message was complete
+ * @param isBegun whether a message has begun behind that and is not complete
+ */
+export function noteMessages(conn: ConnImpl, hasDecoded: boolean, isBegun: boolean): void {
+  if (!(conn.flags & WATCHES_MESSAGES) || conn.flags & ENDING) return
+  if (hasDecoded && !(conn.flags & HAD_MESSAGE)) {
+    conn.flags |= HAD_MESSAGE
+    sendControl(conn, KIND_MESSAGE_FIRST)
+  }
+  const wasBegun = (conn.flags & MESSAGE_BEGUN) !== 0
+  if (isBegun && (hasDecoded || !wasBegun)) {
+    conn.flags |= MESSAGE_BEGUN
+    sendControl(conn, KIND_MESSAGE_BEGUN)
+  } else if (!isBegun && wasBegun) {
+    conn.flags &= ~MESSAGE_BEGUN
+    sendControl(conn, KIND_MESSAGE_ENDED)
+  }
+}
+
+/** The loop says that a time has ended, and asks whether it begins again. */
+export function timedOut(conn: ConnImpl, reason: number): void {
+  if (conn.flags & ENDING) return
+  let left = timeLeft(conn, reason)
+  if (left === 0 && reason === REASON_IDLE_TIMEOUT && conn.profile.handlers.idle !== undefined) {
+    callConnHandler(conn, () => conn.profile.handlers.idle?.(conn))
+    if (conn.flags & ENDING) return
+    left = limitsOf(conn).idle
+  }
+  const payload = Buffer.alloc(ANSWER_ANSWER_SIZE)
+  payload.writeUInt32LE(reason, ANSWER_TIMEOUT_REASON)
+  payload.writeUInt32LE(left, ANSWER_TIME_LEFT)
+  sendControl(conn, KIND_TIMEOUT_ANSWER, payload)
+}
+
+/** Returns how many milliseconds are left because this side held the input back; 0 if the time is over. */
+function timeLeft(conn: ConnImpl, reason: number): number {
+  const { flags, cold } = conn
+  const limits = limitsOf(conn)
+  // Whole messages may wait that nobody has looked at.
+  const isParked = cold?.hasParked === true
+  if (reason === REASON_FRAME_TIMEOUT) return isParked ? limits.frame : 0
+  if (reason === REASON_FIRST_MESSAGE_TIMEOUT) return isParked ? limits.firstMessage : 0
+  const limit = reason === REASON_IDLE_TIMEOUT ? limits.idle : limits.receive
+  // The server waits for handlers, and has a limit for that.
+  if (flags & DRAINING || isParked) return limit
+  if (!(flags & PULL_MODE) || flags & INPUT_DONE) return 0
+  if (cold?.pull === undefined) return limit
+  return Math.max(0, Math.ceil(cold.pullSince + limit - performance.now()))
+}
+
+/** Begins the time that handlers have after the end of the input, if their promises are not settled. */
+export function watchHandlers(conn: ConnImpl): void {
+  const { handler } = limitsOf(conn)
+  if (handler === 0 || conn.pendingPromises === 0) return
+  if (!(conn.flags & INPUT_DONE) || conn.flags & ENDING) return
+  const cold = conn.coldState()
+  cold.handlerTimer = setTimeout(() => {
+    if (conn.pendingPromises === 0 || conn.flags & ENDING) return
+    cold.error ??= new MillraceError(
+      'ERR_HANDLER_TIMEOUT',
+      `promises of handlers have not settled within ${handler} ms after the end of the input`,
+    )
+    conn.close()
+  }, handler)
+  // The connection keeps the process alive, unless the user does not want that.
+  cold.handlerTimer.unref()
+}
