@@ -33,6 +33,7 @@ export type { DatagramInfo } from './lib/datagram/datagram-info.js';
 export type { DatagramSocketOptions } from './lib/datagram/datagram-live-options.js';
 export type { ConnectedDatagramSocket, DatagramSocket, DatagramStats, ReceivedDatagram, } from './lib/datagram/datagram-socket.js';
 export type { MembershipOptions, MulticastOptions } from './lib/datagram/multicast-options.js';
+export type { SilenceLimits } from './lib/datagram/silence-watch.js';
 export { type CodedError, type ErrorCode, MillraceError, type SystemErrorFields, } from './lib/errors.js';
 export { serve } from './lib/serve.js';
 export type { BroadcastOptions } from './lib/server/broadcast.js';

@@ -54,6 +54,7 @@ export type {
   ReceivedDatagram,
 } from './lib/datagram/datagram-socket.js'
 export type { MembershipOptions, MulticastOptions } from './lib/datagram/multicast-options.js'
+export type { SilenceLimits } from './lib/datagram/silence-watch.js'
 export {
   type CodedError,
   type ErrorCode,

@@ -167,8 +167,8 @@ export interface Conn<In = any, Out = any, Context = any>
    * @throws `ERR_INVALID_OPTION`
    * @example
    * ```ts
-   * // MQTT: the client has to be heard within one and a half times its keep-alive.
-   * conn.setTimeouts({ receive: keepAliveSeconds * 1500 })
+   * // MQTT: the client has to be heard within one and a half times its keep-alive, here a minute.
+   * conn.setTimeouts({ receive: 90_000 })
    * ```
    */
   setTimeouts(timeouts: LiveTimeouts): void

@@ -23,6 +23,7 @@ import { DatagramSocketImpl } from './datagram-socket-impl.js'
 import { LoopSocket } from './loop-socket.js'
 import { membershipSetting, outgoingInterface } from './multicast.js'
 import type { MulticastOptions } from './multicast-options.js'
+import type { SilenceWatch } from './silence-watch.js'
 
 /** The addresses of a socket. */
 export interface BindTarget {
@@ -44,6 +45,8 @@ export interface DatagramPlan {
   readonly target: Promise<BindTarget>
   /** The loop to use. Undefined: the least used loop of the group. */
   readonly loop?: Loop | undefined
+  /** The limits in time of a connected socket. */
+  readonly silence?: SilenceWatch
   readonly signal: AbortSignal | undefined
 }
 
@@ -85,6 +88,7 @@ export async function openDatagramSocket(plan: DatagramPlan): Promise<DatagramSo
     socket.setUp(loopSockets, families, max, memberships(settings.multicast))
     socket.address = `udp://${format(address)}`
     if (target.peer !== undefined) socket.setPeer(format(target.peer))
+    if (plan.silence?.isEmpty === false) socket.silence = plan.silence
   } catch (error) {
     dropAll(bound)
     group.leaveSoon()

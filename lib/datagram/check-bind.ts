@@ -70,6 +70,8 @@ export const CONNECTED_NAMES: ReadonlySet<string> = new Set([
   'to',
   'loop',
   'timeout',
+  'timeouts',
+  'idle',
   'localAddress',
 ])
 const MULTICAST_NAMES: ReadonlySet<string> = new Set(['groups', 'interface', 'ttl', 'loopback'])

@@ -4,6 +4,7 @@ import type { Conn } from '../connection/conn.js'
 import type { BindOptions } from './bind-options.js'
 import type { DatagramHandlers } from './datagram-handlers.js'
 import type { ConnectedDatagramSocket } from './datagram-socket.js'
+import type { SilenceLimits } from './silence-watch.js'
 
 /**
  * The options and handlers of `connect` for a datagram socket. `to` is required.
@@ -56,4 +57,15 @@ export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
    * Default: the system chooses.
    */
   localAddress?: string | undefined
+  /**
+   * How long the peer may be silent, and how long both sides may be, in milliseconds. The socket closes after that,
+   * with `ERR_RECEIVE_TIMEOUT` or `ERR_IDLE_TIMEOUT`. The times begin again when the socket is resumed or pulled
+   * from. Default: no limit.
+   */
+  timeouts?: SilenceLimits | undefined
+  /**
+   * Nothing was sent or received for the time that `timeouts.idle` sets. The time begins again: send a ping, or
+   * close the socket. Without this handler it closes with `ERR_IDLE_TIMEOUT`.
+   */
+  idle?(socket: ConnectedDatagramSocket<In, Out>): unknown
 }

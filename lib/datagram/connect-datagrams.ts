@@ -15,6 +15,7 @@ import { CONNECTED_NAMES, checkBind } from './check-bind.js'
 import type { ConnectDatagramOptions } from './connect-datagram-options.js'
 import type { AnyHandlers } from './datagram-handlers.js'
 import type { ConnectedDatagramSocket } from './datagram-socket.js'
+import { SilenceWatch } from './silence-watch.js'
 
 /** The options of a socket, whatever its messages are. */
 type AnyOptions = ConnectDatagramOptions<never, never>
@@ -36,6 +37,7 @@ export async function connectDatagrams(
 ): Promise<ConnectedDatagramSocket<unknown, unknown>> {
   const bindOptions = options as unknown as BindOptions<never, never>
   const settings = checkBind(bindOptions, CONNECTED_NAMES)
+  const silence = new SilenceWatch(options.timeouts, options.idle)
   const { signal, loops } = options
   const timeout = whole('timeout', options.timeout, 0, 1)
   const loop = checkLoop(options.loop)
@@ -54,7 +56,7 @@ export async function connectDatagrams(
     address: localOf(local, peer),
     peer,
   }))
-  const plan = { group, settings, handlers, isSpread: false, target, loop, signal }
+  const plan = { group, settings, handlers, isSpread: false, target, loop, signal, silence }
   return (await openDatagramSocket(plan)) as unknown as ConnectedDatagramSocket<unknown, unknown>
 }
 

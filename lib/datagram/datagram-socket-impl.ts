@@ -30,6 +30,7 @@ import { membershipSetting, outgoingInterface } from './multicast.js'
 import type { MembershipOptions } from './multicast-options.js'
 import type { ParkedDatagram } from './parked-datagram.js'
 import { datagramIterator, deliverParked, receive, stopReading } from './receiving.js'
+import type { SilenceWatch } from './silence-watch.js'
 
 /** The families of addresses that a socket can send to. */
 export interface Families {
@@ -66,6 +67,8 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
   readonly parked: PendingQueue<ParkedDatagram> = new PendingQueue()
   /** Resolves when a pending `next()` has to look for a datagram again. */
   pull: Deferred<void> | undefined
+  /** The limits in time of a connected socket, if it has any. */
+  silence: SilenceWatch | undefined
   #isConnected = false
   #families: Families = { v4: false, v6: false }
   /** The size of the largest datagram that can be sent, in bytes. */
@@ -98,6 +101,7 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
 
   send(message: unknown, to?: DatagramInfo | string): boolean {
     if (this.isEnded) return false
+    this.silence?.sent()
     if (this.#isConnected) return this.#sendToPeer(message, to)
     const peer = this.#destination(to)
     const { isIPv4 } = peer
@@ -147,6 +151,7 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
   resume(): void {
     if (!this.isPaused) return
     this.isPaused = false
+    this.silence?.begin(this)
     if (!this.isEnded) theEnvironment().pump.resume(this)
   }
 
@@ -161,6 +166,7 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
     end: number,
     from: DatagramInfoImpl,
   ): void {
+    this.silence?.received()
     receive(this, reader, memory, at, end, from)
   }
 
@@ -264,6 +270,7 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
     const failed = results.find((result) => result.status === 'rejected')
     if (failed === undefined && !this.#isClosed && !signal?.aborted) {
       this.isBound = true
+      this.silence?.begin(this)
       // Delivers the datagrams that arrived before now.
       theEnvironment().pump.resume(this)
       return
@@ -304,7 +311,7 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
       return
     }
     if (this.#isClosed) return
-    this.error = error
+    this.error ??= error
     this.#isClosed = true
     const wasBound = this.isBound
     this.#end()
@@ -337,6 +344,7 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
   /** Stops receiving and sending. */
   #end(): void {
     this.isEnded = true
+    this.silence?.stop()
     this.parked.clear()
     this.wakePull()
   }
@@ -347,6 +355,12 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
       this.loopSockets.end()
     }
     return this.#groupLeft
+  }
+
+  /** Closes the socket with an error. */
+  giveUp(error: Error): void {
+    this.error = error
+    void this.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

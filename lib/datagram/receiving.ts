@@ -139,7 +139,10 @@ async function next(
       if (socket.error !== undefined) throw socket.error
       return { done: true, value: undefined }
     }
-    socket.pull ??= deferred<void>()
+    if (socket.pull === undefined) {
+      socket.pull = deferred<void>()
+      socket.silence?.begin(socket)
+    }
     await socket.pull.promise
   }
 }
