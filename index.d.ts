@@ -25,6 +25,7 @@ export { connect } from './lib/connect.js';
 export type { Conn, ReadyState } from './lib/connection/conn.js';
 export type { Handlers, Peer, Synchronous } from './lib/connection/conn-handlers.js';
 export type { ConnOptions } from './lib/connection/conn-options.js';
+export type { PipeEnd, PipeOptions } from './lib/connection/pipe.js';
 export type { LiveTimeouts, Timeouts } from './lib/connection/timeouts.js';
 export type { BindOptions } from './lib/datagram/bind-options.js';
 export type { ConnectDatagramOptions } from './lib/datagram/connect-datagram-options.js';
@@ -35,6 +36,7 @@ export type { ConnectedDatagramSocket, DatagramSocket, DatagramStats, ReceivedDa
 export type { MembershipOptions, MulticastOptions } from './lib/datagram/multicast-options.js';
 export type { SilenceLimits } from './lib/datagram/silence-watch.js';
 export { type CodedError, type ErrorCode, MillraceError, type SystemErrorFields, } from './lib/errors.js';
+export { pipe } from './lib/pipe.js';
 export { serve } from './lib/serve.js';
 export type { BroadcastOptions } from './lib/server/broadcast.js';
 export type { CloseOptions } from './lib/server/draining.js';

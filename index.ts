@@ -41,6 +41,7 @@ export { connect } from './lib/connect.js'
 export type { Conn, ReadyState } from './lib/connection/conn.js'
 export type { Handlers, Peer, Synchronous } from './lib/connection/conn-handlers.js'
 export type { ConnOptions } from './lib/connection/conn-options.js'
+export type { PipeEnd, PipeOptions } from './lib/connection/pipe.js'
 export type { LiveTimeouts, Timeouts } from './lib/connection/timeouts.js'
 export type { BindOptions } from './lib/datagram/bind-options.js'
 export type { ConnectDatagramOptions } from './lib/datagram/connect-datagram-options.js'
@@ -61,6 +62,7 @@ export {
   MillraceError,
   type SystemErrorFields,
 } from './lib/errors.js'
+export { pipe } from './lib/pipe.js'
 export { serve } from './lib/serve.js'
 export type { BroadcastOptions } from './lib/server/broadcast.js'
 export type { CloseOptions } from './lib/server/draining.js'

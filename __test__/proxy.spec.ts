@@ -3,13 +3,13 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { type Conn, connect, type Server } from 'millrace'
+import { type Conn, connect, pipe, type Server } from 'millrace'
 import { closed, connect as connectSocket, readToEnd } from './support/client.js'
 import { Count } from './support/counts.js'
 import { peer } from './support/dial.js'
 import { bodyOf } from './support/framings.js'
 import { gate } from './support/gate.js'
-import { LOOPS, start } from './support/serve.js'
+import { LOOPS, ONE, start } from './support/serve.js'
 
 const MIB = 1 << 20
 
@@ -80,7 +80,36 @@ function pulling(t: ExecutionContext, to: string, loops: number | 'inline'): Pro
   })
 }
 
-const FORMS = { pushing, pulling }
+/** Pipes: the two connections are joined. */
+function piping(t: ExecutionContext, to: string, loops: number | 'inline'): Promise<Server> {
+  return start(t, {
+    loops,
+    allowHalfOpen: true,
+    async open(conn) {
+      await pipe(conn, await connect({ to, loop: conn, allowHalfOpen: true, close() {} }))
+    },
+    close() {},
+  })
+}
+
+/** Pipes between connections of different loops. */
+async function pipingAcross(
+  t: ExecutionContext,
+  to: string,
+  loops: number | 'inline',
+): Promise<Server> {
+  const others = await start(t, { loops: ONE })
+  return start(t, {
+    loops,
+    allowHalfOpen: true,
+    async open(conn) {
+      await pipe(conn, await connect({ to, loops: others, allowHalfOpen: true, close() {} }))
+    },
+    close() {},
+  })
+}
+
+const FORMS = { pushing, pulling, piping, pipingAcross }
 const LOOP_COUNTS = LOOPS === 'inline' ? (['inline'] as const) : [1, 4]
 
 for (const [name, form] of Object.entries(FORMS)) {

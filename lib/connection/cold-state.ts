@@ -3,6 +3,7 @@
 import { type Deferred, SharedWait } from '../util/deferred.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
+import type { Pipe } from './pipe.js'
 import type { TimeoutSettings } from './timeouts.js'
 
 /** Allocated at its first use, so that an idle connection stays small. */
@@ -30,6 +31,8 @@ export class ColdState {
   lastPull = 0
   /** Since when a `next()` waits, in the same time. */
   pullSince = 0
+  /** The pipe that the connection is a side of. */
+  pipe: Pipe | undefined
   /** The limits in time, once they were changed. */
   limits: TimeoutSettings | undefined
   /** Ends the time that handlers have after the end of the input. */

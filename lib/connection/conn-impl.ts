@@ -12,7 +12,7 @@ import type { RawSink } from '../codec/decode.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
-import { closeError, connClosed, isFramesFault } from '../native/close-error.js'
+import { closeError, connClosed, connPiped, isFramesFault } from '../native/close-error.js'
 import {
   CLOSE_ERRNO,
   CLOSE_REASON,
@@ -40,6 +40,7 @@ import {
   FAILED,
   INPUT_DONE,
   LINGERING,
+  PIPED,
   PULL_MODE,
   READING_STOPPED,
   RETIRED,
@@ -146,6 +147,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     return this.currentCodec
   }
   set codec(codec: Codec<unknown, unknown>) {
+    if (this.flags & PIPED) throw connPiped()
     if (this.profile.framing.kind !== 'raw' || checkCodec(codec).framing.kind !== 'raw') {
       throw new MillraceError(
         'ERR_INVALID_OPTION',
@@ -175,7 +177,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
 
   /** Whether messages can be written. */
   get isWritable(): boolean {
-    return !(this.flags & (ENDED | DESTROYED | CLOSED))
+    return !(this.flags & (ENDED | DESTROYED | CLOSED | PIPED))
   }
 
   /** Whether the connection ended because the user's code threw. */
@@ -367,6 +369,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     clearTimeout(this.cold?.pullTimer)
     clearTimeout(this.cold?.handlerTimer)
     if (!(this.flags & UNREFED)) this.eventLoop.environment.hold(-1)
+    this.cold?.pipe?.closed(this, error)
     this.profile.owner.connClosed(this, error)
     this.cold?.closed.resolve()
   }

@@ -14,6 +14,7 @@ import {
   INPUT_DONE,
   MESSAGE_OUT,
   PAUSED,
+  PIPED,
   RETIRED,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
@@ -30,7 +31,8 @@ export function inputEnded(conn: ConnImpl, reason: number): void {
   else if (reason !== REASON_NONE)
     conn.coldState().error ??= closeError(reason, 0, conn.profile.maxFrame)
   conn.cold?.wakePull()
-  settleInput(conn)
+  if (conn.flags & PIPED) conn.cold?.pipe?.inputEnded(conn)
+  else settleInput(conn)
 }
 
 /** A promise of a handler has settled. */
@@ -44,7 +46,7 @@ export function promiseSettled(conn: ConnImpl): void {
  * the connection.
  */
 export function settleInput(conn: ConnImpl): void {
-  if (!(conn.flags & EOF) || conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  if (!(conn.flags & EOF) || conn.flags & (PIPED | CLOSING | DESTROYED | CLOSED)) return
   if (!(conn.flags & INPUT_DONE)) {
     if (isInputHeld(conn)) return
     conn.flags |= INPUT_DONE

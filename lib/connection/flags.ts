@@ -38,3 +38,5 @@ export const MESSAGE_BEGUN = 65536
 export const HAD_MESSAGE = 131072
 /** The input ended because the connection is as old as `maxLifetime` lets it be. */
 export const RETIRED = 262144
+/** The connection is piped to another one: its input goes there. */
+export const PIPED = 524288

@@ -2,10 +2,10 @@
 
 import { MillraceError } from '../errors.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, CLOSING, DESTROYED, INPUT_DONE, MESSAGE_OUT, PULL_MODE } from './flags.js'
+import { CLOSED, CLOSING, DESTROYED, INPUT_DONE, MESSAGE_OUT, PIPED, PULL_MODE } from './flags.js'
 
 /** Nothing is left to pull, or nobody wants it. */
-const OVER = INPUT_DONE | CLOSING | DESTROYED | CLOSED
+const OVER = INPUT_DONE | PIPED | CLOSING | DESTROYED | CLOSED
 
 /**
  * Begins to watch the pulls of a connection whose half has just ended: without them its input would never

@@ -3,6 +3,7 @@
 import { SWALLOWED } from '../codec/codec.js'
 import { checkUnread, decodeFrame, decodeRaw } from '../codec/decode.js'
 import { readerOver } from '../codec/reader-impl.js'
+import { connPiped } from '../native/close-error.js'
 import { deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
@@ -16,6 +17,7 @@ import {
   INPUT_DONE,
   MESSAGE_OUT,
   PAUSED,
+  PIPED,
   PULL_MODE,
 } from './flags.js'
 import { fail } from './handler-failure.js'
@@ -48,6 +50,7 @@ function stopPulling(conn: ConnImpl): Promise<void> | undefined {
 
 async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>> {
   for (;;) {
+    if (conn.flags & PIPED && !(conn.flags & CLOSED)) throw connPiped()
     if (conn.cold?.pullTimer !== undefined) conn.cold.lastPull = performance.now()
     const message = pullMessage(conn)
     if (message !== undefined) {

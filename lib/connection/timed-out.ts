@@ -23,6 +23,7 @@ import {
   HAD_MESSAGE,
   INPUT_DONE,
   MESSAGE_BEGUN,
+  PIPED,
   PULL_MODE,
   WATCHES_MESSAGES,
 } from './flags.js'
@@ -90,7 +91,8 @@ export function noteMessages(conn: ConnImpl, hasDecoded: boolean, isBegun: boole
 export function timedOut(conn: ConnImpl, reason: number): void {
   if (conn.flags & ENDING) return
   let left = timeLeft(conn, reason)
-  if (left === 0 && reason === REASON_IDLE_TIMEOUT && conn.profile.handlers.idle !== undefined) {
+  const asksUser = conn.profile.handlers.idle !== undefined && !(conn.flags & PIPED)
+  if (left === 0 && reason === REASON_IDLE_TIMEOUT && asksUser) {
     callConnHandler(conn, () => conn.profile.handlers.idle?.(conn))
     if (conn.flags & ENDING) return
     left = limitsOf(conn).idle
@@ -112,7 +114,7 @@ function timeLeft(conn: ConnImpl, reason: number): number {
   const limit = reason === REASON_IDLE_TIMEOUT ? limits.idle : limits.receive
   // The server waits for handlers, and has a limit for that.
   if (flags & DRAINING || isParked) return limit
-  if (!(flags & PULL_MODE) || flags & INPUT_DONE) return 0
+  if (!(flags & PULL_MODE) || flags & (INPUT_DONE | PIPED)) return 0
   if (cold?.pull === undefined) return limit
   return Math.max(0, Math.ceil(cold.pullSince + limit - performance.now()))
 }
@@ -121,7 +123,7 @@ function timeLeft(conn: ConnImpl, reason: number): number {
 export function watchHandlers(conn: ConnImpl): void {
   const { handler } = limitsOf(conn)
   if (handler === 0 || conn.pendingPromises === 0) return
-  if (!(conn.flags & INPUT_DONE) || conn.flags & ENDING) return
+  if (!(conn.flags & INPUT_DONE) || conn.flags & (PIPED | ENDING)) return
   const cold = conn.coldState()
   cold.handlerTimer = setTimeout(() => {
     if (conn.pendingPromises === 0 || conn.flags & ENDING) return

@@ -2,7 +2,7 @@
 
 import { MillraceError, toError } from '../errors.js'
 import { bytesSent } from '../native/binding.js'
-import { connClosed } from '../native/close-error.js'
+import { connClosed, connPiped } from '../native/close-error.js'
 import {
   KIND_ASK,
   KIND_DESTROY,
@@ -13,44 +13,69 @@ import {
 } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF, LINGERING } from './flags.js'
+import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF, LINGERING, PIPED } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
 import { waitForPulls } from './pull-linger.js'
 import { sendControl } from './send-control.js'
+
+/** Messages cannot be written. */
+const UNWRITABLE = ENDED | DESTROYED | CLOSED | PIPED
 
 /** Counts of sent bytes cross as their low 32 bits. */
 const WRAP = 2 ** 32
 
 /** See `Conn.write`. */
 export function write(conn: ConnImpl, message: unknown): boolean {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return false
+  if (conn.flags & UNWRITABLE) return refuse(conn)
   const { eventLoop, profile } = conn
   const length = eventLoop.outbound.write(conn, conn.currentCodec, profile.framing, message)
   // In a statement of its own, because `encode` may write to this connection too.
   conn.written += length
   eventLoop.wrote()
   if (conn.written - conn.sent <= profile.highWaterMark && !(conn.flags & DRAIN_ASKED)) return true
-  return isUnderMark(conn)
+  return isUnderMark(conn, profile.maxWriteBuffer)
+}
+
+/** Refuses a message: only a piped connection may still be open. */
+function refuse(conn: ConnImpl): false {
+  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return false
+  throw connPiped()
 }
 
 /** Writes bytes that are encoded already. Returns what `write` would. */
 export function writeEncoded(conn: ConnImpl, bytes: Buffer): boolean {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return false
+  if (conn.flags & UNWRITABLE) return false
+  writeBytes(conn, bytes)
+  return isUnderMark(conn, conn.profile.maxWriteBuffer)
+}
+
+/**
+ * Writes bytes that a piped connection has received.
+ *
+ * @returns whether it may go on. If not, `drain` follows. Bytes for a connection that has ended are dropped
+ */
+export function writeRelayed(conn: ConnImpl, bytes: Buffer): boolean {
+  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return true
+  writeBytes(conn, bytes)
+  // The other connection is not read while too much waits, so there is no need for a limit.
+  return isUnderMark(conn, Number.POSITIVE_INFINITY)
+}
+
+function writeBytes(conn: ConnImpl, bytes: Buffer): void {
   conn.eventLoop.outbound.bytes(conn, bytes)
   conn.written += bytes.length
   conn.eventLoop.wrote()
-  return isUnderMark(conn)
 }
 
 /**
  * Tells whether output is under the high-water mark, by what the kernel has really taken. If it is not,
  * asks the loop to tell when it has drained. Over `maxWriteBuffer` destroys the connection.
  */
-function isUnderMark(conn: ConnImpl): boolean {
+function isUnderMark(conn: ConnImpl, maxWriteBuffer: number): boolean {
   // The loop has closed the connection: its `close` follows, and nothing waits any more.
   if (!updateSent(conn)) return true
   const waiting = conn.written - conn.sent
-  const { highWaterMark, maxWriteBuffer } = conn.profile
+  const { highWaterMark } = conn.profile
   if (waiting > maxWriteBuffer) {
     conn.destroy(
       new MillraceError(
@@ -114,6 +139,7 @@ export function close(conn: ConnImpl, message: unknown): void {
   conn.flags |= ENDED | CLOSING
   sendControl(conn, KIND_DISCARD)
   conn.cold?.dropInput()
+  conn.cold?.pipe?.closing(conn)
 }
 
 /** See `Conn.destroy`. */
@@ -171,7 +197,8 @@ export function drainedByLoop(conn: ConnImpl): void {
   }
   conn.flags &= ~DRAIN_ASKED
   conn.cold?.drained.resolve()
-  callConnHandler(conn, () => conn.profile.handlers.drain?.(conn))
+  if (conn.flags & PIPED) conn.cold?.pipe?.drained(conn)
+  else callConnHandler(conn, () => conn.profile.handlers.drain?.(conn))
 }
 
 /** The loop answers `FLUSH`: the kernel has taken what was written before. */

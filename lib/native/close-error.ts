@@ -78,6 +78,11 @@ export function isFramesFault(reason: number): boolean {
   )
 }
 
+/** Makes the error of a call that a piped connection refuses. */
+export function connPiped(): MillraceError {
+  return new MillraceError('ERR_PIPED', 'the connection is piped to another one')
+}
+
 /** Makes the error of a call on a connection that is closed. */
 export function connClosed(): MillraceError {
   return new MillraceError('ERR_CLOSED', 'the connection is closed')

@@ -50,7 +50,8 @@ export function broadcast(
   const encoded = new Map<Codec<unknown, unknown>, Buffer>()
   let count = 0
   for (const conn of group as Iterable<ConnImpl>) {
-    if ((conn as Conn) === except || !mayReceive(conn) || conn.readyState !== 'open') continue
+    if ((conn as Conn) === except || !mayReceive(conn)) continue
+    if (conn.readyState !== 'open' || !conn.isWritable) continue
     const { codec, codecOf } = conn.profile
     if (codecOf !== undefined || conn.codec !== codec) {
       conn.write(message)

@@ -1,0 +1,199 @@
+/** Joins two connections: what one receives is sent to the other, both ways. */
+
+import { type CodedError, MillraceError, toError } from '../errors.js'
+import { type Deferred, deferred } from '../util/deferred.js'
+import type { ConnImpl } from './conn-impl.js'
+import { CLOSED, DESTROYED, EOF, INPUT_DONE, PAUSED, PIPED, WATCHES_MESSAGES } from './flags.js'
+import { resumeReading, stopReading } from './pausing.js'
+import { park } from './reading.js'
+import { noteMessages } from './timed-out.js'
+import { writeRelayed } from './writing.js'
+
+/**
+ * Options of `pipe`.
+ *
+ * @example
+ * ```ts
+ * async function relay(client: Conn, upstream: Conn, signal: AbortSignal) {
+ *   const options: PipeOptions = { half: false, signal }
+ *   return pipe(client, upstream, options)
+ * }
+ * ```
+ */
+export interface PipeOptions {
+  /**
+   * Whether the two directions end apart: the end of one side's input ends the output of the other, and the
+   * rest goes on. `false` closes both once one of them ends, after everything received is sent. Default true.
+   */
+  half?: boolean | undefined
+  /** Destroys both connections when it aborts. The promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * How a pipe has ended.
+ *
+ * @example
+ * ```ts
+ * const report = ({ forth, back, error }: PipeEnd) => console.log(forth, back, error?.code)
+ * ```
+ */
+export interface PipeEnd {
+  /** Bytes of the first connection that were passed on to the second. */
+  readonly forth: number
+  /** Bytes of the second connection that were passed on to the first. */
+  readonly back: number
+  /** Why it ended, if not in good order: the error of the side that was lost first. */
+  readonly error: CodedError | undefined
+}
+
+/** Two connections that are joined. Made by `pipe`, and called by the two connections. */
+export class Pipe {
+  readonly ended: Deferred<PipeEnd> = deferred()
+  readonly #first: Side
+  readonly #second: Side
+  readonly #half: boolean
+  #error: Error | undefined
+  /** The error that the other side gets if one is lost. */
+  #broken: Error | undefined
+
+  constructor(first: ConnImpl, second: ConnImpl, half: boolean) {
+    this.#half = half
+    this.#first = new Side(first, second)
+    this.#second = new Side(second, first)
+    for (const conn of [first, second]) {
+      // The loop need not be told any more where messages begin and end.
+      noteMessages(conn, true, false)
+      conn.flags = (conn.flags | PIPED) & ~(PAUSED | WATCHES_MESSAGES)
+      // The connection stays while it is piped, and the server waits for it.
+      conn.pendingPromises++
+      const cold = conn.coldState()
+      cold.pipe = this
+      // A pull that waits is refused from now on.
+      cold.wakePull()
+    }
+    // Not at once: a handler may be running in the middle of a chunk, whose rest is parked when it returns.
+    queueMicrotask(() => {
+      this.#begin(this.#first)
+      this.#begin(this.#second)
+    })
+  }
+
+  #sideOf(conn: ConnImpl): Side {
+    return conn === this.#first.from ? this.#first : this.#second
+  }
+
+  #begin(side: Side): void {
+    side.begin()
+    if (side.from.flags & EOF) this.inputEnded(side.from)
+    else if (!side.isHeld) resumeReading(side.from)
+  }
+
+  /** Passes on what a connection has received. */
+  receive(conn: ConnImpl, bytes: Buffer): void {
+    this.#sideOf(conn).passOn(bytes)
+  }
+
+  /** The output of a connection has drained: the other one is read again. */
+  drained(conn: ConnImpl): void {
+    this.#otherSide(conn).goOn()
+  }
+
+  /** The input of a connection has ended, and all of it was passed on. */
+  inputEnded(conn: ConnImpl): void {
+    const side = this.#sideOf(conn)
+    if (!side.hasBegun || side.isOver) return
+    side.isOver = true
+    conn.flags |= INPUT_DONE
+    const isLast = this.#otherSide(conn).isOver
+    if (isLast || !this.#half) {
+      this.#first.from.close()
+      this.#second.from.close()
+    } else {
+      side.to.end()
+    }
+  }
+
+  /** The user closes a connection, which then takes nothing more from the other one. */
+  closing(conn: ConnImpl): void {
+    this.#sideOf(conn).to.close()
+  }
+
+  /** A connection has closed. Called before its handler `close`. */
+  closed(conn: ConnImpl, error: Error | undefined): void {
+    const { to } = this.#sideOf(conn)
+    if (error !== this.#broken) this.#error ??= error
+    if (to.flags & CLOSED) {
+      const [forth, back] = [this.#first.bytes, this.#second.bytes]
+      this.ended.resolve({ forth, back, error: this.#error })
+      return
+    }
+    if (error === undefined && !(conn.flags & DESTROYED)) {
+      to.close()
+      return
+    }
+    const cause = error === undefined ? {} : { cause: error }
+    const why = 'the other side of the pipe was lost'
+    this.#broken = new MillraceError('ERR_PIPE_BROKEN', why, cause)
+    to.reset(this.#broken)
+  }
+
+  abort(reason: unknown): void {
+    this.ended.reject(reason)
+    const error = toError(reason)
+    this.#first.from.destroy(error)
+    this.#second.from.destroy(error)
+  }
+
+  #otherSide(conn: ConnImpl): Side {
+    return conn === this.#first.from ? this.#second : this.#first
+  }
+}
+
+/** One direction of a pipe. */
+class Side {
+  readonly from: ConnImpl
+  readonly to: ConnImpl
+  /** Bytes that were passed on. */
+  bytes = 0
+  /** What was received before the pipe has been passed on. */
+  hasBegun = false
+  /** The input has ended, and the other side was told. */
+  isOver = false
+  /** The other side has too much to send. */
+  isHeld = false
+
+  constructor(from: ConnImpl, to: ConnImpl) {
+    this.from = from
+    this.to = to
+  }
+
+  /** Passes on what was received and not delivered. */
+  begin(): void {
+    if (this.hasBegun) return
+    this.hasBegun = true
+    const { cold } = this.from
+    const unread = cold?.unread
+    if (unread !== undefined && unread.length > 0)
+      this.passOn(unread.memory.subarray(unread.start, unread.end))
+    if (cold !== undefined) cold.unread = undefined
+    for (let piece = cold?.parked?.shift(); piece !== undefined; piece = cold?.parked?.shift())
+      this.passOn(piece)
+  }
+
+  passOn(bytes: Buffer): void {
+    if (!this.hasBegun) {
+      park(this.from, Buffer.from(bytes))
+      return
+    }
+    this.bytes += bytes.length
+    if (writeRelayed(this.to, bytes) || this.isHeld) return
+    this.isHeld = true
+    stopReading(this.from)
+  }
+
+  goOn(): void {
+    this.isHeld = false
+    if (this.hasBegun) resumeReading(this.from)
+  }
+}

@@ -1,0 +1,73 @@
+/** `pipe`, which joins two connections. */
+
+import type { Conn } from './connection/conn.js'
+import { ConnImpl } from './connection/conn-impl.js'
+import { CLOSED, CLOSING, DESTROYED, ENDED, PIPED } from './connection/flags.js'
+import { Pipe, type PipeEnd, type PipeOptions } from './connection/pipe.js'
+import { invalidOption, MillraceError } from './errors.js'
+import { connClosed, connPiped } from './native/close-error.js'
+import { checkSignal, onAbort } from './util/abort-signal.js'
+import { checkNames, flag } from './util/checks.js'
+
+const NAMES: ReadonlySet<string> = new Set(['half', 'signal'])
+
+/**
+ * Joins two connections: what one receives is sent to the other, both ways, with backpressure, until both have
+ * ended. Both need codecs with `raw` framing. What was received and not delivered yet goes first.
+ *
+ * The peer's FIN of one side ends the output of the other. If one side is lost, the other one is reset. While
+ * they are piped, `write`, `pause`, pulling and another `codec` throw `ERR_PIPED`; the handlers `message` and `end`
+ * do not run, `close` does. `end`, `close`, `destroy`, `reset` and limits in time work as always, and both
+ * connections count as served by a handler that has not settled.
+ *
+ * @returns a promise that resolves once both connections are closed
+ * @throws `ERR_INVALID_OPTION`, `ERR_PIPED` if one of them is piped already, `ERR_CLOSED` if one of them has ended or
+ *   is closed, `ERR_UNSUPPORTED` if their framing is not `raw`: the promise rejects, and both go on. It also rejects
+ *   with the reason of the signal
+ * @example
+ * ```ts
+ * await serve({
+ *   listen: 8080,
+ *   allowHalfOpen: true,
+ *   async open(client) {
+ *     const upstream = await connect({ to: 9000, loop: client, allowHalfOpen: true })
+ *     const { forth, back } = await pipe(client, upstream)
+ *     console.log(`${forth} bytes there, ${back} back`)
+ *   },
+ * })
+ * ```
+ */
+export function pipe(a: Conn, b: Conn, options: PipeOptions = {}): Promise<PipeEnd> {
+  // In an async function, so that a refusal rejects.
+  return start(a, b, options)
+}
+
+async function start(a: Conn, b: Conn, options: PipeOptions): Promise<PipeEnd> {
+  checkNames(options, NAMES, ' of pipe')
+  const half = flag('half', options.half, true)
+  const { signal } = options
+  checkSignal(signal)
+  signal?.throwIfAborted()
+  const [first, second] = [checkSide('the first argument', a), checkSide('the second argument', b)]
+  if (first === second) throw invalidOption('the second argument', 'another connection', b)
+  const joined = new Pipe(first, second, half)
+  const ignore = signal && onAbort(signal, () => joined.abort(signal.reason))
+  try {
+    return await joined.ended.promise
+  } finally {
+    ignore?.()
+  }
+}
+
+function checkSide(name: string, conn: Conn): ConnImpl {
+  if (!(conn instanceof ConnImpl)) throw invalidOption(name, 'a connection', conn)
+  if (conn.flags & (ENDED | CLOSING | DESTROYED | CLOSED)) throw conn.cold?.error ?? connClosed()
+  if (conn.flags & PIPED) throw connPiped()
+  if (conn.profile.framing.kind !== 'raw') {
+    throw new MillraceError(
+      'ERR_UNSUPPORTED',
+      `only connections with raw framing can be piped, not with ${conn.profile.framing.kind}`,
+    )
+  }
+  return conn
+}
