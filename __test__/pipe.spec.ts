@@ -17,7 +17,8 @@ import { closed, connect, read, readToEnd } from './support/client.js'
 import { bodyOf } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
 import { freePath } from './support/paths.js'
-import { start } from './support/serve.js'
+import { ONE, start } from './support/serve.js'
+import { turns } from './support/turns.js'
 
 const MIB = 1 << 20
 const HALF = { allowHalfOpen: true }
@@ -207,6 +208,41 @@ for (const [name, lose, code] of LOSSES) {
     left.destroy()
   })
 }
+
+test('connections of one loop are piped without a record for each chunk', async (t) => {
+  const { server, a, b, sockets } = await pair(t, { loops: ONE })
+  const [left, right] = sockets
+  const piped = pipe(a, b)
+  left.write('x')
+  await once(right, 'data')
+  const records = () => server.stats().loops.reduce((sum, loop) => sum + loop.recordsIn, 0)
+  const before = records()
+  right.resume()
+  left.end(Buffer.alloc(32 * MIB))
+  await once(right, 'end')
+  t.true(records() - before < 64, `${records() - before} records`)
+  right.end()
+  left.resume()
+  t.deepEqual(await piped, { forth: 32 * MIB + 1, back: 0, error: undefined })
+})
+
+test('buffered counts what the other side has sent and the peer has not taken, and it is bounded', async (t) => {
+  const { a, b, sockets } = await pair(t)
+  const [left, right] = sockets
+  const piped = pipe(a, b)
+  left.write(Buffer.alloc(64 * MIB))
+  // The kernel takes no more of it, and the left side is not read any more.
+  for (let before = -1; b.buffered === 0 || b.buffered !== before; await turns(100))
+    before = b.buffered
+  t.true(b.buffered <= 4 * MIB, `${b.buffered} bytes`)
+  t.is(a.buffered, 0)
+  right.resume()
+  left.end()
+  await once(right, 'end')
+  right.end()
+  left.resume()
+  t.is((await piped).forth, 64 * MIB)
+})
 
 test('close on one side sends what both have, and closes the other side too', async (t) => {
   const { a, b, sockets, over } = await pair(t)

@@ -2,7 +2,12 @@
 
 import { MillraceError } from '../errors.js'
 import { closeError } from '../native/close-error.js'
-import { REASON_DRAINING, REASON_MAX_LIFETIME, REASON_NONE } from '../native/record.js'
+import {
+  REASON_DRAINING,
+  REASON_MAX_LIFETIME,
+  REASON_NONE,
+  REASON_PIPED,
+} from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
@@ -23,6 +28,10 @@ import { watchHandlers } from './timed-out.js'
 /** The loop will send no more input. */
 export function inputEnded(conn: ConnImpl, reason: number): void {
   if (conn.flags & (DESTROYED | CLOSED)) return
+  if (reason === REASON_PIPED) {
+    conn.cold?.pipe?.takenOver(conn)
+    return
+  }
   conn.flags |= EOF
   // The rest of a large frame will not come.
   if (conn.cold !== undefined) conn.cold.frame = undefined

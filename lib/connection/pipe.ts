@@ -1,11 +1,19 @@
 /** Joins two connections: what one receives is sent to the other, both ways. */
 
 import { type CodedError, MillraceError, toError } from '../errors.js'
+import {
+  KIND_PIPE,
+  KIND_RELAY,
+  PIPE_PIPE_SIZE,
+  PIPE_TO_GENERATION,
+  PIPE_TO_SLOT,
+} from '../native/record.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import type { ConnImpl } from './conn-impl.js'
 import { CLOSED, DESTROYED, EOF, INPUT_DONE, PAUSED, PIPED, WATCHES_MESSAGES } from './flags.js'
 import { resumeReading, stopReading } from './pausing.js'
 import { park } from './reading.js'
+import { sendControl } from './send-control.js'
 import { noteMessages } from './timed-out.js'
 import { writeRelayed } from './writing.js'
 
@@ -72,6 +80,11 @@ export class Pipe {
       // A pull that waits is refused from now on.
       cold.wakePull()
     }
+    // In one loop, the loop takes over once everything that it had read before has come.
+    if (first.eventLoop === second.eventLoop) {
+      this.#first.askLoop()
+      this.#second.askLoop()
+    }
     // Not at once: a handler may be running in the middle of a chunk, whose rest is parked when it returns.
     queueMicrotask(() => {
       this.#begin(this.#first)
@@ -94,6 +107,11 @@ export class Pipe {
     this.#sideOf(conn).passOn(bytes)
   }
 
+  /** The loop passes on all further input of a connection by itself. */
+  takenOver(conn: ConnImpl): void {
+    this.#sideOf(conn).handOver()
+  }
+
   /** The output of a connection has drained: the other one is read again. */
   drained(conn: ConnImpl): void {
     this.#otherSide(conn).goOn()
@@ -104,6 +122,7 @@ export class Pipe {
     const side = this.#sideOf(conn)
     if (!side.hasBegun || side.isOver) return
     side.isOver = true
+    side.countRelayed()
     conn.flags |= INPUT_DONE
     const isLast = this.#otherSide(conn).isOver
     if (isLast || !this.#half) {
@@ -116,12 +135,16 @@ export class Pipe {
 
   /** The user closes a connection, which then takes nothing more from the other one. */
   closing(conn: ConnImpl): void {
+    // What arrives from now on is dropped.
+    this.#sideOf(conn).countRelayed()
     this.#sideOf(conn).to.close()
   }
 
   /** A connection has closed. Called before its handler `close`. */
   closed(conn: ConnImpl, error: Error | undefined): void {
-    const { to } = this.#sideOf(conn)
+    const side = this.#sideOf(conn)
+    const { to } = side
+    side.countRelayed()
     if (error !== this.#broken) this.#error ??= error
     if (to.flags & CLOSED) {
       const [forth, back] = [this.#first.bytes, this.#second.bytes]
@@ -162,6 +185,10 @@ class Side {
   isOver = false
   /** The other side has too much to send. */
   isHeld = false
+  /** The bytes that the loop has passed on are in `bytes`. */
+  isCounted = false
+  /** Bytes received before the loop took over, if it did. */
+  #deliveredBefore: number | undefined
 
   constructor(from: ConnImpl, to: ConnImpl) {
     this.from = from
@@ -195,5 +222,31 @@ class Side {
   goOn(): void {
     this.isHeld = false
     if (this.hasBegun) resumeReading(this.from)
+  }
+
+  /** Asks the loop, which has both connections, to pass on what comes from now on. */
+  askLoop(): void {
+    const payload = Buffer.alloc(PIPE_PIPE_SIZE)
+    payload.writeUInt32LE(this.to.slot, PIPE_TO_SLOT)
+    payload.writeUInt32LE(this.to.generation, PIPE_TO_GENERATION)
+    sendControl(this.from, KIND_PIPE, payload)
+  }
+
+  /** The loop takes over: everything that it had read before is here. */
+  handOver(): void {
+    this.begin()
+    this.#deliveredBefore = this.from.bytesRead
+    sendControl(this.from, KIND_RELAY)
+    // Whether the other side has too much to send is now the loop's business.
+    this.isHeld = false
+    resumeReading(this.from)
+  }
+
+  /** Counts what the loop has passed on so far. Called while the connection is open, and at its end. */
+  countRelayed(): void {
+    if (this.#deliveredBefore === undefined || this.isCounted) return
+    this.isCounted = true
+    // Nothing is known of a loop that was lost.
+    this.bytes += Math.max(0, this.from.bytesRead - this.#deliveredBefore)
   }
 }

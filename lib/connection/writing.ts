@@ -1,7 +1,7 @@
 /** What a connection does with output. */
 
 import { MillraceError, toError } from '../errors.js'
-import { bytesSent } from '../native/binding.js'
+import { bytesRelayed, bytesSent } from '../native/binding.js'
 import { connClosed, connPiped } from '../native/close-error.js'
 import {
   KIND_ASK,
@@ -109,7 +109,14 @@ function updateSent(conn: ConnImpl): boolean {
 /** See `Conn.buffered`. */
 export function buffered(conn: ConnImpl): number {
   if (conn.flags & (CLOSED | DESTROYED)) return 0
-  return updateSent(conn) ? conn.written - conn.sent : 0
+  if (!updateSent(conn)) return 0
+  return conn.written - conn.sent + (conn.flags & PIPED ? relayed(conn) : 0)
+}
+
+/** Returns how many bytes of the other side of its pipe wait in the loop. */
+function relayed(conn: ConnImpl): number {
+  const { environment, index } = conn.eventLoop
+  return Math.max(0, bytesRelayed(environment.handle, index, conn.slot, conn.generation))
 }
 
 /** See `Conn.end`. */

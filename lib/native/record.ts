@@ -70,6 +70,10 @@ export const KIND_MESSAGE_BEGUN = 28
 export const KIND_MESSAGE_ENDED = 29
 /** The first message of a raw stream was complete. */
 export const KIND_MESSAGE_FIRST = 30
+/** Pass on what comes in to another connection of the loop, from `RELAY` on. Payload: see `pipe`. Answered by an `EOF` with the reason `PIPED`, if input may still come. */
+export const KIND_PIPE = 31
+/** Everything that came before is passed on: go on with the rest. */
+export const KIND_RELAY = 32
 
 // slot: Slots, of which connections and datagram sockets have ranges of their own.
 /** The first one of a datagram socket; those of connections are below. */
@@ -122,6 +126,8 @@ export const REASON_FRAME_TIMEOUT = 11
 export const REASON_WRITE_TIMEOUT = 12
 /** The input ended because the connection is as old as `maxLifetime` lets it be. */
 export const REASON_MAX_LIFETIME = 13
+/** No end: the loop passes on all input from here on. */
+export const REASON_PIPED = 14
 
 // open: Offsets in the payload of `OPEN`.
 /** `u32`, the listener's number. */
@@ -172,6 +178,14 @@ export const TIMEOUTS_WRITE = 16
 export const TIMEOUTS_MAX_LIFETIME = 20
 /** Bytes in all. */
 export const TIMEOUTS_TIMEOUTS_SIZE = 24
+
+// pipe: Offsets in the payload of `PIPE`: the other connection.
+/** `u32`, its slot. */
+export const PIPE_TO_SLOT = 0
+/** `u32`, its generation. */
+export const PIPE_TO_GENERATION = 4
+/** Bytes in all. */
+export const PIPE_PIPE_SIZE = 8
 
 // answer: Offsets in the payload of `TIMEOUT_ANSWER`.
 /** `u32`, the `reason` in the `TIMEOUT`. */

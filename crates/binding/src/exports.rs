@@ -286,6 +286,14 @@ pub fn bytes_received(environment: u32, index: u32, slot: u32, generation: u32) 
     Ok(counts.map_or(-1.0, |(_, received)| received as f64))
 }
 
+/// The number of bytes that a connection was passed on from the other side of its pipe and that wait to be sent;
+/// -1 once it is gone.
+#[napi]
+pub fn bytes_relayed(environment: u32, index: u32, slot: u32, generation: u32) -> Result<f64> {
+    let waiting = find(environment)?.relayed(index, slot, generation);
+    Ok(waiting.map_or(-1.0, |waiting| waiting as f64))
+}
+
 /// What a loop has counted since it started.
 #[napi(object)]
 pub struct LoopCounters {

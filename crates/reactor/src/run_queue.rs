@@ -13,6 +13,8 @@ pub(crate) enum Next {
     Again,
     /// Back-pressure has to end before more input is read.
     Hold(Until),
+    /// Its input is to be passed on to the other side of its pipe.
+    Relay,
     /// To be closed.
     Close(Cause),
 }
@@ -60,7 +62,7 @@ impl RunQueue {
         inbound: &mut Inbound,
     ) {
         match next {
-            Next::Wait | Next::Close(_) => {}
+            Next::Wait | Next::Relay | Next::Close(_) => {}
             Next::Again if scheduling.is_ready => {}
             Next::Again => {
                 scheduling.is_ready = true;

@@ -115,6 +115,10 @@ table! {
         MESSAGE_ENDED = 29,
         /// The first message of a raw stream was complete.
         MESSAGE_FIRST = 30,
+        /// Pass on what comes in to another connection of the loop, from `RELAY` on. Payload: see `pipe`. Answered by an `EOF` with the reason `PIPED`, if input may still come.
+        PIPE = 31,
+        /// Everything that came before is passed on: go on with the rest.
+        RELAY = 32,
     }
     /// Slots, of which connections and datagram sockets have ranges of their own.
     slot {
@@ -171,6 +175,8 @@ table! {
         WRITE_TIMEOUT = 12,
         /// The input ended because the connection is as old as `maxLifetime` lets it be.
         MAX_LIFETIME = 13,
+        /// No end: the loop passes on all input from here on.
+        PIPED = 14,
     }
     /// Offsets in the payload of `OPEN`.
     open {
@@ -225,6 +231,15 @@ table! {
         MAX_LIFETIME = 20,
         /// Bytes in all.
         TIMEOUTS_SIZE = 24,
+    }
+    /// Offsets in the payload of `PIPE`: the other connection.
+    pipe {
+        /// `u32`, its slot.
+        TO_SLOT = 0,
+        /// `u32`, its generation.
+        TO_GENERATION = 4,
+        /// Bytes in all.
+        PIPE_SIZE = 8,
     }
     /// Offsets in the payload of `TIMEOUT_ANSWER`.
     answer {

@@ -286,6 +286,12 @@ impl Environment {
         Some((entry.handle.sent(slot, generation)?, entry.handle.received(slot, generation)?))
     }
 
+    /// The bytes that a connection was passed on from the other side of its pipe and that wait to be sent.
+    pub(crate) fn relayed(&self, index: u32, slot: u32, generation: u32) -> Option<u64> {
+        let loops = self.loops.borrow();
+        loops.get(index as usize)?.as_ref()?.handle.relayed(slot, generation)
+    }
+
     pub(crate) fn handle_of(&self, index: u32) -> Result<LoopHandle> {
         let loops = self.loops.borrow();
         let entry = loops.get(index as usize).and_then(Option::as_ref);

@@ -1,54 +1,13 @@
 //! Limits in time of a connection, and when the next of them ends.
 //!
-//! A limit is a field of [`Running`], a line in `next_deadline` and a line in `expire`.
+//! A limit is a field of `ColdState`, a line in `next_deadline` and a line in `expire`.
 
-use super::last_replies::LastReplies;
 use super::linger::Linger;
-use super::timeout_watch::TimeoutWatch;
 use super::{Connection, Output};
 use crate::notices::Cause;
 use crate::run_queue::Next;
 use crate::timers::{Clock, Moment};
 use millrace_ring::record::reason;
-
-/// The limits in time that may be running.
-#[derive(Debug, Default)]
-pub(super) struct Deadlines {
-    /// Boxed, because most connections have none.
-    running: Option<Box<Running>>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Running {
-    /// While the connection closes.
-    pub(super) linger: Option<Linger>,
-    /// After a failure that the user has heard of.
-    pub(super) last_replies: Option<LastReplies>,
-    /// What the user set.
-    pub(super) timeouts: Option<TimeoutWatch>,
-}
-
-impl Deadlines {
-    pub(super) fn running(&mut self) -> &mut Running {
-        self.running.get_or_insert_default()
-    }
-
-    pub(super) fn last_replies(&self) -> Option<&LastReplies> {
-        self.running.as_ref()?.last_replies.as_ref()
-    }
-
-    pub(super) fn last_replies_mut(&mut self) -> Option<&mut LastReplies> {
-        self.running.as_mut()?.last_replies.as_mut()
-    }
-
-    pub(super) fn timeouts(&self) -> Option<&TimeoutWatch> {
-        self.running.as_ref()?.timeouts.as_ref()
-    }
-
-    pub(super) fn timeouts_mut(&mut self) -> Option<&mut TimeoutWatch> {
-        self.running.as_mut()?.timeouts.as_mut()
-    }
-}
 
 impl Connection {
     /// When the first limit ends, at which `expire` is to be called. Asked whenever the connection did
@@ -63,10 +22,10 @@ impl Connection {
         }
         let (limit, moved, last_write) =
             (self.profile.options.linger, self.moved(), self.last_write);
-        let running = self.deadlines.running();
-        let linger = running.linger.get_or_insert_with(|| Linger::start(limit, moved, clock));
+        let cold = self.cold.allocated();
+        let linger = cold.linger.get_or_insert_with(|| Linger::start(limit, moved, clock));
         let look = linger.next_look();
-        let replies = running.last_replies.as_mut();
+        let replies = cold.last_replies.as_mut();
         let replies = replies.map(|replies| replies.until(last_write, clock));
         [Some(look), replies, timeouts].into_iter().flatten().min()
     }
@@ -88,10 +47,10 @@ impl Connection {
     /// The time of a limit has come.
     pub(crate) fn expire(&mut self, clock: Clock) -> Next {
         let (moved, unsent) = (self.moved(), self.transport.unsent());
-        let running = self.deadlines.running();
+        let cold = self.cold.allocated();
         let is_stuck =
-            running.linger.as_mut().is_some_and(|linger| linger.is_over(moved, unsent, clock));
-        let is_late = running.last_replies.as_ref().is_some_and(|replies| replies.is_over(clock));
+            cold.linger.as_mut().is_some_and(|linger| linger.is_over(moved, unsent, clock));
+        let is_late = cold.last_replies.as_ref().is_some_and(|replies| replies.is_over(clock));
         if is_stuck || is_late {
             return Next::Close(self.failure.unwrap_or(Cause::of(reason::LINGER_TIMEOUT)));
         }

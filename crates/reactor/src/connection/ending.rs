@@ -101,7 +101,7 @@ impl Connection {
     }
 
     fn tell_closing(&mut self, cause: Cause) {
-        let (received, sent) = (self.received, self.sent);
+        let (received, sent) = (self.received, self.sent_for_user());
         self.notices.closing = Some(Box::new(Closing { cause, received, sent }));
     }
 

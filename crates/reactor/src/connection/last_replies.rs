@@ -48,28 +48,28 @@ impl LastReplies {
 impl Connection {
     /// The user has heard of a failure, and the last replies are on their way.
     pub(super) fn await_last_replies(&mut self) {
-        self.deadlines.running().last_replies = Some(LastReplies::after(self.received));
+        self.cold.allocated().last_replies = Some(LastReplies::after(self.received));
     }
 
     /// Whether the user has heard of the end, and the socket stays for the last replies.
     pub(crate) fn is_lingering(&self) -> bool {
-        self.transport.is_open() && self.deadlines.last_replies().is_some()
+        self.transport.is_open() && self.cold.last_replies().is_some()
     }
 
     /// Says that the loop counts it as lingering; true the first time.
     pub(crate) fn count_lingering(&mut self) -> bool {
-        let replies = self.deadlines.last_replies_mut();
+        let replies = self.cold.last_replies_mut();
         replies.is_some_and(|replies| !mem::replace(&mut replies.is_counted, true))
     }
 
     /// Whether the loop has counted it as lingering.
     pub(crate) fn was_counted_lingering(&self) -> bool {
-        self.deadlines.last_replies().is_some_and(|replies| replies.is_counted)
+        self.cold.last_replies().is_some_and(|replies| replies.is_counted)
     }
 
     /// Whether the peer sends too much while the socket stays for the last replies.
     pub(super) fn is_flooded(&self) -> bool {
-        self.deadlines.last_replies().is_some_and(|replies| replies.is_flooded(self.received))
+        self.cold.last_replies().is_some_and(|replies| replies.is_flooded(self.received))
     }
 }
 

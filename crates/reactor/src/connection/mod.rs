@@ -9,9 +9,10 @@
 //! `discard_input()`, that it has dealt with the input.
 //!
 //! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
-//! `send_queue.rs` holds what the kernel refused; `ending.rs` ends the connection; `deadlines.rs` has the
+//! `send_queue.rs` holds what the kernel refused; `relay.rs` passes on what a piped connection receives; `ending.rs` ends the connection; `deadlines.rs` has the
 //! limits in time: `timeouts.rs` those that the user set, `linger.rs` and `last_replies.rs` those for the end. This file connects them.
 
+mod cold_state;
 mod deadlines;
 mod ending;
 mod framed;
@@ -19,6 +20,7 @@ mod last_replies;
 mod linger;
 mod pausing;
 mod reading;
+mod relay;
 mod send_queue;
 mod timeout_watch;
 mod timeouts;
@@ -32,7 +34,7 @@ use crate::service::Place;
 use crate::timers::{Clock, Moment, Tick};
 use crate::transport::{Socket, SocketOptions, Transport};
 use bytes::BytesMut;
-use deadlines::Deadlines;
+use cold_state::ColdState;
 use framed::Partial;
 use pausing::Pauses;
 use send_queue::SendQueue;
@@ -99,7 +101,7 @@ pub(crate) struct Connection {
     last_write: Option<Tick>,
     /// The socket is set to reset the connection when it is closed.
     resets: bool,
-    deadlines: Deadlines,
+    cold: ColdState,
     /// The deadline that is in the loop's timers.
     pub(crate) scheduled: Option<Moment>,
 }
@@ -137,7 +139,7 @@ impl Connection {
             received: 0,
             sent: 0,
             last_write: None,
-            deadlines: Deadlines::default(),
+            cold: ColdState::default(),
             scheduled: None,
         };
         connection.start_timeouts(clock);

@@ -28,6 +28,9 @@ impl Connection {
         if !self.transport.is_readable() && self.rest.is_empty() {
             return Next::Wait;
         }
+        if let Some(next) = self.read_piped() {
+            return next;
+        }
         if let Some(until) = self.scheduling.credit.blocks(inbound) {
             return Next::Hold(until);
         }
@@ -57,7 +60,7 @@ impl Connection {
     }
 
     /// Everything that was there is passed on: does what had to wait for that.
-    fn nothing_left(&mut self) -> Next {
+    pub(super) fn nothing_left(&mut self) -> Next {
         if let Some(cause) = self.broken {
             return Next::Close(cause);
         }

@@ -16,8 +16,8 @@ impl Connection {
     pub(crate) fn set_timeouts(&mut self, new: Timeouts, clock: Clock) {
         let now = clock.moment();
         let (received, sent) = (self.received, self.sent);
-        let running = self.deadlines.running();
-        let watch = running
+        let cold = self.cold.allocated();
+        let watch = cold
             .timeouts
             .get_or_insert_with(|| TimeoutWatch::start(Timeouts::default(), (received, sent), now));
         watch.change(new, now);
@@ -27,7 +27,7 @@ impl Connection {
     pub(super) fn start_timeouts(&mut self, clock: Clock) {
         let limits = self.profile.options.timeouts;
         if limits.is_any() {
-            self.deadlines.running().timeouts =
+            self.cold.allocated().timeouts =
                 Some(TimeoutWatch::start(limits, (0, 0), clock.moment()));
         }
     }
@@ -36,41 +36,41 @@ impl Connection {
     pub(crate) fn timeout_answered(&mut self, reason: u32, left: u32, clock: Clock) -> Next {
         let now = clock.moment();
         self.observe_timeouts(now);
-        self.deadlines.timeouts_mut().map_or(Next::Wait, |watch| watch.answer(reason, left, now))
+        self.cold.timeouts_mut().map_or(Next::Wait, |watch| watch.answer(reason, left, now))
     }
 
     /// The user, who cuts a raw stream into messages, says where it stands: `is_complete` if no message has
     /// begun, or the last one is complete.
     pub(crate) fn note_raw_message(&mut self, is_complete: bool, clock: Clock) {
-        if let Some(watch) = self.deadlines.timeouts_mut() {
+        if let Some(watch) = self.cold.timeouts_mut() {
             watch.note_raw_message(is_complete, clock.moment());
         }
     }
 
     /// The user has had the first message of a raw stream.
     pub(crate) fn note_first_message(&mut self) {
-        if let Some(watch) = self.deadlines.timeouts_mut() {
+        if let Some(watch) = self.cold.timeouts_mut() {
             watch.note_first_message();
         }
     }
 
     /// When the first limit that the user set ends, at which `expire_timeouts` is to be called.
     pub(super) fn timeouts_end(&mut self, clock: Clock) -> Option<Moment> {
-        self.deadlines.timeouts()?;
+        self.cold.timeouts()?;
         self.observe_timeouts(clock.moment());
         let phase = self.phase();
-        self.deadlines.timeouts()?.next_end(phase)
+        self.cold.timeouts()?.next_end(phase)
     }
 
     /// The time of a limit that the user set may have ended.
     pub(super) fn expire_timeouts(&mut self, clock: Clock) -> Next {
-        if self.deadlines.timeouts().is_none() {
+        if self.cold.timeouts().is_none() {
             return Next::Wait;
         }
         let now = clock.moment();
         self.observe_timeouts(now);
         let phase = self.phase();
-        let Some(watch) = self.deadlines.timeouts_mut() else { return Next::Wait };
+        let Some(watch) = self.cold.timeouts_mut() else { return Next::Wait };
         match watch.expire(phase, now) {
             (Expired::Nothing, _) => Next::Wait,
             (Expired::Close, reason) => Next::Close(Cause::of(reason)),
@@ -87,7 +87,7 @@ impl Connection {
 
     /// Why its input ends if it is drained: its server closes, or it is old enough.
     pub(super) fn drain_reason(&self) -> u32 {
-        match self.deadlines.timeouts() {
+        match self.cold.timeouts() {
             Some(watch) if watch.is_retired() => reason::MAX_LIFETIME,
             _ => reason::DRAINING,
         }
@@ -115,7 +115,7 @@ impl Connection {
                 || self.notices.opening.is_some()
                 || self.transport.is_readable(),
         };
-        let Some(watch) = self.deadlines.timeouts_mut() else { return };
+        let Some(watch) = self.cold.timeouts_mut() else { return };
         watch.observe(observed, now);
         // What was not told yet and is not asked any more need not be told.
         let (asked, told) = (watch.asked(), &mut self.notices.timeouts);

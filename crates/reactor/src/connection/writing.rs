@@ -17,10 +17,37 @@ impl Connection {
         generation: u32,
         inbound: &mut Inbound,
     ) -> Next {
-        if self.output != Output::Open || self.broken.is_some() || !self.transport.is_open() {
+        if !self.accepts_output() {
             return Next::Wait;
         }
         self.last_write = Some(inbound.tick);
+        let next = self.send(bytes, slot, generation, inbound);
+        let options = &self.profile.options;
+        if options.auto_pause && self.queued() > options.high_water && self.input == Input::Flowing
+        {
+            self.pauses.output = true;
+        }
+        next
+    }
+
+    /// Whether there is still somebody to send to.
+    pub(super) fn accepts_output(&self) -> bool {
+        self.output == Output::Open && self.broken.is_none() && self.transport.is_open()
+    }
+
+    /// How many bytes wait to be sent.
+    pub(super) fn queued(&self) -> usize {
+        self.send_queue.as_ref().map_or(0, |queue| queue.len())
+    }
+
+    /// Sends bytes, and queues what the kernel does not take.
+    pub(super) fn send(
+        &mut self,
+        bytes: &[u8],
+        slot: u32,
+        generation: u32,
+        inbound: &mut Inbound,
+    ) -> Next {
         let mut taken = 0;
         if self.send_queue.is_none() && self.transport.is_writable() {
             match self.transport.write(bytes) {
@@ -32,11 +59,6 @@ impl Connection {
         if taken < bytes.len() {
             let queue = self.send_queue.get_or_insert_default();
             queue.append(&bytes[taken..]);
-            let options = &self.profile.options;
-            let is_over = queue.len() > options.high_water;
-            if options.auto_pause && is_over && self.input == Input::Flowing {
-                self.pauses.output = true;
-            }
             if self.transport.is_writable() {
                 // A signal cut the write short, for example: no event will come.
                 return self.send_queued(slot, generation, inbound);
@@ -69,8 +91,7 @@ impl Connection {
         if self.notices.closed || self.broken.is_some() {
             return;
         }
-        let queued = self.send_queue.as_ref().map_or(0, |queue| queue.len() as u64);
-        match NonZeroU64::new(self.sent + queued) {
+        match NonZeroU64::new(self.sent + self.queued() as u64) {
             Some(mark) => self.flush_at = Some(mark),
             // Nothing was written so far.
             None => self.notices.flushed = true,
@@ -115,7 +136,7 @@ impl Connection {
     fn count_sent(&mut self, count: usize, slot: u32, generation: u32, inbound: &mut Inbound) {
         self.sent += count as u64;
         inbound.stats.counters.sent(self.transport.take_wire_sent());
-        inbound.stats.gauges.sent(slot, generation, self.sent);
+        inbound.stats.gauges.sent(slot, generation, self.sent_for_user());
     }
 
     /// Writing failed: nothing more is sent; what was received is still delivered, then the connection
@@ -134,8 +155,7 @@ impl Connection {
 
     /// Tells the user what it asked for, and lets reading go on, once enough is sent.
     fn note_progress(&mut self) {
-        let queued = self.send_queue.as_ref().map_or(0, |queue| queue.len());
-        if queued <= self.profile.options.high_water / 2 {
+        if self.queued() <= self.profile.options.high_water / 2 {
             self.pauses.output = false;
             if self.drain_asked {
                 self.drain_asked = false;

@@ -5,7 +5,7 @@
 //! connections come from), `scheduling.rs` (where a socket goes next), and `notices.rs` (what the user is
 //! told). `socket_options.rs` answers questions about a connection's socket, `speculation.rs` reads from
 //! the one connection that talks before it asks the kernel, `datagrams.rs` is for sockets without
-//! connections, `lingering.rs` for those that stay after their end was told, and `slab.rs` stores sockets
+//! connections, `relaying.rs` passes on what piped connections receive, `lingering.rs` for those that stay after their end was told, and `slab.rs` stores sockets
 //! by slot.
 
 mod accepting;
@@ -16,6 +16,7 @@ mod events;
 mod lingering;
 mod notices;
 mod records;
+mod relaying;
 mod scheduling;
 mod slab;
 mod socket_options;

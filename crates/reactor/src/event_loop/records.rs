@@ -5,7 +5,7 @@ use super::datagrams::is_datagrams;
 use crate::notices::Cause;
 use crate::profile::Timeouts;
 use crate::run_queue::Next;
-use millrace_ring::record::{self, answer, kind, reason};
+use millrace_ring::record::{self, answer, kind, pipe, reason};
 
 /// Records taken before their room is given back.
 const RELEASE: u32 = 256;
@@ -72,6 +72,15 @@ impl EventLoop {
                     kind::MESSAGE_FIRST => {
                         connection.note_first_message();
                         Next::Wait
+                    }
+                    kind::PIPE => {
+                        let word = |at| record::word(record.payload, at);
+                        connection.pipe_to((word(pipe::TO_SLOT), word(pipe::TO_GENERATION)));
+                        Next::Wait
+                    }
+                    kind::RELAY => {
+                        connection.begin_relay();
+                        connection.drive(slot, generation, inbound)
                     }
                     other => unreachable!("record of kind {other}"),
                 };

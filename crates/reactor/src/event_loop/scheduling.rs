@@ -46,6 +46,7 @@ impl EventLoop {
     /// Does what a connection needs next, and keeps its deadline and its notices in the loop's lists. To
     /// be called after everything that a connection does.
     pub(super) fn schedule(&mut self, slot: u32, next: Next) {
+        let next = if next == Next::Relay { self.relay(slot) } else { next };
         let Some((generation, connection)) = self.connections.get_mut(slot) else { return };
         let key = Key::Connection { slot, generation };
         let next = connection.watch_writes(next, self.poll.registrar(), key);
@@ -78,8 +79,16 @@ impl EventLoop {
             connection.notices.listed = true;
             self.untold.push_back(slot);
         }
+        let source = connection.relays_to();
+        if source.is_some() {
+            self.inbound.stats.gauges.relayed(slot, connection.queued_for_relay());
+        }
+        let source = source.filter(|_| connection.has_room_for_relay());
         if !connection.transport.is_open() && connection.notices.closed {
             self.free_connection(slot);
+        }
+        if let Some(source) = source {
+            self.go_on_relaying(source);
         }
         if begins_lingering {
             self.begin_lingering(slot, generation);

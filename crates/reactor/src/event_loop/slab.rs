@@ -48,6 +48,17 @@ impl<T> Slab<T> {
         (current == generation).then_some(value)
     }
 
+    /// Finds two values at once: one by its slot, and another one by its slot and generation.
+    pub(super) fn pair(
+        &mut self,
+        slot: u32,
+        (other, generation): (u32, u32),
+    ) -> Option<(&mut T, &mut T)> {
+        let [one, other] = self.entries.get_disjoint_mut([slot as usize, other as usize]).ok()?;
+        let other = other.value.as_mut().filter(|_| other.generation == generation)?;
+        Some((one.value.as_mut()?, other))
+    }
+
     /// Removes a value; its slot is free again after [`recycle`](Self::recycle).
     pub(super) fn remove(&mut self, slot: u32) -> Option<T> {
         let entry = self.entries.get_mut(slot as usize)?;
@@ -87,6 +98,19 @@ mod tests {
         assert_ne!(slab.insert('b'), first);
         slab.recycle();
         assert_eq!(slab.insert('c'), first);
+    }
+
+    #[test]
+    fn two_different_values_are_found_at_once() {
+        let mut slab = Slab::new();
+        let [first, second] = ['a', 'b'].map(|value| slab.insert(value));
+        assert_eq!(slab.pair(first, (second, 0)), Some((&mut 'a', &mut 'b')));
+        assert_eq!(slab.pair(first, (first, 0)), None);
+        assert_eq!(slab.pair(first, (second, 1)), None);
+        assert_eq!(slab.pair(first, (7, 0)), None);
+        slab.remove(second);
+        assert_eq!(slab.pair(first, (second, 0)), None);
+        assert_eq!(slab.pair(second, (first, 0)), None);
     }
 
     #[test]

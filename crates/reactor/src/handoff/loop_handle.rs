@@ -68,6 +68,13 @@ impl LoopHandle {
         self.0.stats.gauges.read_received(slot, generation)
     }
 
+    /// The bytes that a connection was passed on from the other side of its pipe and that wait to be sent; `None`
+    /// once it is gone.
+    #[must_use]
+    pub fn relayed(&self, slot: u32, generation: u32) -> Option<u64> {
+        self.0.stats.gauges.read_relayed(slot, generation)
+    }
+
     /// What the loop has counted so far.
     #[must_use]
     pub fn counters(&self) -> LoopCounts {

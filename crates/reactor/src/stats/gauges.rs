@@ -24,6 +24,8 @@ struct Gauge {
     /// The generation in the upper half, the low half of the bytes sent in the lower.
     sent: AtomicU64,
     received: AtomicU64,
+    /// Bytes of the other side of its pipe that wait to be sent.
+    relayed: AtomicU64,
 }
 
 impl Default for Gauges {
@@ -40,6 +42,7 @@ impl Gauges {
         // moved on.
         gauge.sent.store(u64::from(generation) << 32, Ordering::Release);
         gauge.received.store(0, Ordering::Release);
+        gauge.relayed.store(0, Ordering::Release);
     }
 
     pub(crate) fn sent(&self, slot: u32, generation: u32, sent: u64) {
@@ -50,6 +53,18 @@ impl Gauges {
 
     pub(crate) fn received(&self, slot: u32, received: u64) {
         self.own(slot).received.store(received, Ordering::Release);
+    }
+
+    pub(crate) fn relayed(&self, slot: u32, waiting: u64) {
+        self.own(slot).relayed.store(waiting, Ordering::Release);
+    }
+
+    /// Bytes of the other side of its pipe that wait to be sent; `None` if the slot has moved on.
+    pub(crate) fn read_relayed(&self, slot: u32, generation: u32) -> Option<u64> {
+        // ORDER: the count before the generation, the reverse of the order in `open`.
+        let waiting = self.find(slot)?.relayed.load(Ordering::Acquire);
+        self.read_sent(slot, generation)?;
+        Some(waiting)
     }
 
     /// The low 32 bits of the bytes that the kernel took from this connection; `None` if the slot has

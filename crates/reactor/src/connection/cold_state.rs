@@ -1,0 +1,52 @@
+//! The part of a connection's state that most connections never need.
+
+use super::last_replies::LastReplies;
+use super::linger::Linger;
+use super::relay::Relay;
+use super::timeout_watch::TimeoutWatch;
+
+/// Allocated at its first use, so that an idle connection stays small.
+#[derive(Debug, Default)]
+pub(super) struct ColdState(Option<Box<Fields>>);
+
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    /// While the connection closes.
+    pub(super) linger: Option<Linger>,
+    /// After a failure that the user has heard of.
+    pub(super) last_replies: Option<LastReplies>,
+    /// The limits in time that the user set.
+    pub(super) timeouts: Option<TimeoutWatch>,
+    /// The pipe that the connection is a side of.
+    pub(super) relay: Option<Relay>,
+}
+
+impl ColdState {
+    pub(super) fn allocated(&mut self) -> &mut Fields {
+        self.0.get_or_insert_default()
+    }
+
+    pub(super) fn last_replies(&self) -> Option<&LastReplies> {
+        self.0.as_ref()?.last_replies.as_ref()
+    }
+
+    pub(super) fn last_replies_mut(&mut self) -> Option<&mut LastReplies> {
+        self.0.as_mut()?.last_replies.as_mut()
+    }
+
+    pub(super) fn timeouts(&self) -> Option<&TimeoutWatch> {
+        self.0.as_ref()?.timeouts.as_ref()
+    }
+
+    pub(super) fn timeouts_mut(&mut self) -> Option<&mut TimeoutWatch> {
+        self.0.as_mut()?.timeouts.as_mut()
+    }
+
+    pub(super) fn relay(&self) -> Option<&Relay> {
+        self.0.as_ref()?.relay.as_ref()
+    }
+
+    pub(super) fn relay_mut(&mut self) -> Option<&mut Relay> {
+        self.0.as_mut()?.relay.as_mut()
+    }
+}

@@ -1,0 +1,158 @@
+//! A piped connection: what it receives is passed on to another connection of the same loop.
+//!
+//! Only bytes are passed on here. The user hears of the end of the input and of the connection as always, and says
+//! what that means for the other one.
+
+use super::{Connection, Input};
+use crate::inbound::{BUDGET, CHUNK, Inbound};
+use crate::run_queue::Next;
+use crate::transport::Received;
+use millrace_ring::record::reason;
+use std::mem;
+
+/// Queued output of the other side, over which the input is not read.
+const FULL: usize = 4 * CHUNK as usize;
+/// Under this it is read again.
+const LOW: usize = CHUNK as usize;
+
+/// Names a connection of the loop: its slot and its generation.
+pub(crate) type Name = (u32, u32);
+
+/// One side of a pipe.
+#[derive(Debug)]
+pub(super) struct Relay {
+    /// The other side.
+    to: Name,
+    /// The user has passed on everything that came before.
+    is_on: bool,
+    /// The other side has too much to send.
+    is_held: bool,
+    /// Bytes of the other side that were passed on to this one. They follow all bytes that the user wrote.
+    taken: u64,
+}
+
+impl Connection {
+    /// Stops delivering the input, which goes to another connection from [`begin_relay`](Self::begin_relay) on.
+    pub(crate) fn pipe_to(&mut self, to: Name) {
+        self.cold.allocated().relay = Some(Relay { to, is_on: false, is_held: false, taken: 0 });
+        if self.input == Input::Flowing && self.notices.eof.is_none() {
+            self.notices.eof = Some(reason::PIPED);
+        }
+    }
+
+    /// The user has passed on everything that it was told.
+    pub(crate) fn begin_relay(&mut self) {
+        if let Some(relay) = self.cold.relay_mut() {
+            relay.is_on = true;
+        }
+    }
+
+    /// What is to be done with the input of a piped connection; `None` if it is not piped.
+    pub(super) fn read_piped(&self) -> Option<Next> {
+        let relay = self.cold.relay()?;
+        Some(if relay.is_on && !relay.is_held { Next::Relay } else { Next::Wait })
+    }
+
+    /// Where the input goes.
+    pub(crate) fn relays_to(&self) -> Option<Name> {
+        self.cold.relay().map(|relay| relay.to)
+    }
+
+    /// Whether the other side of its pipe may send more to it.
+    pub(crate) fn has_room_for_relay(&self) -> bool {
+        self.queued() <= LOW
+    }
+
+    /// The other side has room again; true if this one waited for that.
+    pub(crate) fn end_relay_hold(&mut self) -> bool {
+        self.cold.relay_mut().is_some_and(|relay| mem::take(&mut relay.is_held))
+    }
+
+    /// Passes on what there is, within the budget. Returns what both connections need next.
+    pub(crate) fn relay_into(
+        &mut self,
+        to: &mut Self,
+        slot: u32,
+        (to_slot, to_generation): Name,
+        inbound: &mut Inbound,
+    ) -> (Next, Next) {
+        let mut budget = BUDGET;
+        let mut next_to = Next::Wait;
+        while self.transport.is_readable() && self.input == Input::Flowing {
+            if to.queued() >= FULL {
+                if let Some(relay) = self.cold.relay_mut() {
+                    relay.is_held = true;
+                }
+                break;
+            }
+            if budget == 0 {
+                break;
+            }
+            let mut buffer = mem::take(&mut inbound.scratch);
+            buffer.clear();
+            let result = self.transport.read_behind(&mut buffer, CHUNK as usize);
+            if let Received::Some(count) | Received::Last(count) = result {
+                next_to = to.write_relayed(&buffer, to_slot, to_generation, inbound);
+                self.received += count as u64;
+                budget = budget.saturating_sub(count as u32);
+            }
+            inbound.scratch = buffer;
+            match result {
+                Received::Some(count) | Received::Last(count) => {
+                    self.is_drained(count);
+                }
+                Received::End => {
+                    self.input_ended(reason::NONE);
+                }
+                Received::Nothing => {}
+                Received::Failed(error) => {
+                    return (Next::Close(self.read_failure(&error)), next_to);
+                }
+            }
+            if let Next::Close(_) = next_to {
+                break;
+            }
+        }
+        inbound.stats.counters.received(self.transport.take_wire_received());
+        inbound.stats.gauges.received(slot, self.received);
+        let is_held = self.cold.relay().is_some_and(|relay| relay.is_held);
+        let next = if self.transport.is_readable() && !is_held && self.input == Input::Flowing {
+            Next::Again
+        } else if self.transport.is_readable() {
+            Next::Wait
+        } else {
+            self.nothing_left()
+        };
+        let sends = self.send_queue.is_some() && self.transport.is_writable();
+        (next.beside(if sends { Next::Again } else { Next::Wait }), next_to)
+    }
+
+    /// Sends bytes that the other side of its pipe has received, and queues what the kernel does not take.
+    fn write_relayed(
+        &mut self,
+        bytes: &[u8],
+        slot: u32,
+        generation: u32,
+        inbound: &mut Inbound,
+    ) -> Next {
+        if !self.accepts_output() {
+            return Next::Wait;
+        }
+        if let Some(relay) = self.cold.relay_mut() {
+            relay.taken += bytes.len() as u64;
+        }
+        self.send(bytes, slot, generation, inbound)
+    }
+
+    /// How many of the bytes that the user wrote the kernel has taken: all that were sent, but for those of the
+    /// other side of a pipe, which follow them.
+    pub(super) fn sent_for_user(&self) -> u64 {
+        let Some(relay) = self.cold.relay() else { return self.sent };
+        self.sent - relay.taken.saturating_sub(self.queued() as u64)
+    }
+
+    /// How many bytes of the other side of its pipe wait to be sent.
+    pub(crate) fn queued_for_relay(&self) -> u64 {
+        self.cold.relay().map_or(0, |relay| relay.taken.min(self.queued() as u64))
+    }
+}
