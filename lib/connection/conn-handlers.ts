@@ -37,7 +37,8 @@ export type Synchronous<T> = T & (T extends PromiseLike<unknown> ? never : unkno
  *
  * A throw in a handler, or the rejection of a promise that a handler returned, destroys that one
  * connection. Its `close` gets the error; without `close` the handler `error` gets it, and without that
- * it becomes a process warning. What was thrown is wrapped in an `Error` with `cause` if it is not one.
+ * it becomes a process warning. What was thrown is wrapped in an `Error` with `cause` if it is not one. The
+ * error of the connection's own end, which a pull, `flushed()` or `drained()` has thrown, closes it instead.
  *
  * @typeParam In the messages received
  * @typeParam Out the messages sent

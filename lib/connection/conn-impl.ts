@@ -12,7 +12,7 @@ import type { RawSink } from '../codec/decode.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
-import { closeError, connClosed, isFramesFault } from '../native/close-error.js'
+import { closeError, isFramesFault } from '../native/close-error.js'
 import {
   CLOSE_ERRNO,
   CLOSE_REASON,
@@ -252,7 +252,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
 
   #whileOpen<T>(question: () => Promise<T>): Promise<T> {
     const isClosed = this.flags & (CLOSED | DESTROYED)
-    return unawaited(isClosed ? Promise.reject(connClosed()) : question())
+    return unawaited(isClosed ? Promise.reject(this.coldState().closedError()) : question())
   }
 
   /** Only an IP address has a port, or is a number. */
@@ -362,7 +362,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.#received = received
     if (error !== undefined) this.coldState().error = error
     // Making an error is expensive, and usually nobody waits.
-    if (this.cold?.isAwaited) this.cold.rejectWaits(error ?? connClosed())
+    if (this.cold?.isAwaited) this.cold.rejectWaits()
     this.cold?.wakePull()
     clearTimeout(this.cold?.pullTimer)
     clearTimeout(this.cold?.handlerTimer)

@@ -2,7 +2,6 @@
 
 import { MillraceError, toError } from '../errors.js'
 import { bytesSent } from '../native/binding.js'
-import { connClosed } from '../native/close-error.js'
 import {
   KIND_ASK,
   KIND_DESTROY,
@@ -155,7 +154,7 @@ export function drained(conn: ConnImpl): Promise<void> {
 }
 
 function rejectClosed(conn: ConnImpl): Promise<void> {
-  const promise = Promise.reject(conn.cold?.error ?? connClosed())
+  const promise = Promise.reject(conn.coldState().endError())
   promise.catch(() => {})
   return promise
 }
