@@ -45,13 +45,13 @@ export type Synchronous<T> = T & (T extends PromiseLike<unknown> ? never : unkno
  * @typeParam Context what `context` returns
  * @example
  * ```ts
- * const handlers: Handlers<Buffer, Uint8Array | string, undefined> = {
+ * const handlers: Handlers = {
  *   message: (conn, chunk) => conn.write(chunk),
  *   close: (conn, error) => console.log(conn.remote, error?.code),
  * }
  * ```
  */
-export interface Handlers<In, Out, Context> {
+export interface Handlers<In = Buffer, Out = Uint8Array | string, Context = undefined> {
   /**
    * Makes `conn.context` for a new connection. Synchronous: a promise is refused with
    * `ERR_CONTEXT_ASYNC`.
@@ -74,7 +74,7 @@ export interface Handlers<In, Out, Context> {
   /**
    * The peer has ended its half (its FIN has come), and everything before that was delivered. Our half ends
    * by itself after this, once the promises of all handlers have settled; with `allowHalfOpen` it stays
-   * until `end()` or `close()`. Does not run after one's own `close()` or `destroy()`, after a reset or a
+   * until `end()` or `close()`. Does not run after your own `close()` or `destroy()`, after a reset or a
    * frame that was cut, or while the server closes: then only `close` runs.
    */
   end?(conn: Conn<In, Out, Context>): unknown
