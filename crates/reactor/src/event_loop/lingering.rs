@@ -37,7 +37,7 @@ impl EventLoop {
     }
 
     fn publish_lingering(&self) {
-        self.inbound.stats.counters.set_lingering(self.lingering.count as u64);
+        self.inbound.stats.set_last_replies(self.lingering.count as u64);
     }
 
     /// Closes the oldest if there are too many.

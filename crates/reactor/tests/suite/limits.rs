@@ -141,7 +141,7 @@ fn a_lingering_connection_tells_nothing_after_its_close() {
 /// Waits until so many sockets of the loop linger. `other` is any connection of that loop.
 fn until_lingering(user: &mut User, other: Key, count: u64) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    while user.lane(other.lane).counters().lingering != count {
+    while user.lane(other.lane).last_replies() != count {
         assert!(Instant::now() < deadline, "not {count}");
         user.settle(other);
     }
@@ -180,7 +180,7 @@ fn a_connection_closed_for_a_bad_frame_takes_no_place_while_its_replies_arrive()
         // The server has one place.
         let _next = connect(address);
         let next_key = user.opened();
-        assert_eq!(user.lane(key.lane).counters().lingering, 1);
+        assert_eq!(user.lane(key.lane).last_replies(), 1);
         assert_eq!(read_all(&peer), b"an error");
         drop(peer);
         until_lingering(&mut user, next_key, 0);
@@ -194,7 +194,7 @@ fn a_socket_that_lingers_can_be_destroyed() {
         until_lingering(&mut user, other, 1);
         user.destroy(key);
         user.settle(other);
-        assert_eq!(user.lane(other.lane).counters().lingering, 0);
+        assert_eq!(user.lane(other.lane).last_replies(), 0);
         assert_eq!(read_all(&peer), b"an error");
     }
 }
@@ -234,7 +234,7 @@ fn too_many_sockets_that_linger_close_the_oldest() {
         user.closed(key);
         peers.push(peer);
     }
-    assert!(user.lane(0).counters().lingering <= 1024);
+    assert!(user.lane(0).last_replies() <= 1024);
     // The oldest was closed long before its time; what it was sent is still there.
     assert_eq!(read_all(&peers[0]), b"an error");
 }
