@@ -39,7 +39,7 @@ import {
   ENDED,
   FAILED,
   INPUT_DONE,
-  LINGERING,
+  LAST_REPLIES,
   PULL_MODE,
   READING_STOPPED,
   RETIRED,
@@ -342,7 +342,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   closedByLoop(view: DataView, at: number): void {
     const reason = view.getUint32(at + CLOSE_REASON, true)
     const errno = view.getInt32(at + CLOSE_ERRNO, true)
-    if (isFramesFault(reason)) this.flags |= LINGERING
+    if (isFramesFault(reason)) this.flags |= LAST_REPLIES
     const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
     const sent = Number(view.getBigUint64(at + CLOSE_SENT, true))
     if (sent === this.written) this.cold?.resolveFlushed()

@@ -28,8 +28,8 @@ export const MESSAGE_OUT = 2048
 export const CLOSING = 4096
 /** No more input follows, and all of it was delivered. */
 export const INPUT_DONE = 8192
-/** The connection has closed because of a bad frame, and its socket may stay for a while. */
-export const LINGERING = 16384
+/** The connection has closed because of a bad frame, and its socket may stay for the last replies. */
+export const LAST_REPLIES = 16384
 /** The loop is told where the messages of a raw stream begin and end, because there is a limit in time. */
 export const WATCHES_MESSAGES = 32768
 /** The loop was told that a message of a raw stream has begun and is not complete. */

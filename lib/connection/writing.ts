@@ -12,7 +12,7 @@ import {
 } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF, LINGERING } from './flags.js'
+import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF, LAST_REPLIES } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
 import { waitForPulls } from './pull-linger.js'
 import { sendControl } from './send-control.js'
@@ -126,8 +126,8 @@ export function reset(conn: ConnImpl, error: Error | undefined): void {
 }
 
 function drop(conn: ConnImpl, error: Error | undefined, kind: number): void {
-  if (conn.flags & LINGERING && !conn.eventLoop.isStopped) {
-    conn.flags &= ~LINGERING
+  if (conn.flags & LAST_REPLIES && !conn.eventLoop.isStopped) {
+    conn.flags &= ~LAST_REPLIES
     sendControl(conn, kind)
   }
   if (conn.flags & (DESTROYED | CLOSED)) return

@@ -72,11 +72,11 @@ impl Connection {
         if self.output == Output::Finished
             && self.is_input_done
             && self.transport.is_open()
-            && !self.is_lingering()
+            && !self.awaits_last_replies()
             && let Some(cause) = self.failure
         {
-            // The user is told at once; the socket lingers on, so that what was sent before the bad frame
-            // is not lost to a reset.
+            // The user is told at once; the socket stays for the last replies, so that what was sent
+            // before the bad frame is not lost to a reset.
             self.tell_closing(cause);
             self.await_last_replies();
         }

@@ -19,7 +19,7 @@ pub(super) struct LastReplies {
     until: Option<Moment>,
     /// The count of received bytes at which the socket is closed.
     most_received: u64,
-    /// The loop has counted it among its lingering sockets.
+    /// The loop has counted the socket among those that stay.
     pub(super) is_counted: bool,
 }
 
@@ -52,18 +52,18 @@ impl Connection {
     }
 
     /// Whether the user has heard of the end, and the socket stays for the last replies.
-    pub(crate) fn is_lingering(&self) -> bool {
+    pub(crate) fn awaits_last_replies(&self) -> bool {
         self.transport.is_open() && self.deadlines.last_replies().is_some()
     }
 
-    /// Says that the loop counts it as lingering; true the first time.
-    pub(crate) fn count_lingering(&mut self) -> bool {
+    /// Says that the loop counts the socket among those that stay; true the first time.
+    pub(crate) fn begins_last_replies(&mut self) -> bool {
         let replies = self.deadlines.last_replies_mut();
         replies.is_some_and(|replies| !mem::replace(&mut replies.is_counted, true))
     }
 
-    /// Whether the loop has counted it as lingering.
-    pub(crate) fn was_counted_lingering(&self) -> bool {
+    /// Whether the loop has counted the socket among those that stay.
+    pub(crate) fn was_counted_for_last_replies(&self) -> bool {
         self.deadlines.last_replies().is_some_and(|replies| replies.is_counted)
     }
 

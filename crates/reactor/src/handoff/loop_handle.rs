@@ -68,7 +68,8 @@ impl LoopHandle {
         self.0.stats.gauges.read_received(slot, generation)
     }
 
-    /// Sockets that stay for their last replies at this moment. They count as closed.
+    /// Sockets that stay for their last replies at this moment. `closed` does not
+    /// count them yet.
     #[must_use]
     pub fn last_replies(&self) -> u64 {
         self.0.stats.last_replies()

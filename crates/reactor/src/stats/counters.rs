@@ -40,7 +40,7 @@ struct Inner {
 pub struct LoopCounts {
     /// Connections opened.
     pub opened: u64,
-    /// Connections closed.
+    /// Connections closed. One that stays for its last replies is counted when its socket closes.
     pub closed: u64,
     /// Bytes received.
     pub received: u64,

@@ -21,7 +21,7 @@ async function breakFrames(port: number) {
   return socket
 }
 
-test('a connection that has closed for a bad frame takes no place, and lingers only for its replies', async (t) => {
+test('a connection that has closed for a bad frame takes no place, and stays only for its last replies', async (t) => {
   const ended = new Count()
   const conns: Conn[] = []
   const server = await start(t, {
@@ -32,20 +32,20 @@ test('a connection that has closed for a bad frame takes no place, and lingers o
     message: (conn, body) => void conn.write(body),
     close: () => ended.up(),
   })
-  const lingering = () => server.stats().loops.reduce((sum, loop) => sum + loop.lingering, 0)
+  const lastReplies = () => server.stats().loops.reduce((sum, loop) => sum + loop.lastReplies, 0)
   const socket = await breakFrames(server.port)
   await ended.reaches(1)
-  t.is(lingering(), 1)
+  t.is(lastReplies(), 1)
   t.is(server.connections, 0)
   // The one place is free, and that connection's end changes nothing for the other.
   const other = await breakFrames(server.port)
   await ended.reaches(2)
-  t.is(lingering(), 2)
+  t.is(lastReplies(), 2)
   conns[0]?.destroy()
   await closed(socket.resume().end())
-  while (lingering() !== 1) await turns(1)
+  while (lastReplies() !== 1) await turns(1)
   conns[1]?.destroy()
-  while (lingering() !== 0) await turns(1)
+  while (lastReplies() !== 0) await turns(1)
   other.destroy()
 })
 
@@ -70,7 +70,7 @@ for (const [name, bytes] of Object.entries({
         ended.open(error)
       },
     })
-    const lingering = () => server.stats().loops.reduce((sum, loop) => sum + loop.lingering, 0)
+    const lastReplies = () => server.stats().loops.reduce((sum, loop) => sum + loop.lastReplies, 0)
     const socket = await halfOpen(server.port)
     socket.write(Buffer.from(bytes))
     if (name === 'a frame cut by FIN') socket.end()
@@ -79,14 +79,14 @@ for (const [name, bytes] of Object.entries({
     conn.end()
     await turns(10)
     t.is(server.connections, 1)
-    t.is(lingering(), 0)
+    t.is(lastReplies(), 0)
     settled.open()
     t.true(
       ['ERR_FRAME_TOO_LARGE', 'ERR_FRAME_INCOMPLETE'].includes(`${codeOf(await ended.passed)}`),
     )
     t.deepEqual(seen, ['settled', 'close'])
     socket.end().destroy()
-    while (lingering() !== 0) await turns(1)
+    while (lastReplies() !== 0) await turns(1)
   })
 }
 
@@ -144,6 +144,6 @@ test('a bad header after our own end closes at once, and not after lingerTimeout
   await read(socket, 7)
   socket.write(Buffer.from([127, 0, 0, 0]))
   t.is(codeOf(await ended.passed), 'ERR_FRAME_TOO_LARGE')
-  t.is(server.stats().loops[0]?.lingering, 1)
+  t.is(server.stats().loops[0]?.lastReplies, 1)
   socket.destroy()
 })
