@@ -87,10 +87,12 @@ impl Connection {
 
     /// The time of a limit has come.
     pub(crate) fn expire(&mut self, clock: Clock) -> Next {
-        let (moved, unsent) = (self.moved(), self.transport.unsent());
+        let (moved, unacknowledged) = (self.moved(), self.transport.unacknowledged());
         let running = self.deadlines.running();
-        let is_stuck =
-            running.linger.as_mut().is_some_and(|linger| linger.is_over(moved, unsent, clock));
+        let is_stuck = running
+            .linger
+            .as_mut()
+            .is_some_and(|linger| linger.is_over(moved, unacknowledged, clock));
         let is_late = running.last_replies.as_ref().is_some_and(|replies| replies.is_over(clock));
         if is_stuck || is_late {
             return Next::Close(self.failure.unwrap_or(Cause::of(reason::LINGER_TIMEOUT)));
