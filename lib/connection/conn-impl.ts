@@ -12,7 +12,7 @@ import type { RawSink } from '../codec/decode.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
-import { closeError, isFramesFault } from '../native/close-error.js'
+import { closeError, isStreamBroken } from '../native/close-error.js'
 import {
   CLOSE_ERRNO,
   CLOSE_REASON,
@@ -342,7 +342,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   closedByLoop(view: DataView, at: number): void {
     const reason = view.getUint32(at + CLOSE_REASON, true)
     const errno = view.getInt32(at + CLOSE_ERRNO, true)
-    if (isFramesFault(reason)) this.flags |= LAST_REPLIES
+    if (isStreamBroken(reason)) this.flags |= LAST_REPLIES
     const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
     const sent = Number(view.getBigUint64(at + CLOSE_SENT, true))
     if (sent === this.written) this.cold?.resolveFlushed()

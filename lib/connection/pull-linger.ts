@@ -11,7 +11,7 @@ const OVER = INPUT_DONE | CLOSING | DESTROYED | CLOSED
  * Begins to watch the pulls of a connection whose half has just ended: without them its input would never
  * end, and the connection would stay for ever.
  */
-export function waitForPulls(conn: ConnImpl): void {
+export function watchPulls(conn: ConnImpl): void {
   if (!(conn.flags & PULL_MODE) || conn.flags & OVER) return
   const cold = conn.coldState()
   cold.lastPull = performance.now()

@@ -14,7 +14,7 @@ import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
 import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF, LAST_REPLIES } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
-import { waitForPulls } from './pull-linger.js'
+import { watchPulls } from './pull-linger.js'
 import { sendControl } from './send-control.js'
 
 /** Counts of sent bytes cross as their low 32 bits. */
@@ -96,7 +96,7 @@ export function end(conn: ConnImpl, message: unknown): void {
   }
   conn.flags |= ENDED
   sendControl(conn, KIND_END)
-  waitForPulls(conn)
+  watchPulls(conn)
   // Not at once: a handler may be running, whose promise counts too.
   if (conn.flags & EOF) queueMicrotask(() => settleInput(conn))
 }
