@@ -6,10 +6,10 @@ import { REASON_DRAINING, REASON_MAX_LIFETIME, REASON_NONE } from '../native/rec
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
-  CLOSING,
   DESTROYED,
   DRAINING,
   ENDED,
+  ENDING,
   EOF,
   INPUT_DONE,
   MESSAGE_OUT,
@@ -44,14 +44,14 @@ export function promiseSettled(conn: ConnImpl): void {
  * the connection.
  */
 export function settleInput(conn: ConnImpl): void {
-  if (!(conn.flags & EOF) || conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  if (!(conn.flags & EOF) || conn.flags & ENDING) return
   if (!(conn.flags & INPUT_DONE)) {
     if (isInputHeld(conn)) return
     conn.flags |= INPUT_DONE
     checkCut(conn)
     if (!(conn.flags & DRAINING) && conn.cold?.error === undefined) {
       callConnHandler(conn, () => conn.profile.handlers.end?.(conn))
-      if (conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+      if (conn.flags & ENDING) return
     }
     watchHandlers(conn)
   }

@@ -38,3 +38,8 @@ export const MESSAGE_BEGUN = 65536
 export const HAD_MESSAGE = 131072
 /** The input ended because the connection is as old as `maxLifetime` lets it be. */
 export const RETIRED = 262144
+
+/** The connection closes or is closed: what happens to its input and its limits in time does not matter any more. */
+export const ENDING: number = CLOSING | DESTROYED | CLOSED
+/** Nothing is left to pull, or nobody wants it. */
+export const PULLS_OVER: number = INPUT_DONE | ENDING

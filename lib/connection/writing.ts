@@ -12,7 +12,16 @@ import {
 } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF, LAST_REPLIES } from './flags.js'
+import {
+  CLOSED,
+  CLOSING,
+  DESTROYED,
+  DRAIN_ASKED,
+  ENDED,
+  ENDING,
+  EOF,
+  LAST_REPLIES,
+} from './flags.js'
 import { callConnHandler } from './handler-failure.js'
 import { watchPulls } from './pull-linger.js'
 import { sendControl } from './send-control.js'
@@ -22,7 +31,7 @@ const WRAP = 2 ** 32
 
 /** See `Conn.write`. */
 export function write(conn: ConnImpl, message: unknown): boolean {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return false
+  if (!conn.isWritable) return false
   const { eventLoop, profile } = conn
   const length = eventLoop.outbound.write(conn, conn.currentCodec, profile.framing, message)
   // In a statement of its own, because `encode` may write to this connection too.
@@ -34,7 +43,7 @@ export function write(conn: ConnImpl, message: unknown): boolean {
 
 /** Writes bytes that are encoded already. Returns what `write` would. */
 export function writeEncoded(conn: ConnImpl, bytes: Buffer): boolean {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return false
+  if (!conn.isWritable) return false
   conn.eventLoop.outbound.bytes(conn, bytes)
   conn.written += bytes.length
   conn.eventLoop.wrote()
@@ -88,7 +97,7 @@ export function buffered(conn: ConnImpl): number {
 
 /** See `Conn.end`. */
 export function end(conn: ConnImpl, message: unknown): void {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return
+  if (!conn.isWritable) return
   if (message !== undefined) {
     write(conn, message)
     // Over `maxWriteBuffer` the connection is destroyed.
@@ -103,7 +112,7 @@ export function end(conn: ConnImpl, message: unknown): void {
 
 /** See `Conn.close`. */
 export function close(conn: ConnImpl, message: unknown): void {
-  if (conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  if (conn.flags & ENDING) return
   if (message !== undefined) {
     write(conn, message)
     // Over `maxWriteBuffer` the connection is destroyed.
@@ -149,7 +158,7 @@ export function flushed(conn: ConnImpl): Promise<void> {
 
 /** See `Conn.drained`. */
 export function drained(conn: ConnImpl): Promise<void> {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return rejectClosed(conn)
+  if (!conn.isWritable) return rejectClosed(conn)
   return conn.flags & DRAIN_ASKED ? conn.coldState().drained.promise() : Promise.resolve()
 }
 
