@@ -174,7 +174,7 @@ test('an error thrown in decode reaches for await and close', async (t) => {
   socket.destroy()
 })
 
-test('for await ends without an error if its own side ends or destroys the connection', async (t) => {
+test('for await ends without an error if its own side closes, destroys or resets the connection', async (t) => {
   for (const end of ['close', 'destroy', 'reset'] as const) {
     const done = gate<number>()
     const server = await start<string, string>(t, {
