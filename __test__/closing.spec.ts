@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import test from 'ava'
 import { type Conn, line } from 'millrace'
-import { closed, connect, read, readAll } from './support/client.js'
+import { closed, connect, connectHalfOpen, read, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
 
@@ -108,7 +108,7 @@ test('with allowHalfOpen a connection stays open after the peer’s FIN until it
     open: (conn) => opened.open(conn),
     message: () => received.open(),
   })
-  const socket = await connect(server.port, { allowHalfOpen: true })
+  const socket = await connectHalfOpen(server.port)
   socket.end('hello')
   await received.passed
   const conn = await opened.passed
@@ -135,7 +135,7 @@ for (const allowHalfOpen of [false, true]) {
       },
       close: (_, error) => ended.open(error),
     })
-    const socket = await connect(server.port, { allowHalfOpen: true })
+    const socket = await connectHalfOpen(server.port)
     socket.write('a\nb\n')
     t.is((await read(socket, 6)).toString(), 'got a\n')
     socket.end('c\nd\n')
@@ -206,7 +206,7 @@ for (const [name, options] of Object.entries({
       open: (conn) => conn.close(options.write),
       close: (_, error) => ended.open(error),
     })
-    const socket = await connect(server.port, { allowHalfOpen: true })
+    const socket = await connectHalfOpen(server.port)
     if (options.write === 'bye') t.is((await read(socket, 3)).toString(), 'bye')
     t.is(codeOf(await ended.passed), 'ERR_LINGER_TIMEOUT')
     socket.destroy()

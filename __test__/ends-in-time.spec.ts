@@ -2,7 +2,7 @@
 
 import test from 'ava'
 import { type Conn, line, raw, type Server } from 'millrace'
-import { closed, connect, read, readToEnd } from './support/client.js'
+import { closed, connect, connectHalfOpen, read, readHalf } from './support/client.js'
 import { Count } from './support/counts.js'
 import { peer, redial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
@@ -11,11 +11,6 @@ import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
 const MIB = 1 << 20
-
-/** A client that ends its half only when it is told to. */
-function halfOpen(port: number) {
-  return connect(port, { allowHalfOpen: true })
-}
 
 test('an ended connection that nobody pulls from closes with ERR_LINGER_TIMEOUT', async (t) => {
   const ended = gate<Error | undefined>()
@@ -48,8 +43,8 @@ test('an ended connection with a pull that waits stays open past lingerTimeout',
       for await (const text of conn) got.open(text.toString())
     },
   })
-  const socket = await halfOpen(server.port)
-  await readToEnd(socket)
+  const socket = await connectHalfOpen(server.port)
+  await readHalf(socket)
   for (let times = 0; times < 3; times++) await lingerPassed(20, server)
   socket.end('still here\n')
   t.is(await got.passed, 'still here')
@@ -100,7 +95,7 @@ test('a handler that waits for drained when its connection ends loses nothing an
   const socket = await connect(server.port)
   const conn = await waiting.passed
   conn.end('the end')
-  const got = await readToEnd(socket)
+  const got = await readHalf(socket)
   t.is(got.length, conn.bytesWritten)
   t.is(got.subarray(-7).toString(), 'the end')
   t.is(await ended.passed, undefined)
@@ -218,7 +213,7 @@ for (const order of ['end last', 'end first'] as const) {
         ended.open(error)
       },
     })
-    const socket = await halfOpen(server.port as number)
+    const socket = await connectHalfOpen(server.port as number)
     socket.resume().end('x\n')
     t.is(await ended.passed, undefined)
     t.deepEqual(seen, ['x', 'worked', 'close'])
@@ -242,9 +237,9 @@ test('a puller that asks ahead can still write its last reply', async (t) => {
       void pull()
     },
   })
-  const socket = await halfOpen(server.port)
+  const socket = await connectHalfOpen(server.port)
   socket.end('a\nb\nc\n')
-  t.is((await readToEnd(socket)).toString(), 'a\nb\nc\n')
+  t.is((await readHalf(socket)).toString(), 'a\nb\nc\n')
 })
 
 test('an iteration that is paused finishes after resume, and throws if the stream was cut', async (t) => {
@@ -268,7 +263,7 @@ test('an iteration that is paused finishes after resume, and throws if the strea
       },
       close() {},
     })
-    const socket = await halfOpen(server.port)
+    const socket = await connectHalfOpen(server.port)
     socket.resume().write('message')
     const conn = await opened.passed
     const ended = closed(socket)

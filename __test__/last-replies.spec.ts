@@ -2,20 +2,15 @@
 
 import test from 'ava'
 import { type Conn, lengthField } from 'millrace'
-import { closed, connect, read } from './support/client.js'
+import { closed, connectHalfOpen, read } from './support/client.js'
 import { Count } from './support/counts.js'
 import { codeOf, gate } from './support/gate.js'
 import { ONE, start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
-/** A client that ends its half only when it is told to. */
-function halfOpen(port: number) {
-  return connect(port, { allowHalfOpen: true })
-}
-
 /** Sends a frame over the limit, reads the reply to the frame before it, and returns the socket. */
 async function breakFrames(port: number) {
-  const socket = await halfOpen(port)
+  const socket = await connectHalfOpen(port)
   socket.write(Buffer.from([0, 0, 0, 1, 65, 127, 0, 0, 0]))
   await read(socket, 5)
   return socket
@@ -71,7 +66,7 @@ for (const [name, bytes] of Object.entries({
       },
     })
     const lastReplies = () => server.stats().loops.reduce((sum, loop) => sum + loop.lastReplies, 0)
-    const socket = await halfOpen(server.port)
+    const socket = await connectHalfOpen(server.port)
     socket.write(Buffer.from(bytes))
     if (name === 'a frame cut by FIN') socket.end()
     const conn = await replied.passed
@@ -110,7 +105,7 @@ test('messages before a bad frame are delivered after an end too, paused or pull
       open: (conn) => (pulled ? first.open(conn) : undefined),
       close: (_conn, error) => ended.open(error),
     })
-    const socket = await halfOpen(server.port)
+    const socket = await connectHalfOpen(server.port)
     const frame = (letter: number) => [0, 0, 0, 1, letter]
     socket.end(Buffer.from([...frame(65), ...frame(66), ...frame(67), 0, 0, 0]))
     const conn = await first.passed
@@ -140,7 +135,7 @@ test('a bad header after our own end closes at once, and not after lingerTimeout
     open: (conn) => conn.end('bye'),
     close: (_conn, error) => ended.open(error),
   })
-  const socket = await halfOpen(server.port)
+  const socket = await connectHalfOpen(server.port)
   await read(socket, 7)
   socket.write(Buffer.from([127, 0, 0, 0]))
   t.is(codeOf(await ended.passed), 'ERR_FRAME_TOO_LARGE')

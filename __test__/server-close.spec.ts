@@ -3,7 +3,7 @@ import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { type Conn, line, type MillraceError, serve } from 'millrace'
-import { closed, connect, read, readAll } from './support/client.js'
+import { closed, connect, connectHalfOpen, read, readAll } from './support/client.js'
 import { Count } from './support/counts.js'
 import { LOOPS, start } from './support/serve.js'
 
@@ -71,7 +71,7 @@ test('close ends a half-open connection whose peer has ended at once, and sends 
     },
     close: (_conn: Conn, error?: Error) => void errors.push(error),
   })
-  const socket = await connect(server.port, { allowHalfOpen: true })
+  const socket = await connectHalfOpen(server.port)
   socket.end('hello')
   await through.reaches(1)
   const reply = readAll(socket)

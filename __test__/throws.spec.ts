@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import test from 'ava'
 import { type Codec, type Conn, line, type Reader, raw } from 'millrace'
-import { closed, connect, read, readAll } from './support/client.js'
+import { closed, connect, connectHalfOpen, read, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
 
@@ -167,7 +167,7 @@ test('a handler that fails because another connection is closed has failed, even
     open: (conn) => conn.destroy(),
   })
   await closed((await connect(other.port)).resume())
-  const socket = await connect(server.port, { allowHalfOpen: true })
+  const socket = await connectHalfOpen(server.port)
   socket.resume().write('x')
   const [error, isSame] = await ended.passed
   t.is(codeOf(error), 'ERR_CLOSED')
