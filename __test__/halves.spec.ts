@@ -3,7 +3,7 @@
 import type net from 'node:net'
 import test from 'ava'
 import { type Conn, line } from 'millrace'
-import { closed, connect, connectHalfOpen, read, readHalf } from './support/client.js'
+import { closed, connect, connectHalfOpen, read, readAll, readHalf } from './support/client.js'
 import { dial, peer } from './support/dial.js'
 import { bodyOf, FRAMINGS } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
@@ -294,3 +294,47 @@ test('a dialled connection has two halves as well', async (t) => {
   t.is(await ended.passed, undefined)
   t.is(Buffer.concat(chunks).toString(), 'the answer')
 })
+
+test('with allowHalfOpen a connection stays open after the peer’s FIN until it ends itself', async (t) => {
+  const opened = gate<Conn>()
+  const received = gate()
+  const server = await start(t, {
+    allowHalfOpen: true,
+    open: (conn) => opened.open(conn),
+    message: () => received.open(),
+  })
+  const socket = await connectHalfOpen(server.port)
+  socket.end('hello')
+  await received.passed
+  const conn = await opened.passed
+  conn.write('one ')
+  await read(socket, 4)
+  t.is(conn.readyState, 'writeOnly')
+  conn.write('two ')
+  conn.end('three')
+  t.is((await readAll(socket)).toString(), 'two three')
+  await closed(socket)
+})
+
+for (const allowHalfOpen of [false, true]) {
+  test(`messages still arrive after end (allowHalfOpen: ${allowHalfOpen})`, async (t) => {
+    const seen: string[] = []
+    const ended = gate<Error | undefined>()
+    const server = await start<Buffer, string | Uint8Array>(t, {
+      codec: line(),
+      allowHalfOpen,
+      message(conn, text) {
+        seen.push(text.toString())
+        conn.end(`got ${text}`)
+        t.is(conn.readyState, 'readOnly')
+      },
+      close: (_, error) => ended.open(error),
+    })
+    const socket = await connectHalfOpen(server.port)
+    socket.write('a\nb\n')
+    t.is((await read(socket, 6)).toString(), 'got a\n')
+    socket.end('c\nd\n')
+    t.is(await ended.passed, undefined)
+    t.deepEqual(seen, ['a', 'b', 'c', 'd'])
+  })
+}
