@@ -132,7 +132,7 @@ test('the handler close is never called inside destroy, reset, close, end or wri
   }
 })
 
-test('close gets the error of the first destroy, and a peer that reads sees the end', async (t) => {
+test('the handler close gets the error of the first destroy, and a peer that reads sees the end', async (t) => {
   const ended = gate<Error | undefined>()
   const mine = new Error('mine')
   const server = await start(t, {
@@ -150,7 +150,7 @@ test('close gets the error of the first destroy, and a peer that reads sees the 
   t.is(await ended.passed, mine)
 })
 
-test('a reset reaches close as ECONNRESET, even if the connection is paused', async (t) => {
+test('a reset reaches the handler close as ECONNRESET, even if the connection is paused', async (t) => {
   for (const isPaused of [false, true]) {
     const ended = gate<Error | undefined>()
     const received = gate()

@@ -62,8 +62,9 @@ export interface Handlers<In = Buffer, Out = Uint8Array | string, Context = unde
   /** There is room again after `write` returned `false`. Runs exactly once for each such episode. */
   drain?(conn: Conn<In, Out, Context>): unknown
   /**
-   * The connection has closed, for whatever reason. `error` is undefined if both halves have
-   * ended in good order, and after a `destroy()` without one.
+   * The connection has closed, for whatever reason. `error` is undefined if both halves have ended in good
+   * order, after a `destroy()` or `reset()` without one, and if `server.close()` cut the input in the middle of
+   * a frame.
    */
   close?(conn: Conn<In, Out, Context>, error?: CodedError): unknown
   /**
