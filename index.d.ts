@@ -23,8 +23,9 @@ export { type TestCodecOptions, type TestCodecResult, testCodec } from './lib/co
 export type { Writer } from './lib/codec/writer.js';
 export { connect } from './lib/connect.js';
 export type { Conn, ReadyState } from './lib/connection/conn.js';
-export type { Handlers, Peer, Synchronous } from './lib/connection/conn-handlers.js';
+export type { Handlers, Synchronous } from './lib/connection/conn-handlers.js';
 export type { ConnOptions } from './lib/connection/conn-options.js';
+export type { Peer } from './lib/connection/peer.js';
 export type { PipeEnd, PipeOptions } from './lib/connection/pipe.js';
 export type { LiveTimeouts, Timeouts } from './lib/connection/timeouts.js';
 export type { BindOptions } from './lib/datagram/bind-options.js';

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import test from 'ava'
 import { type Conn, line } from 'millrace'
-import { closed, connect, read, readAll } from './support/client.js'
+import { closed, connect, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
 
@@ -100,50 +100,6 @@ test('replies of async handlers reach a client that has sent its FIN, in the ord
   t.is(await ended.passed, undefined)
 })
 
-test('with allowHalfOpen a connection stays open after the peer’s FIN until it ends itself', async (t) => {
-  const opened = gate<Conn>()
-  const received = gate()
-  const server = await start(t, {
-    allowHalfOpen: true,
-    open: (conn) => opened.open(conn),
-    message: () => received.open(),
-  })
-  const socket = await connect(server.port, { allowHalfOpen: true })
-  socket.end('hello')
-  await received.passed
-  const conn = await opened.passed
-  conn.write('one ')
-  await read(socket, 4)
-  t.is(conn.readyState, 'writeOnly')
-  conn.write('two ')
-  conn.end('three')
-  t.is((await readAll(socket)).toString(), 'two three')
-  await closed(socket)
-})
-
-for (const allowHalfOpen of [false, true]) {
-  test(`messages still arrive after end (allowHalfOpen: ${allowHalfOpen})`, async (t) => {
-    const seen: string[] = []
-    const ended = gate<Error | undefined>()
-    const server = await start<Buffer, string | Uint8Array>(t, {
-      codec: line(),
-      allowHalfOpen,
-      message(conn, text) {
-        seen.push(text.toString())
-        conn.end(`got ${text}`)
-        t.is(conn.readyState, 'readOnly')
-      },
-      close: (_, error) => ended.open(error),
-    })
-    const socket = await connect(server.port, { allowHalfOpen: true })
-    socket.write('a\nb\n')
-    t.is((await read(socket, 6)).toString(), 'got a\n')
-    socket.end('c\nd\n')
-    t.is(await ended.passed, undefined)
-    t.deepEqual(seen, ['a', 'b', 'c', 'd'])
-  })
-}
-
 test('the handler close is never called inside destroy, reset, close, end or write', async (t) => {
   const calls = [
     (conn: Conn) => conn.destroy(),
@@ -176,7 +132,7 @@ test('the handler close is never called inside destroy, reset, close, end or wri
   }
 })
 
-test('close gets the error of the first destroy, and a peer that reads sees the end', async (t) => {
+test('the handler close gets the error of the first destroy, and a peer that reads sees the end', async (t) => {
   const ended = gate<Error | undefined>()
   const mine = new Error('mine')
   const server = await start(t, {
@@ -194,26 +150,7 @@ test('close gets the error of the first destroy, and a peer that reads sees the 
   t.is(await ended.passed, mine)
 })
 
-for (const [name, options] of Object.entries({
-  'does not end': { write: 'bye' },
-  'does not read': { write: Buffer.alloc(16 * MIB) },
-})) {
-  test(`a closing connection whose peer ${name} is closed with ERR_LINGER_TIMEOUT`, async (t) => {
-    const ended = gate<Error | undefined>()
-    const server = await start(t, {
-      lingerTimeout: 50,
-      maxWriteBuffer: 64 * MIB,
-      open: (conn) => conn.close(options.write),
-      close: (_, error) => ended.open(error),
-    })
-    const socket = await connect(server.port, { allowHalfOpen: true })
-    if (options.write === 'bye') t.is((await read(socket, 3)).toString(), 'bye')
-    t.is(codeOf(await ended.passed), 'ERR_LINGER_TIMEOUT')
-    socket.destroy()
-  })
-}
-
-test('a reset reaches close as ECONNRESET, even if the connection is paused', async (t) => {
+test('a reset reaches the handler close as ECONNRESET, even if the connection is paused', async (t) => {
   for (const isPaused of [false, true]) {
     const ended = gate<Error | undefined>()
     const received = gate()

@@ -103,6 +103,15 @@ test('invalid options and combinations of options are refused', async (t) => {
     const there = connect({ to: `unix://${path()}`, sendBuffer: 4096, noDelay: undefined } as never)
     await t.throwsAsync(there, { code: 'ENOENT' })
   }
+})
+
+test('the loop of a connection that has just closed is refused with ERR_CLOSED, also for datagrams', async (t) => {
+  const server = await start(t, {})
+  const conn = await dial(t, { to: `tcp://127.0.0.1:${server.port}` })
   conn.destroy()
-  await t.throwsAsync(connect({ to, loop: conn }), option)
+  for (const to of ['tcp://127.0.0.1:1', 'udp://127.0.0.1:1'])
+    await t.throwsAsync(connect({ to, loop: conn, message() {} } as never), {
+      code: 'ERR_CLOSED',
+      message: 'the connection that loop names is closed',
+    })
 })

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import test from 'ava'
-import { connect, read, readAll } from './support/client.js'
+import { connect, connectHalfOpen, read, readAll } from './support/client.js'
 import { run, runListening } from './support/example.js'
 
 test('the echo example says how to try it, and sends lines back', async (t) => {
@@ -48,7 +48,7 @@ test('after Ctrl-C the example answers what it has received, and exits with 0', 
 
 test('a second Ctrl-C ends the example although a client keeps its connection open', async (t) => {
   const example = await runListening(t, 'echo/main.ts')
-  const socket = await connect(example.port, { allowHalfOpen: true })
+  const socket = await connectHalfOpen(example.port)
   socket.write('first\n')
   await read(socket, 6)
   example.kill('SIGINT')

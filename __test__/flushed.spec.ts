@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import test from 'ava'
 import type { Conn } from 'millrace'
-import { connect, read, readAll } from './support/client.js'
+import { connect, read, readAll, readHalf } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { launch } from './support/process.js'
 import { LOOPS, RING_BYTES, start } from './support/serve.js'
@@ -209,3 +209,74 @@ for (const [name, look] of Object.entries({
     t.is(await result.passed, 'ECONNRESET')
   })
 }
+
+test('drained rejects with ERR_CLOSED once our half has ended', async (t) => {
+  const results: (string | undefined)[] = []
+  const ended = gate()
+  const server = await start(t, {
+    highWaterMark: 1,
+    message() {},
+    async open(conn) {
+      for (const way of ['end', 'close', 'destroy'] as const) {
+        conn[way]()
+        for (;;) {
+          if (conn.write(Buffer.alloc(MIB))) continue
+          const error = await conn.drained().then(
+            () => undefined,
+            (error: Error) => error,
+          )
+          if (error === undefined) continue
+          results.push(codeOf(error))
+          break
+        }
+      }
+    },
+    close: () => ended.open(),
+  })
+  const socket = await connect(server.port)
+  socket.resume()
+  await ended.passed
+  t.deepEqual(results, ['ERR_CLOSED', 'ERR_CLOSED', 'ERR_CLOSED'])
+})
+
+test('a handler that waits for drained when its connection ends loses nothing and is no failure', async (t) => {
+  const ended = gate<Error | undefined>()
+  const waiting = gate<Conn>()
+  const server = await start(t, {
+    highWaterMark: 1,
+    maxWriteBuffer: 64 * MIB,
+    message() {},
+    async open(conn) {
+      waiting.open(conn)
+      for (;;) if (!conn.write(Buffer.alloc(16 * MIB))) await conn.drained()
+    },
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  const conn = await waiting.passed
+  conn.end('the end')
+  const got = await readHalf(socket)
+  t.is(got.length, conn.bytesWritten)
+  t.is(got.subarray(-7).toString(), 'the end')
+  t.is(await ended.passed, undefined)
+})
+
+test('flushed rejects if a reset came before the kernel took everything', async (t) => {
+  const result = gate<string | undefined>()
+  const server = await start(t, {
+    maxWriteBuffer: 64 * MIB,
+    message(conn) {
+      conn.write(Buffer.alloc(32 * MIB))
+      conn.flushed().then(
+        () => result.open('resolved'),
+        (error) => result.open(codeOf(error)),
+      )
+    },
+    close() {},
+  })
+  const socket = await connect(server.port)
+  socket.write('x')
+  await read(socket, 1)
+  socket.resetAndDestroy()
+  t.true(['ECONNRESET', 'EPIPE'].includes((await result.passed) as string))
+})

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { type Codec, delimiter, fixed, lengthField, line, raw, varint } from 'millrace'
-import { connect, readAll } from './support/client.js'
+import { connectHalfOpen, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
 
@@ -224,7 +224,7 @@ for (const [name, { codec, sent, messages, code, fin, drops }] of Object.entries
       },
       close: (_, error) => ended.open(error),
     })
-    const socket = await connect(server.port, { allowHalfOpen: true })
+    const socket = await connectHalfOpen(server.port)
     if (fin) socket.end(sent)
     else socket.write(sent)
     const error = await ended.passed

@@ -3,7 +3,7 @@
 import type net from 'node:net'
 import test from 'ava'
 import { type Conn, line } from 'millrace'
-import { closed, connect, read, readToEnd } from './support/client.js'
+import { closed, connect, connectHalfOpen, read, readAll, readHalf } from './support/client.js'
 import { dial, peer } from './support/dial.js'
 import { bodyOf, FRAMINGS } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
@@ -11,11 +11,6 @@ import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
 const MIB = 1 << 20
-
-/** A client that ends its half only when it is told to. */
-function halfOpen(port: number): Promise<net.Socket> {
-  return connect(port, { allowHalfOpen: true })
-}
 
 /** Records the handlers that run, with the state of the connection. */
 function recorder(names: readonly ('open' | 'message' | 'end')[]) {
@@ -48,9 +43,9 @@ for (const allowHalfOpen of [false, true]) {
         if (allowHalfOpen) conn.end()
       },
     })
-    const socket = await halfOpen(server.port)
+    const socket = await connectHalfOpen(server.port)
     socket.end('1\n2\n')
-    t.is((await readToEnd(socket)).toString(), 'a last word\n')
+    t.is((await readHalf(socket)).toString(), 'a last word\n')
     t.is(await ended, undefined)
     t.deepEqual(seen, [
       'open open',
@@ -68,7 +63,7 @@ for (const each of FRAMINGS) {
     for (const cut of each.name === 'raw' ? [0] : [0, 1]) {
       const { seen, ended, handlers } = recorder(['message', 'end'])
       const server = await start(t, { codec: each.codec(2000), ...handlers })
-      const socket = await halfOpen(server.port)
+      const socket = await connectHalfOpen(server.port)
       socket.end(Buffer.concat([whole, whole.subarray(0, cut * (whole.length - 1))]))
       await closed(socket.resume())
       t.is(codeOf(await ended), cut ? 'ERR_FRAME_INCOMPLETE' : undefined)
@@ -91,13 +86,13 @@ test('end may run while promises of message are pending, and our half waits for 
       conn.write('second')
     },
   })
-  const socket = await halfOpen(server.port)
+  const socket = await connectHalfOpen(server.port)
   socket.end('x\n')
   await told.passed
   first.open()
   t.is((await read(socket, 6)).toString(), 'first\n')
   second.open()
-  t.is((await readToEnd(socket)).toString(), 'second\n')
+  t.is((await readHalf(socket)).toString(), 'second\n')
 })
 
 test('a throw in end destroys the connection, and its close gets the error', async (t) => {
@@ -162,9 +157,9 @@ test('the iteration of a pulled connection goes on after end, until the peer end
     end: (conn) => t.is(conn.readyState, 'closing'),
     close: (_conn, error) => ended.open(error),
   })
-  const socket = await halfOpen(server.port)
+  const socket = await connectHalfOpen(server.port)
   socket.write('1\n')
-  t.is((await readToEnd(socket)).toString(), 'that was all\n')
+  t.is((await readHalf(socket)).toString(), 'that was all\n')
   for (let n = 2; n < 100; n++) socket.write(`${n}\n`)
   socket.end('100\n')
   t.deepEqual(
@@ -188,8 +183,8 @@ test('a paused connection that has ended its half still delivers after resume', 
     message: (_conn, text) => void seen.push(text.toString()),
     close: () => ended.open(),
   })
-  const socket = await halfOpen(server.port)
-  t.is((await readToEnd(socket)).toString(), 'bye\n')
+  const socket = await connectHalfOpen(server.port)
+  t.is((await readHalf(socket)).toString(), 'bye\n')
   socket.end('1\n2\n')
   await turns(5)
   t.deepEqual(seen, [])
@@ -209,7 +204,7 @@ test('an end at which nothing is held back does not wait for resume once our hal
     close: (_conn, error) => ended.open(error),
   })
   const socket = await connect(server.port)
-  t.is((await readToEnd(socket)).toString(), 'bye')
+  t.is((await readHalf(socket)).toString(), 'bye')
   t.is(await ended.passed, undefined)
 })
 
@@ -229,10 +224,10 @@ for (const way of ['after the FIN', 'before the FIN'] as const) {
       },
       close: () => ended.open(),
     })
-    const socket = await halfOpen(server.port)
+    const socket = await connectHalfOpen(server.port)
     socket.end('x\n')
     const conn = await asked.passed
-    t.is((await readToEnd(socket)).length, 0)
+    t.is((await readHalf(socket)).length, 0)
     await turns(10)
     t.is(conn.readyState, 'closing')
     t.is(server.connections, 1)
@@ -255,9 +250,9 @@ test('a frame cut by FIN makes no warning and loses no reply if it is thrown by 
         for await (const text of conn) conn.write(Buffer.alloc(4 * MIB, text as Buffer))
       },
     })
-    const socket = await halfOpen(server.port)
+    const socket = await connectHalfOpen(server.port)
     socket.end('x\ncut')
-    t.is((await readToEnd(socket)).length, 4 * MIB + 1)
+    t.is((await readHalf(socket)).length, 4 * MIB + 1)
     await server.close()
   }
   await turns(5)
@@ -278,7 +273,7 @@ test('reset reaches the peer as a reset', async (t) => {
   })
   const socket = await connect(server.port)
   socket.write('x')
-  await t.throwsAsync(readToEnd(socket), { code: 'ECONNRESET' })
+  await t.throwsAsync(readHalf(socket), { code: 'ECONNRESET' })
   t.is(await ended.passed, mine)
 })
 
@@ -299,3 +294,47 @@ test('a dialled connection has two halves as well', async (t) => {
   t.is(await ended.passed, undefined)
   t.is(Buffer.concat(chunks).toString(), 'the answer')
 })
+
+test('with allowHalfOpen a connection stays open after the peer’s FIN until it ends itself', async (t) => {
+  const opened = gate<Conn>()
+  const received = gate()
+  const server = await start(t, {
+    allowHalfOpen: true,
+    open: (conn) => opened.open(conn),
+    message: () => received.open(),
+  })
+  const socket = await connectHalfOpen(server.port)
+  socket.end('hello')
+  await received.passed
+  const conn = await opened.passed
+  conn.write('one ')
+  await read(socket, 4)
+  t.is(conn.readyState, 'writeOnly')
+  conn.write('two ')
+  conn.end('three')
+  t.is((await readAll(socket)).toString(), 'two three')
+  await closed(socket)
+})
+
+for (const allowHalfOpen of [false, true]) {
+  test(`messages still arrive after end (allowHalfOpen: ${allowHalfOpen})`, async (t) => {
+    const seen: string[] = []
+    const ended = gate<Error | undefined>()
+    const server = await start<Buffer, string | Uint8Array>(t, {
+      codec: line(),
+      allowHalfOpen,
+      message(conn, text) {
+        seen.push(text.toString())
+        conn.end(`got ${text}`)
+        t.is(conn.readyState, 'readOnly')
+      },
+      close: (_, error) => ended.open(error),
+    })
+    const socket = await connectHalfOpen(server.port)
+    socket.write('a\nb\n')
+    t.is((await read(socket, 6)).toString(), 'got a\n')
+    socket.end('c\nd\n')
+    t.is(await ended.passed, undefined)
+    t.deepEqual(seen, ['a', 'b', 'c', 'd'])
+  })
+}

@@ -191,6 +191,34 @@ test('an invalid value that cannot become a string is refused like any other', a
       await t.throwsAsync(serve({ listen, [name]: bad } as never), { code })
 })
 
+test('an unknown option that is nearly a known one is told which', async (t) => {
+  const near = {
+    noDealy: 'noDelay',
+    nodelay: 'noDelay',
+    noDela: 'noDelay',
+    balancee: 'balance',
+    bocklog: 'backlog',
+  }
+  for (const [name, known] of Object.entries(near)) {
+    const message = new RegExp(
+      `^there is no option ${name} \\(did you mean ${known}\\?\\): the options are `,
+    )
+    await t.throwsAsync(serve({ listen: 0, [name]: 1 } as never), { message })
+  }
+  for (const name of ['', 'noDealyed', 'nDlay', 'other'])
+    await t.throwsAsync(serve({ listen: 0, [name]: 1 } as never), {
+      message: new RegExp(`^there is no option ${name}: `),
+    })
+})
+
+test('options that are not an object are shown one', async (t) => {
+  const server = await start(t, {})
+  await t.throwsAsync(server.close(5000 as never), {
+    code: 'ERR_INVALID_OPTION',
+    message: 'options has to be an object such as { timeout }, not 5000',
+  })
+})
+
 test('a framing refuses unknown options, so that a misspelt max is noticed', (t) => {
   const code = 'ERR_INVALID_OPTION'
   for (const framing of [raw, line, varint, lengthField, (of: never) => delimiter('|', of)]) {

@@ -13,7 +13,7 @@ import {
   raw,
   type ServeOptions,
 } from 'millrace'
-import { closed, connect, read, readToEnd } from './support/client.js'
+import { closed, connect, read, readHalf } from './support/client.js'
 import { bodyOf } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
 import { freePath } from './support/paths.js'
@@ -55,10 +55,10 @@ test('bytes cross both ways, halves end apart, and the promise tells how many th
   const [left, right] = sockets
   const piped = pipe(a, b)
   left.end('from the left')
-  t.is((await readToEnd(right)).toString(), 'from the left')
+  t.is((await readHalf(right)).toString(), 'from the left')
   t.is(a.readyState, 'writeOnly')
   right.end('and back again')
-  t.is((await readToEnd(left)).toString(), 'and back again')
+  t.is((await readHalf(left)).toString(), 'and back again')
   t.deepEqual(await piped, { forth: 13, back: 14, error: undefined })
   await over
   t.deepEqual([...codes.values()], [undefined, undefined])
@@ -77,7 +77,7 @@ test('what was received and not delivered goes first: pulled in part, with a mes
   t.is(String((await messages.next()).value), 'PROX')
   void pipe(a, b)
   left.end('theother')
-  t.is((await readToEnd(right)).toString(), 'givethistotheother')
+  t.is((await readHalf(right)).toString(), 'givethistotheother')
   await t.throwsAsync(messages.next(), { code: 'ERR_PIPED' })
 })
 
@@ -101,7 +101,7 @@ test('what was received and not delivered goes first: pushed, from inside the ha
   const held = await other.passed
   const left = await connect(server.port, HALF)
   left.end('headand the rest of it')
-  t.is((await readToEnd(right)).toString(), 'and the rest of it')
+  t.is((await readHalf(right)).toString(), 'and the rest of it')
 })
 
 test('a paused connection that is piped goes on, with what was parked in front', async (t) => {
@@ -111,7 +111,7 @@ test('a paused connection that is piped goes on, with what was parked in front',
   left.write('parked, ')
   left.end('and not')
   void pipe(a, b)
-  t.is((await readToEnd(right)).toString(), 'parked, and not')
+  t.is((await readHalf(right)).toString(), 'parked, and not')
 })
 
 test('a piped connection refuses what the pipe does', async (t) => {
@@ -130,7 +130,7 @@ test('a piped connection refuses what the pipe does', async (t) => {
   await t.throwsAsync(pipe(a, b), { code: 'ERR_PIPED' })
   left.end()
   right.end('still here')
-  t.is((await readToEnd(left)).toString(), 'still here')
+  t.is((await readHalf(left)).toString(), 'still here')
   await piped
   t.false(a.write('no'))
 })
@@ -163,7 +163,7 @@ test('with half: false the first end closes both', async (t) => {
   const { a, b, sockets } = await pair(t)
   const [left, right] = sockets
   const piped = pipe(a, b, { half: false })
-  const [atLeft, atRight] = [readToEnd(left), readToEnd(right)]
+  const [atLeft, atRight] = [readHalf(left), readHalf(right)]
   left.end('the last word')
   t.is((await atRight).toString(), 'the last word')
   t.is((await atLeft).toString(), '')
@@ -248,7 +248,7 @@ test('close on one side sends what both have, and closes the other side too', as
   const { a, b, sockets, over } = await pair(t)
   const [left, right] = sockets
   const piped = pipe(a, b)
-  const both = [readToEnd(left), readToEnd(right)]
+  const both = [readHalf(left), readHalf(right)]
   left.write('x')
   await once(right, 'data')
   a.close()
@@ -276,7 +276,7 @@ test('a server that closes ends the input of its piped connections and waits for
   left.write('a question')
   t.is(String(await read(right, 10)), 'a question')
   const closing = server.close()
-  const [fromRight, fromLeft] = [readToEnd(left), readToEnd(right)]
+  const [fromRight, fromLeft] = [readHalf(left), readHalf(right)]
   await Promise.all([fromRight, fromLeft])
   left.end()
   right.end()
@@ -303,7 +303,7 @@ for (const kind of ['tcp', 'unix']) {
     const body = bodyOf(8 * MIB, 0)
     left.end(body)
     right.end(body)
-    const [atLeft, atRight] = await Promise.all([readToEnd(left), readToEnd(right)])
+    const [atLeft, atRight] = await Promise.all([readHalf(left), readHalf(right)])
     t.true(atLeft.equals(body) && atRight.equals(body))
     t.deepEqual(await ends.passed, { forth: 8 * MIB, back: 8 * MIB, error: undefined })
     await Promise.all([closed(left), closed(right)])

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, connect, pipe, type Server } from 'millrace'
-import { closed, connect as connectSocket, readToEnd } from './support/client.js'
+import { closed, connectHalfOpen, connect as connectSocket, readHalf } from './support/client.js'
 import { Count } from './support/counts.js'
 import { peer } from './support/dial.js'
 import { bodyOf } from './support/framings.js'
@@ -125,9 +125,9 @@ for (const [name, form] of Object.entries(FORMS)) {
       const port = await proxy(t, (socket) => {
         socket.resume().on('end', () => socket.end(reply))
       })
-      const socket = await connectSocket(port, { allowHalfOpen: true })
+      const socket = await connectHalfOpen(port)
       socket.end('the question')
-      t.true((await readToEnd(socket)).equals(reply))
+      t.true((await readHalf(socket)).equals(reply))
     })
 
     test(`a proxy that is ${name} goes on after the upstream has ended first (loops: ${loops})`, async (t) => {
@@ -135,15 +135,15 @@ for (const [name, form] of Object.entries(FORMS)) {
       const upstream = net.createServer({ allowHalfOpen: true }, (socket) => {
         socket.on('error', () => {})
         socket.end('hello and goodbye')
-        void readToEnd(socket).then(got.open)
+        void readHalf(socket).then(got.open)
       })
       upstream.listen(0, '127.0.0.1')
       await once(upstream, 'listening')
       t.teardown(() => upstream.close())
       const { port } = upstream.address() as net.AddressInfo
       const server = await form(t, `tcp://127.0.0.1:${port}`, loops)
-      const socket = await connectSocket(server.port as number, { allowHalfOpen: true })
-      t.is((await readToEnd(socket)).toString(), 'hello and goodbye')
+      const socket = await connectHalfOpen(server.port as number)
+      t.is((await readHalf(socket)).toString(), 'hello and goodbye')
       const rest = bodyOf(8 * MIB, 0)
       socket.end(rest)
       t.true((await got.passed).equals(rest))
@@ -159,9 +159,9 @@ for (const [name, form] of Object.entries(FORMS)) {
       for (let round = 0; round < 5; round++) {
         await Promise.all(
           Array.from({ length: 100 }, async (_, n) => {
-            const socket = await connectSocket(port, { allowHalfOpen: true })
+            const socket = await connectHalfOpen(port)
             socket.end(`${n}`)
-            t.is((await readToEnd(socket)).toString(), `reply to ${n}`)
+            t.is((await readHalf(socket)).toString(), `reply to ${n}`)
           }),
         )
       }
@@ -174,11 +174,11 @@ for (const [name, form] of Object.entries(FORMS)) {
       const port = await proxy(t, (socket) => {
         socket.write(body)
         socket.end()
-        void readToEnd(socket).then(upstreamGot.open)
+        void readHalf(socket).then(upstreamGot.open)
       })
-      const socket = await connectSocket(port, { allowHalfOpen: true })
+      const socket = await connectHalfOpen(port)
       socket.end(body)
-      t.true((await readToEnd(socket)).equals(body))
+      t.true((await readHalf(socket)).equals(body))
       t.true((await upstreamGot.passed).equals(body))
     })
 

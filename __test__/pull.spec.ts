@@ -1,9 +1,10 @@
 import test from 'ava'
 import { type Codec, type Conn, line, raw } from 'millrace'
-import { closed, connect, read, readAll } from './support/client.js'
+import { closed, connect, connectHalfOpen, read, readAll, readHalf } from './support/client.js'
 import { bodyOf } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
+import { turns } from './support/turns.js'
 
 const framed: Codec<string, string> = {
   framing: line(),
@@ -174,7 +175,7 @@ test('an error thrown in decode reaches for await and close', async (t) => {
   socket.destroy()
 })
 
-test('for await ends without an error if its own side ends or destroys the connection', async (t) => {
+test('for await ends without an error if its own side closes, destroys or resets the connection', async (t) => {
   for (const end of ['close', 'destroy', 'reset'] as const) {
     const done = gate<number>()
     const server = await start<string, string>(t, {
@@ -269,4 +270,61 @@ test('a pending pull survives pause and resume and gets the next message', async
   await waits.passed
   socket.write('one\ntwo\n')
   t.is(await got.passed, 'one two')
+})
+
+test('a puller that asks ahead can still write its last reply', async (t) => {
+  const server = await start(t, {
+    codec: line(),
+    open(conn) {
+      const pull = async () => {
+        const messages = conn[Symbol.asyncIterator]()
+        let next = messages.next()
+        for (;;) {
+          const { done, value } = await next
+          if (done) return
+          next = messages.next()
+          conn.write(value)
+        }
+      }
+      void pull()
+    },
+  })
+  const socket = await connectHalfOpen(server.port)
+  socket.end('a\nb\nc\n')
+  t.is((await readHalf(socket)).toString(), 'a\nb\nc\n')
+})
+
+test('an iteration that is paused finishes after resume, and throws if the stream was cut', async (t) => {
+  for (const isCut of [false, true]) {
+    const opened = gate<Conn>()
+    const finished = gate<string | undefined>()
+    const server = await start(t, {
+      codec: raw(),
+      open(conn) {
+        const pull = async () => {
+          for await (const chunk of conn) {
+            t.is(String(chunk), 'message')
+            conn.pause()
+            opened.open(conn)
+          }
+        }
+        pull().then(
+          () => finished.open('done'),
+          (error) => finished.open(codeOf(error)),
+        )
+      },
+      close() {},
+    })
+    const socket = await connectHalfOpen(server.port)
+    socket.resume().write('message')
+    const conn = await opened.passed
+    const ended = closed(socket)
+    if (isCut) socket.resetAndDestroy()
+    else socket.end()
+    await turns(5)
+    if (!isCut) t.is(conn.readyState, 'open')
+    conn.resume()
+    t.is(await finished.passed, isCut ? 'ECONNRESET' : 'done')
+    await ended
+  }
 })

@@ -234,3 +234,12 @@ test('await using ends a client and waits until everything written is sent', asy
   }
   t.is(await got.passed, 'last words')
 })
+
+test('close of a client closes its connection, and makes no other', async (t) => {
+  const server = await peer(t)
+  const it = await client(t, { to: server.to })
+  it.close()
+  await it.closed
+  t.is(it.state, 'closed')
+  t.is(server.arrived.value, 1)
+})

@@ -3,9 +3,11 @@ import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { type Conn, line, type MillraceError, serve } from 'millrace'
-import { closed, connect, read, readAll } from './support/client.js'
+import { closed, connect, connectHalfOpen, read, readAll } from './support/client.js'
 import { Count } from './support/counts.js'
+import { gate } from './support/gate.js'
 import { LOOPS, start } from './support/serve.js'
+import { turns } from './support/turns.js'
 
 test('close resolves after every close handler has run', async (t) => {
   const opened = new Count()
@@ -71,7 +73,7 @@ test('close ends a half-open connection whose peer has ended at once, and sends 
     },
     close: (_conn: Conn, error?: Error) => void errors.push(error),
   })
-  const socket = await connect(server.port, { allowHalfOpen: true })
+  const socket = await connectHalfOpen(server.port)
   socket.end('hello')
   await through.reaches(1)
   const reply = readAll(socket)
@@ -270,3 +272,82 @@ test('await using closes a server and a connection', async (t) => {
   await closed(socket)
   await t.throwsAsync(connect(port), { code: 'ECONNREFUSED' })
 })
+
+test('a server closes in time, whatever its handlers wait for', async (t) => {
+  const waiting = new Count()
+  const server = await start(t, {
+    highWaterMark: 1,
+    message() {},
+    async open(conn) {
+      waiting.up()
+      for (;;) if (!conn.write(Buffer.alloc(1 << 20))) await conn.drained()
+    },
+    close() {},
+  })
+  const sockets = await Promise.all([connect(server.port), connect(server.port)])
+  await waiting.reaches(2)
+  await server.close({ timeout: 50 })
+  t.is(server.connections, 0)
+  for (const socket of sockets) socket.destroy()
+})
+
+test('a second close of a server with a shorter timeout hurries the first one', async (t) => {
+  const messages: (string | undefined)[] = []
+  const opened = new Count()
+  const server = await start(t, {
+    message() {},
+    open(conn) {
+      opened.up()
+      return new Promise(() => conn)
+    },
+    close: (_conn, error) => void messages.push(error?.message),
+  })
+  const socket = await connect(server.port)
+  await opened.reaches(1)
+  const first = server.close()
+  await turns(3)
+  await server.close({ timeout: 0 })
+  await first
+  t.deepEqual(messages, [
+    'the connection was still open when the timeout of server.close (0 ms) ended',
+  ])
+  socket.destroy()
+})
+
+test('a later close with a longer timeout does not put the first one off', async (t) => {
+  const opened = new Count()
+  const server = await start(t, {
+    message() {},
+    open() {
+      opened.up()
+      return new Promise(() => {})
+    },
+    close() {},
+  })
+  const socket = await connect(server.port)
+  await opened.reaches(1)
+  const first = server.close({ timeout: 20 })
+  await server.close({ timeout: 2 ** 31 - 1 })
+  await first
+  t.is(server.connections, 0)
+  socket.destroy()
+})
+
+for (const pulled of [false, true]) {
+  test(`a paused connection holds a closing server up only if something is parked (pulled: ${pulled})`, async (t) => {
+    const opened = gate<Conn>()
+    const server = await start(t, {
+      ...(pulled ? {} : { message() {} }),
+      open(conn) {
+        conn.pause()
+        opened.open(conn)
+      },
+    })
+    const socket = await connect(server.port)
+    socket.resume()
+    await opened.passed
+    await server.close()
+    await closed(socket)
+    t.pass()
+  })
+}

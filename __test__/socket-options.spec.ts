@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, connect as dial, type MillraceError, type SocketOptions, serve } from 'millrace'
-import { closed, connect, connectTo, read, readAll } from './support/client.js'
+import { closed, connect, connectHalfOpen, connectTo, read, readAll } from './support/client.js'
 import { gate } from './support/gate.js'
 import { freePath } from './support/paths.js'
 import { HAS_NETWORKS, launch } from './support/process.js'
@@ -157,7 +157,7 @@ test('with linger: 0 destroy resets the connection, and end still loses nothing'
   const big = Buffer.alloc(4 << 20, 'x')
   const server = await start(t, { linger: 0, message: (conn) => conn.end(big) })
   for (let round = 0; round < 5; round++) {
-    const socket = await connect(server.port, { allowHalfOpen: true })
+    const socket = await connectHalfOpen(server.port)
     socket.end('hello')
     const all = await readAll(socket)
     t.is(all.length, big.length)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import test from 'ava'
-import { type Codec, line, type Reader, raw } from 'millrace'
-import { closed, connect, read, readAll } from './support/client.js'
+import { type Codec, type Conn, line, type Reader, raw } from 'millrace'
+import { closed, connect, connectHalfOpen, read, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
 
@@ -143,6 +143,35 @@ test('no message comes after a throw in open', async (t) => {
   socket.on('error', () => {}).end('hello')
   t.is(await ended.passed, MINE)
   t.deepEqual(seen, [])
+  socket.destroy()
+})
+
+test('a handler that fails because another connection is closed has failed, even after its own end', async (t) => {
+  const opened = gate<Conn>()
+  const ended = gate<[Error | undefined, boolean]>()
+  let reason: unknown
+  const server = await start(t, {
+    async message(conn) {
+      const other = await opened.passed
+      conn.end()
+      await other.drained().catch((error) => {
+        reason = error
+        throw error
+      })
+    },
+    close: (_conn, error) => ended.open([error, error === reason]),
+  })
+  const other = await start(t, {
+    message() {},
+    close: (conn) => opened.open(conn),
+    open: (conn) => conn.destroy(),
+  })
+  await closed((await connect(other.port)).resume())
+  const socket = await connectHalfOpen(server.port)
+  socket.resume().write('x')
+  const [error, isSame] = await ended.passed
+  t.is(codeOf(error), 'ERR_CLOSED')
+  t.true(isSame)
   socket.destroy()
 })
 

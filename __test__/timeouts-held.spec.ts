@@ -2,7 +2,7 @@
 
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, defineCodec, line, raw, type Server } from 'millrace'
-import { closed, connect, readToEnd } from './support/client.js'
+import { closed, connect, connectHalfOpen, readHalf } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
@@ -208,11 +208,11 @@ test('the time for handlers can be set after the end of the input', async (t) =>
     end: (conn) => atEnd.open(conn),
     close: (_conn, error) => ended.open(error),
   })
-  const socket = await connect(server.port, { allowHalfOpen: true })
+  const socket = await connectHalfOpen(server.port)
   socket.end('hello')
   const conn = await atEnd.passed
   conn.setTimeouts({ handler: TIME })
-  await readToEnd(socket)
+  await readHalf(socket)
   t.is(codeOf(await ended.passed), 'ERR_HANDLER_TIMEOUT')
 })
 

@@ -2,7 +2,7 @@
 
 import test from 'ava'
 import { defineCodec, lengthField, line, raw, type ServeOptions, type Timeouts } from 'millrace'
-import { connect, readToEnd } from './support/client.js'
+import { connect, connectHalfOpen, readHalf } from './support/client.js'
 import { dial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
@@ -158,9 +158,9 @@ test('handlers that do not settle after the end of the input close with ERR_HAND
     close: (_conn, error) => ended.open(error),
   })
   const before = performance.now()
-  const socket = await connect(server.port, { allowHalfOpen: true })
+  const socket = await connectHalfOpen(server.port)
   socket.end('hi')
-  t.is((await readToEnd(socket)).toString(), 'hi', 'what was written is sent')
+  t.is((await readHalf(socket)).toString(), 'hi', 'what was written is sent')
   t.is(codeOf(await ended.passed), 'ERR_HANDLER_TIMEOUT')
   t.true(performance.now() - before >= TIME)
 })
@@ -178,9 +178,9 @@ test('handlers that settle in time are not cut off', async (t) => {
     end: () => answer.open(),
     close: (_conn, error) => ended.open(error),
   })
-  const socket = await connect(server.port, { allowHalfOpen: true })
+  const socket = await connectHalfOpen(server.port)
   socket.end('hi')
-  t.is((await readToEnd(socket)).toString(), 'hi')
+  t.is((await readHalf(socket)).toString(), 'hi')
   t.is(await ended.passed, undefined)
 })
 
@@ -233,7 +233,7 @@ test('an old connection answers what it has received, and then ends in good orde
   })
   const socket = await connect(server.port)
   socket.write('hello\n')
-  t.is((await readToEnd(socket)).toString(), 'hello\n')
+  t.is((await readHalf(socket)).toString(), 'hello\n')
   t.is(codeOf(await ended.passed), 'ERR_MAX_LIFETIME')
 })
 

@@ -14,7 +14,7 @@ import net from 'node:net'
 import { dirname } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, lengthField, type MillraceError, serve } from 'millrace'
-import { connect, read, readAll } from './support/client.js'
+import { connect, connectHalfOpen, read, readAll } from './support/client.js'
 import { Count } from './support/counts.js'
 import { sendInCuts } from './support/cuts.js'
 import { bodyOf } from './support/framings.js'
@@ -253,7 +253,7 @@ unix('data sent together with FIN gets every reply', async (t) => {
   const path = freePath(t)
   await start(t, { listen: `unix://${path}`, ...ECHO })
   for (let at = 0; at < 200; at++) {
-    const socket = await connect(path, { allowHalfOpen: true })
+    const socket = await connectHalfOpen(path)
     const bytes = Buffer.alloc(at * 37, at)
     socket.end(bytes)
     t.true((await readAll(socket)).equals(bytes))
@@ -263,7 +263,7 @@ unix('data sent together with FIN gets every reply', async (t) => {
 unix('a peer of a Unix socket that reads late gets everything', async (t) => {
   const path = freePath(t)
   await start(t, { listen: `unix://${path}`, ...ECHO })
-  const socket = await connect(path, { allowHalfOpen: true })
+  const socket = await connectHalfOpen(path)
   const bytes = Buffer.concat(Array.from({ length: 256 }, (_, at) => bodyOf(65_536, at * 7919)))
   // The socket is paused: this side reads nothing until the server stops reading.
   let offered = 0

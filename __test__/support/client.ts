@@ -20,6 +20,11 @@ export async function connect(
   return socket
 }
 
+/** The same, but the socket ends its half only when it is told to. */
+export function connectHalfOpen(to: number | string): Promise<net.Socket> {
+  return connect(to, { allowHalfOpen: true })
+}
+
 /** A socket connected to an address as `addresses` shows it. */
 export function connectTo(address: string | undefined): Promise<net.Socket> {
   const path = /^unix:\/\/(.*)$/.exec(address ?? '')?.[1]
@@ -34,7 +39,7 @@ export async function readAll(socket: net.Socket): Promise<Buffer> {
 }
 
 /** All bytes that arrive until the other side ends. Unlike `readAll` it leaves our own half open. */
-export async function readToEnd(socket: net.Socket): Promise<Buffer> {
+export async function readHalf(socket: net.Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))
   await once(socket, 'end')

@@ -6,11 +6,13 @@ import {
   type Conn,
   defineCodec,
   fixed,
+  type Handlers,
   json,
   lengthField,
   line,
   map,
   raw,
+  type ServeOptions,
   type Server,
   serve,
   varint,
@@ -28,6 +30,15 @@ interface Pong {
 const listen = 'tcp://127.0.0.1:0'
 
 // ---- without a codec: bytes in, bytes or text out
+
+const plain: Handlers & ServeOptions = {
+  listen,
+  message(conn, chunk) {
+    expect<Equal<typeof conn, Conn<Buffer, Uint8Array | string, undefined>>>()
+    expect<Equal<typeof chunk, Buffer>>()
+  },
+}
+serve(plain)
 
 const bytes = serve({
   listen,

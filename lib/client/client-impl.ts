@@ -229,20 +229,20 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
   }
 
   end(): void {
-    this.#leave((conn) => conn.end())
+    this.#endWith((conn) => conn.end())
   }
 
   close(): void {
-    this.#leave((conn) => conn.close())
+    this.#endWith((conn) => conn.close())
   }
 
-  /** Ends the client once its connection has closed, which `part` brings about. */
-  #leave(part: (conn: ConnImpl) => void): void {
+  /** Ends the client once its connection has closed, which `endConn` brings about. */
+  #endWith(endConn: (conn: ConnImpl) => void): void {
     if (this.#state === 'closed') return
     this.#isEnding = true
     const conn = this.#current
     if (conn === undefined) this.#finish(undefined)
-    else part(conn)
+    else endConn(conn)
   }
 
   destroy(error?: Error): void {

@@ -62,21 +62,22 @@ export interface Client<In = any, Out = any, Context = any> extends AsyncDisposa
    */
   write(message: Out): boolean
   /**
-   * Ends our half of the connection, as `conn.end()` does, and makes no other. What waits for a connection
-   * is dropped.
+   * Ends our half of the connection, as `conn.end()` does, and makes no other connection. What waits for a
+   * connection is dropped.
    */
   end(): void
-  /** Closes the connection, as `conn.close()` does, and makes no other. */
+  /** Closes the connection, as `conn.close()` does, and makes no other connection. */
   close(): void
   /**
-   * Drops the connection, and makes no other.
+   * Drops the connection, and makes no other connection.
    *
-   * @param error what `close` gets, and what `closed` rejects with
+   * @param error what the handler `close` gets, and what `closed` rejects with
    */
   destroy(error?: Error): void
   /**
-   * Resolves once the client is closed by `end()`, `close()` or `destroy()`. Rejects if it was destroyed with an
-   * error, gave up, or was aborted. Left unawaited, a rejection does no harm.
+   * Resolves once the connection has closed after `end()`, `close()` or `destroy()`: after `end()` that is when
+   * the peer has ended, too. Rejects if the connection closed with an error, and if the client gave up, was
+   * aborted, or was destroyed with an error. Left unawaited, a rejection does no harm.
    */
   readonly closed: Promise<void>
   /** Keeps the process alive until the client is closed, which is the default. */

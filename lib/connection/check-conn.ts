@@ -8,8 +8,8 @@ import type { ProfileInit } from '../native/binding.js'
 import { type OptionPairs, socketPairs } from '../socket/option-pairs.js'
 import { flag, whole } from '../util/checks.js'
 import { MAX_PARKED_ITEMS, type QueueLimit } from '../util/pending-queue.js'
-import type { Peer } from './conn-handlers.js'
 import type { ConnOptions } from './conn-options.js'
+import type { Peer } from './peer.js'
 import { checkTimeouts, type TimeoutSettings, toTimeoutsInit } from './timeouts.js'
 
 /** The options of connections, complete and checked. */

@@ -1,5 +1,6 @@
 /** The part of a connection's state that most connections never need. */
 
+import { connClosed } from '../native/close-error.js'
 import { type Deferred, SharedWait } from '../util/deferred.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
@@ -39,6 +40,7 @@ export class ColdState {
   handlerTimer: NodeJS.Timeout | undefined
   /** The error that the connection ends with, if it is known already. */
   error: Error | undefined
+  #closedError: Error | undefined
 
   /** Whether there is input that was neither delivered nor looked at. */
   get hasParked(): boolean {
@@ -49,6 +51,22 @@ export class ColdState {
   /** Whether somebody waits for output. */
   get isAwaited(): boolean {
     return this.drained.isAwaited || this.flushed.isAwaited || this.flushedNext.isAwaited
+  }
+
+  /** Returns the `ERR_CLOSED` of this connection, always the same one. */
+  closedError(): Error {
+    this.#closedError ??= connClosed()
+    return this.#closedError
+  }
+
+  /** Returns what a wait for output rejects with because the connection has ended. */
+  endError(): Error {
+    return this.error ?? this.closedError()
+  }
+
+  /** Tells whether an error that the user's code threw only says that this connection is ending. */
+  isEnd(error: Error): boolean {
+    return error === this.error || error === this.#closedError
   }
 
   /** Forgets what was received and not delivered. */
@@ -72,7 +90,8 @@ export class ColdState {
   }
 
   /** Rejects everybody who waits for output. */
-  rejectWaits(error: Error): void {
+  rejectWaits(): void {
+    const error = this.endError()
     this.drained.reject(error)
     this.flushed.reject(error)
     this.flushedNext.reject(error)

@@ -2,31 +2,7 @@
 
 import { type CodedError, invalidOption } from '../errors.js'
 import type { Conn } from './conn.js'
-
-/**
- * The addresses of a connection that is about to open.
- *
- * @example
- * ```ts
- * await serve({
- *   listen: 9000,
- *   context: (peer: Peer) => ({ name: peer.remote, since: Date.now() }),
- *   message: (conn, chunk) => console.log(conn.context.name, chunk),
- * })
- * ```
- */
-export interface Peer {
-  /** The other side's address: `127.0.0.1:40312`, `[::1]:40312`. */
-  readonly remote: string
-  /** Our address. */
-  readonly local: string
-  /** The other side's IP address, as in `node:net`; undefined for a Unix socket. */
-  readonly remoteAddress?: string | undefined
-  /** The other side's port; undefined for a Unix socket. */
-  readonly remotePort?: number | undefined
-  /** The family of the other side's address; undefined for a Unix socket. */
-  readonly remoteFamily?: 'IPv4' | 'IPv6' | undefined
-}
+import type { Peer } from './peer.js'
 
 /** A type that is not a promise: a handler that returns it has to be synchronous. */
 export type Synchronous<T> = T & (T extends PromiseLike<unknown> ? never : unknown)
@@ -37,20 +13,21 @@ export type Synchronous<T> = T & (T extends PromiseLike<unknown> ? never : unkno
  *
  * A throw in a handler, or the rejection of a promise that a handler returned, destroys that one
  * connection. Its `close` gets the error; without `close` the handler `error` gets it, and without that
- * it becomes a process warning. What was thrown is wrapped in an `Error` with `cause` if it is not one.
+ * it becomes a process warning. What was thrown is wrapped in an `Error` with `cause` if it is not one. The
+ * error of the connection's own end, which a pull, `flushed()` or `drained()` has thrown, closes it instead.
  *
  * @typeParam In the messages received
  * @typeParam Out the messages sent
  * @typeParam Context what `context` returns
  * @example
  * ```ts
- * const handlers: Handlers<Buffer, Uint8Array | string, undefined> = {
+ * const handlers: Handlers = {
  *   message: (conn, chunk) => conn.write(chunk),
  *   close: (conn, error) => console.log(conn.remote, error?.code),
  * }
  * ```
  */
-export interface Handlers<In, Out, Context> {
+export interface Handlers<In = Buffer, Out = Uint8Array | string, Context = undefined> {
   /**
    * Makes `conn.context` for a new connection. Synchronous: a promise is refused with
    * `ERR_CONTEXT_ASYNC`.
@@ -73,7 +50,7 @@ export interface Handlers<In, Out, Context> {
   /**
    * The peer has ended its half (its FIN has come), and everything before that was delivered. Our half ends
    * by itself after this, once the promises of all handlers have settled; with `allowHalfOpen` it stays
-   * until `end()` or `close()`. Does not run after one's own `close()` or `destroy()`, after a reset or a
+   * until `end()` or `close()`. Does not run after your own `close()` or `destroy()`, after a reset or a
    * frame that was cut, or while the server closes: then only `close` runs.
    */
   end?(conn: Conn<In, Out, Context>): unknown
@@ -85,8 +62,9 @@ export interface Handlers<In, Out, Context> {
   /** There is room again after `write` returned `false`. Runs exactly once for each such episode. */
   drain?(conn: Conn<In, Out, Context>): unknown
   /**
-   * The connection has closed, for whatever reason. `error` is undefined if both halves have
-   * ended in good order, and after a `destroy()` without one.
+   * The connection has closed, for whatever reason. `error` is undefined if both halves have ended in good
+   * order, after a `destroy()` or `reset()` without one, and if `server.close()` cut the input in the middle of
+   * a frame.
    */
   close?(conn: Conn<In, Out, Context>, error?: CodedError): unknown
   /**

@@ -12,7 +12,7 @@ import type { RawSink } from '../codec/decode.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
-import { closeError, connClosed, connPiped, isFramesFault } from '../native/close-error.js'
+import { closeError, connPiped, isStreamBroken } from '../native/close-error.js'
 import {
   CLOSE_ERRNO,
   CLOSE_REASON,
@@ -39,7 +39,8 @@ import {
   ENDED,
   FAILED,
   INPUT_DONE,
-  LINGERING,
+  LAST_REPLIES,
+  OUTPUT_OVER,
   PIPED,
   PULL_MODE,
   READING_STOPPED,
@@ -177,7 +178,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
 
   /** Whether messages can be written. */
   get isWritable(): boolean {
-    return !(this.flags & (ENDED | DESTROYED | CLOSED | PIPED))
+    return !(this.flags & (OUTPUT_OVER | PIPED))
   }
 
   /** Whether the connection ended because the user's code threw. */
@@ -254,7 +255,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
 
   #whileOpen<T>(question: () => Promise<T>): Promise<T> {
     const isClosed = this.flags & (CLOSED | DESTROYED)
-    return unawaited(isClosed ? Promise.reject(connClosed()) : question())
+    return unawaited(isClosed ? Promise.reject(this.coldState().closedError()) : question())
   }
 
   /** Only an IP address has a port, or is a number. */
@@ -344,7 +345,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   closedByLoop(view: DataView, at: number): void {
     const reason = view.getUint32(at + CLOSE_REASON, true)
     const errno = view.getInt32(at + CLOSE_ERRNO, true)
-    if (isFramesFault(reason)) this.flags |= LINGERING
+    if (isStreamBroken(reason)) this.flags |= LAST_REPLIES
     const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
     const sent = Number(view.getBigUint64(at + CLOSE_SENT, true))
     if (sent === this.written) this.cold?.resolveFlushed()
@@ -364,7 +365,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.#received = received
     if (error !== undefined) this.coldState().error = error
     // Making an error is expensive, and usually nobody waits.
-    if (this.cold?.isAwaited) this.cold.rejectWaits(error ?? connClosed())
+    if (this.cold?.isAwaited) this.cold.rejectWaits()
     this.cold?.wakePull()
     clearTimeout(this.cold?.pullTimer)
     clearTimeout(this.cold?.handlerTimer)

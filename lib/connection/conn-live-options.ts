@@ -1,7 +1,6 @@
 /** Changes and reads the options of a connection's socket while it is open. */
 
 import { getSocketOption, hasSocketOption, setSocketOptions } from '../native/binding.js'
-import { connClosed } from '../native/close-error.js'
 import {
   OPTION_DSCP,
   OPTION_KEEP_ALIVE,
@@ -17,18 +16,18 @@ import {
 } from '../native/record.js'
 import { systemError } from '../native/system-error.js'
 import type { Loop } from '../runtime/loop.js'
-import type { SlotHandle } from '../runtime/record-handlers.js'
 import { socketPairs } from '../socket/option-pairs.js'
 import { checkKind } from '../socket/socket-kinds.js'
 import { type KeepAlive, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import { checkNames } from '../util/checks.js'
+import type { ConnImpl } from './conn-impl.js'
 
 /** What a loop answers if it does not have the connection any more. */
 const GONE = -1
 
 /** Throws the error that an answer stands for. */
-function check(errno: number, syscall: string): void {
-  if (errno === GONE) throw connClosed()
+function check(conn: ConnImpl, errno: number, syscall: string): void {
+  if (errno === GONE) throw conn.coldState().closedError()
   if (errno !== 0) throw systemError(errno, syscall)
 }
 
@@ -51,7 +50,7 @@ export function checkLiveOptions(options: SocketOptions, isUnix: boolean): numbe
 /** Changes options. Rejects with `ERR_CLOSED` or the system's error. */
 export async function changeLiveOptions(
   loop: Loop,
-  conn: SlotHandle,
+  conn: ConnImpl,
   pairs: number[],
 ): Promise<void> {
   const { environment, index } = loop
@@ -59,13 +58,13 @@ export async function changeLiveOptions(
   const { errno } = await environment.questions.ask([loop], (ticket) =>
     setSocketOptions(environment.handle, index, slot, generation, pairs, ticket),
   )
-  check(errno, 'setsockopt')
+  check(conn, errno, 'setsockopt')
 }
 
 /** Reads options from the kernel. Rejects with `ERR_CLOSED` or the system's error. */
 export async function readLiveOptions(
   loop: Loop,
-  conn: SlotHandle,
+  conn: ConnImpl,
   isUnix: boolean,
 ): Promise<SocketOptions> {
   const { environment, index } = loop
@@ -74,7 +73,7 @@ export async function readLiveOptions(
     const { errno, value } = await environment.questions.ask([loop], (ticket) =>
       getSocketOption(environment.handle, index, slot, generation, option, ticket),
     )
-    check(errno, 'getsockopt')
+    check(conn, errno, 'getsockopt')
     return value
   }
   const values: Record<number, number> = {}

@@ -2,7 +2,7 @@
 
 import type { Codec } from '../codec/codec.js'
 import { SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
-import type { Peer } from './conn-handlers.js'
+import type { Peer } from './peer.js'
 import type { Timeouts } from './timeouts.js'
 
 /**

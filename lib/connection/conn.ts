@@ -9,7 +9,7 @@ import type { LiveTimeouts } from './timeouts.js'
  *
  * - `'open'`: both halves are open;
  * - `'readOnly'`: our half has ended, by `end()`;
- * - `'writeOnly'`: the peer's half has ended, and all of its messages were delivered;
+ * - `'writeOnly'`: the peer's half has ended, or the server is closing, and all messages were delivered;
  * - `'closing'`: both have ended, or `close()` was called;
  * - `'closed'`: after `destroy()`, `reset()`, and at the end.
  */
@@ -20,8 +20,8 @@ export type ReadyState = 'open' | 'readOnly' | 'writeOnly' | 'closing' | 'closed
  *
  * Without a `message` handler its messages are pulled: `for await (const message of conn)`. Leaving that
  * loop early stops reading; unlike Node's streams, it does not close the connection, which may be
- * iterated again. The iteration finishes at the peer's FIN and after `close()`, and throws the error that the
- * connection ended with.
+ * iterated again. The iteration finishes at the peer's FIN, after `close()`, while the server closes, and at
+ * the end of `maxLifetime`. It throws the error that the connection ended with.
  *
  * A plain `Conn` is any connection, whatever its messages are.
  *
@@ -75,8 +75,8 @@ export interface Conn<In = any, Out = any, Context = any>
    * Sends a message. The message is encoded and copied before `write` returns.
    *
    * @returns `true` if you may go on writing. `false` if more than `highWaterMark` bytes now wait: the
-   *   message was accepted, do not send it again, and wait for `drain` or `close`, one of which always
-   *   follows. Also `false` after `end()`, `close()` or `destroy()`: then nothing was sent
+   *   message was accepted, do not send it again, and wait for the handler `drain` or `close`, one of which
+   *   always follows. Also `false` after `end()`, `close()` or `destroy()`: then nothing was sent
    * @throws whatever `encode` throws, or the framing's `ERR_FRAME_TOO_LARGE` or `ERR_FRAME_INVALID`.
    *   Nothing was sent then, and the connection goes on
    * @example
@@ -119,7 +119,7 @@ export interface Conn<In = any, Out = any, Context = any>
    * If messages are pulled, somebody has to go on pulling: after `lingerTimeout` without a pull, the
    * connection closes with `ERR_LINGER_TIMEOUT`.
    *
-   * @param message a last message to write
+   * @param message a last message to write; dropped if our half has ended already
    * @throws what `write` throws; then the connection goes on
    */
   end(message?: Out): void
@@ -128,19 +128,20 @@ export interface Conn<In = any, Out = any, Context = any>
    * once the peer has sent its own FIN. It closes with `ERR_LINGER_TIMEOUT` if nothing moves for
    * `lingerTimeout`.
    *
-   * @param message a last message to write
+   * @param message a last message to write; dropped if our half has ended already
    * @throws what `write` throws; then the connection goes on
    */
   close(message?: Out): void
   /**
-   * Closes now, and drops what is not sent yet.
+   * Closes now, and drops what is not sent yet. The peer usually reads a FIN, as if all was sent. After a bad
+   * frame this also closes a socket that stays for its last replies.
    *
    * @param error what the handler `close` gets
    */
   destroy(error?: Error): void
   /**
    * Closes now with a reset (RST), which tells the peer that something went wrong. A Unix socket has none,
-   * and closes as with `destroy`.
+   * and closes as with `destroy`. Like that, it also closes a socket that stays for its last replies.
    *
    * @param error what the handler `close` gets
    */

@@ -11,10 +11,10 @@ import {
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
-  CLOSING,
   DESTROYED,
   DRAINING,
   ENDED,
+  ENDING,
   EOF,
   INPUT_DONE,
   MESSAGE_OUT,
@@ -55,14 +55,14 @@ export function promiseSettled(conn: ConnImpl): void {
  * the connection.
  */
 export function settleInput(conn: ConnImpl): void {
-  if (!(conn.flags & EOF) || conn.flags & (PIPED | CLOSING | DESTROYED | CLOSED)) return
+  if (!(conn.flags & EOF) || conn.flags & (PIPED | ENDING)) return
   if (!(conn.flags & INPUT_DONE)) {
     if (isInputHeld(conn)) return
     conn.flags |= INPUT_DONE
     checkCut(conn)
     if (!(conn.flags & DRAINING) && conn.cold?.error === undefined) {
       callConnHandler(conn, () => conn.profile.handlers.end?.(conn))
-      if (conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+      if (conn.flags & ENDING) return
     }
     watchHandlers(conn)
   }

@@ -28,8 +28,8 @@ export const MESSAGE_OUT = 2048
 export const CLOSING = 4096
 /** No more input follows, and all of it was delivered. */
 export const INPUT_DONE = 8192
-/** The connection has closed because of a bad frame, and its socket may stay for a while. */
-export const LINGERING = 16384
+/** The connection has closed because of a bad frame, and its socket may stay for the last replies. */
+export const LAST_REPLIES = 16384
 /** The loop is told where the messages of a raw stream begin and end, because there is a limit in time. */
 export const WATCHES_MESSAGES = 32768
 /** The loop was told that a message of a raw stream has begun and is not complete. */
@@ -40,3 +40,10 @@ export const HAD_MESSAGE = 131072
 export const RETIRED = 262144
 /** The connection is piped to another one: its input goes there. */
 export const PIPED = 524288
+
+/** Our half has ended, whatever ended it. */
+export const OUTPUT_OVER: number = ENDED | DESTROYED | CLOSED
+/** The connection closes or is closed: what happens to its input and its limits in time does not matter any more. */
+export const ENDING: number = CLOSING | DESTROYED | CLOSED
+/** Nothing is left to pull, or nobody wants it. */
+export const PULLS_OVER: number = INPUT_DONE | PIPED | ENDING

@@ -1,9 +1,12 @@
-/** What happens when a handler of a connection throws or rejects: it destroys that connection. */
+/**
+ * What happens when a handler of a connection throws or rejects: that destroys the connection. An error that
+ * only says that the connection is ending closes it instead, so that replies still go out.
+ */
 
 import { MillraceError, toError } from '../errors.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
-import { ENDED, FAILED } from './flags.js'
+import { FAILED } from './flags.js'
 
 /** Calls a handler, and tracks its promise. */
 export function callConnHandler(conn: ConnImpl, handler: () => unknown): void {
@@ -15,7 +18,7 @@ export function callConnHandler(conn: ConnImpl, handler: () => unknown): void {
   }
 }
 
-/** Tracks a handler's promise: the connection stays until it settles, and its rejection destroys. */
+/** Tracks a handler's promise: the connection stays until it settles. A rejection is a failure: see `fail`. */
 export function trackPromise(conn: ConnImpl, promise: PromiseLike<unknown>): void {
   conn.pendingPromises++
   // Wrapped, because a thenable that is not a promise may call back twice, or throw.
@@ -28,27 +31,20 @@ export function trackPromise(conn: ConnImpl, promise: PromiseLike<unknown>): voi
   )
 }
 
-/** Destroys a connection because the user's code threw. */
+/**
+ * Destroys a connection because the user's code threw, or closes it if the error only says that it is ending.
+ *
+ * @returns the error
+ */
 export function fail(conn: ConnImpl, thrown: unknown): Error {
   const error = toError(thrown)
-  if (error === conn.cold?.error) {
-    // The error that the connection ends with anyway, which a pull has thrown: replies still go out.
-    conn.close()
-    return error
-  }
-  if (isOwnEnd(conn, error)) {
-    // A handler waited for `drained()` when our half ended: that is an end, not a failure.
+  if (conn.cold?.isEnd(error)) {
     conn.close()
     return error
   }
   if (!isPeersFault(error)) conn.flags |= FAILED
   conn.destroy(error)
   return error
-}
-
-/** Tells whether a handler failed because the user has ended the connection meanwhile. */
-function isOwnEnd({ flags }: ConnImpl, error: Error): boolean {
-  return (flags & ENDED) !== 0 && error instanceof MillraceError && error.code === 'ERR_CLOSED'
 }
 
 /** Tells whether a peer can cause the error. It is then not a bug of the user's, and worth no warning. */

@@ -7,7 +7,31 @@ import {
   endpointPort,
   formatEndpoint,
 } from '../address/endpoint.js'
-import type { Peer } from './conn-handlers.js'
+
+/**
+ * The addresses of a connection that is about to open.
+ *
+ * @example
+ * ```ts
+ * await serve({
+ *   listen: 9000,
+ *   context: (peer: Peer) => ({ name: peer.remote, since: Date.now() }),
+ *   message: (conn, chunk) => console.log(conn.context.name, chunk),
+ * })
+ * ```
+ */
+export interface Peer {
+  /** The other side's address: `127.0.0.1:40312`, `[::1]:40312`. */
+  readonly remote: string
+  /** Our address. */
+  readonly local: string
+  /** The other side's IP address, as in `node:net`; undefined for a Unix socket. */
+  readonly remoteAddress?: string | undefined
+  /** The other side's port; undefined for a Unix socket. */
+  readonly remotePort?: number | undefined
+  /** The family of the other side's address; undefined for a Unix socket. */
+  readonly remoteFamily?: 'IPv4' | 'IPv6' | undefined
+}
 
 /**
  * Makes the `Peer` of a connection from its two addresses.

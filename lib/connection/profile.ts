@@ -7,8 +7,9 @@ import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
 import type { QueueLimit } from '../util/pending-queue.js'
 import type { ConnSettings } from './check-conn.js'
-import type { Handlers, Peer } from './conn-handlers.js'
+import type { Handlers } from './conn-handlers.js'
 import type { ConnImpl } from './conn-impl.js'
+import type { Peer } from './peer.js'
 import type { TimeoutSettings } from './timeouts.js'
 
 /** The listener or client that a connection belongs to. */

@@ -2,17 +2,14 @@
 
 import { MillraceError } from '../errors.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, CLOSING, DESTROYED, INPUT_DONE, MESSAGE_OUT, PIPED, PULL_MODE } from './flags.js'
-
-/** Nothing is left to pull, or nobody wants it. */
-const OVER = INPUT_DONE | PIPED | CLOSING | DESTROYED | CLOSED
+import { MESSAGE_OUT, PULL_MODE, PULLS_OVER } from './flags.js'
 
 /**
  * Begins to watch the pulls of a connection whose half has just ended: without them its input would never
  * end, and the connection would stay for ever.
  */
-export function waitForPulls(conn: ConnImpl): void {
-  if (!(conn.flags & PULL_MODE) || conn.flags & OVER) return
+export function watchPulls(conn: ConnImpl): void {
+  if (!(conn.flags & PULL_MODE) || conn.flags & PULLS_OVER) return
   const cold = conn.coldState()
   cold.lastPull = performance.now()
   watch(conn, conn.profile.lingerTimeout)
@@ -26,7 +23,7 @@ function watch(conn: ConnImpl, time: number): void {
 }
 
 function look(conn: ConnImpl): void {
-  if (conn.flags & OVER) return
+  if (conn.flags & PULLS_OVER) return
   const cold = conn.coldState()
   const { lingerTimeout } = conn.profile
   // A handler that pulls may work on a message for longer.

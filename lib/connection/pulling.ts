@@ -9,17 +9,7 @@ import { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import {
-  CLOSED,
-  CLOSING,
-  DESTROYED,
-  EOF,
-  INPUT_DONE,
-  MESSAGE_OUT,
-  PAUSED,
-  PIPED,
-  PULL_MODE,
-} from './flags.js'
+import { CLOSED, EOF, MESSAGE_OUT, PAUSED, PIPED, PULL_MODE, PULLS_OVER } from './flags.js'
 import { fail } from './handler-failure.js'
 import { resumeReading } from './pausing.js'
 import { limitsOf, noteMessages } from './timed-out.js'
@@ -60,7 +50,7 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
     // Awaits only after the end of the input: before it, a message that came meanwhile would be missed.
     const settled = stopPulling(conn)
     if (settled !== undefined) await settled
-    if (conn.flags & (INPUT_DONE | CLOSING | DESTROYED | CLOSED)) {
+    if (conn.flags & PULLS_OVER) {
       const error = conn.cold?.error
       if (error !== undefined) throw error
       return { done: true, value: undefined }

@@ -16,10 +16,8 @@ import {
 } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
-  CLOSED,
-  CLOSING,
-  DESTROYED,
   DRAINING,
+  ENDING,
   HAD_MESSAGE,
   INPUT_DONE,
   MESSAGE_BEGUN,
@@ -35,9 +33,6 @@ import {
   type LiveTimeouts,
   type TimeoutSettings,
 } from './timeouts.js'
-
-/** The connection has ended, or closes, for which there are limits of its own. */
-const ENDING = CLOSING | DESTROYED | CLOSED
 
 /** The limits that are in force. */
 export function limitsOf({ cold, profile }: ConnImpl): TimeoutSettings {

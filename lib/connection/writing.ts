@@ -2,7 +2,7 @@
 
 import { MillraceError, toError } from '../errors.js'
 import { bytesRelayed, bytesSent } from '../native/binding.js'
-import { connClosed, connPiped } from '../native/close-error.js'
+import { connPiped } from '../native/close-error.js'
 import {
   KIND_ASK,
   KIND_DESTROY,
@@ -13,20 +13,28 @@ import {
 } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, CLOSING, DESTROYED, DRAIN_ASKED, ENDED, EOF, LINGERING, PIPED } from './flags.js'
+import {
+  CLOSED,
+  CLOSING,
+  DESTROYED,
+  DRAIN_ASKED,
+  ENDED,
+  ENDING,
+  EOF,
+  LAST_REPLIES,
+  OUTPUT_OVER,
+  PIPED,
+} from './flags.js'
 import { callConnHandler } from './handler-failure.js'
-import { waitForPulls } from './pull-linger.js'
+import { watchPulls } from './pull-linger.js'
 import { sendControl } from './send-control.js'
-
-/** Messages cannot be written. */
-const UNWRITABLE = ENDED | DESTROYED | CLOSED | PIPED
 
 /** Counts of sent bytes cross as their low 32 bits. */
 const WRAP = 2 ** 32
 
 /** See `Conn.write`. */
 export function write(conn: ConnImpl, message: unknown): boolean {
-  if (conn.flags & UNWRITABLE) return refuse(conn)
+  if (!conn.isWritable) return refuse(conn)
   const { eventLoop, profile } = conn
   const length = eventLoop.outbound.write(conn, conn.currentCodec, profile.framing, message)
   // In a statement of its own, because `encode` may write to this connection too.
@@ -38,13 +46,13 @@ export function write(conn: ConnImpl, message: unknown): boolean {
 
 /** Refuses a message: only a piped connection may still be open. */
 function refuse(conn: ConnImpl): false {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return false
+  if (conn.flags & OUTPUT_OVER) return false
   throw connPiped()
 }
 
 /** Writes bytes that are encoded already. Returns what `write` would. */
 export function writeEncoded(conn: ConnImpl, bytes: Buffer): boolean {
-  if (conn.flags & UNWRITABLE) return false
+  if (!conn.isWritable) return false
   writeBytes(conn, bytes)
   return isUnderMark(conn, conn.profile.maxWriteBuffer)
 }
@@ -55,7 +63,7 @@ export function writeEncoded(conn: ConnImpl, bytes: Buffer): boolean {
  * @returns whether it may go on. If not, `drain` follows. Bytes for a connection that has ended are dropped
  */
 export function writeRelayed(conn: ConnImpl, bytes: Buffer): boolean {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return true
+  if (conn.flags & OUTPUT_OVER) return true
   writeBytes(conn, bytes)
   // The other connection is not read while too much waits, so there is no need for a limit.
   return isUnderMark(conn, Number.POSITIVE_INFINITY)
@@ -121,7 +129,7 @@ function relayed(conn: ConnImpl): number {
 
 /** See `Conn.end`. */
 export function end(conn: ConnImpl, message: unknown): void {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return
+  if (conn.flags & OUTPUT_OVER) return
   if (message !== undefined) {
     write(conn, message)
     // Over `maxWriteBuffer` the connection is destroyed.
@@ -129,14 +137,14 @@ export function end(conn: ConnImpl, message: unknown): void {
   }
   conn.flags |= ENDED
   sendControl(conn, KIND_END)
-  waitForPulls(conn)
+  watchPulls(conn)
   // Not at once: a handler may be running, whose promise counts too.
   if (conn.flags & EOF) queueMicrotask(() => settleInput(conn))
 }
 
 /** See `Conn.close`. */
 export function close(conn: ConnImpl, message: unknown): void {
-  if (conn.flags & (CLOSING | DESTROYED | CLOSED)) return
+  if (conn.flags & ENDING) return
   if (message !== undefined) {
     write(conn, message)
     // Over `maxWriteBuffer` the connection is destroyed.
@@ -160,8 +168,8 @@ export function reset(conn: ConnImpl, error: Error | undefined): void {
 }
 
 function drop(conn: ConnImpl, error: Error | undefined, kind: number): void {
-  if (conn.flags & LINGERING && !conn.eventLoop.isStopped) {
-    conn.flags &= ~LINGERING
+  if (conn.flags & LAST_REPLIES && !conn.eventLoop.isStopped) {
+    conn.flags &= ~LAST_REPLIES
     sendControl(conn, kind)
   }
   if (conn.flags & (DESTROYED | CLOSED)) return
@@ -183,12 +191,12 @@ export function flushed(conn: ConnImpl): Promise<void> {
 
 /** See `Conn.drained`. */
 export function drained(conn: ConnImpl): Promise<void> {
-  if (conn.flags & (ENDED | DESTROYED | CLOSED)) return rejectClosed(conn)
+  if (conn.flags & OUTPUT_OVER) return rejectClosed(conn)
   return conn.flags & DRAIN_ASKED ? conn.coldState().drained.promise() : Promise.resolve()
 }
 
 function rejectClosed(conn: ConnImpl): Promise<void> {
-  const promise = Promise.reject(conn.cold?.error ?? connClosed())
+  const promise = Promise.reject(conn.coldState().endError())
   promise.catch(() => {})
   return promise
 }

@@ -70,7 +70,7 @@ export function closeError(reason: number, errno: number, max?: number): Millrac
 }
 
 /** Returns whether a connection has closed because its stream could not be cut into frames. */
-export function isFramesFault(reason: number): boolean {
+export function isStreamBroken(reason: number): boolean {
   return (
     reason === REASON_FRAME_TOO_LARGE ||
     reason === REASON_FRAME_INVALID ||

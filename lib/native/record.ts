@@ -108,7 +108,7 @@ export const REASON_FRAME_TOO_LARGE = 2
 export const REASON_FRAME_INVALID = 3
 /** The peer ended in the middle of a frame. */
 export const REASON_FRAME_INCOMPLETE = 4
-/** The peer did not take the rest, or did not end, within the linger time. */
+/** Nothing moved for the linger time while the connection closed. */
 export const REASON_LINGER_TIMEOUT = 5
 /** JavaScript asked for it. */
 export const REASON_DESTROYED = 6

@@ -98,7 +98,7 @@ export class Draining {
 
   #expire(timeout: number): void {
     const { kind } = this.#drainable
-    const message = `the connection was still open ${timeout} ms after its ${kind} began to close`
+    const message = `the connection was still open when the timeout of ${kind}.close (${timeout} ms) ended`
     this.#timeoutError = new MillraceError('ERR_CLOSE_TIMEOUT', message)
     for (const conn of this.#drainable.conns()) conn.destroy(this.#timeoutError)
   }

@@ -48,11 +48,11 @@ export type ListenAddress =
  * @typeParam Context what the handler `context` returns
  * @example
  * ```ts
- * const quick: ListenEntryOptions<Buffer, Uint8Array | string, undefined> = { noDelay: true }
+ * const quick: ListenEntryOptions = { noDelay: true }
  * await serve({ listen: [{ port: 9000, ...quick }, { port: 9001 }] })
  * ```
  */
-export interface ListenEntryOptions<In, Out, Context>
+export interface ListenEntryOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
   extends Handlers<In, Out, Context>,
     ConnOptions<In, Out>,
     ListenerOptions {}

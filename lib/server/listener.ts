@@ -48,8 +48,8 @@ export interface Listener<In = any, Out = any, Context = any>
   /**
    * Duplicates its descriptor, to be handed to another process: for instance as one of `stdio` of `spawn`,
    * which there listens on `fd://3`. The duplicate is yours to close. From then on both processes
-   * accept, and a new connection goes to the one that accepts it first, until one of them closes. The path of a Unix socket is not removed
-   * any more.
+   * accept, and a new connection goes to the one that accepts it first, until one of them closes. The path of
+   * a Unix socket is not removed any more.
    *
    * Rejects as `pause` does; with `ERR_UNSUPPORTED` on Windows, or if the listener has several sockets;
    * with the system's error, such as `EMFILE`.
@@ -57,7 +57,8 @@ export interface Listener<In = any, Out = any, Context = any>
   dup(): Promise<number>
   /**
    * Closes this listener as `server.close` closes all of them. Other listeners and their connections are
-   * unaffected. A second call shares the promise of the first one.
+   * unaffected. A second call shares the promise of the first one. If the second
+   * call names a `timeout` that ends earlier, that one counts.
    */
   close(options?: CloseOptions): Promise<void>
 }

@@ -26,7 +26,7 @@ export type Balance = 'round-robin' | 'source-hash' | 'least-connections'
  * @typeParam Context what the handler `context` returns
  * @example
  * ```ts
- * const options: ServeOptions<Buffer, Uint8Array | string, undefined> = {
+ * const options: ServeOptions = {
  *   listen: [9000, { path: '/run/my.sock', mode: 0o600 }],
  *   maxConnections: 10_000,
  *   message: (conn, chunk) => conn.write(chunk),
@@ -34,7 +34,7 @@ export type Balance = 'round-robin' | 'source-hash' | 'least-connections'
  * await serve(options)
  * ```
  */
-export interface ServeOptions<In, Out, Context>
+export interface ServeOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
   extends Handlers<In, Out, Context>,
     ConnOptions<In, Out>,
     ListenerOptions {

@@ -84,9 +84,10 @@ export interface Server<In = any, Out = any, Context = any>
   broadcast(message: Out, options?: BroadcastOptions<Conn<In, Out, Context>>): number
   /**
    * Closes the server. It accepts the connections that are already there and stops listening; delivers
-   * what was received by then; ends each connection once the promises of its handlers are settled; and
+   * what was received by then; calls `close()` of each connection once the promises of its handlers are settled; and
    * destroys what is left after `timeout` with `ERR_CLOSE_TIMEOUT`. Resolves when every `close` handler
-   * has run. A second call shares the promise of the first one.
+   * has run. A second call shares the promise of the first one. If the second
+   * call names a `timeout` that ends earlier, that one counts.
    *
    * Do not await it inside a handler: it waits for handlers, so both would wait until the timeout.
    *

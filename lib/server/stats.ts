@@ -1,11 +1,12 @@
 /** Counts of event loops and servers. */
 
 /**
- * What an event loop has counted since it started. Everything that uses the loop is counted together.
+ * What an event loop has counted since it started, and what it has at this moment. Everything that uses the
+ * loop is counted together.
  *
  * @example
  * ```ts
- * const open = (stats: LoopStats) => stats.opened - stats.closed
+ * const open = (stats: LoopStats) => stats.opened - stats.closed - stats.lastReplies
  * console.log(server.stats().loops.map(open))
  * ```
  */
@@ -14,7 +15,7 @@ export interface LoopStats {
   readonly loop: number
   /** Connections that were opened. */
   readonly opened: number
-  /** Connections that were closed. */
+  /** Connections that were closed. One that stays for its last replies is counted when its socket closes. */
   readonly closed: number
   /** Bytes received. */
   readonly bytesRead: number
@@ -27,12 +28,12 @@ export interface LoopStats {
   /** Turns of the loop: each waits for events, and handles them. */
   readonly turns: number
   /**
-   * Sockets that stay after their connection has closed because of a bad or incomplete frame, at this
-   * moment: up to 2 s and 1 MiB of input after the last write, so that the peer can read the replies. A
-   * connection without a write closes at once. They
-   * take no place of `maxConnections`. With more than 1,024 of them, the oldest are closed.
+   * Sockets that stay for their last replies, at this moment: their connection has closed because of a bad or
+   * incomplete frame, and the peer can still read what was written before. Such a socket closes 2 s after the
+   * last write, or after 1 MiB of input, or at once if nothing was written. It takes no place of
+   * `maxConnections`. If a loop has more than 1,024 of them, it closes the oldest.
    */
-  readonly lingering: number
+  readonly lastReplies: number
 }
 
 /**

@@ -12,17 +12,44 @@ export const INT = 0x7fffffff
  */
 export function checkNames(options: unknown, names: ReadonlySet<string>, owner = ''): void {
   if (typeof options !== 'object' || options === null) {
-    throw invalidOption('options', 'an object', options)
+    const [first] = names
+    throw invalidOption('options', `an object such as { ${first} }`, options)
   }
   for (const name of Object.keys(options)) {
     if (!names.has(name)) {
       const known = [...names].join(', ')
+      const near = nearest(name, names)
+      const hint = near === undefined ? '' : ` (did you mean ${near}?)`
       throw new MillraceError(
         'ERR_INVALID_OPTION',
-        `there is no option ${name}${owner}: the options are ${known}`,
+        `there is no option ${name}${owner}${hint}: the options are ${known}`,
       )
     }
   }
+}
+
+/**
+ * Finds the known name that was probably meant: it differs by its case, or by one letter that is missing, too
+ * many or another one, or by two neighbours that changed places.
+ */
+function nearest(name: string, names: Iterable<string>): string | undefined {
+  for (const known of names) {
+    if (isNear(name.toLowerCase(), known.toLowerCase())) return known
+  }
+  return undefined
+}
+
+function isNear(one: string, other: string): boolean {
+  let start = 0
+  while (start < one.length && one[start] === other[start]) start++
+  let [end, otherEnd] = [one.length, other.length]
+  while (end > start && otherEnd > start && one[end - 1] === other[otherEnd - 1]) {
+    end--
+    otherEnd--
+  }
+  const [rest, otherRest] = [one.slice(start, end), other.slice(start, otherEnd)]
+  if (rest.length <= 1 && otherRest.length <= 1) return true
+  return rest.length === 2 && otherRest === `${rest[1]}${rest[0]}`
 }
 
 /** Checks a required whole number from `least` to `most`. */

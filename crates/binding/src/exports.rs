@@ -304,13 +304,14 @@ pub struct LoopCounters {
     pub records_in: f64,
     pub records_out: f64,
     pub turns: f64,
-    pub lingering: f64,
+    pub last_replies: f64,
 }
 
 /// The counters of one loop.
 #[napi]
 pub fn counters(environment: u32, index: u32) -> Result<LoopCounters> {
-    let counters = find(environment)?.handle_of(index)?.counters();
+    let handle = find(environment)?.handle_of(index)?;
+    let counters = handle.counters();
     Ok(LoopCounters {
         opened: counters.opened as f64,
         closed: counters.closed as f64,
@@ -319,7 +320,7 @@ pub fn counters(environment: u32, index: u32) -> Result<LoopCounters> {
         records_in: counters.records_in as f64,
         records_out: counters.records_out as f64,
         turns: counters.turns as f64,
-        lingering: counters.lingering as f64,
+        last_replies: handle.last_replies() as f64,
     })
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Next {
 }
 
 impl Next {
-    /// What a connection needs whose input needs this, and whose output needs `output`.
+    /// Combines what the input needs (`self`) with what the output needs.
     pub(crate) fn beside(self, output: Self) -> Self {
         match (output, self) {
             // There is more to send, whether or not the ring takes more input.

@@ -1,4 +1,4 @@
-//! Limits in time: when one ends ([`TimeLimit`]), and what a loop has to wake up for ([`Timers`]).
+//! A loop's time, and what it has to wake up for ([`Timers`]).
 //!
 //! A connection or a datagram socket says when its first limit ends (`next_deadline`), and the loop keeps
 //! that one deadline in its timers; so one more limit is one more field, not one more mechanism.
@@ -73,29 +73,6 @@ impl Clock {
     }
 }
 
-/// A time for which a condition may hold: it runs while the condition does.
-#[derive(Debug, Default)]
-pub(crate) struct TimeLimit(Option<Moment>);
-
-impl TimeLimit {
-    /// Starts the time if it is not running and `limit` says how long it is; stops it without a limit.
-    /// Returns when it ends.
-    pub(crate) fn keep(&mut self, limit: Option<Duration>, clock: Clock) -> Option<Moment> {
-        match limit {
-            Some(limit) => {
-                self.0.get_or_insert_with(|| clock.after(limit));
-            }
-            None => self.0 = None,
-        }
-        self.0
-    }
-
-    /// Stops the time.
-    pub(crate) fn clear(&mut self) {
-        self.0 = None;
-    }
-}
-
 /// Deadlines in order, at most one for each slot.
 ///
 /// A tree, not a wheel: an entry is taken out when its socket goes, so the tree never holds more entries
@@ -157,9 +134,8 @@ impl Timers {
 
     /// Takes out one slot whose deadline has passed.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<u32> {
-        let elapsed = now.saturating_duration_since(self.start).as_millis() as u64;
         let (deadline, slot) = *self.queue.first()?;
-        if deadline.0.get() > elapsed {
+        if self.clock(now).is_before(deadline) {
             return None;
         }
         self.queue.pop_first();
@@ -175,7 +151,7 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
-    use super::{TimeLimit, Timers};
+    use super::Timers;
     use std::time::{Duration, Instant};
 
     #[test]
@@ -210,18 +186,5 @@ mod tests {
         assert_eq!(scheduled, Some(early));
         assert_eq!(timers.expired(start + Duration::from_millis(15)), Some(1));
         assert_eq!(timers.next(), None);
-    }
-
-    #[test]
-    fn a_limit_runs_from_when_its_condition_began_to_hold() {
-        let start = Instant::now();
-        let timers = Timers::new(start);
-        let limit = Some(Duration::from_millis(10));
-        let (first, later) = (timers.clock(start), timers.clock(start + Duration::from_millis(5)));
-        let mut time = TimeLimit::default();
-        assert_eq!(time.keep(limit, first), Some(first.after(Duration::from_millis(10))));
-        assert_eq!(time.keep(limit, later), Some(first.after(Duration::from_millis(10))));
-        assert_eq!(time.keep(None, later), None);
-        assert_eq!(time.keep(limit, later), Some(later.after(Duration::from_millis(10))));
     }
 }

@@ -157,7 +157,7 @@ table! {
         FRAME_INVALID = 3,
         /// The peer ended in the middle of a frame.
         FRAME_INCOMPLETE = 4,
-        /// The peer did not take the rest, or did not end, within the linger time.
+        /// Nothing moved for the linger time while the connection closed.
         LINGER_TIMEOUT = 5,
         /// JavaScript asked for it.
         DESTROYED = 6,

@@ -154,9 +154,8 @@ impl Distribution {
 
     pub(super) fn drop_stalled(&mut self) {
         for stalled in self.stalled.drain(..) {
-            if let Stalled::Command(target, LoopCommand::Accepted(_)) = stalled {
-                // The connection was counted when the loop was chosen for it.
-                target.release_connection();
+            if let Stalled::Command(target, command) = stalled {
+                target.drop_command(command);
             }
         }
     }
@@ -193,9 +192,7 @@ impl Distribution {
 /// when there is room. Drops it if the loop takes nothing any more.
 fn deliver(target: &LoopHandle, command: LoopCommand) -> Option<LoopCommand> {
     if !target.takes_connections() {
-        if matches!(command, LoopCommand::Accepted(_)) {
-            target.release_connection();
-        }
+        target.drop_command(command);
         return None;
     }
     match target.0.handoff.push(command) {
@@ -221,7 +218,7 @@ impl AcceptSink for Distribution {
     }
 
     fn accept(&mut self, accepted: AcceptedSocket) {
-        // Looked up after the kernel gave the connection: so a change holds for all later connections.
+        // Changes are taken after the kernel gave the connection, so that they hold for all later ones.
         self.change_targets();
         self.give(accepted);
     }

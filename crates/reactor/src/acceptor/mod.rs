@@ -84,8 +84,8 @@ impl Acceptor {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Gives connections to a loop, too: those that are made after this returns, and it may be some that
-    /// are on their way. What is asked of the acceptor later concerns this loop as well. Adding a target
+    /// Gives connections to a loop, too: every connection that is made after this returns, and perhaps some
+    /// that were made before. What is asked of the acceptor later concerns this loop as well. Adding a target
     /// once more changes nothing.
     ///
     /// # Errors

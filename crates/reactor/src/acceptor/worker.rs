@@ -79,7 +79,7 @@ impl Worker {
     }
 
     fn obey(&mut self, command: ListenerCommand) {
-        // Those that were asked for before the command.
+        // Changes that were asked for before the command hold for it.
         self.distribution.change_targets();
         match command {
             ListenerCommand::Listen(bound) => {

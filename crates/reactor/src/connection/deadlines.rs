@@ -46,10 +46,10 @@ impl Connection {
 
     /// The time of a limit has come.
     pub(crate) fn expire(&mut self, clock: Clock) -> Next {
-        let (moved, unsent) = (self.moved(), self.transport.unsent());
+        let (moved, unacknowledged) = (self.moved(), self.transport.unacknowledged());
         let cold = self.cold.allocated();
         let is_stuck =
-            cold.linger.as_mut().is_some_and(|linger| linger.is_over(moved, unsent, clock));
+            cold.linger.as_mut().is_some_and(|linger| linger.is_over(moved, unacknowledged, clock));
         let is_late = cold.last_replies.as_ref().is_some_and(|replies| replies.is_over(clock));
         if is_stuck || is_late {
             return Next::Close(self.failure.unwrap_or(Cause::of(reason::LINGER_TIMEOUT)));

@@ -18,7 +18,7 @@ impl Connection {
     }
 
     /// The user wants no more input, or has had all of it.
-    pub(crate) fn discard_input(&mut self) -> Next {
+    pub(crate) fn input_done(&mut self) -> Next {
         self.is_input_done = true;
         self.discard();
         self.finish()
@@ -40,7 +40,7 @@ impl Connection {
             self.transport.expect_input();
             if self.pauses.user && self.has_nothing_received() {
                 // There is nothing that the pause would hold back.
-                self.input_drained();
+                self.end_drained_input();
             }
         }
         if self.input == Input::Finished && !self.is_input_done && self.failure.is_none() {
@@ -50,7 +50,7 @@ impl Connection {
     }
 
     /// While the server closes: all that had come is delivered.
-    pub(super) fn input_drained(&mut self) {
+    pub(super) fn end_drained_input(&mut self) {
         self.discard();
         self.notices.eof = Some(self.drain_reason());
         // What came since is dropped, and the peer's FIN may be behind it.
@@ -72,11 +72,11 @@ impl Connection {
         if self.output == Output::Finished
             && self.is_input_done
             && self.transport.is_open()
-            && !self.is_lingering()
+            && !self.awaits_last_replies()
             && let Some(cause) = self.failure
         {
-            // The user is told at once; the socket lingers on, so that what was sent before the bad frame
-            // is not lost to a reset.
+            // The user is told at once; the socket stays for the last replies, so that what was sent
+            // before the bad frame is not lost to a reset.
             self.tell_closing(cause);
             self.await_last_replies();
         }

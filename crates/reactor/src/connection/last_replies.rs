@@ -10,28 +10,28 @@ use std::mem;
 use std::time::Duration;
 
 /// How long after the last write the socket stays.
-const TIME: Duration = Duration::from_secs(2);
+const STAY: Duration = Duration::from_secs(2);
 /// How many bytes of the peer are dropped meanwhile.
-const DROPPED: u64 = 1 << 20;
+const MOST_DROPPED: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct LastReplies {
     until: Option<Moment>,
     /// The count of received bytes at which the socket is closed.
     most_received: u64,
-    /// The loop has counted it among its lingering sockets.
+    /// The loop has counted the socket among those that stay.
     pub(super) is_counted: bool,
 }
 
 impl LastReplies {
     /// Begins when that many bytes were received.
     pub(super) fn after(received: u64) -> Self {
-        Self { until: None, most_received: received + DROPPED, is_counted: false }
+        Self { until: None, most_received: received + MOST_DROPPED, is_counted: false }
     }
 
     /// When the socket closes. Without a write it does at once.
     pub(super) fn until(&mut self, last_write: Option<Tick>, clock: Clock) -> Moment {
-        let left = || last_write.map_or(Duration::ZERO, |at| clock.left_of(TIME, at));
+        let left = || last_write.map_or(Duration::ZERO, |at| clock.left_of(STAY, at));
         *self.until.get_or_insert_with(|| clock.after(left()))
     }
 
@@ -52,18 +52,18 @@ impl Connection {
     }
 
     /// Whether the user has heard of the end, and the socket stays for the last replies.
-    pub(crate) fn is_lingering(&self) -> bool {
+    pub(crate) fn awaits_last_replies(&self) -> bool {
         self.transport.is_open() && self.cold.last_replies().is_some()
     }
 
-    /// Says that the loop counts it as lingering; true the first time.
-    pub(crate) fn count_lingering(&mut self) -> bool {
+    /// Says that the loop counts the socket among those that stay; true the first time.
+    pub(crate) fn begins_last_replies(&mut self) -> bool {
         let replies = self.cold.last_replies_mut();
         replies.is_some_and(|replies| !mem::replace(&mut replies.is_counted, true))
     }
 
-    /// Whether the loop has counted it as lingering.
-    pub(crate) fn was_counted_lingering(&self) -> bool {
+    /// Whether the loop has counted the socket among those that stay.
+    pub(crate) fn was_counted_for_last_replies(&self) -> bool {
         self.cold.last_replies().is_some_and(|replies| replies.is_counted)
     }
 
@@ -75,7 +75,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use super::{DROPPED, LastReplies};
+    use super::{LastReplies, MOST_DROPPED};
     use crate::timers::Timers;
     use std::time::{Duration, Instant};
 
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_peer_may_send_a_megabyte_meanwhile() {
         let replies = LastReplies::after(100);
-        assert!(!replies.is_flooded(100 + DROPPED));
-        assert!(replies.is_flooded(101 + DROPPED));
+        assert!(!replies.is_flooded(100 + MOST_DROPPED));
+        assert!(replies.is_flooded(101 + MOST_DROPPED));
     }
 }

@@ -3,7 +3,8 @@
 use crate::timers::{Clock, Moment};
 use std::time::Duration;
 
-/// Looks in each of these parts of the time. Acknowledgements bring no event, so that is when they are seen.
+/// How many times in the limit progress is looked for. Acknowledgements bring no event, so they are only seen
+/// then.
 const LOOKS: u32 = 4;
 
 /// The time in which nothing may move: no byte is taken by the kernel, acknowledged, or received.
@@ -17,7 +18,7 @@ pub(super) struct Linger {
     moved: u64,
     /// What the kernel held at the last look; unknown at the start, which saves a system call for each
     /// connection that closes at once.
-    unsent: Option<u32>,
+    unacknowledged: Option<u32>,
 }
 
 impl Linger {
@@ -26,27 +27,32 @@ impl Linger {
     /// `moved` is a count of bytes that changes with each progress that this side knows of.
     pub(super) fn start(limit: Duration, moved: u64, clock: Clock) -> Self {
         let step = limit / LOOKS;
-        Self { step, next: clock.after(step), idle_looks: 0, moved, unsent: None }
+        Self { step, next: clock.after(step), idle_looks: 0, moved, unacknowledged: None }
     }
 
     pub(super) fn next_look(&self) -> Moment {
         self.next
     }
 
-    /// Looks whether anything has moved; true if nothing has for the whole time. `unsent` is how many bytes
-    /// the kernel holds.
-    pub(super) fn is_over(&mut self, moved: u64, unsent: Option<u32>, clock: Clock) -> bool {
+    /// Looks whether anything has moved; true if nothing has for the whole time. `unacknowledged` is how many
+    /// bytes the kernel holds.
+    pub(super) fn is_over(
+        &mut self,
+        moved: u64,
+        unacknowledged: Option<u32>,
+        clock: Clock,
+    ) -> bool {
         if clock.is_before(self.next) {
             return false;
         }
-        let is_same = match self.unsent {
-            Some(_) => unsent == self.unsent,
+        let is_same = match self.unacknowledged {
+            Some(_) => unacknowledged == self.unacknowledged,
             // What the peer has acknowledged by the first look is unknown.
-            None => unsent.is_none_or(|count| count == 0),
+            None => unacknowledged.is_none_or(|count| count == 0),
         };
         let is_idle = moved == self.moved && is_same;
         self.idle_looks = if is_idle { self.idle_looks + 1 } else { 0 };
-        (self.moved, self.unsent) = (moved, unsent);
+        (self.moved, self.unacknowledged) = (moved, unacknowledged);
         self.next = clock.after(self.step);
         self.idle_looks >= LOOKS
     }
@@ -64,9 +70,9 @@ mod tests {
         let start = Instant::now();
         let timers = Timers::new(start);
         let mut linger = Linger::start(Duration::from_secs(8), 0, timers.clock(start));
-        looks.into_iter().find_map(|(at, moved, unsent)| {
+        looks.into_iter().find_map(|(at, moved, unacknowledged)| {
             let clock = timers.clock(start + Duration::from_secs(at));
-            linger.is_over(moved, unsent, clock).then_some(at)
+            linger.is_over(moved, unacknowledged, clock).then_some(at)
         })
     }
 

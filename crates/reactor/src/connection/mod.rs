@@ -3,10 +3,10 @@
 //! ```text
 //!  output:  Open ── end() ──► Ending ── all sent ──► FIN sent
 //!  input:   Flowing ── peer's FIN ──► Finished
-//!              └── discard_input(), a bad frame, a closing server ──► Discarding ── FIN ──► Finished
+//!              └── input_done(), a bad frame, a closing server ──► Discarding ── FIN ──► Finished
 //! ```
 //! The two halves end apart. The connection closes when both have ended and the user has said, by
-//! `discard_input()`, that it has dealt with the input.
+//! `input_done()`, that it has dealt with the input.
 //!
 //! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
 //! `send_queue.rs` holds what the kernel refused; `relay.rs` passes on what a piped connection receives; `ending.rs` ends the connection; `deadlines.rs` has the

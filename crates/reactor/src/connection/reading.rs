@@ -65,7 +65,7 @@ impl Connection {
             return Next::Close(cause);
         }
         if self.draining.is_some() && self.input == Input::Flowing {
-            self.input_drained();
+            self.end_drained_input();
             return Next::Again;
         }
         if self.input == Input::Finished { self.finish() } else { Next::Wait }

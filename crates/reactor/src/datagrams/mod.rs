@@ -3,7 +3,7 @@
 //! A datagram socket has many peers and no connections: nothing that one peer sends, and no error that it
 //! causes, closes the socket or delays another peer. `receiving.rs` receives, `sending.rs` sends,
 //! `errors.rs` collects the errors that the socket survives, `counts.rs` counts (dropped datagrams, too),
-//! `setting.rs` sets socket options, and `handle.rs` is what the user's thread sees of the socket.
+//! `setting.rs` sets socket options, `time_limit.rs` is a time that may be running, and `handle.rs` is what the user's thread sees of the socket.
 
 mod bound_socket;
 mod counts;
@@ -16,6 +16,7 @@ mod sending;
 mod setting;
 #[cfg(test)]
 mod testing;
+mod time_limit;
 
 pub use bound_socket::{BoundDatagramSocket, DatagramOptions};
 pub use counts::DatagramCounts;
@@ -27,7 +28,7 @@ use crate::inbound::Inbound;
 use crate::notices::{Cause, Closing, Opening, SocketNotices};
 use crate::poll::{Interest, Key, Readiness, Registrar};
 use crate::run_queue::{Next, Scheduling};
-use crate::timers::{Clock, Moment, TimeLimit};
+use crate::timers::{Clock, Moment};
 use errors::ErrorLog;
 use millrace_ring::record::reason;
 use millrace_sys::datagrams::{Inbox, Outbox};
@@ -38,6 +39,7 @@ use socket2::SockRef;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use time_limit::TimeLimit;
 
 /// How long a socket that is being closed may take to send what waits.
 const LINGER: Duration = Duration::from_secs(1);

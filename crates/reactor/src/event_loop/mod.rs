@@ -5,7 +5,8 @@
 //! connections come from), `scheduling.rs` (where a socket goes next), and `notices.rs` (what the user is
 //! told). `socket_options.rs` answers questions about a connection's socket, `speculation.rs` reads from
 //! the one connection that talks before it asks the kernel, `datagrams.rs` is for sockets without
-//! connections, `relaying.rs` passes on what piped connections receive, `lingering.rs` for those that stay after their end was told, and `slab.rs` stores sockets
+//! connections, `relaying.rs` passes on what piped connections receive, `last_replies.rs` is for those that
+//! stay after their end was told, and `slab.rs` stores sockets
 //! by slot.
 
 mod accepting;
@@ -13,7 +14,7 @@ mod commands;
 mod connecting;
 mod datagrams;
 mod events;
-mod lingering;
+mod last_replies;
 mod notices;
 mod records;
 mod relaying;
@@ -37,7 +38,7 @@ use crate::run_queue::RunQueue;
 use crate::timers::Timers;
 use connecting::PendingDials;
 use datagrams::DatagramSockets;
-use lingering::LingeringSockets;
+use last_replies::LastReplySockets;
 use millrace_ring::{Consumer, Producer};
 use slab::Slab;
 use speculation::Speculation;
@@ -68,7 +69,7 @@ pub struct EventLoop {
     /// Notices about no socket.
     loop_notices: VecDeque<LoopNotice>,
     timers: Timers,
-    lingering: LingeringSockets,
+    last_replies: LastReplySockets,
     listeners: Listeners,
     dials: PendingDials,
     speculation: Speculation,
@@ -95,7 +96,7 @@ impl EventLoop {
             untold: VecDeque::new(),
             loop_notices: VecDeque::new(),
             timers: Timers::new(now),
-            lingering: LingeringSockets::default(),
+            last_replies: LastReplySockets::default(),
             listeners: Listeners::default(),
             dials: PendingDials::new(now),
             speculation: Speculation::new(now),

@@ -32,7 +32,7 @@ impl EventLoop {
                         Next::Wait => connection.drive(slot, generation, inbound),
                         next => next,
                     },
-                    kind::DISCARD => match connection.discard_input() {
+                    kind::DISCARD => match connection.input_done() {
                         Next::Wait => connection.drive(slot, generation, inbound),
                         next => next,
                     },

@@ -50,7 +50,7 @@ impl EventLoop {
         let Some((generation, connection)) = self.connections.get_mut(slot) else { return };
         let key = Key::Connection { slot, generation };
         let next = connection.watch_writes(next, self.poll.registrar(), key);
-        let mut has_lingered = false;
+        let mut had_last_replies = false;
         self.run_queue.put(slot, next, &mut connection.scheduling, &mut self.inbound);
         if let Next::Close(cause) = next
             && let Some(mut socket) = connection.close(cause)
@@ -62,11 +62,12 @@ impl EventLoop {
             connection.place.free();
             self.handle.release_connection();
             self.inbound.stats.counters.closed(1);
-            has_lingered = connection.was_counted_lingering();
+            had_last_replies = connection.was_counted_for_last_replies();
         }
         // The user has heard of its end: it takes nobody's place any more.
-        let begins_lingering = connection.is_lingering() && connection.count_lingering();
-        if begins_lingering {
+        let begins_last_replies =
+            connection.awaits_last_replies() && connection.begins_last_replies();
+        if begins_last_replies {
             connection.place.free();
         }
         let deadline = connection.next_deadline(self.timers.clock(self.inbound.now));
@@ -90,11 +91,11 @@ impl EventLoop {
         if let Some(source) = source {
             self.go_on_relaying(source);
         }
-        if begins_lingering {
-            self.begin_lingering(slot, generation);
+        if begins_last_replies {
+            self.begin_last_replies(slot, generation);
         }
-        if has_lingered {
-            self.end_lingering();
+        if had_last_replies {
+            self.end_last_replies();
         }
     }
 

@@ -95,7 +95,7 @@ impl EventLoop {
             self.go_on_after_hold(slot);
         }
         self.expire();
-        self.bound_lingering();
+        self.bound_last_replies();
         self.dial_again();
         self.tell();
         self.inbound.publish();

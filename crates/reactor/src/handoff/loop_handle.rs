@@ -75,6 +75,13 @@ impl LoopHandle {
         self.0.stats.gauges.read_relayed(slot, generation)
     }
 
+    /// Sockets that stay for their last replies at this moment. `closed` does not
+    /// count them yet.
+    #[must_use]
+    pub fn last_replies(&self) -> u64 {
+        self.0.stats.last_replies()
+    }
+
     /// What the loop has counted so far.
     #[must_use]
     pub fn counters(&self) -> LoopCounts {
@@ -138,9 +145,15 @@ impl LoopHandle {
     /// Drops what the hand-off queue holds: accepted sockets close.
     pub(crate) fn drop_handoff(&self) {
         while let Some(command) = self.0.handoff.pop() {
-            if matches!(command, LoopCommand::Accepted(_)) {
-                self.release_connection();
-            }
+            self.drop_command(command);
+        }
+    }
+
+    /// Drops a command that the loop will not get. An accepted socket closes, and was counted when the loop
+    /// was chosen for it.
+    pub(crate) fn drop_command(&self, command: LoopCommand) {
+        if matches!(command, LoopCommand::Accepted(_)) {
+            self.release_connection();
         }
     }
 }

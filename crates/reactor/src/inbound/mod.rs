@@ -48,6 +48,7 @@ pub(crate) struct Inbound {
     bell: Arc<dyn Bell>,
     /// When the turn began.
     pub(crate) now: Instant,
+    /// The tick in which the turn began.
     pub(crate) tick: Tick,
     held: HeldSockets,
     /// Room that data leaves free for control records, so that it cannot lock them out.

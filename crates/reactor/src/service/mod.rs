@@ -66,7 +66,7 @@ impl Service {
     }
 
     /// Counts a connection as closed, and wakes the threads that wait for that.
-    fn release(&self) {
+    fn free(&self) {
         self.leave_place();
         // Not in one expression: both have to end.
         let (place, close) = (self.places.end(), self.closes.end());

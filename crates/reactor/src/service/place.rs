@@ -3,7 +3,7 @@
 use super::Service;
 use std::sync::Arc;
 
-/// One of the connections that a server may have. Dropping it means that the connection has closed, and
+/// A place for one of the connections that a server may have. Dropping it means that the connection has closed, and
 /// wakes the threads that wait for that.
 #[derive(Debug)]
 pub(crate) struct Place(Option<Arc<Service>>);
@@ -21,7 +21,7 @@ impl Place {
     /// Frees the place of a connection that has closed, before the rest of the connection is dropped.
     pub(crate) fn free(&mut self) {
         if let Some(service) = self.0.take() {
-            service.release();
+            service.free();
         }
     }
 

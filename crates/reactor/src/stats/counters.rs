@@ -13,10 +13,6 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
 
-    pub(crate) fn set(&self, count: u64) {
-        self.0.store(count, Ordering::Relaxed);
-    }
-
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -37,7 +33,6 @@ struct Inner {
     records_in: Counter,
     records_out: Counter,
     turns: Counter,
-    lingering: Counter,
 }
 
 /// A loop's counts since it started, at one moment.
@@ -45,7 +40,7 @@ struct Inner {
 pub struct LoopCounts {
     /// Connections opened.
     pub opened: u64,
-    /// Connections closed.
+    /// Connections closed. One that stays for its last replies is counted when its socket closes.
     pub closed: u64,
     /// Bytes received.
     pub received: u64,
@@ -57,8 +52,6 @@ pub struct LoopCounts {
     pub records_out: u64,
     /// Turns of the loop.
     pub turns: u64,
-    /// Sockets that linger at this moment: see `LastReplies`.
-    pub lingering: u64,
 }
 
 macro_rules! count {
@@ -67,11 +60,7 @@ macro_rules! count {
             $(pub(crate) fn $name(&self, count: u64) { self.inner.$name.add(count); })*
 
             pub(crate) fn totals(&self) -> LoopCounts {
-                LoopCounts { $($name: self.inner.$name.get(),)* lingering: self.inner.lingering.get() }
-            }
-
-            pub(crate) fn set_lingering(&self, count: u64) {
-                self.inner.lingering.set(count);
+                LoopCounts { $($name: self.inner.$name.get(),)* }
             }
         }
     };

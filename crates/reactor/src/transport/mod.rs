@@ -116,8 +116,8 @@ impl Transport {
     }
 
     /// Bytes that the kernel holds and that the peer's side has not acknowledged or read, if the system says.
-    pub(crate) fn unsent(&self) -> Option<u32> {
-        self.socket.as_ref().and_then(Socket::unsent)
+    pub(crate) fn unacknowledged(&self) -> Option<u32> {
+        self.socket.as_ref().and_then(Socket::unacknowledged)
     }
 
     /// The error that an event announced, if the kernel still holds it.

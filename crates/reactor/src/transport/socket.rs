@@ -154,8 +154,8 @@ impl Socket {
     }
 
     /// Bytes that the kernel holds and that the peer's side has not acknowledged or read, if the system says.
-    pub(crate) fn unsent(&self) -> Option<u32> {
-        each!(self, stream => millrace_sys::unsent(&SockRef::from(stream)))
+    pub(crate) fn unacknowledged(&self) -> Option<u32> {
+        each!(self, stream => millrace_sys::unacknowledged(&SockRef::from(stream)))
     }
 
     /// Bytes that the kernel holds and that were not read; 0 if the system does not say.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 #[test]
-fn ending_with_unread_input_does_not_reset_the_connection() {
+fn closing_with_unread_input_does_not_reset_the_connection() {
     for setup in Setup::ALL {
         let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         let reply = Random(1).bytes(512 << 10);
@@ -29,7 +29,7 @@ fn ending_with_unread_input_does_not_reset_the_connection() {
 }
 
 #[test]
-fn nothing_is_delivered_or_sent_after_an_end() {
+fn nothing_is_delivered_or_sent_after_a_close() {
     for setup in Setup::ALL {
         let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         user.write(key, b"all");

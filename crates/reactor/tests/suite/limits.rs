@@ -116,7 +116,7 @@ fn a_frame_cut_by_fin_is_incomplete() {
 }
 
 #[test]
-fn a_lingering_connection_tells_nothing_after_its_close() {
+fn a_connection_that_awaits_its_last_replies_tells_nothing_after_its_close() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
         let address = user.listen(&Listen::new(frames::length(8)));
@@ -138,10 +138,10 @@ fn a_lingering_connection_tells_nothing_after_its_close() {
     }
 }
 
-/// Waits until so many sockets of the loop linger. `other` is any connection of that loop.
-fn until_lingering(user: &mut User, other: Key, count: u64) {
+/// Waits until so many sockets of the loop stay for last replies. `other` is any connection of that loop.
+fn until_last_replies(user: &mut User, other: Key, count: u64) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    while user.lane(other.lane).counters().lingering != count {
+    while user.lane(other.lane).last_replies() != count {
         assert!(Instant::now() < deadline, "not {count}");
         user.settle(other);
     }
@@ -180,32 +180,32 @@ fn a_connection_closed_for_a_bad_frame_takes_no_place_while_its_replies_arrive()
         // The server has one place.
         let _next = connect(address);
         let next_key = user.opened();
-        assert_eq!(user.lane(key.lane).counters().lingering, 1);
+        assert_eq!(user.lane(key.lane).last_replies(), 1);
         assert_eq!(read_all(&peer), b"an error");
         drop(peer);
-        until_lingering(&mut user, next_key, 0);
+        until_last_replies(&mut user, next_key, 0);
     }
 }
 
 #[test]
-fn a_socket_that_lingers_can_be_destroyed() {
+fn a_socket_that_stays_for_last_replies_can_be_destroyed() {
     for setup in Setup::ALL {
         let (mut user, key, peer, other, _other) = closed_for_a_bad_frame(setup, b"an error");
-        until_lingering(&mut user, other, 1);
+        until_last_replies(&mut user, other, 1);
         user.destroy(key);
         user.settle(other);
-        assert_eq!(user.lane(other.lane).counters().lingering, 0);
+        assert_eq!(user.lane(other.lane).last_replies(), 0);
         assert_eq!(read_all(&peer), b"an error");
     }
 }
 
 #[test]
-fn a_socket_that_lingers_closes_when_its_peer_floods_it() {
+fn a_socket_that_stays_for_last_replies_closes_when_its_peer_floods_it() {
     for setup in Setup::ALL {
         let (mut user, _, mut peer, other, _other) = closed_for_a_bad_frame(setup, b"an error");
         std::thread::scope(|scope| {
             scope.spawn(move || while peer.write_all(&[1; 10_000]).is_ok() {});
-            until_lingering(&mut user, other, 0);
+            until_last_replies(&mut user, other, 0);
         });
     }
 }
@@ -214,13 +214,13 @@ fn a_socket_that_lingers_closes_when_its_peer_floods_it() {
 fn a_connection_without_replies_closes_at_once_after_a_bad_frame() {
     for setup in Setup::ALL {
         let (mut user, _, peer, other, _other) = closed_for_a_bad_frame(setup, b"");
-        until_lingering(&mut user, other, 0);
+        until_last_replies(&mut user, other, 0);
         assert_eq!(read_all(&peer), b"");
     }
 }
 
 #[test]
-fn too_many_sockets_that_linger_close_the_oldest() {
+fn too_many_sockets_that_stay_for_last_replies_close_the_oldest() {
     let mut user = User::start(Setup::LARGE_INLINE);
     let address = user.listen(&Listen::new(frames::length(8)));
     let mut peers = Vec::new();
@@ -234,7 +234,7 @@ fn too_many_sockets_that_linger_close_the_oldest() {
         user.closed(key);
         peers.push(peer);
     }
-    assert!(user.lane(0).counters().lingering <= 1024);
+    assert!(user.lane(0).last_replies() <= 1024);
     // The oldest was closed long before its time; what it was sent is still there.
     assert_eq!(read_all(&peers[0]), b"an error");
 }

@@ -181,7 +181,7 @@ pub fn unread(socket: &Socket) -> io::Result<usize> {
 /// How many bytes the kernel holds that were sent and that the peer's side has not acknowledged (over TCP) or
 /// read (over a Unix socket). `None` if the system does not say.
 #[must_use]
-pub fn unsent(socket: &Socket) -> Option<u32> {
+pub fn unacknowledged(socket: &Socket) -> Option<u32> {
     let mut count: libc::c_int = 0;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: the descriptor is open as long as `socket` is borrowed, and TIOCOUTQ writes one int.

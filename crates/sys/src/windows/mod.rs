@@ -114,7 +114,7 @@ pub fn unread(socket: &Socket) -> io::Result<usize> {
 
 /// Always `None`: Windows does not say how many sent bytes it holds.
 #[must_use]
-pub fn unsent(_: &Socket) -> Option<u32> {
+pub fn unacknowledged(_: &Socket) -> Option<u32> {
     None
 }
 

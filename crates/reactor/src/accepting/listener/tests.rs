@@ -144,7 +144,7 @@ fn a_listener_of_a_full_server_closes_although_no_place_becomes_free() {
 }
 
 #[test]
-fn a_pause_does_not_hold_up_the_last_sweep_before_or_after_it_began() {
+fn the_last_sweep_accepts_although_the_listener_is_paused_before_or_after_close() {
     for is_paused_first in [false, true] {
         let service = Service::new(Balance::RoundRobin, 0, false);
         let (mut listener, _peer, _poll) = listener_with_peer(&service);

@@ -66,12 +66,12 @@ fn records_for_the_earlier_connection_do_nothing() {
 
 #[test]
 fn a_question_about_the_earlier_connection_is_answered_with_an_error() {
-    let Reused { bench: mut far, earlier, whose, peer: _peer } = reused();
+    let Reused { mut bench, earlier, whose, peer: _peer } = reused();
     let mut ask = |Label { slot, generation, .. }: Label| {
         let what = SocketOptionCommand::Get(SocketOption::NoDelay);
-        far.command(LoopCommand::SocketOption { slot, generation, what, ticket: 1 });
-        far.event_loop.work();
-        let records = far.take();
+        bench.command(LoopCommand::SocketOption { slot, generation, what, ticket: 1 });
+        bench.event_loop.work();
+        let records = bench.take();
         let (_, payload) = records.iter().find(|(label, _)| label.kind == kind::ANSWER).unwrap();
         let at = news::ERRNO as usize;
         i32::from_ne_bytes(payload[at..at + 4].try_into().unwrap())
@@ -97,10 +97,6 @@ impl EventLoop {
     fn poll_once(&mut self) -> usize {
         self.ask_for_events(Some(PATIENCE));
         self.take_events()
-    }
-
-    fn awaits(&mut self, slot: u32, generation: u32) -> bool {
-        self.dials.is_pending(slot, generation)
     }
 }
 
@@ -175,11 +171,11 @@ fn a_late_event_of_an_earlier_dial_does_not_answer_the_later() {
     bench.event_loop.cancel_dial(1);
     assert!(bench.has_failed_dial());
     bench.event_loop.dial(dial(2, full));
-    assert!(bench.event_loop.awaits(slot, generation + 1));
+    assert!(bench.event_loop.dials.is_pending(slot, generation + 1));
     event_for(&mut bench, Key::Connecting { slot, generation });
-    assert!(bench.event_loop.awaits(slot, generation + 1), "it was answered");
+    assert!(bench.event_loop.dials.is_pending(slot, generation + 1), "it was answered");
     event_for(&mut bench, Key::Connecting { slot, generation: generation + 1 });
-    assert!(!bench.event_loop.awaits(slot, generation + 1), "the event was not taken");
+    assert!(!bench.event_loop.dials.is_pending(slot, generation + 1), "the event was not taken");
 }
 
 #[test]

@@ -2,26 +2,21 @@
 
 import test from 'ava'
 import { type Conn, lengthField } from 'millrace'
-import { closed, connect, read } from './support/client.js'
+import { closed, connectHalfOpen, read } from './support/client.js'
 import { Count } from './support/counts.js'
 import { codeOf, gate } from './support/gate.js'
 import { ONE, start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
-/** A client that ends its half only when it is told to. */
-function halfOpen(port: number) {
-  return connect(port, { allowHalfOpen: true })
-}
-
 /** Sends a frame over the limit, reads the reply to the frame before it, and returns the socket. */
 async function breakFrames(port: number) {
-  const socket = await halfOpen(port)
+  const socket = await connectHalfOpen(port)
   socket.write(Buffer.from([0, 0, 0, 1, 65, 127, 0, 0, 0]))
   await read(socket, 5)
   return socket
 }
 
-test('a connection that has closed for a bad frame takes no place, and lingers only for its replies', async (t) => {
+test('a connection that has closed for a bad frame takes no place, and stays only for its last replies', async (t) => {
   const ended = new Count()
   const conns: Conn[] = []
   const server = await start(t, {
@@ -32,20 +27,20 @@ test('a connection that has closed for a bad frame takes no place, and lingers o
     message: (conn, body) => void conn.write(body),
     close: () => ended.up(),
   })
-  const lingering = () => server.stats().loops.reduce((sum, loop) => sum + loop.lingering, 0)
+  const lastReplies = () => server.stats().loops.reduce((sum, loop) => sum + loop.lastReplies, 0)
   const socket = await breakFrames(server.port)
   await ended.reaches(1)
-  t.is(lingering(), 1)
+  t.is(lastReplies(), 1)
   t.is(server.connections, 0)
   // The one place is free, and that connection's end changes nothing for the other.
   const other = await breakFrames(server.port)
   await ended.reaches(2)
-  t.is(lingering(), 2)
+  t.is(lastReplies(), 2)
   conns[0]?.destroy()
   await closed(socket.resume().end())
-  while (lingering() !== 1) await turns(1)
+  while (lastReplies() !== 1) await turns(1)
   conns[1]?.destroy()
-  while (lingering() !== 0) await turns(1)
+  while (lastReplies() !== 0) await turns(1)
   other.destroy()
 })
 
@@ -70,8 +65,8 @@ for (const [name, bytes] of Object.entries({
         ended.open(error)
       },
     })
-    const lingering = () => server.stats().loops.reduce((sum, loop) => sum + loop.lingering, 0)
-    const socket = await halfOpen(server.port)
+    const lastReplies = () => server.stats().loops.reduce((sum, loop) => sum + loop.lastReplies, 0)
+    const socket = await connectHalfOpen(server.port)
     socket.write(Buffer.from(bytes))
     if (name === 'a frame cut by FIN') socket.end()
     const conn = await replied.passed
@@ -79,14 +74,14 @@ for (const [name, bytes] of Object.entries({
     conn.end()
     await turns(10)
     t.is(server.connections, 1)
-    t.is(lingering(), 0)
+    t.is(lastReplies(), 0)
     settled.open()
     t.true(
       ['ERR_FRAME_TOO_LARGE', 'ERR_FRAME_INCOMPLETE'].includes(`${codeOf(await ended.passed)}`),
     )
     t.deepEqual(seen, ['settled', 'close'])
     socket.end().destroy()
-    while (lingering() !== 0) await turns(1)
+    while (lastReplies() !== 0) await turns(1)
   })
 }
 
@@ -110,7 +105,7 @@ test('messages before a bad frame are delivered after an end too, paused or pull
       open: (conn) => (pulled ? first.open(conn) : undefined),
       close: (_conn, error) => ended.open(error),
     })
-    const socket = await halfOpen(server.port)
+    const socket = await connectHalfOpen(server.port)
     const frame = (letter: number) => [0, 0, 0, 1, letter]
     socket.end(Buffer.from([...frame(65), ...frame(66), ...frame(67), 0, 0, 0]))
     const conn = await first.passed
@@ -140,10 +135,10 @@ test('a bad header after our own end closes at once, and not after lingerTimeout
     open: (conn) => conn.end('bye'),
     close: (_conn, error) => ended.open(error),
   })
-  const socket = await halfOpen(server.port)
+  const socket = await connectHalfOpen(server.port)
   await read(socket, 7)
   socket.write(Buffer.from([127, 0, 0, 0]))
   t.is(codeOf(await ended.passed), 'ERR_FRAME_TOO_LARGE')
-  t.is(server.stats().loops[0]?.lingering, 1)
+  t.is(server.stats().loops[0]?.lastReplies, 1)
   socket.destroy()
 })
