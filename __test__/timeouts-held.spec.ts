@@ -84,16 +84,16 @@ test('a message of a raw stream that nobody has pulled yet is not late', async (
   const opened = gate<Conn>()
   const server = await start(t, {
     codec: pairs,
-    timeouts: { firstMessage: TIME, frame: TIME },
+    timeouts: { firstMessage: 10 * TIME, frame: 10 * TIME },
     open: (conn) => opened.open(conn),
   })
   const socket = await connect(server.port)
   socket.write('okok')
   const conn = await opened.passed
-  await timesPassed(t, server)
+  await timesPassed(t, server, 12)
   const messages = conn[Symbol.asyncIterator]()
   t.deepEqual(await messages.next(), { done: false, value: 'ok' })
-  await timesPassed(t, server)
+  await timesPassed(t, server, 12)
   t.deepEqual(await messages.next(), { done: false, value: 'ok' })
   socket.destroy()
 })
@@ -102,7 +102,7 @@ test('a message of a raw stream whose rest waits to be pulled is not late', asyn
   const opened = gate<Conn>()
   const server = await start(t, {
     codec: pairs,
-    timeouts: { frame: TIME },
+    timeouts: { frame: 10 * TIME },
     open: (conn) => opened.open(conn),
   })
   const socket = await connect(server.port)
@@ -112,8 +112,8 @@ test('a message of a raw stream whose rest waits to be pulled is not late', asyn
   await messages.next()
   // The next message is seen to have begun, and then the user does something else.
   void messages.next().then(({ value }) => value)
-  socket.write('k')
-  await timesPassed(t, server)
+  socket.write('ko')
+  await timesPassed(t, server, 12)
   t.is(conn.readyState, 'open')
   socket.destroy()
 })
@@ -166,13 +166,13 @@ test('a limit can be set, changed and switched off while the connection is open'
   const ended = gate<Error | undefined>()
   const server = await start(t, {
     codec: line(),
-    timeouts: { idle: TIME },
     open: (conn) => opened.open(conn),
     message() {},
     close: (_conn, error) => ended.open(error),
   })
   const socket = await connect(server.port)
   const conn = await opened.passed
+  conn.setTimeouts({ idle: TIME })
   conn.setTimeouts({ idle: 0 })
   await timesPassed(t, server)
   t.is(conn.readyState, 'open')

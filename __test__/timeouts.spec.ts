@@ -98,7 +98,7 @@ for (const [kind, each, half] of [
           decode: (reader) => (reader.remaining < 200 ? undefined : reader.bytes(200).toString()),
           encode: (message: string, writer) => writer.bytes(Buffer.from(message)),
         }),
-        timeouts: { frame: TIME, idle: TIME },
+        timeouts: { frame: TIME },
         close: (_conn, error) => ended.open(error),
       })
       const socket = await connect(server.port)
@@ -226,7 +226,7 @@ test('an old connection answers what it has received, and then ends in good orde
   const ended = gate<Error | undefined>()
   const server = await start<Buffer, Buffer>(t, {
     codec: line() as never,
-    timeouts: { maxLifetime: TIME },
+    timeouts: { maxLifetime: LONG },
     message: (conn, text) => conn.write(text),
     end: () => t.fail('the peer has not ended'),
     close: (_conn, error) => ended.open(error),

@@ -21,8 +21,10 @@ import {
   HAD_MESSAGE,
   INPUT_DONE,
   MESSAGE_BEGUN,
+  PAUSED,
   PIPED,
   PULL_MODE,
+  READING_STOPPED,
   WATCHES_MESSAGES,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
@@ -100,15 +102,16 @@ export function timedOut(conn: ConnImpl, reason: number): void {
 
 /** Returns how many milliseconds are left because this side held the input back; 0 if the time is over. */
 function timeLeft(conn: ConnImpl, reason: number): number {
-  const { flags, cold } = conn
+  const { flags, cold, profile } = conn
   const limits = limitsOf(conn)
-  // Whole messages may wait that nobody has looked at.
   const isParked = cold?.hasParked === true
-  if (reason === REASON_FRAME_TIMEOUT) return isParked ? limits.frame : 0
-  if (reason === REASON_FIRST_MESSAGE_TIMEOUT) return isParked ? limits.firstMessage : 0
+  // The loop may not have heard of a pause yet. In a raw stream, whole messages may wait that nobody has looked at.
+  const isHeld = flags & (PAUSED | READING_STOPPED) || (isParked && profile.framing.kind === 'raw')
+  if (reason === REASON_FRAME_TIMEOUT) return isHeld ? limits.frame : 0
+  if (reason === REASON_FIRST_MESSAGE_TIMEOUT) return isHeld ? limits.firstMessage : 0
   const limit = reason === REASON_IDLE_TIMEOUT ? limits.idle : limits.receive
   // The server waits for handlers, and has a limit for that.
-  if (flags & DRAINING || isParked) return limit
+  if (flags & DRAINING || isHeld || isParked) return limit
   if (!(flags & PULL_MODE) || flags & (INPUT_DONE | PIPED)) return 0
   if (cold?.pull === undefined) return limit
   return Math.max(0, Math.ceil(cold.pullSince + limit - performance.now()))

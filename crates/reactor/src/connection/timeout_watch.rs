@@ -54,7 +54,6 @@ pub(super) struct TimeoutWatch {
     held_since: Option<Moment>,
     /// What the user is asked and has not answered.
     asked: AskedTimeouts,
-    is_raw: bool,
     /// The input was ended because the connection is old enough.
     is_retired: bool,
     /// How much longer than `max_lifetime` this connection lives, in parts of 2560 of that.
@@ -96,7 +95,6 @@ impl TimeoutWatch {
             had_message: false,
             held_since: None,
             asked: AskedTimeouts::default(),
-            is_raw: false,
             is_retired: false,
             // A random number without a crate for it: the keys of a `RandomState` are random.
             jitter: RandomState::new().hash_one(0) as u8,
@@ -122,8 +120,10 @@ impl TimeoutWatch {
             _ => Some(now),
         };
         self.had_message |= observed.had_frame;
-        self.is_raw = matches!(observed.frames, Frames::Raw);
+        self.asked.first_message &= !self.had_message;
         if let Frames::Cut { begun } = observed.frames {
+            let is_same = self.frame.map(|(start, _)| start) == begun;
+            self.asked.frame &= is_same;
             self.frame = begun.map(|at| match self.frame {
                 Some((start, since)) if start == at => (start, since),
                 _ => (at, now),
@@ -210,12 +210,10 @@ impl TimeoutWatch {
                 self.is_retired = true;
                 return (Expired::Retire, reason);
             }
-            reason::IDLE_TIMEOUT | reason::RECEIVE_TIMEOUT => {}
-            // What came may be a whole message that the user has not looked at.
-            reason::FIRST_MESSAGE_TIMEOUT | reason::FRAME_TIMEOUT if self.is_raw => {}
-            _ => return (Expired::Close, reason),
+            reason::WRITE_TIMEOUT => return (Expired::Close, reason),
+            // The user may hold the input back, and the loop has not heard of that yet.
+            _ => self.asked.ask(reason),
         }
-        self.asked.ask(reason);
         (Expired::Ask, reason)
     }
 

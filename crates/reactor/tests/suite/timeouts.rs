@@ -45,6 +45,8 @@ fn a_time_that_ends_closes_with_its_own_reason_and_never_early() {
             let since = Instant::now();
             let (mut user, mut peer, key) = limited(setup, frames::length(1 << 20), timeouts);
             peer.write_all(begins).unwrap();
+            user.told(key, &What::Timeout(reason));
+            user.answer_timeout(key, reason, 0);
             let (why, after) = closed_with(&mut user, key, since);
             assert_eq!(why, reason);
             assert!(after >= Duration::from_millis(TIME.into()), "{after:?}");
@@ -87,11 +89,11 @@ fn output_that_nobody_reads_closes_after_the_write_time() {
 #[test]
 fn an_old_connection_delivers_what_came_and_then_ends_its_input() {
     for setup in Setup::ALL {
-        let timeouts = Timeouts { max_lifetime: TIME, ..Timeouts::default() };
-        let since = Instant::now();
-        let (mut user, mut peer, key) = limited(setup, Framing::Raw, timeouts);
+        let (mut user, mut peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
         peer.write_all(b"hello").unwrap();
         assert_eq!(user.data(key), b"hello");
+        let since = Instant::now();
+        user.set_timeouts(key, Timeouts { max_lifetime: TIME, ..Timeouts::default() });
         user.told(key, &What::Eof(reason::MAX_LIFETIME));
         assert!(since.elapsed() >= Duration::from_millis(TIME.into()));
         user.close(key);
@@ -117,17 +119,17 @@ fn limits_can_be_set_while_the_connection_is_open() {
 fn times_stand_still_while_the_connection_is_paused() {
     for setup in Setup::ALL {
         let timeouts = Timeouts { receive: TIME, frame: TIME, ..Timeouts::default() };
-        let mut listen = Listen::new(frames::length(1 << 20));
-        listen.connection.timeouts = timeouts;
         let mut user = User::start(setup);
-        let address = user.listen(&listen);
+        let address = user.listen(&Listen::new(frames::length(1 << 20)));
         let mut paused = connect(address);
         let key = user.opened();
         user.pause(key);
+        user.set_timeouts(key, timeouts);
         paused.write_all(&half_a_frame()).unwrap();
         // Another connection with the same limits measures the time.
         let _other = connect(address);
         let other = user.opened();
+        user.set_timeouts(other, timeouts);
         for _ in 0..3 {
             user.told(other, &What::Timeout(reason::RECEIVE_TIMEOUT));
             user.answer_timeout(other, reason::RECEIVE_TIMEOUT, TIME);
@@ -135,6 +137,6 @@ fn times_stand_still_while_the_connection_is_paused() {
         let is_about = |event: &Event| event.key == key;
         assert!(!user.has(is_about), "its time went on");
         user.resume(key);
-        assert_eq!(user.closed(key).reason, reason::FRAME_TIMEOUT);
+        user.told(key, &What::Timeout(reason::FRAME_TIMEOUT));
     }
 }

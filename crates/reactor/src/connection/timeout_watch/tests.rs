@@ -144,24 +144,29 @@ fn the_end_of_a_time_asks_once_and_the_answer_begins_it_again_or_closes() {
 }
 
 #[test]
-fn only_the_user_knows_what_a_raw_stream_is_made_of() {
+fn a_message_that_is_complete_by_now_takes_the_question_back() {
     let limits = limit(|limits| (limits.first_message, limits.frame) = (100, 200));
+    let begun = |at| Observed { frames: Frames::Cut { begun: Some(at) }, ..NOTHING };
     let mut framed = watch(limits);
-    assert_eq!(framed.expire(OPEN, at(100)), (Expired::Close, reason::FIRST_MESSAGE_TIMEOUT));
+    framed.observe(begun(0), at(0));
     let mut raw = watch(limits);
     raw.observe(Observed { frames: Frames::Raw, ..NOTHING }, at(0));
     raw.note_raw_message(false, at(0));
-    assert_eq!(raw.expire(OPEN, at(100)), (Expired::Ask, reason::FIRST_MESSAGE_TIMEOUT));
-    assert_eq!(raw.expire(OPEN, at(200)), (Expired::Ask, reason::FRAME_TIMEOUT));
-    assert_eq!(raw.next_end(OPEN), None);
-    // It has been looked at meanwhile.
+    for watch in [&mut framed, &mut raw] {
+        assert_eq!(watch.expire(OPEN, at(100)), (Expired::Ask, reason::FIRST_MESSAGE_TIMEOUT));
+        assert_eq!(watch.expire(OPEN, at(200)), (Expired::Ask, reason::FRAME_TIMEOUT));
+        assert_eq!(watch.next_end(OPEN), None);
+    }
+    framed.observe(Observed { had_frame: true, ..begun(30) }, at(210));
     raw.note_first_message();
     raw.note_raw_message(false, at(210));
-    assert_eq!(raw.answer(reason::FIRST_MESSAGE_TIMEOUT, 0, at(220)), Next::Wait);
-    assert_eq!(raw.answer(reason::FRAME_TIMEOUT, 0, at(220)), Next::Wait);
-    assert_eq!(raw.expire(OPEN, at(410)), (Expired::Ask, reason::FRAME_TIMEOUT));
-    let closed = Next::Close(Cause::of(reason::FRAME_TIMEOUT));
-    assert_eq!(raw.answer(reason::FRAME_TIMEOUT, 0, at(411)), closed);
+    for watch in [&mut framed, &mut raw] {
+        assert_eq!(watch.answer(reason::FIRST_MESSAGE_TIMEOUT, 0, at(220)), Next::Wait);
+        assert_eq!(watch.answer(reason::FRAME_TIMEOUT, 0, at(220)), Next::Wait);
+        assert_eq!(watch.expire(OPEN, at(410)), (Expired::Ask, reason::FRAME_TIMEOUT));
+        let closed = Next::Close(Cause::of(reason::FRAME_TIMEOUT));
+        assert_eq!(watch.answer(reason::FRAME_TIMEOUT, 0, at(411)), closed);
+    }
 }
 
 #[test]
