@@ -159,6 +159,26 @@ test('pipe refuses what it cannot join, and leaves both as they were', async (t)
   for (const socket of [...sockets, ...others]) socket.destroy()
 })
 
+test('a connection that was closed before the call ends the other one', async (t) => {
+  for (const [lose, code, told] of [
+    [(a: Conn) => a.close(), undefined, undefined],
+    [
+      (a: Conn) => a.destroy(Object.assign(new Error(), { code: 'MINE' })),
+      'MINE',
+      'ERR_PIPE_BROKEN',
+    ],
+  ] as const) {
+    const { a, b, sockets, codes, over } = await pair(t)
+    lose(a)
+    const piped = pipe(a, b)
+    for (const socket of sockets) socket.resume().end()
+    const { forth, back, error } = await piped
+    t.deepEqual([forth, back, codeOf(error)], [0, 0, code])
+    await over
+    t.is(codes.get(b), told)
+  }
+})
+
 test('with half: false the first end closes both', async (t) => {
   const { a, b, sockets } = await pair(t)
   const [left, right] = sockets

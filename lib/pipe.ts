@@ -2,8 +2,8 @@
 
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
-import { CLOSED, CLOSING, DESTROYED, ENDED, PIPED } from './connection/flags.js'
-import { Pipe, type PipeEnd, type PipeOptions } from './connection/pipe.js'
+import { CLOSED, ENDED, ENDING, PIPED } from './connection/flags.js'
+import { Pipe, type PipeEnd, type PipeOptions, pipeBroken } from './connection/pipe.js'
 import { invalidOption, MillraceError } from './errors.js'
 import { connClosed, connPiped } from './native/close-error.js'
 import { checkSignal, onAbort } from './util/abort-signal.js'
@@ -15,14 +15,15 @@ const NAMES: ReadonlySet<string> = new Set(['half', 'signal'])
  * Joins two connections: what one receives is sent to the other, both ways, with backpressure, until both have
  * ended. Both need codecs with `raw` framing. What was received and not delivered yet goes first.
  *
- * The peer's FIN of one side ends the output of the other. If one side is lost, the other one is reset. While
+ * The peer's FIN of one side ends the output of the other. If one side is lost, the other one is reset, even if that
+ * was before the call. While
  * they are piped, `write`, `pause`, pulling and another `codec` throw `ERR_PIPED`; the handlers `message` and `end`
  * do not run, `close` does. `end`, `close`, `destroy`, `reset` and limits in time work as always, and both
  * connections count as served by a handler that has not settled.
  *
  * @returns a promise that resolves once both connections are closed
- * @throws `ERR_INVALID_OPTION`, `ERR_PIPED` if one of them is piped already, `ERR_CLOSED` if one of them has ended or
- *   is closed, `ERR_UNSUPPORTED` if their framing is not `raw`: the promise rejects, and both go on. It also rejects
+ * @throws `ERR_INVALID_OPTION`, `ERR_PIPED` if one of them is piped already,  `ERR_CLOSED` if your half of one of them has ended and it
+ *   is still open, `ERR_UNSUPPORTED` if their framing is not `raw`: the promise rejects, and both go on. It also rejects
  *   with the reason of the signal
  * @example
  * ```ts
@@ -50,6 +51,8 @@ async function start(a: Conn, b: Conn, options: PipeOptions): Promise<PipeEnd> {
   signal?.throwIfAborted()
   const [first, second] = [checkSide('the first argument', a), checkSide('the second argument', b)]
   if (first === second) throw invalidOption('the second argument', 'another connection', b)
+  const lost = [first, second].find((conn) => conn.flags & ENDING)
+  if (lost !== undefined) return endOther(lost, lost === first ? second : first)
   const joined = new Pipe(first, second, half)
   const ignore = signal && onAbort(signal, () => joined.abort(signal.reason))
   try {
@@ -59,10 +62,20 @@ async function start(a: Conn, b: Conn, options: PipeOptions): Promise<PipeEnd> {
   }
 }
 
+/** One of them is gone already: ends the other one as if they had been piped. */
+async function endOther(lost: ConnImpl, other: ConnImpl): Promise<PipeEnd> {
+  const closed = other.coldState().closed.promise()
+  const error = lost.cold?.error
+  if (error === undefined) other.close()
+  else other.reset(pipeBroken(error))
+  if (!(other.flags & CLOSED)) await closed
+  return { forth: 0, back: 0, error }
+}
+
 function checkSide(name: string, conn: Conn): ConnImpl {
   if (!(conn instanceof ConnImpl)) throw invalidOption(name, 'a connection', conn)
-  if (conn.flags & (ENDED | CLOSING | DESTROYED | CLOSED)) throw conn.cold?.error ?? connClosed()
-  if (conn.flags & PIPED) throw connPiped()
+  if (conn.flags & PIPED && !(conn.flags & CLOSED)) throw connPiped()
+  if (conn.flags & ENDED && !(conn.flags & ENDING)) throw connClosed()
   if (conn.profile.framing.kind !== 'raw') {
     throw new MillraceError(
       'ERR_UNSUPPORTED',

@@ -55,6 +55,12 @@ export interface PipeEnd {
   readonly error: CodedError | undefined
 }
 
+/** Makes the error that one side of a pipe gets if the other one is lost. */
+export function pipeBroken(cause: Error | undefined): MillraceError {
+  const why = 'the other side of the pipe was lost'
+  return new MillraceError('ERR_PIPE_BROKEN', why, cause === undefined ? {} : { cause })
+}
+
 /** Two connections that are joined. Made by `pipe`, and called by the two connections. */
 export class Pipe {
   readonly ended: Deferred<PipeEnd> = deferred()
@@ -155,9 +161,7 @@ export class Pipe {
       to.close()
       return
     }
-    const cause = error === undefined ? {} : { cause: error }
-    const why = 'the other side of the pipe was lost'
-    this.#broken = new MillraceError('ERR_PIPE_BROKEN', why, cause)
+    this.#broken = pipeBroken(error)
     to.reset(this.#broken)
   }
 

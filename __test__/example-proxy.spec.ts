@@ -1,0 +1,38 @@
+/** The proxy example. */
+
+import test from 'ava'
+import { closed, connect, connectHalfOpen, readHalf } from './support/client.js'
+import { peer } from './support/dial.js'
+import { run } from './support/example.js'
+
+/** Starts the example in front of an upstream. Returns it, and its port. */
+async function proxy(t: Parameters<typeof run>[0], upstream: string) {
+  const LOOPS = process.env.MILLRACE_TEST_LOOPS ?? '1'
+  const example = run(t, 'proxy/main.ts', { PORT: '0', LOOPS, UPSTREAM: upstream })
+  const [, port] = /^listening on tcp:\/\/127\.0\.0\.1:(\d+)$/.exec(await example.line()) ?? []
+  t.is(await example.line(), `passes connections on to ${upstream}; Ctrl-C here ends the proxy`)
+  return { ...example, port: Number(port) }
+}
+
+test('the proxy example passes on both ways, halves included, and says how much it was', async (t) => {
+  const upstream = await peer(t, 'tcp', (socket) => {
+    socket.on('data', (chunk) => socket.write(chunk)).on('end', () => socket.end('bye'))
+  })
+  const example = await proxy(t, upstream)
+  const socket = await connectHalfOpen(example.port)
+  socket.end('hello')
+  t.is((await readHalf(socket)).toString(), 'hellobye')
+  t.regex(await example.line(), /^127\.0\.0\.1:\d+: 5 bytes there, 8 back, in order$/)
+  example.kill('SIGINT')
+  t.is((await example.ended).code, 0)
+})
+
+test('the proxy example says so if there is no upstream', async (t) => {
+  const upstream = await peer(t, 'tcp', () => {})
+  const gone = upstream.replace(/\d+$/, '1')
+  const example = await proxy(t, gone)
+  const socket = await connect(example.port)
+  socket.resume()
+  await closed(socket)
+  t.regex(await example.line(), /^127\.0\.0\.1:\d+: tcp:\/\/127\.0\.0\.1:1 refuses connections$/)
+})
