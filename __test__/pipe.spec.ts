@@ -264,6 +264,25 @@ test('buffered counts what the other side has sent and the peer has not taken, a
   t.is((await piped).forth, 64 * MIB)
 })
 
+for (const where of ['one loop', 'two loops'] as const) {
+  test(`a peer that sends back all it gets, and one that reads late, do not wait for each other: ${where}`, async (t) => {
+    const pairs = await Promise.all([pair(t, { loops: ONE }), pair(t, { loops: ONE })])
+    const [{ a, sockets }, other] = pairs
+    const b = where === 'one loop' ? pairs[0].b : other.a
+    const [left, right] = [sockets[0], where === 'one loop' ? sockets[1] : other.sockets[0]]
+    const piped = pipe(a, b)
+    right.pipe(right)
+    const body = bodyOf(16 * MIB, 0)
+    left.end(body)
+    // Until nobody takes any more.
+    for (let before = -1; left.bytesWritten === 0 || a.bytesRead !== before; await turns(500))
+      before = a.bytesRead
+    t.true((await readHalf(left)).equals(body))
+    t.deepEqual(await piped, { forth: 16 * MIB, back: 16 * MIB, error: undefined })
+    for (const socket of [...sockets, ...other.sockets]) socket.destroy()
+  })
+}
+
 test('close on one side sends what both have, and closes the other side too', async (t) => {
   const { a, b, sockets, over } = await pair(t)
   const [left, right] = sockets

@@ -4,6 +4,7 @@ import { type CodedError, MillraceError, toError } from '../errors.js'
 import {
   KIND_PIPE,
   KIND_RELAY,
+  PIPE_ELSEWHERE,
   PIPE_PIPE_SIZE,
   PIPE_TO_GENERATION,
   PIPE_TO_SLOT,
@@ -86,11 +87,8 @@ export class Pipe {
       // A pull that waits is refused from now on.
       cold.wakePull()
     }
-    // In one loop, the loop takes over once everything that it had read before has come.
-    if (first.eventLoop === second.eventLoop) {
-      this.#first.askLoop()
-      this.#second.askLoop()
-    }
+    this.#first.tellLoop()
+    this.#second.tellLoop()
     // Not at once: a handler may be running in the middle of a chunk, whose rest is parked when it returns.
     queueMicrotask(() => {
       this.#begin(this.#first)
@@ -228,10 +226,11 @@ class Side {
     if (this.hasBegun) resumeReading(this.from)
   }
 
-  /** Asks the loop, which has both connections, to pass on what comes from now on. */
-  askLoop(): void {
+  /** Tells the loop. If it has both connections, it takes over once everything that it had read before is here. */
+  tellLoop(): void {
+    const isSame = this.from.eventLoop === this.to.eventLoop
     const payload = Buffer.alloc(PIPE_PIPE_SIZE)
-    payload.writeUInt32LE(this.to.slot, PIPE_TO_SLOT)
+    payload.writeUInt32LE(isSame ? this.to.slot : PIPE_ELSEWHERE, PIPE_TO_SLOT)
     payload.writeUInt32LE(this.to.generation, PIPE_TO_GENERATION)
     sendControl(this.from, KIND_PIPE, payload)
   }

@@ -70,7 +70,7 @@ export const KIND_MESSAGE_BEGUN = 28
 export const KIND_MESSAGE_ENDED = 29
 /** The first message of a raw stream was complete. */
 export const KIND_MESSAGE_FIRST = 30
-/** Pass on what comes in to another connection of the loop, from `RELAY` on. Payload: see `pipe`. Answered by an `EOF` with the reason `PIPED`, if input may still come. */
+/** The connection is one side of a pipe. If the other side is in the same loop, pass on to it what comes in, from `RELAY` on. Payload: see `pipe`. Answered then by an `EOF` with the reason `PIPED`, if input may still come. */
 export const KIND_PIPE = 31
 /** Everything that came before is passed on: go on with the rest. */
 export const KIND_RELAY = 32
@@ -180,12 +180,14 @@ export const TIMEOUTS_MAX_LIFETIME = 20
 export const TIMEOUTS_TIMEOUTS_SIZE = 24
 
 // pipe: Offsets in the payload of `PIPE`: the other connection.
-/** `u32`, its slot. */
+/** `u32`, its slot, or `ELSEWHERE`. */
 export const PIPE_TO_SLOT = 0
 /** `u32`, its generation. */
 export const PIPE_TO_GENERATION = 4
 /** Bytes in all. */
 export const PIPE_PIPE_SIZE = 8
+/** The slot of a connection that is not in the same loop. */
+export const PIPE_ELSEWHERE = 4294967295
 
 // answer: Offsets in the payload of `TIMEOUT_ANSWER`.
 /** `u32`, the `reason` in the `TIMEOUT`. */

@@ -115,7 +115,7 @@ table! {
         MESSAGE_ENDED = 29,
         /// The first message of a raw stream was complete.
         MESSAGE_FIRST = 30,
-        /// Pass on what comes in to another connection of the loop, from `RELAY` on. Payload: see `pipe`. Answered by an `EOF` with the reason `PIPED`, if input may still come.
+        /// The connection is one side of a pipe. If the other side is in the same loop, pass on to it what comes in, from `RELAY` on. Payload: see `pipe`. Answered then by an `EOF` with the reason `PIPED`, if input may still come.
         PIPE = 31,
         /// Everything that came before is passed on: go on with the rest.
         RELAY = 32,
@@ -234,12 +234,14 @@ table! {
     }
     /// Offsets in the payload of `PIPE`: the other connection.
     pipe {
-        /// `u32`, its slot.
+        /// `u32`, its slot, or `ELSEWHERE`.
         TO_SLOT = 0,
         /// `u32`, its generation.
         TO_GENERATION = 4,
         /// Bytes in all.
         PIPE_SIZE = 8,
+        /// The slot of a connection that is not in the same loop.
+        ELSEWHERE = 4_294_967_295,
     }
     /// Offsets in the payload of `TIMEOUT_ANSWER`.
     answer {

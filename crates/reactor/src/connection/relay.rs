@@ -21,8 +21,8 @@ pub(crate) type Name = (u32, u32);
 /// One side of a pipe.
 #[derive(Debug)]
 pub(super) struct Relay {
-    /// The other side.
-    to: Name,
+    /// The other side, if it is in this loop. Otherwise the user passes on what comes in.
+    to: Option<Name>,
     /// The user has passed on everything that came before.
     is_on: bool,
     /// The other side has too much to send.
@@ -32,10 +32,13 @@ pub(super) struct Relay {
 }
 
 impl Connection {
-    /// Stops delivering the input, which goes to another connection from [`begin_relay`](Self::begin_relay) on.
-    pub(crate) fn pipe_to(&mut self, to: Name) {
+    /// The connection becomes one side of a pipe. Its input goes to another connection, and how much output may wait
+    /// is the business of that side. If the other side is in this loop, the input is not delivered any more, and
+    /// is passed on from [`begin_relay`](Self::begin_relay) on.
+    pub(crate) fn pipe_to(&mut self, to: Option<Name>) {
         self.cold.allocated().relay = Some(Relay { to, is_on: false, is_held: false, taken: 0 });
-        if self.input == Input::Flowing && self.notices.eof.is_none() {
+        self.pauses.output = false;
+        if to.is_some() && self.input == Input::Flowing && self.notices.eof.is_none() {
             self.notices.eof = Some(reason::PIPED);
         }
     }
@@ -49,13 +52,18 @@ impl Connection {
 
     /// What is to be done with the input of a piped connection; `None` if it is not piped.
     pub(super) fn read_piped(&self) -> Option<Next> {
-        let relay = self.cold.relay()?;
+        let relay = self.cold.relay().filter(|relay| relay.to.is_some())?;
         Some(if relay.is_on && !relay.is_held { Next::Relay } else { Next::Wait })
     }
 
     /// Where the input goes.
     pub(crate) fn relays_to(&self) -> Option<Name> {
-        self.cold.relay().map(|relay| relay.to)
+        self.cold.relay()?.to
+    }
+
+    /// Whether the connection is one side of a pipe.
+    pub(super) fn is_piped(&self) -> bool {
+        self.cold.relay().is_some()
     }
 
     /// Whether the other side of its pipe may send more to it.

@@ -23,8 +23,9 @@ impl Connection {
         self.last_write = Some(inbound.tick);
         let next = self.send(bytes, slot, generation, inbound);
         let options = &self.profile.options;
-        if options.auto_pause && self.queued() > options.high_water && self.input == Input::Flowing
-        {
+        let is_over = options.auto_pause && self.queued() > options.high_water;
+        // Piped connections would wait for each other for ever.
+        if is_over && self.input == Input::Flowing && !self.is_piped() {
             self.pauses.output = true;
         }
         next

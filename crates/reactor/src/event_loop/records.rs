@@ -75,8 +75,11 @@ impl EventLoop {
                     }
                     kind::PIPE => {
                         let word = |at| record::word(record.payload, at);
-                        connection.pipe_to((word(pipe::TO_SLOT), word(pipe::TO_GENERATION)));
-                        Next::Wait
+                        let is_here = word(pipe::TO_SLOT) != pipe::ELSEWHERE;
+                        let to = (word(pipe::TO_SLOT), word(pipe::TO_GENERATION));
+                        connection.pipe_to(is_here.then_some(to));
+                        // It may have been held back because of its output.
+                        connection.drive(slot, generation, inbound)
                     }
                     kind::RELAY => {
                         connection.begin_relay();
