@@ -283,6 +283,114 @@ for (const where of ['one loop', 'two loops'] as const) {
   })
 }
 
+test('with half: false, what had come from both sides before the call is sent', async (t) => {
+  for (const isReversed of [false, true]) {
+    const { a, b, sockets } = await pair(t)
+    const [left, right] = sockets
+    right.write('a banner')
+    left.end()
+    const atLeft = readHalf(left)
+    // Until both have arrived here.
+    while (b.bytesRead < 8 || a.readyState === 'open') await turns(1)
+    const piped = isReversed ? pipe(b, a, { half: false }) : pipe(a, b, { half: false })
+    t.is((await atLeft).toString(), 'a banner')
+    right.resume().end()
+    const { forth, back } = await piped
+    t.deepEqual([forth, back], isReversed ? [8, 0] : [0, 8])
+  }
+})
+
+test('two peers that both send and never read are idle, and a lifetime ends them', async (t) => {
+  for (const [timeouts, code] of [
+    [{ idle: 100 }, 'ERR_IDLE_TIMEOUT'],
+    [{ maxLifetime: 100 }, undefined],
+  ] as const) {
+    const { a, b, sockets, over, codes } = await pair(t, { lingerTimeout: 200 })
+    const [left, right] = sockets
+    left.write(Buffer.alloc(32 * MIB))
+    right.write(Buffer.alloc(32 * MIB))
+    for (const conn of [a, b]) conn.setTimeouts(timeouts)
+    const { error } = await pipe(a, b)
+    await over
+    if (code !== undefined) t.is(codeOf(error), code)
+    t.is(codes.size, 2)
+    for (const socket of sockets) socket.destroy()
+  }
+})
+
+test('a dead side is noticed while the other side does not read', async (t) => {
+  const { a, b, sockets, codes, over } = await pair(t)
+  const [left, right] = sockets
+  const piped = pipe(a, b)
+  left.write(Buffer.alloc(32 * MIB))
+  // The kernel takes no more of it, and the left side is not read any more.
+  for (let before = -1; b.buffered === 0 || b.buffered !== before; await turns(100))
+    before = b.buffered
+  left.resetAndDestroy()
+  t.is(codeOf((await piped).error), 'ECONNRESET')
+  await over
+  t.is(codes.get(b), 'ERR_PIPE_BROKEN')
+  right.destroy()
+})
+
+test('the counts of a piped connection are its own, however much is passed on', async (t) => {
+  const { a, b, sockets } = await pair(t)
+  const [left, right] = sockets
+  b.write('mine, ')
+  const piped = pipe(a, b)
+  const flushed = b.flushed()
+  left.write(Buffer.alloc(16 * MIB))
+  for (let looks = 0; looks < 500; looks++) {
+    t.true(b.buffered >= 0 && b.buffered <= 16 * MIB, `${b.buffered}`)
+    await turns(1)
+  }
+  await flushed
+  t.is(b.bytesWritten, 6)
+  right.resume()
+  left.end()
+  await once(right, 'end')
+  right.end()
+  left.resume()
+  t.is((await piped).forth, 16 * MIB)
+})
+
+test('the time that handlers have does not end a pipe', async (t) => {
+  const piped = gate()
+  const server = await start(t, {
+    ...HALF,
+    timeouts: { handler: 100 },
+    async message(conn) {
+      if (held === undefined) return
+      // The end of the input has come by then, and the time runs.
+      await ended.passed
+      void pipe(conn, held)
+      piped.open()
+    },
+    open(conn) {
+      if (held === undefined) held = conn
+    },
+    end: () => ended.open(),
+  })
+  let held: Conn | undefined
+  const ended = gate()
+  const right = await connect(server.port, HALF)
+  while (held === undefined) await turns(1)
+  const left = await connect(server.port, HALF)
+  left.end('hello')
+  await piped.passed
+  const clock = gate()
+  const other = await start(t, {
+    loops: server,
+    timeouts: { idle: 300 },
+    message() {},
+    close: () => clock.open(),
+  })
+  await connect(other.port)
+  await clock.passed
+  right.end('late')
+  t.is((await readHalf(left)).toString(), 'late')
+})
+
 test('close on one side sends what both have, and closes the other side too', async (t) => {
   const { a, b, sockets, over } = await pair(t)
   const [left, right] = sockets

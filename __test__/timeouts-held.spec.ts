@@ -3,6 +3,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, defineCodec, line, raw, type Server } from 'millrace'
 import { closed, connect, connectHalfOpen, readHalf } from './support/client.js'
+import { dial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
@@ -214,6 +215,75 @@ test('the time for handlers can be set after the end of the input', async (t) =>
   conn.setTimeouts({ handler: TIME })
   await readHalf(socket)
   t.is(codeOf(await ended.passed), 'ERR_HANDLER_TIMEOUT')
+})
+
+test('a promise that begins after the end of the input has its time, too', async (t) => {
+  const atEnd = gate<Conn>()
+  const ended = gate<Error | undefined>()
+  const server = await start(t, {
+    allowHalfOpen: true,
+    timeouts: { handler: TIME, idle: TIME },
+    message() {},
+    end: (conn) => atEnd.open(conn),
+    idle: () => new Promise(() => {}),
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connectHalfOpen(server.port)
+  socket.end('hello')
+  await atEnd.passed
+  t.is(codeOf(await ended.passed), 'ERR_HANDLER_TIMEOUT')
+})
+
+test('the handler idle is not called again before its promise has settled', async (t) => {
+  let calls = 0
+  const opened = gate<Conn>()
+  const server = await start(t, {
+    open: (conn) => opened.open(conn),
+    message() {},
+    idle() {
+      calls++
+      return new Promise(() => {})
+    },
+  })
+  const socket = await connect(server.port)
+  const conn = await opened.passed
+  conn.setTimeouts({ idle: TIME / 10 })
+  await timesPassed(t, server)
+  t.is(calls, 1)
+  conn.destroy()
+  socket.destroy()
+})
+
+test('connections to others have the limits of their own options', async (t) => {
+  const server = await start(t, { message() {} })
+  const ended = gate<Error | undefined>()
+  const limited = {
+    timeouts: { receive: TIME },
+    close: (_: Conn, error?: Error) => ended.open(error),
+  }
+  const free = await dial(t, { to: server.port, message() {} })
+  await dial(t, { to: server.port, message() {}, ...limited })
+  const alsoFree = await dial(t, { to: server.port, message() {} })
+  t.is(codeOf(await ended.passed), 'ERR_RECEIVE_TIMEOUT')
+  t.deepEqual([free.readyState, alsoFree.readyState], ['open', 'open'])
+})
+
+test('a lifetime ends a connection whose peer does not read', async (t) => {
+  const ended = gate<Error | undefined>()
+  const server = await start(t, {
+    lingerTimeout: TIME,
+    maxWriteBuffer: 1 << 30,
+    open(conn) {
+      conn.write(Buffer.alloc(24 << 20))
+      conn.setTimeouts({ maxLifetime: TIME })
+    },
+    message() {},
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connect(server.port)
+  socket.write('never read while autoPause stops us')
+  t.is(codeOf(await ended.passed), 'ERR_MAX_LIFETIME')
+  socket.destroy()
 })
 
 test('setTimeouts checks what it is given, and changes nothing if that is wrong', async (t) => {

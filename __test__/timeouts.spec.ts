@@ -5,7 +5,7 @@ import { defineCodec, lengthField, line, raw, type ServeOptions, type Timeouts }
 import { connect, connectHalfOpen, readHalf } from './support/client.js'
 import { dial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
-import { start } from './support/serve.js'
+import { ONE, start } from './support/serve.js'
 
 /** Short, but long enough that a busy machine does not make a peer late that is not. */
 const TIME = 150
@@ -29,6 +29,7 @@ async function endOf(
 ): Promise<{ code: string | undefined; after: number }> {
   const ended = gate<Error | undefined>()
   const server = await start<string, string>(t, {
+    loops: ONE,
     ...options,
     timeouts,
     close: (_conn, error) => ended.open(error),

@@ -12,6 +12,8 @@ import { connect } from './suites/connect.mjs'
 import { echo, unix } from './suites/echo.mjs'
 import { fairness } from './suites/fairness.mjs'
 import { memory } from './suites/memory.mjs'
+import { proxies } from './suites/proxy.mjs'
+import { timeouts } from './suites/timeouts.mjs'
 import { udp } from './suites/udp.mjs'
 import { against, BEFORE } from './variants.mjs'
 
@@ -25,7 +27,7 @@ import { against, BEFORE } from './variants.mjs'
  */
 
 /** @type {readonly Suite[]} */
-const SUITES = [echo, unix, connect, fairness, memory, udp]
+const SUITES = [echo, unix, connect, fairness, memory, udp, proxies, timeouts]
 
 /** Checks that millrace is built, because the servers import the build. */
 function checkBuilt() {

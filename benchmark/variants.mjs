@@ -24,6 +24,32 @@ export const udpInline = {
 /** @type {Variant} */
 export const nodeDgram = { name: 'node:dgram', peer: 'node-dgram.mjs' }
 
+/** A proxy with one loop thread. @type {Variant} */
+export const proxy = { name: 'millrace', peer: 'millrace-proxy.mjs', args: ['--loops', '1'] }
+
+/** A proxy on Node's own loop. @type {Variant} */
+export const proxyInline = {
+  name: 'millrace-inline',
+  peer: 'millrace-proxy.mjs',
+  args: ['--loops', 'inline'],
+}
+
+/** @type {Variant} */
+export const nodeProxy = { name: 'node:net', peer: 'node-proxy.mjs' }
+
+/** Limits in time, on one loop thread. @type {Variant} */
+export const limited = { name: 'limits', peer: 'millrace-timeouts.mjs', args: ['--loops', '1'] }
+
+/** Limits in time, on Node's own loop. @type {Variant} */
+export const limitedInline = {
+  name: 'limits-inline',
+  peer: 'millrace-timeouts.mjs',
+  args: ['--loops', 'inline'],
+}
+
+/** The same server without limits in time. @type {Variant} */
+export const unlimited = { name: 'none', peer: 'millrace-timeouts.mjs', args: ['--loops', '1'] }
+
 /** Plain mio in one thread without JavaScript: the upper bound. @type {Variant} */
 export const floor = { name: 'floor' }
 

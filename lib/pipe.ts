@@ -2,11 +2,11 @@
 
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
-import { CLOSED, ENDED, ENDING, PIPED } from './connection/flags.js'
+import { CLOSED, DESTROYED, ENDED, ENDING, PIPED } from './connection/flags.js'
 import { Pipe, type PipeEnd, type PipeOptions, pipeBroken } from './connection/pipe.js'
-import { invalidOption, MillraceError } from './errors.js'
+import { invalidOption, MillraceError, toError } from './errors.js'
 import { connClosed, connPiped } from './native/close-error.js'
-import { checkSignal, onAbort } from './util/abort-signal.js'
+import { checkSignal, onAbort, unlessAborted } from './util/abort-signal.js'
 import { checkNames, flag } from './util/checks.js'
 
 const NAMES: ReadonlySet<string> = new Set(['half', 'signal'])
@@ -52,7 +52,11 @@ async function start(a: Conn, b: Conn, options: PipeOptions): Promise<PipeEnd> {
   const [first, second] = [checkSide('the first argument', a), checkSide('the second argument', b)]
   if (first === second) throw invalidOption('the second argument', 'another connection', b)
   const lost = [first, second].find((conn) => conn.flags & ENDING)
-  if (lost !== undefined) return endOther(lost, lost === first ? second : first)
+  if (lost !== undefined) {
+    const other = lost === first ? second : first
+    const ignore = signal && onAbort(signal, () => other.destroy(toError(signal.reason)))
+    return unlessAborted(signal, endOther(lost, other)).finally(ignore)
+  }
   const joined = new Pipe(first, second, half)
   const ignore = signal && onAbort(signal, () => joined.abort(signal.reason))
   try {
@@ -66,7 +70,7 @@ async function start(a: Conn, b: Conn, options: PipeOptions): Promise<PipeEnd> {
 async function endOther(lost: ConnImpl, other: ConnImpl): Promise<PipeEnd> {
   const closed = other.coldState().closed.promise()
   const error = lost.cold?.error
-  if (error === undefined) other.close()
+  if (error === undefined && !(lost.flags & DESTROYED)) other.close()
   else other.reset(pipeBroken(error))
   if (!(other.flags & CLOSED)) await closed
   return { forth: 0, back: 0, error }

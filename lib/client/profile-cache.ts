@@ -30,9 +30,8 @@ function keyOf(framing: Framing): string {
  * profiles.
  */
 export function profileNumber(settings: ConnSettings): number {
-  const { highWaterMark, autoPause, lingerTimeout, socket } = settings
-  const values = `${highWaterMark} ${autoPause} ${lingerTimeout} ${socket}`
-  const key = `${keyOf(settings.codec.framing)} ${values}`
+  const { framing, ...others } = toProfileInit(settings)
+  const key = `${keyOf(settings.codec.framing)} ${JSON.stringify(others)}`
   let number = numbers.get(key)
   if (number === undefined) {
     const { handle } = theEnvironment()

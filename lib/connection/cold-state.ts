@@ -32,6 +32,8 @@ export class ColdState {
   lastPull = 0
   /** Since when a `next()` waits, in the same time. */
   pullSince = 0
+  /** Bytes of the other side of a pipe that are among those written. */
+  relayed = 0
   /** The pipe that the connection is a side of. */
   pipe: Pipe | undefined
   /** The limits in time, once they were changed. */

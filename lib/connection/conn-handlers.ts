@@ -57,6 +57,7 @@ export interface Handlers<In = Buffer, Out = Uint8Array | string, Context = unde
   /**
    * No byte has moved in either direction for the time that `timeouts.idle` sets. The time begins again: write a
    * ping, or close the connection. Without this handler it closes with `ERR_IDLE_TIMEOUT`.
+   * It is not called again while its promise has not settled.
    */
   idle?(conn: Conn<In, Out, Context>): unknown
   /** There is room again after `write` returned `false`. Runs exactly once for each such episode. */

@@ -54,7 +54,7 @@ import { peerOf } from './peer.js'
 import type { LocalEndpoint, Profile } from './profile.js'
 import { messageIterator } from './pulling.js'
 import { addToFrame, beginFrame, deliverMessage, deliverParked, receive } from './reading.js'
-import { setTimeouts, timedOut } from './timed-out.js'
+import { setTimeouts, timedOut, watchHandlers } from './timed-out.js'
 import type { LiveTimeouts } from './timeouts.js'
 import * as writing from './writing.js'
 
@@ -170,7 +170,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     return Math.max(0, bytesReceived(environment.handle, index, this.slot, this.generation))
   }
   get bytesWritten(): number {
-    return this.written
+    return this.written - (this.cold?.relayed ?? 0)
   }
   get buffered(): number {
     return writing.buffered(this)
@@ -280,6 +280,11 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   /** Says that the loop was told from the start not to read. */
   startWithoutReading(): void {
     this.flags |= READING_STOPPED
+  }
+
+  /** Begins the time that handlers have after the end of the input. */
+  watchHandlers(): void {
+    watchHandlers(this)
   }
 
   /** One of the promises that handlers returned has settled. */

@@ -40,6 +40,8 @@ export const HAD_MESSAGE = 131072
 export const RETIRED = 262144
 /** The connection is piped to another one: its input goes there. */
 export const PIPED = 524288
+/** The promise of the handler `idle` has not settled. */
+export const IDLE_RUNS = 1048576
 
 /** Our half has ended, whatever ended it. */
 export const OUTPUT_OVER: number = ENDED | DESTROYED | CLOSED

@@ -6,7 +6,7 @@
 import { MillraceError, toError } from '../errors.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
-import { FAILED } from './flags.js'
+import { FAILED, INPUT_DONE } from './flags.js'
 
 /** Calls a handler, and tracks its promise. */
 export function callConnHandler(conn: ConnImpl, handler: () => unknown): void {
@@ -21,6 +21,7 @@ export function callConnHandler(conn: ConnImpl, handler: () => unknown): void {
 /** Tracks a handler's promise: the connection stays until it settles. A rejection is a failure: see `fail`. */
 export function trackPromise(conn: ConnImpl, promise: PromiseLike<unknown>): void {
   conn.pendingPromises++
+  if (conn.flags & INPUT_DONE && conn.pendingPromises === 1) conn.watchHandlers()
   // Wrapped, because a thenable that is not a promise may call back twice, or throw.
   Promise.resolve(promise).then(
     () => conn.promiseSettled(),

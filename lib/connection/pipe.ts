@@ -11,7 +11,17 @@ import {
 } from '../native/record.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, DESTROYED, EOF, INPUT_DONE, PAUSED, PIPED, WATCHES_MESSAGES } from './flags.js'
+import {
+  CLOSED,
+  DESTROYED,
+  ENDING,
+  EOF,
+  INPUT_DONE,
+  OUTPUT_OVER,
+  PAUSED,
+  PIPED,
+  WATCHES_MESSAGES,
+} from './flags.js'
 import { resumeReading, stopReading } from './pausing.js'
 import { park } from './reading.js'
 import { sendControl } from './send-control.js'
@@ -32,7 +42,7 @@ import { writeRelayed } from './writing.js'
 export interface PipeOptions {
   /**
    * Whether the two directions end apart: the end of one side's input ends the output of the other, and the
-   * rest goes on. `false` closes both once one of them ends, after everything received is sent. Default true.
+   * rest goes on. `false` closes both once one of them ends, after everything delivered by then is sent. Default true.
    */
   half?: boolean | undefined
   /** Destroys both connections when it aborts. The promise rejects with the signal's reason. */
@@ -84,6 +94,8 @@ export class Pipe {
       conn.pendingPromises++
       const cold = conn.coldState()
       cold.pipe = this
+      // It would end the pipe, because that is a promise that does not settle.
+      clearTimeout(cold.handlerTimer)
       // A pull that waits is refused from now on.
       cold.wakePull()
     }
@@ -91,8 +103,11 @@ export class Pipe {
     this.#second.tellLoop()
     // Not at once: a handler may be running in the middle of a chunk, whose rest is parked when it returns.
     queueMicrotask(() => {
-      this.#begin(this.#first)
-      this.#begin(this.#second)
+      // Both before the end of either is looked at, which may close the other.
+      this.#first.begin()
+      this.#second.begin()
+      this.#goOn(this.#first)
+      this.#goOn(this.#second)
     })
   }
 
@@ -100,8 +115,7 @@ export class Pipe {
     return conn === this.#first.from ? this.#first : this.#second
   }
 
-  #begin(side: Side): void {
-    side.begin()
+  #goOn(side: Side): void {
     if (side.from.flags & EOF) this.inputEnded(side.from)
     else if (!side.isHeld) resumeReading(side.from)
   }
@@ -113,6 +127,7 @@ export class Pipe {
 
   /** The loop passes on all further input of a connection by itself. */
   takenOver(conn: ConnImpl): void {
+    if (conn.flags & ENDING) return
     this.#sideOf(conn).handOver()
   }
 
@@ -135,6 +150,11 @@ export class Pipe {
     } else {
       side.to.end()
     }
+  }
+
+  /** Our half of a connection has ended: what the other one receives is not passed on any more. */
+  outputEnded(conn: ConnImpl): void {
+    this.#otherSide(conn).countRelayed()
   }
 
   /** The user closes a connection, which then takes nothing more from the other one. */
@@ -215,7 +235,7 @@ class Side {
       park(this.from, Buffer.from(bytes))
       return
     }
-    this.bytes += bytes.length
+    if (!(this.to.flags & OUTPUT_OVER)) this.bytes += bytes.length
     if (writeRelayed(this.to, bytes) || this.isHeld) return
     this.isHeld = true
     stopReading(this.from)

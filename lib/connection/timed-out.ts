@@ -14,11 +14,13 @@ import {
   REASON_FRAME_TIMEOUT,
   REASON_IDLE_TIMEOUT,
 } from '../native/record.js'
+import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
   DRAINING,
   ENDING,
   HAD_MESSAGE,
+  IDLE_RUNS,
   INPUT_DONE,
   MESSAGE_BEGUN,
   PAUSED,
@@ -90,7 +92,7 @@ export function timedOut(conn: ConnImpl, reason: number): void {
   let left = timeLeft(conn, reason)
   const asksUser = conn.profile.handlers.idle !== undefined && !(conn.flags & PIPED)
   if (left === 0 && reason === REASON_IDLE_TIMEOUT && asksUser) {
-    callConnHandler(conn, () => conn.profile.handlers.idle?.(conn))
+    if (!(conn.flags & IDLE_RUNS)) callIdle(conn)
     if (conn.flags & ENDING) return
     left = limitsOf(conn).idle
   }
@@ -98,6 +100,21 @@ export function timedOut(conn: ConnImpl, reason: number): void {
   payload.writeUInt32LE(reason, ANSWER_TIMEOUT_REASON)
   payload.writeUInt32LE(left, ANSWER_TIME_LEFT)
   sendControl(conn, KIND_TIMEOUT_ANSWER, payload)
+}
+
+/** Calls the handler `idle`, which is not called again while its promise has not settled. */
+function callIdle(conn: ConnImpl): void {
+  callConnHandler(conn, () => {
+    const result = conn.profile.handlers.idle?.(conn)
+    if (!isThenable(result)) return undefined
+    conn.flags |= IDLE_RUNS
+    const settled = () => {
+      conn.flags &= ~IDLE_RUNS
+    }
+    const promise = Promise.resolve(result)
+    promise.then(settled, settled)
+    return promise
+  })
 }
 
 /** Returns how many milliseconds are left because this side held the input back; 0 if the time is over. */
@@ -109,7 +126,10 @@ function timeLeft(conn: ConnImpl, reason: number): number {
   const isHeld = flags & (PAUSED | READING_STOPPED) || (isParked && profile.framing.kind === 'raw')
   if (reason === REASON_FRAME_TIMEOUT) return isHeld ? limits.frame : 0
   if (reason === REASON_FIRST_MESSAGE_TIMEOUT) return isHeld ? limits.firstMessage : 0
-  const limit = reason === REASON_IDLE_TIMEOUT ? limits.idle : limits.receive
+  const isIdle = reason === REASON_IDLE_TIMEOUT
+  const limit = isIdle ? limits.idle : limits.receive
+  // What holds one side of a pipe is the other side, and silence of both is silence.
+  if (isIdle && flags & PIPED) return 0
   // The server waits for handlers, and has a limit for that.
   if (flags & DRAINING || isHeld || isParked) return limit
   if (!(flags & PULL_MODE) || flags & (INPUT_DONE | PIPED)) return 0
@@ -123,8 +143,9 @@ export function watchHandlers(conn: ConnImpl): void {
   if (handler === 0 || conn.pendingPromises === 0) return
   if (!(conn.flags & INPUT_DONE) || conn.flags & (PIPED | ENDING)) return
   const cold = conn.coldState()
+  clearTimeout(cold.handlerTimer)
   cold.handlerTimer = setTimeout(() => {
-    if (conn.pendingPromises === 0 || conn.flags & ENDING) return
+    if (conn.pendingPromises === 0 || conn.flags & (PIPED | ENDING)) return
     cold.error ??= new MillraceError(
       'ERR_HANDLER_TIMEOUT',
       `promises of handlers have not settled within ${handler} ms after the end of the input`,

@@ -65,6 +65,7 @@ export function writeEncoded(conn: ConnImpl, bytes: Buffer): boolean {
 export function writeRelayed(conn: ConnImpl, bytes: Buffer): boolean {
   if (conn.flags & OUTPUT_OVER) return true
   writeBytes(conn, bytes)
+  conn.coldState().relayed += bytes.length
   // The other connection is not read while too much waits, so there is no need for a limit.
   return isUnderMark(conn, Number.POSITIVE_INFINITY)
 }
@@ -137,6 +138,7 @@ export function end(conn: ConnImpl, message: unknown): void {
   }
   conn.flags |= ENDED
   sendControl(conn, KIND_END)
+  conn.cold?.pipe?.outputEnded(conn)
   watchPulls(conn)
   // Not at once: a handler may be running, whose promise counts too.
   if (conn.flags & EOF) queueMicrotask(() => settleInput(conn))

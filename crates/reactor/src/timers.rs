@@ -48,6 +48,11 @@ impl Clock {
         self.after(Duration::ZERO)
     }
 
+    /// Looks at the clock again: the turn may have done much since it began.
+    pub(crate) fn refreshed(self) -> Self {
+        Self { now: Instant::now(), ..self }
+    }
+
     /// The deadline that ends `after` from now; never rounded down.
     pub(crate) fn after(self, after: Duration) -> Moment {
         let at = self.now.saturating_duration_since(self.start) + after;

@@ -37,6 +37,8 @@ impl Connection {
     pub(crate) fn drain(&mut self) {
         if self.input == Input::Flowing && self.draining.is_none() {
             self.draining = Some(self.transport.unread() as u32);
+            // A peer that reads nothing must not hold up the end of its input.
+            self.pauses.output = false;
             self.transport.expect_input();
             if self.pauses.user && self.has_nothing_received() {
                 // There is nothing that the pause would hold back.

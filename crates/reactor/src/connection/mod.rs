@@ -151,7 +151,7 @@ impl Connection {
         if !self.transport.is_open() {
             return Next::Wait;
         }
-        let is_read = !self.pauses.user && !self.waits_after_failure();
+        let is_read = !self.pauses.user && !self.waits_after_failure() && !self.is_relay_held();
         if (!is_read || self.input == Input::Finished)
             && let Some(error) = self.transport.take_error()
         {

@@ -27,8 +27,8 @@ pub(super) struct Relay {
     is_on: bool,
     /// The other side has too much to send.
     is_held: bool,
-    /// Bytes of the other side that were passed on to this one. They follow all bytes that the user wrote.
-    taken: u64,
+    /// Where in the output the bytes end that the user wrote. Those of the other side follow them.
+    user_output: u64,
 }
 
 impl Connection {
@@ -36,7 +36,9 @@ impl Connection {
     /// is the business of that side. If the other side is in this loop, the input is not delivered any more, and
     /// is passed on from [`begin_relay`](Self::begin_relay) on.
     pub(crate) fn pipe_to(&mut self, to: Option<Name>) {
-        self.cold.allocated().relay = Some(Relay { to, is_on: false, is_held: false, taken: 0 });
+        let user_output = self.sent + self.queued() as u64;
+        let relay = Relay { to, is_on: false, is_held: false, user_output };
+        self.cold.allocated().relay = Some(relay);
         self.pauses.output = false;
         if to.is_some() && self.input == Input::Flowing && self.notices.eof.is_none() {
             self.notices.eof = Some(reason::PIPED);
@@ -123,7 +125,7 @@ impl Connection {
         }
         inbound.stats.counters.received(self.transport.take_wire_received());
         inbound.stats.gauges.received(slot, self.received);
-        let is_held = self.cold.relay().is_some_and(|relay| relay.is_held);
+        let is_held = self.is_relay_held();
         let next = if self.transport.is_readable() && !is_held && self.input == Input::Flowing {
             Next::Again
         } else if self.transport.is_readable() {
@@ -146,21 +148,41 @@ impl Connection {
         if !self.accepts_output() {
             return Next::Wait;
         }
-        if let Some(relay) = self.cold.relay_mut() {
-            relay.taken += bytes.len() as u64;
-        }
         self.send(bytes, slot, generation, inbound)
     }
 
-    /// How many of the bytes that the user wrote the kernel has taken: all that were sent, but for those of the
-    /// other side of a pipe, which follow them.
+    /// The user has written so many bytes before the other side's follow.
+    pub(super) fn note_user_output(&mut self, count: usize) {
+        if let Some(relay) = self.cold.relay_mut() {
+            relay.user_output += count as u64;
+        }
+    }
+
+    /// Where in the output the bytes end that the user wrote.
+    pub(super) fn user_output(&self) -> u64 {
+        let all = self.sent + self.queued() as u64;
+        self.cold.relay().map_or(all, |relay| relay.user_output)
+    }
+
+    /// How many of the bytes that the user wrote the kernel has taken.
     pub(super) fn sent_for_user(&self) -> u64 {
-        let Some(relay) = self.cold.relay() else { return self.sent };
-        self.sent - relay.taken.saturating_sub(self.queued() as u64)
+        self.cold.relay().map_or(self.sent, |relay| self.sent.min(relay.user_output))
+    }
+
+    /// How many bytes of the user wait to be sent.
+    pub(super) fn queued_for_user(&self) -> usize {
+        let queued = self.queued();
+        let waiting = self.user_output().saturating_sub(self.sent);
+        queued.min(waiting as usize)
     }
 
     /// How many bytes of the other side of its pipe wait to be sent.
     pub(crate) fn queued_for_relay(&self) -> u64 {
-        self.cold.relay().map_or(0, |relay| relay.taken.min(self.queued() as u64))
+        (self.queued() - self.queued_for_user()) as u64
+    }
+
+    /// The input is not read, because the other side of the pipe has too much to send.
+    pub(super) fn is_relay_held(&self) -> bool {
+        self.cold.relay().is_some_and(|relay| relay.is_held)
     }
 }

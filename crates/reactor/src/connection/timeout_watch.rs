@@ -14,6 +14,9 @@ use std::mem;
 /// In a change of limits: one that stays as it is.
 pub(super) const UNCHANGED: u32 = u32::MAX;
 
+/// How long a connection that is old enough may take to end, in milliseconds.
+const DRAINING: u32 = 30_000;
+
 /// What a connection is at, as far as its times depend on that.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Observed {
@@ -25,6 +28,8 @@ pub(super) struct Observed {
     pub(super) has_output: bool,
     /// We do not read, for whatever reason, so the peer is not to blame for silence.
     pub(super) is_held: bool,
+    /// The connection is one side of a pipe: what holds it is the other side, and silence of both is silence.
+    pub(super) is_piped: bool,
 }
 
 /// What is known of the messages of a stream.
@@ -52,10 +57,11 @@ pub(super) struct TimeoutWatch {
     frame: Option<(u64, Moment)>,
     had_message: bool,
     held_since: Option<Moment>,
+    is_piped: bool,
     /// What the user is asked and has not answered.
     asked: AskedTimeouts,
-    /// The input was ended because the connection is old enough.
-    is_retired: bool,
+    /// Since when the input is ended, because the connection is old enough.
+    retired: Option<Moment>,
     /// How much longer than `max_lifetime` this connection lives, in parts of 2560 of that.
     jitter: u8,
 }
@@ -94,11 +100,17 @@ impl TimeoutWatch {
             frame: None,
             had_message: false,
             held_since: None,
+            is_piped: false,
             asked: AskedTimeouts::default(),
-            is_retired: false,
+            retired: None,
             // A random number without a crate for it: the keys of a `RandomState` are random.
             jitter: RandomState::new().hash_one(0) as u8,
         }
+    }
+
+    /// Whether bytes have moved since the last time.
+    pub(super) fn has_seen_less(&self, received: u64, sent: u64) -> bool {
+        (self.received, self.sent) != (received, sent)
     }
 
     /// Notes what has changed since the last time.
@@ -129,6 +141,7 @@ impl TimeoutWatch {
                 _ => (at, now),
             });
         }
+        self.is_piped = observed.is_piped;
         match (self.held_since, observed.is_held) {
             (None, true) => self.held_since = Some(now),
             (Some(since), false) => self.go_on_after(since, now),
@@ -141,7 +154,9 @@ impl TimeoutWatch {
         self.held_since = None;
         // What began while the connection was held has not run before.
         let shifted = |began: Moment| began.plus(now.since(held_since.max(began)));
-        self.idle_since = shifted(self.idle_since);
+        if !self.is_piped {
+            self.idle_since = shifted(self.idle_since);
+        }
         self.receive_since = shifted(self.receive_since);
         self.first_message_since = shifted(self.first_message_since);
         self.frame = self.frame.map(|(start, since)| (start, shifted(since)));
@@ -159,7 +174,7 @@ impl TimeoutWatch {
             (self.frame.map_or(self.opened, |(_, since)| since), self.write_since);
         [
             end(
-                is_read && !phase.is_closing && !self.asked.idle,
+                (is_read || self.is_piped) && !phase.is_closing && !self.asked.idle,
                 self.idle_since,
                 limits.idle,
                 reason::IDLE_TIMEOUT,
@@ -188,12 +203,16 @@ impl TimeoutWatch {
                 limits.write,
                 reason::WRITE_TIMEOUT,
             ),
-            end(
-                !self.is_retired && !phase.is_closing,
-                self.opened.plus(u64::from(limits.max_lifetime) * u64::from(self.jitter) / 2560),
-                limits.max_lifetime,
-                reason::MAX_LIFETIME,
-            ),
+            match self.retired {
+                Some(since) => end(true, since, DRAINING, reason::MAX_LIFETIME),
+                None => end(
+                    !phase.is_closing,
+                    self.opened
+                        .plus(u64::from(limits.max_lifetime) * u64::from(self.jitter) / 2560),
+                    limits.max_lifetime,
+                    reason::MAX_LIFETIME,
+                ),
+            },
         ]
     }
 
@@ -206,10 +225,11 @@ impl TimeoutWatch {
         let ended = self.ends(phase).into_iter().flatten().filter(|(at, _)| *at <= now).min();
         let Some((_, reason)) = ended else { return (Expired::Nothing, reason::NONE) };
         match reason {
-            reason::MAX_LIFETIME => {
-                self.is_retired = true;
+            reason::MAX_LIFETIME if self.retired.is_none() => {
+                self.retired = Some(now);
                 return (Expired::Retire, reason);
             }
+            reason::MAX_LIFETIME => return (Expired::Close, reason),
             reason::WRITE_TIMEOUT => return (Expired::Close, reason),
             // The user may hold the input back, and the loop has not heard of that yet.
             _ => self.asked.ask(reason),
@@ -270,7 +290,7 @@ impl TimeoutWatch {
             self.write_since = self.write_since.map(|_| now);
         }
         if change(&mut limits.max_lifetime, new.max_lifetime) {
-            self.opened = now;
+            (self.opened, self.retired) = (now, None);
         }
     }
 
@@ -287,7 +307,7 @@ impl TimeoutWatch {
 
     /// Whether the input was ended because the connection is old enough.
     pub(super) fn is_retired(&self) -> bool {
-        self.is_retired
+        self.retired.is_some()
     }
 
     /// What the user is asked and has not answered.

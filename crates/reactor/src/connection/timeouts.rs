@@ -56,7 +56,10 @@ impl Connection {
 
     /// When the first limit that the user set ends, at which `expire_timeouts` is to be called.
     pub(super) fn timeouts_end(&mut self, clock: Clock) -> Option<Moment> {
-        self.cold.timeouts()?;
+        // No limit may end early, so a time that begins again does so when the byte has moved, and not when the
+        // turn began.
+        let has_moved = self.cold.timeouts()?.has_seen_less(self.received, self.sent);
+        let clock = if has_moved { clock.refreshed() } else { clock };
         self.observe_timeouts(clock.moment());
         let phase = self.phase();
         self.cold.timeouts()?.next_end(phase)
@@ -114,6 +117,7 @@ impl Connection {
                 || self.scheduling.credit.is_held()
                 || self.notices.opening.is_some()
                 || self.transport.is_readable(),
+            is_piped: self.is_piped(),
         };
         let Some(watch) = self.cold.timeouts_mut() else { return };
         watch.observe(observed, now);

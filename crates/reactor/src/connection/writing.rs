@@ -21,11 +21,12 @@ impl Connection {
             return Next::Wait;
         }
         self.last_write = Some(inbound.tick);
+        self.note_user_output(bytes.len());
         let next = self.send(bytes, slot, generation, inbound);
         let options = &self.profile.options;
         let is_over = options.auto_pause && self.queued() > options.high_water;
         // Piped connections would wait for each other for ever.
-        if is_over && self.input == Input::Flowing && !self.is_piped() {
+        if is_over && self.input == Input::Flowing && !self.is_piped() && self.draining.is_none() {
             self.pauses.output = true;
         }
         next
@@ -92,7 +93,7 @@ impl Connection {
         if self.notices.closed || self.broken.is_some() {
             return;
         }
-        match NonZeroU64::new(self.sent + self.queued() as u64) {
+        match NonZeroU64::new(self.user_output()) {
             Some(mark) => self.flush_at = Some(mark),
             // Nothing was written so far.
             None => self.notices.flushed = true,
@@ -145,7 +146,7 @@ impl Connection {
     fn write_failed(&mut self, error: &io::Error) -> Next {
         let cause = self.failure.unwrap_or(Cause::system(error));
         self.send_queue = None;
-        if self.pauses.user || self.input == Input::Finished {
+        if self.pauses.user || self.is_relay_held() || self.input == Input::Finished {
             return Next::Close(cause);
         }
         self.broken = Some(cause);
@@ -156,7 +157,7 @@ impl Connection {
 
     /// Tells the user what it asked for, and lets reading go on, once enough is sent.
     fn note_progress(&mut self) {
-        if self.queued() <= self.profile.options.high_water / 2 {
+        if self.queued_for_user() <= self.profile.options.high_water / 2 {
             self.pauses.output = false;
             if self.drain_asked {
                 self.drain_asked = false;

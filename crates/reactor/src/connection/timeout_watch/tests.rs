@@ -16,6 +16,7 @@ const NOTHING: Observed = Observed {
     had_frame: false,
     has_output: false,
     is_held: false,
+    is_piped: false,
 };
 
 fn at(millis: u64) -> Moment {
@@ -183,7 +184,10 @@ fn a_byte_that_moves_after_the_question_takes_it_back() {
 fn an_old_connection_is_retired_once() {
     let mut watch = watch(limit(|limits| limits.max_lifetime = 100));
     assert_eq!(watch.expire(OPEN, at(100)), (Expired::Retire, reason::MAX_LIFETIME));
-    assert_eq!(watch.next_end(OPEN), None);
+    // It has as long to end as a server that closes.
+    let closing = Phase { flows: false, is_closing: true };
+    assert_eq!(watch.next_end(closing), Some(at(30_100)));
+    assert_eq!(watch.expire(closing, at(30_100)), (Expired::Close, reason::MAX_LIFETIME));
     let mut older = TimeoutWatch { jitter: 255, ..self::watch(watch.limits) };
     assert_eq!(end(&mut older, NOTHING, 0), Some(109), "up to a tenth more");
 }
@@ -214,4 +218,13 @@ fn changed_limits_begin_with_the_change_and_the_others_go_on() {
     assert_eq!(end(&mut watch, NOTHING, 50), Some(200));
     watch.change(Timeouts { idle: others, receive: 0, ..change }, at(60));
     assert_eq!(end(&mut watch, NOTHING, 60), Some(350));
+}
+
+#[test]
+fn both_sides_of_a_pipe_that_hold_each_other_are_idle() {
+    let mut watch = watch(limit(|limits| (limits.idle, limits.receive) = (100, 100)));
+    let held = Observed { is_held: true, is_piped: true, ..NOTHING };
+    assert_eq!(end(&mut watch, held, 10), Some(100));
+    assert_eq!(watch.expire(OPEN, at(100)), (Expired::Ask, reason::IDLE_TIMEOUT));
+    assert_eq!(watch.next_end(OPEN), None, "what is received is held");
 }
