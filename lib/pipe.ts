@@ -16,15 +16,14 @@ const NAMES: ReadonlySet<string> = new Set(['half', 'signal'])
  * ended. Both need codecs with `raw` framing. What was received and not delivered yet goes first.
  *
  * The peer's FIN of one side ends the output of the other. If one side is lost, the other one is reset, even if that
- * was before the call. While
- * they are piped, `write`, `pause`, pulling and another `codec` throw `ERR_PIPED`; the handlers `message` and `end`
- * do not run, `close` does. `end`, `close`, `destroy`, `reset` and limits in time work as always, and both
- * connections count as served by a handler that has not settled.
+ * was before the call. While they are piped, `write`, `pause`, pulling and another `codec` throw `ERR_PIPED`; the
+ * handlers `message`, `end` and `idle` do not run, and `close` does. `end`, `close`, `destroy`, `reset` and limits in
+ * time work as always, and both connections count as served by a handler that has not settled.
  *
  * @returns a promise that resolves once both connections are closed
- * @throws `ERR_INVALID_OPTION`, `ERR_PIPED` if one of them is piped already,  `ERR_CLOSED` if your half of one of them has ended and it
- *   is still open, `ERR_UNSUPPORTED` if their framing is not `raw`: the promise rejects, and both go on. It also rejects
- *   with the reason of the signal
+ * @throws `ERR_INVALID_OPTION`, `ERR_PIPED` if one of them is piped already, `ERR_CLOSED` if your half of one of them
+ *   has ended and it is still open, `ERR_UNSUPPORTED` if their framing is not `raw`: the promise rejects, and both go
+ *   on. It also rejects with the reason of the signal
  * @example
  * ```ts
  * await serve({
@@ -38,12 +37,7 @@ const NAMES: ReadonlySet<string> = new Set(['half', 'signal'])
  * })
  * ```
  */
-export function pipe(a: Conn, b: Conn, options: PipeOptions = {}): Promise<PipeEnd> {
-  // In an async function, so that a refusal rejects.
-  return start(a, b, options)
-}
-
-async function start(a: Conn, b: Conn, options: PipeOptions): Promise<PipeEnd> {
+export async function pipe(a: Conn, b: Conn, options: PipeOptions = {}): Promise<PipeEnd> {
   checkNames(options, NAMES, ' of pipe')
   const half = flag('half', options.half, true)
   const { signal } = options
