@@ -294,6 +294,29 @@ test('a puller that asks ahead can still write its last reply', async (t) => {
   t.is((await readHalf(socket)).toString(), 'a\nb\nc\n')
 })
 
+test('a paused connection gives no message to a pull, even if some have been received', async (t) => {
+  const opened = gate<Conn>()
+  const server = await start(t, { codec: line(), open: (conn) => opened.open(conn) })
+  const socket = await connect(server.port)
+  socket.write('one\ntwo\nthree\n')
+  const conn = await opened.passed
+  const messages = conn[Symbol.asyncIterator]()
+  t.is(String((await messages.next()).value), 'one')
+  while (conn.bytesRead < 14) await turns(1)
+  conn.pause()
+  let isPulled = false
+  const pulled = messages.next().then(({ value }) => {
+    isPulled = true
+    return String(value)
+  })
+  await turns(100)
+  t.false(isPulled)
+  conn.resume()
+  t.is(await pulled, 'two')
+  t.is(String((await messages.next()).value), 'three')
+  socket.destroy()
+})
+
 test('an iteration that is paused finishes after resume, and throws if the stream was cut', async (t) => {
   for (const isCut of [false, true]) {
     const opened = gate<Conn>()

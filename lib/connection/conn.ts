@@ -104,8 +104,8 @@ export interface Conn<In = any, Out = any, Context = any>
   /** Where the connection is in its life. */
   readonly readyState: ReadyState
   /**
-   * Delivers no `message` from now on, until `resume()`. The loop stops reading, and TCP stops the peer. What
-   * has been received by then can still be pulled.
+   * Delivers no message from now on, pushed or pulled, until `resume()`. The loop stops reading, and TCP stops the
+   * peer.
    */
   pause(): void
   /** Delivers messages again. Those that are parked come first, once the running code is finished. */

@@ -67,9 +67,11 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
 
 /** Returns the next message of what was received, if it is complete. */
 function pullMessage(conn: ConnImpl): unknown {
+  // `resume` lets a `next()` that waits look again.
+  if (conn.flags & PAUSED && !(conn.flags & CLOSED)) return undefined
   const parked = conn.cold?.parked
   if (parked === undefined) {
-    if (!(conn.flags & PAUSED)) resumeReading(conn)
+    resumeReading(conn)
     return undefined
   }
   try {
@@ -78,7 +80,7 @@ function pullMessage(conn: ConnImpl): unknown {
     fail(conn, thrown)
     return undefined
   } finally {
-    if (parked.isLow(conn.profile.maxParked) && !(conn.flags & PAUSED)) resumeReading(conn)
+    if (parked.isLow(conn.profile.maxParked)) resumeReading(conn)
   }
 }
 
