@@ -32,6 +32,7 @@ import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
 import { changeLiveOptions, checkLiveOptions, readLiveOptions } from './conn-live-options.js'
 import { inputEnded, promiseSettled } from './end-of-input.js'
+import * as ending from './ending.js'
 import {
   CLOSED,
   CLOSING,
@@ -61,8 +62,8 @@ import * as writing from './writing.js'
 /**
  * One connection: its state, its identity and its life.
  *
- * What it does with input is in `reading`, `pulling`, `pausing` and `end-of-input`, and with output in
- * `writing`: functions over this object, whose fields are therefore not private. Users see only what
+ * What it does with input is in `reading`, `pulling`, `pausing` and `end-of-input`, with output in `writing`, and how
+ * it ends in `ending`: functions over this object, whose fields are therefore not private. Users see only what
  * `Conn` declares.
  */
 export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawSink {
@@ -204,16 +205,16 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     resume(this)
   }
   end(message?: unknown): void {
-    writing.end(this, message)
+    ending.end(this, message)
   }
   close(message?: unknown): void {
-    writing.close(this, message)
+    ending.close(this, message)
   }
   destroy(error?: Error): void {
-    writing.destroy(this, error)
+    ending.destroy(this, error)
   }
   reset(error?: Error): void {
-    writing.reset(this, error)
+    ending.reset(this, error)
   }
   [Symbol.asyncIterator](): AsyncIterator<unknown> {
     return messageIterator(this)

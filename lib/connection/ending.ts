@@ -1,0 +1,73 @@
+/** Ways to end a connection: our half, both halves, or at once. */
+
+import { toError } from '../errors.js'
+import { KIND_DESTROY, KIND_DISCARD, KIND_END, KIND_RESET } from '../native/record.js'
+import type { ConnImpl } from './conn-impl.js'
+import { settleInput } from './end-of-input.js'
+import {
+  CLOSED,
+  CLOSING,
+  DESTROYED,
+  ENDED,
+  ENDING,
+  EOF,
+  LAST_REPLIES,
+  OUTPUT_OVER,
+} from './flags.js'
+import { watchPulls } from './pull-linger.js'
+import { sendControl } from './send-control.js'
+import { write } from './writing.js'
+
+/** See `Conn.end`. */
+export function end(conn: ConnImpl, message: unknown): void {
+  if (conn.flags & OUTPUT_OVER) return
+  if (message !== undefined) {
+    write(conn, message)
+    // Over `maxWriteBuffer` the connection is destroyed.
+    if (conn.flags & DESTROYED) return
+  }
+  conn.flags |= ENDED
+  sendControl(conn, KIND_END)
+  conn.cold?.pipe?.outputEnded(conn)
+  watchPulls(conn)
+  // Not at once: a handler may be running, whose promise counts too.
+  if (conn.flags & EOF) queueMicrotask(() => settleInput(conn))
+}
+
+/** See `Conn.close`. */
+export function close(conn: ConnImpl, message: unknown): void {
+  if (conn.flags & ENDING) return
+  if (message !== undefined) {
+    write(conn, message)
+    // Over `maxWriteBuffer` the connection is destroyed.
+    if (conn.flags & DESTROYED) return
+  }
+  if (!(conn.flags & ENDED)) sendControl(conn, KIND_END)
+  conn.flags |= ENDED | CLOSING
+  sendControl(conn, KIND_DISCARD)
+  conn.cold?.dropInput()
+  conn.cold?.pipe?.closing(conn)
+}
+
+/** See `Conn.destroy`. */
+export function destroy(conn: ConnImpl, error: Error | undefined): void {
+  drop(conn, error, KIND_DESTROY)
+}
+
+/** See `Conn.reset`. */
+export function reset(conn: ConnImpl, error: Error | undefined): void {
+  drop(conn, error, KIND_RESET)
+}
+
+function drop(conn: ConnImpl, error: Error | undefined, kind: number): void {
+  // The user has heard of the end, and the socket is still there for the last replies.
+  if (conn.flags & LAST_REPLIES && !conn.eventLoop.isStopped) {
+    conn.flags &= ~LAST_REPLIES
+    sendControl(conn, kind)
+  }
+  if (conn.flags & (DESTROYED | CLOSED)) return
+  conn.flags |= DESTROYED
+  if (error !== undefined) conn.coldState().error = toError(error)
+  conn.cold?.dropInput()
+  sendControl(conn, kind)
+}
