@@ -73,14 +73,23 @@ export async function peer(
   return `tcp://127.0.0.1:${(address as net.AddressInfo).port}`
 }
 
-/** A port that nobody listens on. */
+/**
+ * A port that nobody listens on. It is below those that the system chooses for others, which could choose it
+ * as soon as it is free: specs run side by side.
+ */
 export async function deadPort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000)
+    const server = net.createServer().listen(port)
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 /** A listener that never accepts and whose backlog is full: on Linux new clients get no answer. */
