@@ -77,7 +77,7 @@ impl PendingDials {
         self.numbers.clear();
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     pub(super) fn is_pending(&mut self, slot: u32, generation: u32) -> bool {
         self.entries.find(slot, generation).is_some()
     }
