@@ -2,7 +2,7 @@
 
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
-import { CLOSED, DESTROYED, ENDED, ENDING, PIPED } from './connection/flags.js'
+import { CLOSED, DESTROYED, ENDED, ENDING, TAKEN } from './connection/flags.js'
 import { Pipe, type PipeEnd, type PipeOptions, pipeBroken } from './connection/pipe.js'
 import { invalidOption, MillraceError, toError } from './errors.js'
 import { connClosed, connPiped } from './native/close-error.js'
@@ -72,7 +72,7 @@ async function endOther(lost: ConnImpl, other: ConnImpl): Promise<PipeEnd> {
 
 function checkSide(name: string, conn: Conn): ConnImpl {
   if (!(conn instanceof ConnImpl)) throw invalidOption(name, 'a connection', conn)
-  if (conn.flags & PIPED && !(conn.flags & CLOSED)) throw connPiped()
+  if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
   if (conn.flags & ENDED && !(conn.flags & ENDING)) throw connClosed()
   if (conn.profile.framing.kind !== 'raw') {
     throw new MillraceError(

@@ -4,7 +4,7 @@ import { connClosed } from '../native/close-error.js'
 import { type Deferred, SharedWait } from '../util/deferred.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
-import type { Pipe } from './pipe.js'
+import type { InputTaker } from './input-taker.js'
 import type { TimeoutSettings } from './timeouts.js'
 
 /** Allocated at its first use, so that an idle connection stays small. */
@@ -34,8 +34,8 @@ export class ColdState {
   pullSince = 0
   /** Bytes of the other side of a pipe that are among those written. */
   relayed = 0
-  /** The pipe that the connection is a side of. */
-  pipe: Pipe | undefined
+  /** Who gets the input in place of the handlers. */
+  taker: InputTaker | undefined
   /** The limits in time, once they were changed. */
   limits: TimeoutSettings | undefined
   /** Ends the time that handlers have after the end of the input. */

@@ -42,10 +42,10 @@ import {
   INPUT_DONE,
   LAST_REPLIES,
   OUTPUT_OVER,
-  PIPED,
   PULL_MODE,
   READING_STOPPED,
   RETIRED,
+  TAKEN,
   UNREFED,
   WATCHES_MESSAGES,
 } from './flags.js'
@@ -149,7 +149,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     return this.currentCodec
   }
   set codec(codec: Codec<unknown, unknown>) {
-    if (this.flags & PIPED) throw connPiped()
+    if (this.flags & TAKEN) throw connPiped()
     if (this.profile.framing.kind !== 'raw' || checkCodec(codec).framing.kind !== 'raw') {
       throw new MillraceError(
         'ERR_INVALID_OPTION',
@@ -179,7 +179,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
 
   /** Whether messages can be written. */
   get isWritable(): boolean {
-    return !(this.flags & (OUTPUT_OVER | PIPED))
+    return !(this.flags & (OUTPUT_OVER | TAKEN))
   }
 
   /** Whether the connection ended because the user's code threw. */
@@ -376,7 +376,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     clearTimeout(this.cold?.pullTimer)
     clearTimeout(this.cold?.handlerTimer)
     if (!(this.flags & UNREFED)) this.eventLoop.environment.hold(-1)
-    this.cold?.pipe?.closed(this, error)
+    this.cold?.taker?.closed(this, error)
     this.profile.owner.connClosed(this, error)
     this.cold?.closed.resolve()
   }

@@ -19,8 +19,8 @@ import {
   INPUT_DONE,
   MESSAGE_OUT,
   PAUSED,
-  PIPED,
   RETIRED,
+  TAKEN,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
 import { watchHandlers } from './timed-out.js'
@@ -29,7 +29,7 @@ import { watchHandlers } from './timed-out.js'
 export function inputEnded(conn: ConnImpl, reason: number): void {
   if (conn.flags & (DESTROYED | CLOSED)) return
   if (reason === REASON_PIPED) {
-    conn.cold?.pipe?.takenOver(conn)
+    conn.cold?.taker?.takenOver(conn)
     return
   }
   conn.flags |= EOF
@@ -40,7 +40,7 @@ export function inputEnded(conn: ConnImpl, reason: number): void {
   else if (reason !== REASON_NONE)
     conn.coldState().error ??= closeError(reason, 0, conn.profile.maxFrame)
   conn.cold?.wakePull()
-  if (conn.flags & PIPED) conn.cold?.pipe?.inputEnded(conn)
+  if (conn.flags & TAKEN) conn.cold?.taker?.inputEnded(conn)
   else settleInput(conn)
 }
 
@@ -55,7 +55,7 @@ export function promiseSettled(conn: ConnImpl): void {
  * the connection.
  */
 export function settleInput(conn: ConnImpl): void {
-  if (!(conn.flags & EOF) || conn.flags & (PIPED | ENDING)) return
+  if (!(conn.flags & EOF) || conn.flags & (TAKEN | ENDING)) return
   if (!(conn.flags & INPUT_DONE)) {
     if (isInputHeld(conn)) return
     conn.flags |= INPUT_DONE

@@ -28,7 +28,7 @@ export function end(conn: ConnImpl, message: unknown): void {
   }
   conn.flags |= ENDED
   sendControl(conn, KIND_END)
-  conn.cold?.pipe?.outputEnded(conn)
+  conn.cold?.taker?.outputEnded(conn)
   watchPulls(conn)
   // Not at once: a handler may be running, whose promise counts too.
   if (conn.flags & EOF) queueMicrotask(() => settleInput(conn))
@@ -46,7 +46,7 @@ export function close(conn: ConnImpl, message: unknown): void {
   conn.flags |= ENDED | CLOSING
   sendControl(conn, KIND_DISCARD)
   conn.cold?.dropInput()
-  conn.cold?.pipe?.closing(conn)
+  conn.cold?.taker?.closing(conn)
 }
 
 /** See `Conn.destroy`. */

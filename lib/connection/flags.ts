@@ -38,8 +38,8 @@ export const MESSAGE_BEGUN = 65536
 export const HAD_MESSAGE = 131072
 /** The input ended because the connection is as old as `maxLifetime` lets it be. */
 export const RETIRED = 262144
-/** The connection is piped to another one: its input goes there. */
-export const PIPED = 524288
+/** The connection is piped, or a stream: a taker gets its input and its events in place of the handlers. */
+export const TAKEN = 524288
 /** The promise of the handler `idle` has not settled. */
 export const IDLE_RUNS = 1048576
 
@@ -48,4 +48,4 @@ export const OUTPUT_OVER: number = ENDED | DESTROYED | CLOSED
 /** The connection closes or is closed: what happens to its input and its limits in time does not matter any more. */
 export const ENDING: number = CLOSING | DESTROYED | CLOSED
 /** Nothing is left to pull, or nobody wants it. */
-export const PULLS_OVER: number = INPUT_DONE | PIPED | ENDING
+export const PULLS_OVER: number = INPUT_DONE | TAKEN | ENDING

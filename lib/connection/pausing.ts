@@ -3,12 +3,12 @@
 import { connPiped } from '../native/close-error.js'
 import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, CLOSING, DESTROYED, EOF, PAUSED, PIPED, READING_STOPPED } from './flags.js'
+import { CLOSED, CLOSING, DESTROYED, EOF, PAUSED, READING_STOPPED, TAKEN } from './flags.js'
 import { sendControl } from './send-control.js'
 
 /** See `Conn.pause`. */
 export function pause(conn: ConnImpl): void {
-  if (conn.flags & PIPED) throw connPiped()
+  if (conn.flags & TAKEN) throw connPiped()
   if (conn.flags & (PAUSED | DESTROYED | CLOSED)) return
   conn.flags |= PAUSED
   stopReading(conn)
@@ -38,7 +38,7 @@ export function resumeReading(conn: ConnImpl): void {
 
 /** Tells whether a message may be delivered now. */
 export function takesMessages(conn: ConnImpl): boolean {
-  return !(conn.flags & (PAUSED | PIPED)) && takesInput(conn)
+  return !(conn.flags & (PAUSED | TAKEN)) && takesInput(conn)
 }
 
 /** Tells whether received input is still wanted. */

@@ -11,21 +11,11 @@ import {
 } from '../native/record.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import type { ConnImpl } from './conn-impl.js'
-import {
-  CLOSED,
-  DESTROYED,
-  ENDING,
-  EOF,
-  INPUT_DONE,
-  OUTPUT_OVER,
-  PAUSED,
-  PIPED,
-  WATCHES_MESSAGES,
-} from './flags.js'
+import { CLOSED, DESTROYED, ENDING, EOF, INPUT_DONE, OUTPUT_OVER } from './flags.js'
+import { type InputTaker, passOnReceived, takeInput } from './input-taker.js'
 import { resumeReading, stopReading } from './pausing.js'
 import { park } from './reading.js'
 import { sendControl } from './send-control.js'
-import { noteMessages } from './timed-out.js'
 import { writeRelayed } from './writing.js'
 
 /**
@@ -73,7 +63,7 @@ export function pipeBroken(cause: Error | undefined): MillraceError {
 }
 
 /** Two connections that are joined. Made by `pipe`, and called by the two connections. */
-export class Pipe {
+export class Pipe implements InputTaker {
   readonly ended: Deferred<PipeEnd> = deferred()
   readonly #first: Side
   readonly #second: Side
@@ -86,19 +76,8 @@ export class Pipe {
     this.#half = half
     this.#first = new Side(first, second)
     this.#second = new Side(second, first)
-    for (const conn of [first, second]) {
-      // The loop need not be told any more where messages begin and end.
-      noteMessages(conn, true, false)
-      conn.flags = (conn.flags | PIPED) & ~(PAUSED | WATCHES_MESSAGES)
-      // The connection stays while it is piped, and the server waits for it.
-      conn.pendingPromises++
-      const cold = conn.coldState()
-      cold.pipe = this
-      // It would end the pipe, because that is a promise that does not settle.
-      clearTimeout(cold.handlerTimer)
-      // A pull that waits is refused from now on.
-      cold.wakePull()
-    }
+    takeInput(first, this)
+    takeInput(second, this)
     this.#first.tellLoop()
     this.#second.tellLoop()
     // Not at once: a handler may be running in the middle of a chunk, whose rest is parked when it returns.
@@ -221,13 +200,7 @@ class Side {
   begin(): void {
     if (this.hasBegun) return
     this.hasBegun = true
-    const { cold } = this.from
-    const unread = cold?.unread
-    if (unread !== undefined && unread.length > 0)
-      this.passOn(unread.memory.subarray(unread.start, unread.end))
-    if (cold !== undefined) cold.unread = undefined
-    for (let piece = cold?.parked?.shift(); piece !== undefined; piece = cold?.parked?.shift())
-      this.passOn(piece)
+    passOnReceived(this.from, (bytes) => this.passOn(bytes))
   }
 
   passOn(bytes: Buffer): void {

@@ -9,7 +9,7 @@ import { GrowingBuffer } from '../util/growing-buffer.js'
 import type { PendingQueue } from '../util/pending-queue.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, EOF, MESSAGE_OUT, PAUSED, PIPED, PULL_MODE, PULLS_OVER } from './flags.js'
+import { CLOSED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE, PULLS_OVER, TAKEN } from './flags.js'
 import { fail } from './handler-failure.js'
 import { resumeReading } from './pausing.js'
 import { limitsOf, noteMessages } from './timed-out.js'
@@ -40,7 +40,7 @@ function stopPulling(conn: ConnImpl): Promise<void> | undefined {
 
 async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>> {
   for (;;) {
-    if (conn.flags & PIPED && !(conn.flags & CLOSED)) throw connPiped()
+    if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
     if (conn.cold?.pullTimer !== undefined) conn.cold.lastPull = performance.now()
     const message = pullMessage(conn)
     if (message !== undefined) {

@@ -7,7 +7,7 @@ import { PendingQueue } from '../util/pending-queue.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { PAUSED, PIPED, PULL_MODE } from './flags.js'
+import { PAUSED, PULL_MODE, TAKEN } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
 import { noteMessages } from './timed-out.js'
@@ -21,8 +21,8 @@ export function receive(
   end: number,
 ): void {
   if (!takesInput(conn)) return
-  if (conn.flags & PIPED) {
-    conn.cold?.pipe?.receive(conn, memory.subarray(at, end))
+  if (conn.flags & TAKEN) {
+    conn.cold?.taker?.receive(conn, memory.subarray(at, end))
     return
   }
   if (conn.flags & (PAUSED | PULL_MODE) || (conn.cold?.parked?.count ?? 0) > 0) {
@@ -71,7 +71,7 @@ function parkFirst(conn: ConnImpl, piece: Buffer): void {
 
 /** After `resume`: delivers what is parked, then lets the loop read on. */
 export function deliverParked(conn: ConnImpl): void {
-  if (conn.flags & PIPED) return
+  if (conn.flags & TAKEN) return
   if (conn.flags & PULL_MODE) {
     // A `next()` that waits resumes reading.
     conn.cold?.wakePull()

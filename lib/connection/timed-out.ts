@@ -24,9 +24,9 @@ import {
   INPUT_DONE,
   MESSAGE_BEGUN,
   PAUSED,
-  PIPED,
   PULL_MODE,
   READING_STOPPED,
+  TAKEN,
   WATCHES_MESSAGES,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
@@ -90,7 +90,7 @@ export function noteMessages(conn: ConnImpl, hasDecoded: boolean, isBegun: boole
 export function timedOut(conn: ConnImpl, reason: number): void {
   if (conn.flags & ENDING) return
   let left = timeLeft(conn, reason)
-  const asksUser = conn.profile.handlers.idle !== undefined && !(conn.flags & PIPED)
+  const asksUser = conn.profile.handlers.idle !== undefined && !(conn.flags & TAKEN)
   if (left === 0 && reason === REASON_IDLE_TIMEOUT && asksUser) {
     if (!(conn.flags & IDLE_RUNS)) callIdle(conn)
     if (conn.flags & ENDING) return
@@ -129,10 +129,10 @@ function timeLeft(conn: ConnImpl, reason: number): number {
   const isIdle = reason === REASON_IDLE_TIMEOUT
   const limit = isIdle ? limits.idle : limits.receive
   // What holds one side of a pipe is the other side, and silence of both is silence.
-  if (isIdle && flags & PIPED) return 0
+  if (isIdle && flags & TAKEN) return 0
   // The server waits for handlers, and has a limit for that.
   if (flags & DRAINING || isHeld || isParked) return limit
-  if (!(flags & PULL_MODE) || flags & (INPUT_DONE | PIPED)) return 0
+  if (!(flags & PULL_MODE) || flags & (INPUT_DONE | TAKEN)) return 0
   if (cold?.pull === undefined) return limit
   return Math.max(0, Math.ceil(cold.pullSince + limit - performance.now()))
 }
@@ -141,11 +141,11 @@ function timeLeft(conn: ConnImpl, reason: number): number {
 export function watchHandlers(conn: ConnImpl): void {
   const { handler } = limitsOf(conn)
   if (handler === 0 || conn.pendingPromises === 0) return
-  if (!(conn.flags & INPUT_DONE) || conn.flags & (PIPED | ENDING)) return
+  if (!(conn.flags & INPUT_DONE) || conn.flags & (TAKEN | ENDING)) return
   const cold = conn.coldState()
   clearTimeout(cold.handlerTimer)
   cold.handlerTimer = setTimeout(() => {
-    if (conn.pendingPromises === 0 || conn.flags & (PIPED | ENDING)) return
+    if (conn.pendingPromises === 0 || conn.flags & (TAKEN | ENDING)) return
     cold.error ??= new MillraceError(
       'ERR_HANDLER_TIMEOUT',
       `promises of handlers have not settled within ${handler} ms after the end of the input`,

@@ -5,7 +5,7 @@ import { bytesRelayed, bytesSent } from '../native/binding.js'
 import { connPiped } from '../native/close-error.js'
 import { KIND_ASK, KIND_FLUSH } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, DESTROYED, DRAIN_ASKED, OUTPUT_OVER, PIPED } from './flags.js'
+import { CLOSED, DESTROYED, DRAIN_ASKED, OUTPUT_OVER, TAKEN } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
 import { sendControl } from './send-control.js'
 
@@ -99,7 +99,7 @@ function updateSent(conn: ConnImpl): boolean {
 export function buffered(conn: ConnImpl): number {
   if (conn.flags & (CLOSED | DESTROYED)) return 0
   if (!updateSent(conn)) return 0
-  return conn.written - conn.sent + (conn.flags & PIPED ? relayed(conn) : 0)
+  return conn.written - conn.sent + (conn.flags & TAKEN ? relayed(conn) : 0)
 }
 
 /** Returns how many bytes of the other side of its pipe wait in the loop. */
@@ -141,7 +141,7 @@ export function drainedByLoop(conn: ConnImpl): void {
   }
   conn.flags &= ~DRAIN_ASKED
   conn.cold?.drained.resolve()
-  if (conn.flags & PIPED) conn.cold?.pipe?.drained(conn)
+  if (conn.flags & TAKEN) conn.cold?.taker?.drained(conn)
   else callConnHandler(conn, () => conn.profile.handlers.drain?.(conn))
 }
 

@@ -78,9 +78,12 @@ export function isStreamBroken(reason: number): boolean {
   )
 }
 
-/** Makes the error of a call that a piped connection refuses. */
+/** Makes the error of a call that a connection refuses because it is piped or a stream. */
 export function connPiped(): MillraceError {
-  return new MillraceError('ERR_PIPED', 'the connection is piped to another one')
+  return new MillraceError(
+    'ERR_PIPED',
+    'the connection is piped to another one, or is used as a stream',
+  )
 }
 
 /** Makes the error of a call on a connection that is closed. */

@@ -1,0 +1,52 @@
+/** Takes what a connection receives in place of its handlers: a pipe, or a stream. */
+
+import type { ConnImpl } from './conn-impl.js'
+import { PAUSED, TAKEN, WATCHES_MESSAGES } from './flags.js'
+import { noteMessages } from './timed-out.js'
+
+/** Called by a connection. All bytes are as they came from the wire, without regard to frames. */
+export interface InputTaker {
+  /** Bytes were received. They are valid until this returns. */
+  receive(conn: ConnImpl, bytes: Buffer): void
+  /** The loop delivers no more input, because it passes the rest on by itself. */
+  takenOver(conn: ConnImpl): void
+  /** The output has drained, after a write that returned `false`. */
+  drained(conn: ConnImpl): void
+  /** The input has ended, and all of it was delivered. */
+  inputEnded(conn: ConnImpl): void
+  /** Our half has ended. */
+  outputEnded(conn: ConnImpl): void
+  /** The connection is being closed: what arrives from now on is dropped. */
+  closing(conn: ConnImpl): void
+  /** The connection has closed. Called before its handler `close`. */
+  closed(conn: ConnImpl, error: Error | undefined): void
+}
+
+/** Gives a connection to a taker. What was received before is left to {@link passOnReceived}. */
+export function takeInput(conn: ConnImpl, taker: InputTaker): void {
+  // The loop need not be told any more where messages begin and end.
+  noteMessages(conn, true, false)
+  conn.flags = (conn.flags | TAKEN) & ~(PAUSED | WATCHES_MESSAGES)
+  // The connection stays while it is taken, and the server waits for it.
+  conn.pendingPromises++
+  const cold = conn.coldState()
+  cold.taker = taker
+  // It would end the connection, because the taker is a promise that does not settle.
+  clearTimeout(cold.handlerTimer)
+  // A pull that waits is refused from now on.
+  cold.wakePull()
+}
+
+/**
+ * Passes on what a connection has received and not delivered. Not to be called at once: a handler may be running in
+ * the middle of a chunk, whose rest is parked when it returns.
+ */
+export function passOnReceived({ cold }: ConnImpl, passOn: (bytes: Buffer) => void): void {
+  if (cold === undefined) return
+  const { unread } = cold
+  cold.unread = undefined
+  if (unread !== undefined && unread.length > 0)
+    passOn(unread.memory.subarray(unread.start, unread.end))
+  for (let piece = cold.parked?.shift(); piece !== undefined; piece = cold.parked?.shift())
+    passOn(piece)
+}
