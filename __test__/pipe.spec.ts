@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import test from 'ava'
-import { type Conn, defineCodec, line, type PipeEnd, type PipeOptions, pipe, raw } from 'millrace'
+import { type Conn, defineCodec, type PipeEnd, type PipeOptions, pipe, raw } from 'millrace'
 import { closed, connect, read, readHalf } from './support/client.js'
 import { bodyOf } from './support/framings.js'
 import { gate } from './support/gate.js'
@@ -100,14 +100,12 @@ test('a piped connection refuses what the pipe does', async (t) => {
 
 test('pipe refuses what it cannot join, and leaves both as they were', async (t) => {
   const { a, b, sockets } = await pair(t)
-  const { a: framed } = await pair(t, { codec: line() })
   const { a: ended, sockets: others } = await pair(t)
   ended.end()
   for (const [first, second, options, code] of [
     [a, a, {}, 'ERR_INVALID_OPTION'],
     [a, {} as Conn, {}, 'ERR_INVALID_OPTION'],
     [undefined as never, b, {}, 'ERR_INVALID_OPTION'],
-    [a, framed, {}, 'ERR_UNSUPPORTED'],
     [ended, b, {}, 'ERR_CLOSED'],
     [a, b, { half: 'yes' }, 'ERR_INVALID_OPTION'],
     [a, b, { halv: true }, 'ERR_INVALID_OPTION'],

@@ -4,7 +4,7 @@ import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
 import { CLOSED, DESTROYED, ENDED, ENDING, TAKEN } from './connection/flags.js'
 import { Pipe, type PipeEnd, type PipeOptions, pipeBroken } from './connection/pipe.js'
-import { invalidOption, MillraceError, toError } from './errors.js'
+import { invalidOption, toError } from './errors.js'
 import { connClosed, connPiped } from './native/close-error.js'
 import { checkSignal, onAbort, unlessAborted } from './util/abort-signal.js'
 import { checkNames, flag } from './util/checks.js'
@@ -13,7 +13,8 @@ const NAMES: ReadonlySet<string> = new Set(['half', 'signal'])
 
 /**
  * Joins two connections: what one receives is sent to the other, both ways, with backpressure, until both have
- * ended. Both need codecs with `raw` framing. What was received and not delivered yet goes first.
+ * ended. Bytes are passed on as they come, without regard to frames, and the codecs are not used any more. What was
+ * received and not delivered yet goes first, exactly as it came from the wire.
  *
  * The peer's FIN of one side ends the output of the other. If one side is lost, the other one is reset, even if that
  * was before the call. While they are piped, `write`, `pause`, pulling and another `codec` throw `ERR_PIPED`; the
@@ -22,8 +23,7 @@ const NAMES: ReadonlySet<string> = new Set(['half', 'signal'])
  *
  * @returns a promise that resolves once both connections are closed
  * @throws `ERR_INVALID_OPTION`, `ERR_PIPED` if one of them is piped already, `ERR_CLOSED` if your half of one of them
- *   has ended and it is still open, `ERR_UNSUPPORTED` if their framing is not `raw`: the promise rejects, and both go
- *   on. It also rejects with the reason of the signal
+ *   has ended and it is still open: the promise rejects, and both go on. It also rejects with the reason of the signal
  * @example
  * ```ts
  * await serve({
@@ -74,11 +74,5 @@ function checkSide(name: string, conn: Conn): ConnImpl {
   if (!(conn instanceof ConnImpl)) throw invalidOption(name, 'a connection', conn)
   if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
   if (conn.flags & ENDED && !(conn.flags & ENDING)) throw connClosed()
-  if (conn.profile.framing.kind !== 'raw') {
-    throw new MillraceError(
-      'ERR_UNSUPPORTED',
-      `only connections with raw framing can be piped, not with ${conn.profile.framing.kind}`,
-    )
-  }
   return conn
 }

@@ -10,7 +10,7 @@ import type { ReaderImpl } from './reader-impl.js'
 export type Decoder = Pick<Codec<unknown, unknown>, 'framing' | 'decode'>
 
 /**
- * Decodes exactly one frame.
+ * Decodes exactly one frame, from the bytes of its body.
  *
  * @returns the message; `undefined` if `decode` swallowed the frame
  * @throws `ERR_FRAME_NOT_CONSUMED`, `ERR_DECODE_ASYNC`, or whatever `decode` throws

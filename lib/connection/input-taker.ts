@@ -2,6 +2,7 @@
 
 import type { ConnImpl } from './conn-impl.js'
 import { PAUSED, TAKEN, WATCHES_MESSAGES } from './flags.js'
+import { park } from './reading.js'
 import { noteMessages } from './timed-out.js'
 
 /** Called by a connection. All bytes are as they came from the wire, without regard to frames. */
@@ -33,6 +34,10 @@ export function takeInput(conn: ConnImpl, taker: InputTaker): void {
   cold.taker = taker
   // It would end the connection, because the taker is a promise that does not settle.
   clearTimeout(cold.handlerTimer)
+  const { frame, frameLength } = cold
+  // The rest of a large frame follows as bytes.
+  if (frame !== undefined && frameLength > 0) park(conn, frame.subarray(0, frameLength))
+  cold.frame = undefined
   // A pull that waits is refused from now on.
   cold.wakePull()
 }

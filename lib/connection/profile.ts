@@ -2,6 +2,7 @@
 
 import { type Endpoint, formatEndpoint } from '../address/endpoint.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
+import { type FrameShape, shapeOf } from '../codec/frame-shape.js'
 import type { Framing } from '../codec/framing.js'
 import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
@@ -32,6 +33,8 @@ export class Profile {
   readonly codec: Codec<unknown, unknown>
   readonly codecOf: ((peer: Peer) => Codec<unknown, unknown>) | undefined
   readonly framing: Framing
+  /** What the framing puts around a body; `undefined` if it is `raw`. */
+  readonly frameShape: FrameShape | undefined
   readonly highWaterMark: number
   readonly maxWriteBuffer: number
   readonly maxParked: QueueLimit
@@ -51,6 +54,7 @@ export class Profile {
     this.codec = settings.codec
     this.codecOf = settings.codecOf
     this.framing = settings.codec.framing
+    this.frameShape = shapeOf(this.framing)
     this.highWaterMark = settings.highWaterMark
     this.maxWriteBuffer = settings.maxWriteBuffer
     this.maxParked = settings.maxParked

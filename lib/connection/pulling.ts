@@ -2,6 +2,7 @@
 
 import { SWALLOWED } from '../codec/codec.js'
 import { checkUnread, decodeFrame, decodeRaw } from '../codec/decode.js'
+import type { FrameShape } from '../codec/frame-shape.js'
 import { readerOver } from '../codec/reader-impl.js'
 import { connPiped } from '../native/close-error.js'
 import { deferred } from '../util/deferred.js'
@@ -75,7 +76,8 @@ function pullMessage(conn: ConnImpl): unknown {
     return undefined
   }
   try {
-    return conn.profile.framing.kind === 'raw' ? pullRaw(conn, parked) : pullFrame(conn, parked)
+    const { frameShape } = conn.profile
+    return frameShape === undefined ? pullRaw(conn, parked) : pullFrame(conn, frameShape, parked)
   } catch (thrown) {
     fail(conn, thrown)
     return undefined
@@ -84,9 +86,10 @@ function pullMessage(conn: ConnImpl): unknown {
   }
 }
 
-function pullFrame(conn: ConnImpl, parked: PendingQueue<Buffer>): unknown {
+function pullFrame(conn: ConnImpl, shape: FrameShape, parked: PendingQueue<Buffer>): unknown {
   for (let piece = parked.shift(); piece !== undefined; piece = parked.shift()) {
-    const message = decodeFrame(conn.currentCodec, readerOver(piece, true), 0, piece.length)
+    const [start, end] = [shape.bodyStart(piece, 0), shape.bodyEnd(piece, 0, piece.length)]
+    const message = decodeFrame(conn.currentCodec, readerOver(piece, true), start, end)
     if (message !== undefined) return message
   }
   return undefined

@@ -12,7 +12,7 @@ import { fail, trackPromise } from './handler-failure.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
 import { noteMessages } from './timed-out.js'
 
-/** A record of bytes: one frame, or a chunk of a raw stream. */
+/** A record of bytes: one frame as it came from the wire, or a chunk of a raw stream. */
 export function receive(
   conn: ConnImpl,
   reader: ReaderImpl,
@@ -34,7 +34,7 @@ export function receive(
 
 /** A large frame begins, which comes in parts. */
 export function beginFrame(conn: ConnImpl, length: number): void {
-  if (!takesInput(conn)) return
+  if (!takesInput(conn) || conn.flags & TAKEN) return
   const cold = conn.coldState()
   cold.frame = Buffer.allocUnsafeSlow(length)
   cold.frameLength = 0
@@ -43,6 +43,10 @@ export function beginFrame(conn: ConnImpl, length: number): void {
 /** The next part of that frame. */
 export function addToFrame(conn: ConnImpl, memory: Buffer, at: number, end: number): void {
   const { cold } = conn
+  if (conn.flags & TAKEN && takesInput(conn)) {
+    cold?.taker?.receive(conn, memory.subarray(at, end))
+    return
+  }
   const frame = cold?.frame
   if (cold === undefined || frame === undefined) return
   memory.copy(frame, cold.frameLength, at, end)
@@ -97,10 +101,13 @@ function deliver(
   end: number,
 ): void {
   try {
-    if (conn.profile.framing.kind === 'raw') {
+    const { frameShape } = conn.profile
+    if (frameShape === undefined) {
       deliverRaw(conn, reader, memory, at, end)
     } else {
-      const message = decodeFrame(conn.currentCodec, reader, at, end)
+      const start = frameShape.bodyStart(memory, at)
+      const stop = frameShape.bodyEnd(memory, at, end)
+      const message = decodeFrame(conn.currentCodec, reader, start, stop)
       if (message !== undefined) deliverMessage(conn, message)
     }
   } catch (thrown) {

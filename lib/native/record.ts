@@ -12,7 +12,7 @@ export const SKIP = -1
 // kind: What a record says. Up to 15 from the loop to JavaScript, from 16 on the other way.
 /** A connection is there. Payload: see `open`. */
 export const KIND_OPEN = 1
-/** Received bytes as they came (raw), or exactly one frame. */
+/** Received bytes as they came: exactly one frame, with what is around its body, or a piece of a raw stream. */
 export const KIND_DATA = 2
 /** The first part of a frame too large for one record. Payload: its whole length as `u32`, four bytes unused, bytes. */
 export const KIND_PART_FIRST = 3

@@ -57,7 +57,7 @@ table! {
     kind {
         /// A connection is there. Payload: see `open`.
         OPEN = 1,
-        /// Received bytes as they came (raw), or exactly one frame.
+        /// Received bytes as they came: exactly one frame, with what is around its body, or a piece of a raw stream.
         DATA = 2,
         /// The first part of a frame too large for one record. Payload: its whole length as `u32`, four bytes unused, bytes.
         PART_FIRST = 3,

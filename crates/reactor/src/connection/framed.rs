@@ -1,7 +1,8 @@
-//! Reading frames: the stream is cut in a buffer, and each whole frame goes into the ring.
+//! Reading frames: the stream is cut in a buffer, and each whole frame goes into the ring as it came, with what is
+//! around its body: the user may hand the connection on in the middle of its stream, byte for byte.
 
 use super::{Connection, Input};
-use crate::framing::{Frame, FrameDecoder, FrameError};
+use crate::framing::{FrameDecoder, FrameError};
 use crate::inbound::{BUDGET, CHUNK, Inbound, Until};
 use crate::run_queue::Next;
 use crate::transport::Received;
@@ -13,12 +14,13 @@ use tokio_util::codec::Decoder;
 /// The least that a connection with a part of a frame reads at once.
 const MIN_READ: usize = 4 << 10;
 
-/// A frame whose header is taken off and whose body waits for room, or is in the ring in part.
+/// A frame that waits for room, or is in the ring in part.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Partial {
-    frame: Frame,
-    /// Bytes of the body that are in the ring.
-    told: u32,
+    /// Its bytes.
+    size: u32,
+    /// How many of them are in the ring.
+    pub(super) told: u32,
 }
 
 /// How far a buffer could be cut.
@@ -124,7 +126,7 @@ impl Connection {
                 None => {
                     let decoder = FrameDecoder::new(&self.profile.framing, &mut self.searched);
                     match { decoder }.decode(buffer) {
-                        Ok(Some(frame)) => Partial { frame, told: 0 },
+                        Ok(Some(frame)) => Partial { size: frame.size(), told: 0 },
                         Ok(None) => return Cut::Through,
                         Err(FrameError::TooLarge) => return Cut::Bad(reason::FRAME_TOO_LARGE),
                         Err(FrameError::Invalid) => return Cut::Bad(reason::FRAME_INVALID),
@@ -135,8 +137,7 @@ impl Connection {
             if !self.pass_on(label, partial, buffer, inbound) {
                 return Cut::Starved;
             }
-            let Frame { length, trailer } = partial.frame;
-            buffer.advance((length + trailer) as usize);
+            buffer.advance(partial.size as usize);
         }
     }
 
@@ -148,28 +149,28 @@ impl Connection {
         buffer: &[u8],
         inbound: &mut Inbound,
     ) -> bool {
-        let length = partial.frame.length;
-        let body = &buffer[..length as usize];
-        if record::size(length) <= inbound.quarter {
-            if inbound.data(label, &[], body) {
+        let size = partial.size;
+        let frame = &buffer[..size as usize];
+        if record::size(size) <= inbound.quarter {
+            if inbound.data(label, &[], frame) {
                 return true;
             }
             self.partial = Some(Box::new(partial));
             return false;
         }
-        while partial.told < length {
+        while partial.told < size {
             let mut prefix: &[u8] = &[];
             let mut header = [0; 8];
             let mut kind = kind::PART;
             if partial.told == 0 {
-                header[..4].copy_from_slice(&length.to_ne_bytes());
+                header[..4].copy_from_slice(&size.to_ne_bytes());
                 prefix = &header;
                 kind = kind::PART_FIRST;
             }
             let room = inbound.largest() as usize - prefix.len();
-            let most = room.min((length - partial.told) as usize);
+            let most = room.min((size - partial.told) as usize);
             let from = partial.told as usize;
-            if !inbound.data(Label { kind, ..label }, prefix, &body[from..from + most]) {
+            if !inbound.data(Label { kind, ..label }, prefix, &frame[from..from + most]) {
                 self.partial = Some(Box::new(partial));
                 return false;
             }

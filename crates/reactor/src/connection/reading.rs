@@ -28,6 +28,10 @@ impl Connection {
         if !self.transport.is_readable() && self.rest.is_empty() {
             return Next::Wait;
         }
+        let is_piped = self.is_piped();
+        if is_piped && !self.rest.is_empty() {
+            return self.deliver_rest(Label { slot, generation, kind: kind::DATA }, inbound);
+        }
         if let Some(next) = self.read_piped() {
             return next;
         }
@@ -36,7 +40,7 @@ impl Connection {
         }
         let start = inbound.ring.position();
         let before = self.received;
-        let next = if self.profile.framing.is_raw() {
+        let next = if is_piped || self.profile.framing.is_raw() {
             self.read_raw(slot, generation, inbound)
         } else {
             self.read_framed(slot, generation, inbound)

@@ -4,10 +4,12 @@
 //! what that means for the other one.
 
 use super::{Connection, Input};
-use crate::inbound::{BUDGET, CHUNK, Inbound};
+use crate::inbound::{BUDGET, CHUNK, Inbound, Until};
 use crate::run_queue::Next;
+use crate::timers::Clock;
 use crate::transport::Received;
-use millrace_ring::record::reason;
+use bytes::{Buf, BytesMut};
+use millrace_ring::record::{Label, reason};
 use std::mem;
 
 /// Queued output of the other side, over which the input is not read.
@@ -32,15 +34,43 @@ pub(super) struct Relay {
 }
 
 impl Connection {
-    /// The connection becomes one side of a pipe. Its input goes to another connection, and how much output may wait
-    /// is the business of that side. If the other side is in this loop, the input is not delivered any more, and
-    /// is passed on from [`begin_relay`](Self::begin_relay) on.
-    pub(crate) fn pipe_to(&mut self, to: Option<Name>) {
+    /// The connection becomes one side of a pipe: it knows no frames any more. Its input goes to another connection,
+    /// and how much output may wait is the business of that side. If the other side is in this loop, the input is
+    /// not delivered any more, and is passed on from [`begin_relay`](Self::begin_relay) on.
+    pub(crate) fn pipe_to(&mut self, to: Option<Name>, clock: Clock) {
         let user_output = self.sent + self.queued() as u64;
         let relay = Relay { to, is_on: false, is_held: false, user_output };
         self.cold.allocated().relay = Some(relay);
         self.pauses.output = false;
-        if to.is_some() && self.input == Input::Flowing && self.notices.eof.is_none() {
+        if let Some(partial) = self.partial.take() {
+            // These bytes of the frame are delivered already.
+            self.rest.advance(partial.told as usize);
+        }
+        if !self.profile.framing.is_raw() {
+            self.note_raw_message(true, clock);
+        }
+        self.tell_end_of_delivery();
+    }
+
+    /// Delivers what was read before the pipe and is not a whole frame. Returns what the connection needs next.
+    pub(super) fn deliver_rest(&mut self, label: Label, inbound: &mut Inbound) -> Next {
+        while !self.rest.is_empty() {
+            let most = self.rest.len().min(inbound.largest() as usize);
+            if !inbound.data(label, &[], &self.rest[..most]) {
+                return Next::Hold(Until::Room);
+            }
+            self.rest.advance(most);
+        }
+        self.rest = BytesMut::new();
+        self.tell_end_of_delivery();
+        Next::Again
+    }
+
+    /// Tells the user, if this loop passes on the rest of the input, that everything before it is delivered.
+    fn tell_end_of_delivery(&mut self) {
+        let is_here = self.relays_to().is_some();
+        let is_delivered = self.rest.is_empty() && self.notices.eof.is_none();
+        if is_here && is_delivered && self.input == Input::Flowing {
             self.notices.eof = Some(reason::PIPED);
         }
     }

@@ -101,7 +101,7 @@ impl Connection {
     }
 
     fn observe_timeouts(&mut self, now: Moment) {
-        let is_raw = self.profile.framing.is_raw();
+        let is_raw = self.profile.framing.is_raw() || self.is_piped();
         let rest = self.rest.len() as u64;
         let has_begun = rest > 0 && self.partial.is_none();
         let begun = has_begun.then(|| self.received - rest);
@@ -110,7 +110,8 @@ impl Connection {
             received: self.received,
             sent: self.sent,
             frames,
-            had_frame: !is_raw && (self.received > rest || self.partial.is_some()),
+            had_frame: (!is_raw && (self.received > rest || self.partial.is_some()))
+                || self.is_piped(),
             has_output: self.send_queue.is_some(),
             // What the kernel holds may be what the time waits for.
             is_held: self.is_paused()

@@ -77,7 +77,7 @@ impl EventLoop {
                         let word = |at| record::word(record.payload, at);
                         let is_here = word(pipe::TO_SLOT) != pipe::ELSEWHERE;
                         let to = (word(pipe::TO_SLOT), word(pipe::TO_GENERATION));
-                        connection.pipe_to(is_here.then_some(to));
+                        connection.pipe_to(is_here.then_some(to), clock);
                         // It may have been held back because of its output.
                         connection.drive(slot, generation, inbound)
                     }

@@ -3,18 +3,35 @@
 use super::{Framing, LengthField};
 use bytes::{Buf, BytesMut};
 use memchr::memmem;
+use std::ops::Range;
 use tokio_util::codec::Decoder;
 
-/// The next frame, whose body is at the front of the buffer, from where the caller takes it.
+/// The next frame at the front of the buffer, from where the caller takes it.
 ///
 /// `tokio_util`'s own decoders split each frame off the buffer, which costs a reference count for each
-/// frame. Here the body goes straight from the buffer into a ring, so its length is enough.
+/// frame. Here a frame goes straight from the buffer into a ring, so its lengths are enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
-    /// Bytes of the body, all of them in the buffer.
+    /// Bytes before the body that do not belong to it.
+    pub header: u32,
+    /// Bytes of the body.
     pub length: u32,
-    /// Bytes after the body that are dropped with it.
+    /// Bytes after the body that do not belong to it.
     pub trailer: u32,
+}
+
+impl Frame {
+    /// Bytes of the whole frame, all of them in the buffer.
+    #[must_use]
+    pub fn size(self) -> u32 {
+        self.header + self.length + self.trailer
+    }
+
+    /// Where the body is in the frame.
+    #[must_use]
+    pub fn body(self) -> Range<usize> {
+        self.header as usize..(self.header + self.length) as usize
+    }
 }
 
 /// Why a stream cannot be cut any further.
@@ -97,7 +114,7 @@ impl<'a> FrameDecoder<'a> {
         if length > max {
             return Err(FrameError::TooLarge);
         }
-        Ok(Some(Frame { length, trailer: 1 + u32::from(carriage) }))
+        Ok(Some(Frame { header: 0, length, trailer: 1 + u32::from(carriage) }))
     }
 
     fn delimiter(
@@ -110,20 +127,18 @@ impl<'a> FrameDecoder<'a> {
             [byte] => self.find(src, 1, max, |hay| memchr::memchr(*byte, hay))?,
             _ => self.find(src, bytes.len(), max, |hay| memmem::find(hay, bytes))?,
         };
-        Ok(found.map(|at| Frame { length: at as u32, trailer: bytes.len() as u32 }))
+        let trailer = bytes.len() as u32;
+        Ok(found.map(|at| Frame { header: 0, length: at as u32, trailer }))
     }
 }
 
-/// A frame of `length` bytes, once all of it is there, after `header` bytes that are dropped.
-fn whole(src: &mut BytesMut, header: usize, length: u32) -> Option<Frame> {
-    if src.len() - header < length as usize {
-        return None;
-    }
-    src.advance(header);
-    Some(Frame { length, trailer: 0 })
+/// A frame of `length` bytes behind `header` others, once all of it is there.
+fn whole(src: &BytesMut, header: u32, length: u32) -> Option<Frame> {
+    let is_whole = src.len() - header as usize >= length as usize;
+    is_whole.then_some(Frame { header, length, trailer: 0 })
 }
 
-fn length_field(src: &mut BytesMut, field: &LengthField) -> Result<Option<Frame>, FrameError> {
+fn length_field(src: &BytesMut, field: &LengthField) -> Result<Option<Frame>, FrameError> {
     let header = field.header() as usize;
     if src.len() < header {
         return Ok(None);
@@ -150,11 +165,10 @@ fn length_field(src: &mut BytesMut, field: &LengthField) -> Result<Option<Frame>
     if (src.len() as i64) < total {
         return Ok(None);
     }
-    src.advance(field.strip as usize);
-    Ok(Some(Frame { length: length as u32, trailer: 0 }))
+    Ok(Some(Frame { header: field.strip, length: length as u32, trailer: 0 }))
 }
 
-fn varint(src: &mut BytesMut, max: u32) -> Result<Option<Frame>, FrameError> {
+fn varint(src: &BytesMut, max: u32) -> Result<Option<Frame>, FrameError> {
     let mut value = 0u64;
     for (at, byte) in src.iter().take(5).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * at);
@@ -162,7 +176,7 @@ fn varint(src: &mut BytesMut, max: u32) -> Result<Option<Frame>, FrameError> {
             if value > u64::from(max) {
                 return Err(FrameError::TooLarge);
             }
-            return Ok(whole(src, at + 1, value as u32));
+            return Ok(whole(src, at as u32 + 1, value as u32));
         }
     }
     // Five bytes carry 35 bits, more than any frame's length needs.
@@ -180,9 +194,9 @@ pub fn cut(
         buffer.extend_from_slice(chunk.as_ref());
         loop {
             match FrameDecoder::new(framing, &mut searched).decode(&mut buffer) {
-                Ok(Some(Frame { length, trailer })) => {
-                    frames.push(buffer.split_to(length as usize).to_vec());
-                    buffer.advance(trailer as usize);
+                Ok(Some(frame)) => {
+                    frames.push(buffer[frame.body()].to_vec());
+                    buffer.advance(frame.size() as usize);
                 }
                 Ok(None) => break,
                 Err(error) => return (frames, Some(error), buffer.len() as u32),
@@ -197,14 +211,13 @@ impl Decoder for FrameDecoder<'_> {
     type Item = Frame;
     type Error = FrameError;
 
-    /// Finds the next frame once all of it is in `src`, and drops what is before its body. The caller takes
-    /// `length + trailer` bytes off before it calls again. Nothing is reserved for what a header only
-    /// announces.
+    /// Finds the next frame once all of it is in `src`. The caller takes its bytes off before it calls again.
+    /// Nothing is reserved for what a header only announces.
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         match self.framing {
             Framing::Raw => {
                 let length = src.len() as u32;
-                Ok((length > 0).then_some(Frame { length, trailer: 0 }))
+                Ok((length > 0).then_some(Frame { header: 0, length, trailer: 0 }))
             }
             Framing::Line { max } => self.line(src, *max),
             Framing::Delimiter { bytes, max } => self.delimiter(src, bytes, *max),

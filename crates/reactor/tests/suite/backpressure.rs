@@ -213,7 +213,7 @@ fn two_full_rings_do_not_deadlock() {
             }
             let closed = user.echo_with(&framing, PEERS, |user, event| {
                 if matches!(event.what, What::Open { .. }) {
-                    user.reply(event.key, &framing, &body);
+                    user.write_frame(event.key, &framing, &body);
                 }
             });
             let length = stream.len() as u64;

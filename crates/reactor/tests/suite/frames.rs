@@ -73,14 +73,14 @@ fn the_parts_of_large_frames_never_mix() {
 }
 
 #[test]
-fn a_line_may_end_in_cr_lf() {
+fn a_line_is_delivered_as_it_came() {
     let framing = Framing::Line { max: 3 };
     let mut user = User::start(Setup::LARGE);
     let address = user.listen(&Listen::new(framing));
     let mut peer = connect(address);
     peer.write_all(b"abc\r\n\r\n\nde\n").unwrap();
     let key = user.opened();
-    for line in ["abc", "", "", "de"] {
+    for line in ["abc\r\n", "\r\n", "\n", "de\n"] {
         assert_eq!(user.data(key), line.as_bytes());
     }
 }
@@ -143,6 +143,6 @@ fn an_unfinished_frame_waits_while_others_are_served() {
         }
         assert!(!user.has(|event| matches!(event.what, What::Data(_))));
         slow.write_all(b"c").unwrap();
-        assert_eq!(user.data(slow_key), b"abc");
+        assert_eq!(user.data(slow_key), b"\0\0\0\x03abc");
     }
 }

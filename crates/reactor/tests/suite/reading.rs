@@ -84,7 +84,7 @@ fn input_that_came_during_a_pause_is_delivered_after_resume() {
                 assert!(!user.has(|event| matches!(event.what, What::Data(_))), "{framing:?}");
                 // No event comes after this, so readiness from the pause has to be remembered.
                 user.resume(key);
-                assert_eq!(user.data(key), body);
+                assert_eq!(user.data(key), bytes);
             }
         }
     }

@@ -72,6 +72,16 @@ pub fn encode(framing: &Framing, body: &[u8], into: &mut Vec<u8>) {
     }
 }
 
+/// The body of what was delivered as one frame.
+pub fn decode(framing: &Framing, frame: &[u8]) -> Vec<u8> {
+    if framing.is_raw() {
+        return frame.to_vec();
+    }
+    let (mut bodies, error, rest) = millrace_reactor::cut(framing, &[frame]);
+    assert!(bodies.len() == 1 && error.is_none() && rest == 0, "not one frame: {framing:?}");
+    bodies.remove(0)
+}
+
 /// A stream of at least `total` bytes: frames of up to `longest` bytes.
 pub fn stream(framing: &Framing, total: usize, longest: usize, random: &mut Random) -> Vec<u8> {
     let mut stream = Vec::with_capacity(total + longest);

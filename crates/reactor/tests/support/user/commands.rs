@@ -127,8 +127,14 @@ impl User {
         self.send(key, kind::SEND, &payload);
     }
 
+    /// Sends the body of a frame back, in a frame.
+    pub fn reply(&mut self, key: Key, framing: &Framing, frame: &[u8]) {
+        let body = frames::decode(framing, frame);
+        self.write_frame(key, framing, &body);
+    }
+
     /// Sends a frame with that body.
-    pub fn reply(&mut self, key: Key, framing: &Framing, body: &[u8]) {
+    pub fn write_frame(&mut self, key: Key, framing: &Framing, body: &[u8]) {
         let mut bytes = Vec::with_capacity(body.len() + 16);
         frames::encode(framing, body, &mut bytes);
         self.write(key, &bytes);
@@ -151,7 +157,7 @@ impl User {
             let event = self.next();
             look(self, &event);
             match event.what {
-                What::Data(body) => self.reply(event.key, framing, &body),
+                What::Data(frame) => self.reply(event.key, framing, &frame),
                 What::Eof(_) => self.close(event.key),
                 What::Close(how) => closed.push((event.key, how)),
                 _ => {}

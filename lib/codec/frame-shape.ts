@@ -1,0 +1,47 @@
+/** Where the body of a frame is among its bytes. Loops deliver frames as they came from the wire. */
+
+import type { Framing } from './framing.js'
+
+/** It differs from frame to frame. */
+const VARIES = -1
+
+const CR = 13
+
+/** What a framing puts around a body. */
+export class FrameShape {
+  /** Bytes before the body, or {@link VARIES}. */
+  readonly #head: number
+  /** Bytes after the body, or {@link VARIES}. */
+  readonly #tail: number
+
+  constructor(framing: Exclude<Framing, { kind: 'raw' }>) {
+    const { kind } = framing
+    this.#head = kind === 'lengthField' ? framing.strip : kind === 'varint' ? VARIES : 0
+    this.#tail = kind === 'delimiter' ? framing.bytes.length : kind === 'line' ? VARIES : 0
+  }
+
+  /** Returns where the body of the frame at `at` begins. */
+  bodyStart(memory: Uint8Array, at: number): number {
+    return at + (this.#head === VARIES ? varintLength(memory, at) : this.#head)
+  }
+
+  /** Returns where the body of the frame from `at` to `end` ends. */
+  bodyEnd(memory: Uint8Array, at: number, end: number): number {
+    return end - (this.#tail === VARIES ? lineEndLength(memory, at, end) : this.#tail)
+  }
+}
+
+/** Returns what a framing puts around a body; `undefined` if it is `raw`, which has no frames. */
+export function shapeOf(framing: Framing): FrameShape | undefined {
+  return framing.kind === 'raw' ? undefined : new FrameShape(framing)
+}
+
+function varintLength(memory: Uint8Array, at: number): number {
+  let length = 1
+  while ((memory[at + length - 1] as number) >= 0x80) length++
+  return length
+}
+
+function lineEndLength(memory: Uint8Array, at: number, end: number): number {
+  return end - at >= 2 && memory[end - 2] === CR ? 2 : 1
+}
