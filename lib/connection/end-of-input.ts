@@ -1,7 +1,7 @@
 /** Deals with the end of a connection's input: tells `end`, and ends our half by itself. */
 
 import { MillraceError } from '../errors.js'
-import { closeError } from '../native/close-error.js'
+import { closeError, isStreamBroken } from '../native/close-error.js'
 import {
   REASON_DRAINING,
   REASON_MAX_LIFETIME,
@@ -11,6 +11,7 @@ import {
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
+  CUT,
   DESTROYED,
   DRAINING,
   ENDED,
@@ -32,7 +33,10 @@ export function inputEnded(conn: ConnImpl, reason: number): void {
     conn.cold?.taker?.takenOver(conn)
     return
   }
+  // A taker wants what could not be cut, and the loop sends it once it has heard of that.
+  if (conn.flags & TAKEN && isStreamBroken(reason)) return
   conn.flags |= EOF
+  if (isStreamBroken(reason)) conn.flags |= CUT
   // The rest of a large frame will not come.
   if (conn.cold !== undefined) conn.cold.frame = undefined
   if (reason === REASON_DRAINING) conn.flags |= DRAINING
@@ -78,13 +82,14 @@ function isInputHeld({ flags, cold }: ConnImpl): boolean {
 }
 
 /** Finds out whether the stream was cut in the middle of a raw message. Replies still go out. */
-function checkCut({ flags, cold }: ConnImpl): void {
+function checkCut(conn: ConnImpl): void {
+  const { flags, cold } = conn
   if (cold === undefined || flags & DRAINING || (cold.unread?.length ?? 0) === 0) return
   cold.error ??= new MillraceError(
     'ERR_FRAME_INCOMPLETE',
     'the stream ended in the middle of a message',
   )
-  cold.unread = undefined
+  conn.flags |= CUT
 }
 
 /** Returns whether the user has nothing more to write, as far as one can tell. */

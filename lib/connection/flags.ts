@@ -40,6 +40,8 @@ export const HAD_MESSAGE = 131072
 export const RETIRED = 262144
 /** The connection is piped, or a stream: a taker gets its input and its events in place of the handlers. */
 export const TAKEN = 524288
+/** The input has ended where it could not be cut into messages any further. */
+export const CUT = 2097152
 /** The promise of the handler `idle` has not settled. */
 export const IDLE_RUNS = 1048576
 

@@ -1,7 +1,7 @@
 /** Takes what a connection receives in place of its handlers: a pipe, or a stream. */
 
 import type { ConnImpl } from './conn-impl.js'
-import { PAUSED, TAKEN, WATCHES_MESSAGES } from './flags.js'
+import { CUT, EOF, INPUT_DONE, PAUSED, TAKEN, WATCHES_MESSAGES } from './flags.js'
 import { park } from './reading.js'
 import { noteMessages } from './timed-out.js'
 
@@ -34,6 +34,11 @@ export function takeInput(conn: ConnImpl, taker: InputTaker): void {
   cold.taker = taker
   // It would end the connection, because the taker is a promise that does not settle.
   clearTimeout(cold.handlerTimer)
+  if (conn.flags & CUT) {
+    // It matters no more where messages end. The loop delivers what it could not cut, and tells the end after it.
+    cold.error = undefined
+    conn.flags &= ~(CUT | INPUT_DONE | (conn.profile.frameShape === undefined ? 0 : EOF))
+  }
   const { frame, frameLength } = cold
   // The rest of a large frame follows as bytes.
   if (frame !== undefined && frameLength > 0) park(conn, frame.subarray(0, frameLength))

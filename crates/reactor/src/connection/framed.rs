@@ -1,7 +1,7 @@
 //! Reading frames: the stream is cut in a buffer, and each whole frame goes into the ring as it came, with what is
 //! around its body: the user may hand the connection on in the middle of its stream, byte for byte.
 
-use super::{Connection, Input};
+use super::Connection;
 use crate::framing::{FrameDecoder, FrameError};
 use crate::inbound::{BUDGET, CHUNK, Inbound, Until};
 use crate::run_queue::Next;
@@ -54,7 +54,7 @@ impl Connection {
                 self.rest = BytesMut::from(&buffer[..]);
             }
             inbound.scratch = buffer;
-        } else if !buffer.is_empty() && self.input == Input::Flowing {
+        } else if !buffer.is_empty() {
             self.rest = buffer;
         }
         next
@@ -72,10 +72,7 @@ impl Connection {
             match self.cut(label, buffer, inbound) {
                 Cut::Through => {}
                 Cut::Starved => return Next::Hold(Until::Room),
-                Cut::Bad(reason) => {
-                    buffer.clear();
-                    return self.stream_broken(reason);
-                }
+                Cut::Bad(reason) => return self.stream_broken(reason),
             }
             if !self.transport.is_readable() {
                 return Next::Wait;
@@ -108,7 +105,6 @@ impl Connection {
                 }
                 Received::End => {
                     let whole = buffer.is_empty() && self.partial.is_none();
-                    buffer.clear();
                     let why = if whole { reason::NONE } else { reason::FRAME_INCOMPLETE };
                     return self.input_ended(why);
                 }

@@ -15,6 +15,13 @@ const MIN_RAW: u32 = 2 << 10;
 impl Connection {
     /// Reads and passes on what there is, within the budget.
     pub(super) fn read(&mut self, slot: u32, generation: u32, inbound: &mut Inbound) -> Next {
+        let is_piped = self.is_piped();
+        if is_piped && !self.rest.is_empty() {
+            if self.is_paused() {
+                return Next::Wait;
+            }
+            return self.deliver_rest(Label { slot, generation, kind: kind::DATA }, inbound);
+        }
         match self.input {
             Input::Flowing => {}
             // The user may be at work on what came before the bad frame: TCP stops the peer meanwhile.
@@ -27,10 +34,6 @@ impl Connection {
         }
         if !self.transport.is_readable() && self.rest.is_empty() {
             return Next::Wait;
-        }
-        let is_piped = self.is_piped();
-        if is_piped && !self.rest.is_empty() {
-            return self.deliver_rest(Label { slot, generation, kind: kind::DATA }, inbound);
         }
         if let Some(next) = self.read_piped() {
             return next;
@@ -127,12 +130,11 @@ impl Connection {
         if reason != reason::NONE {
             self.failure = Some(Cause::of(reason));
         }
-        self.rest = BytesMut::new();
         Next::Wait
     }
 
-    /// The stream cannot be cut any further: what came before is delivered and answered, the rest is
-    /// dropped, and the connection ends with this error.
+    /// The stream cannot be cut any further: what came before is delivered and answered, and the connection ends
+    /// with this error. The rest is kept until the user is done, because a pipe would take it as it is.
     pub(super) fn stream_broken(&mut self, reason: u32) -> Next {
         self.discard();
         self.notices.eof = Some(reason);
@@ -175,10 +177,10 @@ impl Connection {
 
     /// Drops the input from here on.
     pub(super) fn discard(&mut self) {
+        self.rest = BytesMut::new();
+        self.partial = None;
         if self.input == Input::Flowing {
             self.input = Input::Discarding;
-            self.rest = BytesMut::new();
-            self.partial = None;
             self.draining = None;
             self.pauses = super::Pauses::default();
         }

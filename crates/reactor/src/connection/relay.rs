@@ -29,6 +29,8 @@ pub(super) struct Relay {
     is_on: bool,
     /// The other side has too much to send.
     is_held: bool,
+    /// The user is to be told of the peer's FIN once what came before it is delivered.
+    tells_end: bool,
     /// Where in the output the bytes end that the user wrote. Those of the other side follow them.
     user_output: u64,
 }
@@ -39,9 +41,10 @@ impl Connection {
     /// not delivered any more, and is passed on from [`begin_relay`](Self::begin_relay) on.
     pub(crate) fn pipe_to(&mut self, to: Option<Name>, clock: Clock) {
         let user_output = self.sent + self.queued() as u64;
-        let relay = Relay { to, is_on: false, is_held: false, user_output };
+        let relay = Relay { to, is_on: false, is_held: false, tells_end: false, user_output };
         self.cold.allocated().relay = Some(relay);
         self.pauses.output = false;
+        self.forgive_frame();
         if let Some(partial) = self.partial.take() {
             // These bytes of the frame are delivered already.
             self.rest.advance(partial.told as usize);
@@ -66,11 +69,31 @@ impl Connection {
         Next::Again
     }
 
-    /// Tells the user, if this loop passes on the rest of the input, that everything before it is delivered.
+    /// If the stream could not be cut any further, that does not matter any more: its user has been told, and
+    /// expects the rest.
+    fn forgive_frame(&mut self) {
+        if !self.waits_after_failure() {
+            return;
+        }
+        self.failure = None;
+        self.notices.eof = None;
+        if self.input == Input::Discarding {
+            self.input = Input::Flowing;
+        } else if let Some(relay) = self.cold.relay_mut() {
+            relay.tells_end = true;
+        }
+    }
+
+    /// Tells the user, once everything that was read before the pipe is delivered, if the loop passes on the rest by
+    /// itself, or if there is no more.
     fn tell_end_of_delivery(&mut self) {
-        let is_here = self.relays_to().is_some();
-        let is_delivered = self.rest.is_empty() && self.notices.eof.is_none();
-        if is_here && is_delivered && self.input == Input::Flowing {
+        let Some(relay) = self.cold.relay_mut() else { return };
+        if !self.rest.is_empty() || self.notices.eof.is_some() {
+            return;
+        }
+        if mem::take(&mut relay.tells_end) {
+            self.notices.eof = Some(reason::NONE);
+        } else if relay.to.is_some() && self.input == Input::Flowing {
             self.notices.eof = Some(reason::PIPED);
         }
     }
