@@ -82,14 +82,26 @@ for (const timeouts of [{ idle: TIME }, { receive: TIME }]) {
 }
 
 test('a message of a raw stream that nobody has pulled yet is not late', async (t) => {
+  const first = gate<Conn>()
   const opened = gate<Conn>()
+  let count = 0
+  const timeouts = { firstMessage: 10 * TIME, frame: 10 * TIME }
   const server = await start(t, {
     codec: pairs,
-    timeouts: { firstMessage: 10 * TIME, frame: 10 * TIME },
-    open: (conn) => opened.open(conn),
+    maxConnections: 1,
+    listen: [
+      { host: '127.0.0.1', port: 0, timeouts },
+      { host: '127.0.0.1', port: 0 },
+    ],
+    open: (conn) => (count++ === 0 ? first : opened).open(conn),
   })
-  const socket = await connect(server.port)
-  socket.write('okok')
+  const [limited, unlimited] = server.listeners.map(({ port }) => port ?? 0)
+  // The messages are there before the connection is accepted: how late this process writes does not matter.
+  await connect(unlimited ?? 0)
+  const holder = await first.passed
+  const socket = await connect(limited ?? 0)
+  await new Promise<void>((resolve) => socket.write('okok', () => resolve()))
+  holder.destroy()
   const conn = await opened.passed
   await timesPassed(t, server, 12)
   const messages = conn[Symbol.asyncIterator]()
