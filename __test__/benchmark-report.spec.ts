@@ -58,6 +58,15 @@ test('a target is met, missed or not measured', (t) => {
   t.is(verdicts([{ ...target, least: undefined, most: 1 }], rounds), '- **missed**: fast: 2.00')
 })
 
+test('a limit for the highest value is missed in a single round', (t) => {
+  const rounds = { ours: [{ errors: 0 }, { errors: 7 }, undefined, { errors: 0 }] }
+  const none = { text: 'no errors', variant: 'ours', value: 'errors', most: 0 }
+  t.like(verdict(none, rounds), { met: true, measured: 0 })
+  t.like(verdict({ ...none, highest: true }, rounds), { met: false, measured: 7 })
+  const column = { title: 'errors', value: 'errors', format: String, highest: true }
+  t.regex(summary([column], rounds), /ours +\| +7 /)
+})
+
 test('every other round runs in reverse order', (t) => {
   t.deepEqual(
     [0, 1, 2].map((round) => order(['a', 'b'], round).join('')),

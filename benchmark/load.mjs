@@ -51,10 +51,8 @@ function flags(options) {
  * @param {string} command
  * @param {Record<string, unknown>} options
  * @param {number} patience seconds after which the command is killed
- * @returns {Promise<any>} the last line it prints
- * @throws with the output of the command, if not everything came back as it was sent
  */
-export async function load(command, options, patience) {
+async function run(command, options, patience) {
   const child = start(LOAD, [command, ...flags(options)])
   const timer = setTimeout(() => child.kill('SIGKILL'), patience * 1e3)
   let out = ''
@@ -63,8 +61,39 @@ export async function load(command, options, patience) {
   child.stderr.on('data', (/** @type {Buffer} */ chunk) => (complaint += chunk))
   const end = await ended(child)
   clearTimeout(timer)
-  if (end !== 0) throw new Error(`${command} ended with ${end}: ${complaint.trim() || out.trim()}`)
-  return JSON.parse(out.trim().split('\n').at(-1) ?? '')
+  const last = out.trim().split('\n').at(-1) ?? ''
+  return { end, last, fault: `${command} ended with ${end}: ${complaint.trim() || out.trim()}` }
+}
+
+/**
+ * Runs a command of the load generator, which must not meet an error.
+ *
+ * @param {string} command
+ * @param {Record<string, unknown>} options
+ * @param {number} patience seconds after which the command is killed
+ * @returns {Promise<any>} the last line it prints
+ * @throws with the output of the command, if not everything came back as it was sent
+ */
+export async function load(command, options, patience) {
+  const { end, last, fault } = await run(command, options, patience)
+  if (end !== 0) throw new Error(fault)
+  return JSON.parse(last)
+}
+
+/**
+ * The same where errors are part of the result. What they are goes to stderr.
+ *
+ * @param {string} command
+ * @param {Record<string, unknown>} options
+ * @param {number} patience seconds after which the command is killed
+ * @returns {Promise<any>} the last line it prints, with the number of `errors`
+ * @throws if the command did not get as far as a result
+ */
+export async function loadWithErrors(command, options, patience) {
+  const { end, last, fault } = await run(command, options, patience)
+  if (end !== 0) console.error(fault)
+  if (!last.startsWith('{')) throw new Error(fault)
+  return JSON.parse(last)
 }
 
 /** Idle connections, held by the load generator's `idle`. */
@@ -95,5 +124,43 @@ export class Crowd {
     const end = ended(this.#child)
     this.#child.stdin.end('quit\n')
     await end
+  }
+}
+
+/** Clients that mean no good: the load generator's `attack`. */
+export class Attack {
+  #child
+  #lines
+
+  /** @param {Record<string, unknown>} options */
+  constructor(options) {
+    this.#child = start(LOAD, ['attack', ...flags(options)])
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+  }
+
+  /**
+   * What they have done so far.
+   *
+   * @typedef {{ connected: number, reset: number, cut: number, failed: number, bytes: number, open: number }} Counts
+   * @returns {Promise<Counts>}
+   */
+  counts() {
+    return this.#tell('counts')
+  }
+
+  /** @param {string} order */
+  async #tell(order) {
+    this.#child.stdin.write(`${order}\n`)
+    const { value } = await this.#lines.next()
+    if (value === undefined) throw new Error('the attack has ended by itself')
+    return JSON.parse(value)
+  }
+
+  /** Ends the attack. Returns what was done in all. */
+  async stop() {
+    const end = ended(this.#child)
+    const counts = await this.#tell('quit')
+    await end
+    return counts
   }
 }

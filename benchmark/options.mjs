@@ -13,6 +13,7 @@ usage: npm run bench -- SUITE [OPTIONS]
   timeouts  CPU of idle connections with limits in time, and how late they close
   fairness  timers next to busy handlers, a quiet connection next to a flood
   memory    bytes of an idle connection, growth after many connects and closes
+  hostile   latency of honest clients beside attackers, memory and descriptors, against node:net
   all       every suite
 
   --rounds N        how often to measure each variant, each time in a fresh process (5 for echo,

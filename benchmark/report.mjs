@@ -6,7 +6,7 @@ import { table } from './table.mjs'
 /** @typedef {import('./statistics.mjs').Measurement} Measurement */
 
 /**
- * A column: the median of a value, the median of its ratios to another variant, or its spread.
+ * A column: the median of a value, the median of its ratios to another variant, its spread, or its highest value.
  *
  * @typedef {object} Column
  * @property {string} title
@@ -14,6 +14,7 @@ import { table } from './table.mjs'
  * @property {(value: number) => string} format
  * @property {string} [over] the variant to divide by, round by round; `*` stands for the row's own name
  * @property {boolean} [spread] the lowest and the highest value instead of the median
+ * @property {boolean} [highest] the highest value instead of the median
  */
 
 /**
@@ -26,6 +27,7 @@ import { table } from './table.mjs'
  * @property {string} [over]
  * @property {number} [least]
  * @property {number} [most]
+ * @property {boolean} [highest] a limit for the highest value instead of the median
  */
 
 /** Shown where nothing was measured. */
@@ -44,6 +46,16 @@ function select(rounds, variant, { value, over }) {
 }
 
 /**
+ * One number for several values.
+ *
+ * @param {readonly number[]} values
+ * @param {{ highest?: boolean }} what
+ */
+function one(values, { highest = false }) {
+  return highest ? spread(values)?.[1] : median(values)
+}
+
+/**
  * @param {Record<string, Measurement[]>} rounds
  * @param {string} variant
  * @param {Column} column
@@ -51,8 +63,8 @@ function select(rounds, variant, { value, over }) {
 function cell(rounds, variant, column) {
   const values = select(rounds, variant, column)
   if (column.spread) return spread(values)?.map(column.format).join('–') ?? NOTHING
-  const middle = median(values)
-  return middle === undefined ? NOTHING : column.format(middle)
+  const value = one(values, column)
+  return value === undefined ? NOTHING : column.format(value)
 }
 
 /**
@@ -79,7 +91,7 @@ export function summary(columns, rounds) {
  */
 export function verdict(target, rounds) {
   const { text, variant, least = -Infinity, most = Infinity } = target
-  const measured = median(select(rounds, variant, target))
+  const measured = one(select(rounds, variant, target), target)
   const met = measured === undefined ? undefined : measured >= least && measured <= most
   return { text, measured, met }
 }

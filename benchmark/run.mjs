@@ -11,6 +11,7 @@ import { play } from './rounds.mjs'
 import { connect } from './suites/connect.mjs'
 import { echo, unix } from './suites/echo.mjs'
 import { fairness } from './suites/fairness.mjs'
+import { hostile } from './suites/hostile.mjs'
 import { memory } from './suites/memory.mjs'
 import { proxies } from './suites/proxy.mjs'
 import { timeouts } from './suites/timeouts.mjs'
@@ -27,7 +28,7 @@ import { against, BEFORE } from './variants.mjs'
  */
 
 /** @type {readonly Suite[]} */
-const SUITES = [echo, unix, connect, fairness, memory, udp, proxies, timeouts]
+const SUITES = [echo, unix, connect, fairness, memory, udp, proxies, timeouts, hostile]
 
 /** Checks that millrace is built, because the servers import the build. */
 function checkBuilt() {

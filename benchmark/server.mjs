@@ -1,6 +1,6 @@
 /** A server under test, in a separate process. */
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -116,9 +116,21 @@ export class Server {
   }
 
   #rss() {
-    const found = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))
-    if (found === null) throw new Error('the server is gone')
-    return Number(found[1])
+    return this.footprint().rss_kb
+  }
+
+  /**
+   * What the server holds, read from outside: its memory, the most that it has held so far, and its descriptors.
+   *
+   * @returns {{ rss_kb: number, peak_kb: number, descriptors: number }}
+   */
+  footprint() {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
+    const rss = /^VmRSS:\s+(\d+) kB/m.exec(status)
+    const peak = /^VmHWM:\s+(\d+) kB/m.exec(status)
+    if (rss === null || peak === null) throw new Error('the server is gone')
+    const descriptors = readdirSync(`/proc/${this.pid}/fd`).length
+    return { rss_kb: Number(rss[1]), peak_kb: Number(peak[1]), descriptors }
   }
 
   /** Ends the server. Throws if the server has already ended, or if a peer ends with an error. */

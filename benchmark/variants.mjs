@@ -50,6 +50,19 @@ export const limitedInline = {
 /** The same server without limits in time. @type {Variant} */
 export const unlimited = { name: 'none', peer: 'millrace-timeouts.mjs', args: ['--loops', '1'] }
 
+/** A server that expects the worst, with one loop thread. @type {Variant} */
+export const hostile = { name: 'millrace', peer: 'millrace-hostile.mjs', args: ['--loops', '1'] }
+
+/** A server that expects the worst, on Node's own loop. @type {Variant} */
+export const hostileInline = {
+  name: 'millrace-inline',
+  peer: 'millrace-hostile.mjs',
+  args: ['--loops', 'inline'],
+}
+
+/** @type {Variant} */
+export const nodeHostile = { name: 'node:net', peer: 'node-hostile.mjs' }
+
 /** Plain mio in one thread without JavaScript: the upper bound. @type {Variant} */
 export const floor = { name: 'floor' }
 

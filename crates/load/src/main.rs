@@ -4,6 +4,8 @@
 #![deny(unsafe_code)]
 
 mod alarm;
+mod attack;
+mod attacker;
 mod churn;
 mod closed_loop;
 mod connection;
@@ -21,10 +23,12 @@ mod listener;
 mod options;
 mod order;
 mod outcome;
+mod pace;
 mod pattern;
 mod proc;
 mod report;
 mod schedule;
+mod siege;
 mod stream;
 mod target;
 mod uring;
@@ -53,6 +57,9 @@ usage: millrace-load COMMAND [OPTIONS]
     [--check true|false]
   udp              answered datagrams per second, losses, latency and server CPU of a UDP echo
     --address IP:PORT [--peers 64] [--depth 8] [--size 64] [--seconds 3] [--warmup 0.5] [--pid PID]
+  attack           clients that mean no good, until `quit` or the end of stdin; `counts` says what they did
+    --kind slow-loris|never-read|connect-reset --address 127.0.0.1:PORT [--connections 100]
+    [--rate CONNECTS_PER_SECOND] [--reply 65536] [--spread 1]
 
 --hosts listens on so many addresses, counted up from that of A, on one port.
 A is ip:port or unix:/path. --spread binds the connections in turn to 127.0.0.1 to 127.0.0.N.
@@ -91,6 +98,7 @@ fn run() -> Result<u64, Failure> {
         "churn" => churn::run(options),
         "flood-and-quiet" => fairness::run(options),
         "udp" => datagrams::run(options),
+        "attack" => attack::run(options),
         other => Err(Failure::Usage(format!("no command is called '{other}'"))),
     }
 }

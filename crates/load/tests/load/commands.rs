@@ -1,6 +1,8 @@
 //! Every command against the floor server: the answers it prints and its exit code.
 
-use crate::util::{Floor, clean};
+use std::time::Duration;
+
+use crate::util::{Floor, clean, load_for};
 use serde_json::Value;
 
 const BRIEF: &str = "--seconds 0.2 --warmup 0.05";
@@ -147,6 +149,54 @@ fn the_quiet_connection_is_answered_beside_the_flood() {
     }
     assert!(report["flood"]["messages"].as_u64().is_some_and(|count| count > 0), "{report}");
     assert!(report["flood"]["throughput"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
+}
+
+/// Lets five attackers do their worst against `address` for a moment.
+#[track_caller]
+fn attack(kind: &str, address: &str, millis: u64) -> Value {
+    let arguments =
+        format!("attack --kind {kind} --address {address} --connections 5 --reply 100000");
+    load_for(&arguments, Duration::from_millis(millis))
+}
+
+#[test]
+fn a_slow_loris_sends_a_byte_a_second() {
+    let report = attack("slow-loris", &Floor::start().address, 1500);
+    assert_eq!((&report["connected"], &report["open"]), (&5.into(), &5.into()), "{report}");
+    assert_eq!((&report["bytes"], &report["cut"]), (&10.into(), &0.into()), "{report}");
+}
+
+#[test]
+fn one_that_never_reads_fills_what_the_server_takes() {
+    let address = crate::util::serve(|stream| crate::util::echo(stream, |_| {}));
+    let report = attack("never-read", &address, 500);
+    assert_eq!((&report["connected"], &report["open"]), (&5.into(), &5.into()), "{report}");
+    assert!(report["bytes"].as_u64().is_some_and(|bytes| bytes > 20_000), "{report}");
+}
+
+#[test]
+fn attackers_that_are_cut_come_back() {
+    let report = attack("slow-loris", &crate::util::serve(drop), 500);
+    let cut = report["cut"].as_u64().expect("a count");
+    assert!(cut > 5, "{report}");
+}
+
+#[test]
+fn connections_are_reset_at_the_rate() {
+    let floor = Floor::start();
+    let report = attack("connect-reset --rate 500", &floor.address, 500);
+    let reset = report["reset"].as_u64().expect("a count");
+    assert!((1..=275).contains(&reset), "{report}");
+    assert_eq!((&report["connected"], &report["failed"]), (&reset.into(), &0.into()), "{report}");
+    echo_beside(&floor);
+}
+
+/// The server is still there.
+#[track_caller]
+fn echo_beside(floor: &Floor) {
+    let report =
+        &clean(&format!("echo --address {} --connections 4 {BRIEF}", floor.address), "")[0];
+    assert_eq!(report["errors"], 0, "{report}");
 }
 
 #[cfg(unix)]

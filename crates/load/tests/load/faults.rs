@@ -93,6 +93,12 @@ fn a_wrong_command_line_is_explained() {
         ("echo --address 127.0.0.1:1 --pid 0", "no such process"),
         ("echo --address 127.0.0.1:1 --loops 4", "'--loops' is not expected here"),
         ("echo --address 127.0.0.1:1 --spread 255", "--spread takes at most 254"),
+        ("attack --address 127.0.0.1:1 --kind worms", "neither slow-loris, never-read nor"),
+        ("attack --address 192.0.2.1:1 --kind slow-loris", "127.0.0.0/8 only"),
+        ("attack --address unix:/tmp/none --kind slow-loris", "for TCP"),
+        ("attack --address 127.0.0.1:1 --kind slow-loris --spread 255", "--spread takes at most"),
+        ("attack --address 127.0.0.1:1 --kind never-read --reply 1048577", "--reply is at most"),
+        ("attack --address 127.0.0.1:1 --kind slow-loris --rate 0", "--rate '0'"),
         ("churn --address unix:/tmp/none --depth 1", "'--depth' is not expected here"),
     ] {
         let output = load(arguments, "");
@@ -104,8 +110,11 @@ fn a_wrong_command_line_is_explained() {
 }
 
 #[test]
-fn an_unknown_order_ends_the_idle_command() {
-    let output = load("idle --address 127.0.0.1:1", "dance\n");
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("'dance' is no order"), "{output:?}");
+fn an_unknown_order_ends_a_command() {
+    for command in ["idle", "attack --kind connect-reset"] {
+        let output = load(&format!("{command} --address 127.0.0.1:1"), "dance\n");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("'dance' is no order"), "{output:?}");
+    }
 }

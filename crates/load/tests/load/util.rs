@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -15,6 +16,17 @@ pub fn load(arguments: &str, input: &str) -> Output {
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     child.wait_with_output().expect("the generator ends")
+}
+
+/// Runs the generator for a while, then ends its stdin, and returns its last line.
+#[track_caller]
+pub fn load_for(arguments: &str, time: Duration) -> Value {
+    let mut child = command(arguments).stdin(Stdio::piped()).spawn().expect("the generator starts");
+    thread::sleep(time);
+    drop(child.stdin.take());
+    let output = child.wait_with_output().expect("the generator ends");
+    assert!(output.status.success(), "{arguments}: {output:?}");
+    lines(&output).pop().expect("a line")
 }
 
 /// The lines a run printed, each of which is a JSON object.
