@@ -16,6 +16,7 @@ export type { Client, ClientState } from './lib/client/client.js';
 export type { ConnectBaseOptions, ConnectOptions, ReconnectingOptions, ReconnectOptions, } from './lib/client/connect-options.js';
 export { type Codec, defineCodec, json, map } from './lib/codec/codec.js';
 export { encodeWith } from './lib/codec/encode-with.js';
+export type { FrameData } from './lib/codec/frame-data.js';
 export type { Framing, FramingOf } from './lib/codec/framing.js';
 export { delimiter, type FrameCodec, fixed, type LengthFieldOptions, lengthField, line, raw, varint, } from './lib/codec/framings.js';
 export type { Reader } from './lib/codec/reader.js';
@@ -38,6 +39,8 @@ export type { MembershipOptions, MulticastOptions } from './lib/datagram/multica
 export type { SilenceLimits } from './lib/datagram/silence-watch.js';
 export { type CodedError, type ErrorCode, MillraceError, type SystemErrorFields, } from './lib/errors.js';
 export { pipe } from './lib/pipe.js';
+export { type PipeFromOptions, pipeFrom } from './lib/pipe-from.js';
+export { type SendFileOptions, sendFile } from './lib/send-file.js';
 export { serve } from './lib/serve.js';
 export type { BroadcastOptions } from './lib/server/broadcast.js';
 export type { CloseOptions } from './lib/server/draining.js';

@@ -23,6 +23,7 @@ export type {
 } from './lib/client/connect-options.js'
 export { type Codec, defineCodec, json, map } from './lib/codec/codec.js'
 export { encodeWith } from './lib/codec/encode-with.js'
+export type { FrameData } from './lib/codec/frame-data.js'
 export type { Framing, FramingOf } from './lib/codec/framing.js'
 export {
   delimiter,
@@ -64,6 +65,8 @@ export {
   type SystemErrorFields,
 } from './lib/errors.js'
 export { pipe } from './lib/pipe.js'
+export { type PipeFromOptions, pipeFrom } from './lib/pipe-from.js'
+export { type SendFileOptions, sendFile } from './lib/send-file.js'
 export { serve } from './lib/serve.js'
 export type { BroadcastOptions } from './lib/server/broadcast.js'
 export type { CloseOptions } from './lib/server/draining.js'

@@ -2,6 +2,7 @@
 
 import { parseAddress } from './address/parse-address.js'
 import { resolveDatagram } from './address/resolve.js'
+import type { FrameData } from './codec/frame-data.js'
 import type { BindOptions } from './datagram/bind-options.js'
 import { openDatagramSocket } from './datagram/bind-sockets.js'
 import { checkBind, requireReusePort } from './datagram/check-bind.js'
@@ -13,7 +14,7 @@ import { joinGroup } from './runtime/choose-group.js'
  * Binds a datagram socket, and calls the handlers for what arrives.
  *
  * @typeParam In the messages received, inferred from the codec. Default `Buffer`
- * @typeParam Out the messages sent, inferred from the codec. Default `Uint8Array | string`
+ * @typeParam Out the messages sent, inferred from the codec. Default `FrameData`
  * @param options where to bind, the codec, the handlers, and all other options
  * @returns the socket, once it is bound
  * @throws `ERR_INVALID_OPTION`, `ERR_INVALID_ADDRESS`, `ERR_UNSUPPORTED`, `ERR_INLINE_UNSUPPORTED`; the
@@ -29,7 +30,7 @@ import { joinGroup } from './runtime/choose-group.js'
  */
 // `& Pick` adds nothing to the type. Without it TypeScript infers no messages from `codec` when `address`
 // is missing, and then complains about the codec instead.
-export async function bind<In = Buffer, Out = Uint8Array | string>(
+export async function bind<In = Buffer, Out = FrameData>(
   options: BindOptions<In, Out> & Pick<BindOptions<In, Out>, 'codec'>,
 ): Promise<DatagramSocket<In, Out>> {
   const settings = checkBind(options as unknown as BindOptions<never, never>)

@@ -10,6 +10,7 @@ import type { Client } from './client/client.js'
 import { ClientImpl } from './client/client-impl.js'
 import type { ConnectOptions, ReconnectingOptions } from './client/connect-options.js'
 import { Dialer } from './client/dialer.js'
+import type { FrameData } from './codec/frame-data.js'
 import type { Conn } from './connection/conn.js'
 import type { AnyHandlers } from './connection/conn-handlers.js'
 import type { ConnImpl } from './connection/conn-impl.js'
@@ -39,7 +40,7 @@ type AnyOptions = ConnectOptions<never, never, never> | ReconnectingOptions<neve
  * socket.send('ping')
  * ```
  */
-export function connect<In = Buffer, Out = Uint8Array | string>(
+export function connect<In = Buffer, Out = FrameData>(
   options: ConnectDatagramOptions<In, Out> & Pick<ConnectDatagramOptions<In, Out>, 'codec'>,
 ): Promise<ConnectedDatagramSocket<In, Out>>
 /**
@@ -59,7 +60,7 @@ export function connect<In = Buffer, Out = Uint8Array | string>(
  * })
  * ```
  */
-export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
+export function connect<In = Buffer, Out = FrameData, Context = undefined>(
   options: ReconnectingOptions<In, Out, Context> & ConnOptions<In, Out>,
 ): Promise<Client<In, Out, Context>>
 /**
@@ -81,7 +82,7 @@ export function connect<In = Buffer, Out = Uint8Array | string, Context = undefi
  * for await (const reply of conn) console.log(reply.toString())
  * ```
  */
-export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
+export function connect<In = Buffer, Out = FrameData, Context = undefined>(
   options: ConnectOptions<In, Out, Context> & ConnOptions<In, Out>,
 ): Promise<Conn<In, Out, Context>>
 /**
@@ -98,7 +99,7 @@ export function connect<In = Buffer, Out = Uint8Array | string, Context = undefi
  * connOrClient.write('hello')
  * ```
  */
-export function connect<In = Buffer, Out = Uint8Array | string, Context = undefined>(
+export function connect<In = Buffer, Out = FrameData, Context = undefined>(
   options: (ConnectOptions<In, Out, Context> | ReconnectingOptions<In, Out, Context>) &
     ConnOptions<In, Out>,
 ): Promise<Conn<In, Out, Context> | Client<In, Out, Context>>

@@ -2,10 +2,10 @@
 
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
-import { CLOSED, DESTROYED, ENDED, ENDING, TAKEN } from './connection/flags.js'
+import { CLOSED, DESTROYED, ENDED, ENDING, SENDING_FILE, TAKEN } from './connection/flags.js'
 import { Pipe, type PipeEnd, type PipeOptions, pipeBroken } from './connection/pipe.js'
 import { invalidOption, toError } from './errors.js'
-import { connClosed, connPiped } from './native/close-error.js'
+import { connClosed, connPiped, connSendsFile } from './native/close-error.js'
 import { checkSignal, onAbort, unlessAborted } from './util/abort-signal.js'
 import { checkNames, flag } from './util/checks.js'
 
@@ -73,6 +73,7 @@ async function endOther(lost: ConnImpl, other: ConnImpl): Promise<PipeEnd> {
 function checkSide(name: string, conn: Conn): ConnImpl {
   if (!(conn instanceof ConnImpl)) throw invalidOption(name, 'a connection', conn)
   if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
+  if (conn.flags & SENDING_FILE) throw connSendsFile()
   if (conn.flags & ENDED && !(conn.flags & ENDING)) throw connClosed()
   return conn
 }

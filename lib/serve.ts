@@ -2,6 +2,7 @@
 
 import { resolve } from './address/resolve.js'
 import type { BindAddress } from './address/socket-address.js'
+import type { FrameData } from './codec/frame-data.js'
 import type { AnyHandlers } from './connection/conn-handlers.js'
 import type { ConnOptions } from './connection/conn-options.js'
 import { createService, dropService } from './native/binding.js'
@@ -19,7 +20,7 @@ import { onAbort, unlessAborted } from './util/abort-signal.js'
  * Starts a server: listens, accepts connections, and calls the handlers.
  *
  * @typeParam In the messages received, inferred from the codec. Default `Buffer`
- * @typeParam Out the messages sent, inferred from the codec. Default `Uint8Array | string`
+ * @typeParam Out the messages sent, inferred from the codec. Default `FrameData`
  * @typeParam Context what the handler `context` returns
  * @param options where to listen, the codec, the handlers, and all other options
  * @returns the server, once it listens on all addresses
@@ -36,7 +37,7 @@ import { onAbort, unlessAborted } from './util/abort-signal.js'
  */
 // `& ConnOptions` adds nothing to the type. Without it TypeScript infers no messages from `codec` when
 // `listen` is missing, and then complains about the codec instead.
-export async function serve<In = Buffer, Out = Uint8Array | string, Context = undefined>(
+export async function serve<In = Buffer, Out = FrameData, Context = undefined>(
   options: ServeOptions<In, Out, Context> & ConnOptions<In, Out>,
 ): Promise<Server<In, Out, Context>> {
   const settings = checkServe(options as unknown as ServeOptions<never, never, never>)

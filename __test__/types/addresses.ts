@@ -1,5 +1,6 @@
 /** Which addresses `serve`, `connect` and `bind` accept: compiled by `tsconfig.test.json`, never run. */
 
+import type { FrameData } from 'millrace'
 import {
   type Address,
   bind,
@@ -23,7 +24,7 @@ interface Ping {
   id: number
 }
 
-type Plain = Conn<Buffer, Uint8Array | string, undefined>
+type Plain = Conn<Buffer, FrameData, undefined>
 
 /** Every form is an address. */
 export const ADDRESSES: readonly Address[] = [
@@ -73,9 +74,9 @@ export async function connections(address: Address): Promise<void> {
   })
   expect<Equal<typeof typed, Conn<Ping, string, { hits: number }>>>()
   const client = await connect({ to: 9000, reconnect: true })
-  expect<Equal<typeof client, Client<Buffer, Uint8Array | string, undefined>>>()
+  expect<Equal<typeof client, Client<Buffer, FrameData, undefined>>>()
   const datagrams = await connect({ to: 'udp://127.0.0.1:9000' })
-  expect<Equal<typeof datagrams, ConnectedDatagramSocket<Buffer, Uint8Array | string>>>()
+  expect<Equal<typeof datagrams, ConnectedDatagramSocket<Buffer, FrameData>>>()
   // @ts-expect-error a variable that may be missing
   await connect({ to: process.env.PORT })
   // @ts-expect-error a host alone
@@ -84,7 +85,7 @@ export async function connections(address: Address): Promise<void> {
 
 export async function servers(address: Address, own: Server<Ping, string, number>): Promise<void> {
   const server = await serve({ listen: process.env.PORT ?? 9000 })
-  expect<Equal<typeof server, Server<Buffer, Uint8Array | string, undefined>>>()
+  expect<Equal<typeof server, Server<Buffer, FrameData, undefined>>>()
   expect<Equal<typeof server.port, number | undefined>>()
   await serve({ listen: [address, 9000, { port: 9000 }, { path: '/run/my.sock' }] })
   const typed = await serve({
@@ -143,7 +144,7 @@ export async function sockets(address: Address): Promise<void> {
     address: 9000,
     message: (_, bytes) => expect<Equal<typeof bytes, Buffer>>(),
   })
-  expect<Equal<typeof socket, DatagramSocket<Buffer, Uint8Array | string>>>()
+  expect<Equal<typeof socket, DatagramSocket<Buffer, FrameData>>>()
   expect<Equal<typeof socket.port, number>>()
   await bind({ address: { host: '::1', port: 9000 } })
   await bind({ address })

@@ -1,5 +1,6 @@
 /** Types without arguments take everything: compiled by `types.spec.ts`, never run. */
 
+import type { FrameData } from 'millrace'
 import {
   type Client,
   type CodedError,
@@ -63,9 +64,9 @@ export async function plain(): Promise<void> {
 
 export async function chunks(): Promise<void> {
   const server = await serve({ listen: 0, message: (conn, chunk) => void conn.write(chunk) })
-  expect<Equal<typeof server, Server<Buffer, Uint8Array | string, undefined>>>()
+  expect<Equal<typeof server, Server<Buffer, FrameData, undefined>>>()
   const conn = await connect({ to: server.port ?? 0 })
-  expect<Equal<typeof conn, Conn<Buffer, Uint8Array | string, undefined>>>()
+  expect<Equal<typeof conn, Conn<Buffer, FrameData, undefined>>>()
   log(conn)
   // @ts-expect-error a number is not a message
   conn.write(1)

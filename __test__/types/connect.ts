@@ -1,5 +1,6 @@
 /** The types that `connect` infers, accepts and refuses: compiled by `tsconfig.test.json`, never run. */
 
+import type { FrameData } from 'millrace'
 import {
   type Client,
   type ClientState,
@@ -44,7 +45,7 @@ export async function connection(server: Server<Ping, string, number>): Promise<
   })
   expect<Equal<typeof conn, Conn<Ping, string, { from: string }>>>()
   const plain = await connect({ to: 'unix:///run/my.sock', loop: conn })
-  expect<Equal<typeof plain, Conn<Buffer, Uint8Array | string, undefined>>>()
+  expect<Equal<typeof plain, Conn<Buffer, FrameData, undefined>>>()
   await connect({ to: 'tcp://127.0.0.1:1', loops: 'inline', ringBytes: 4096, reconnect: false })
   // @ts-expect-error `to` is needed
   await connect({ codec: line() })
@@ -83,7 +84,7 @@ export async function client(): Promise<void> {
   // @ts-expect-error `state` is read-only
   client.state = accepted ? 'open' : 'closed'
   const again = await connect({ to: 'tcp://127.0.0.1:1', reconnect: true })
-  expect<Equal<typeof again, Client<Buffer, Uint8Array | string, undefined>>>()
+  expect<Equal<typeof again, Client<Buffer, FrameData, undefined>>>()
   again.ref().unref().end()
   again.destroy(new Error('enough'))
   await again.closed

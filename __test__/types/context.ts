@@ -1,5 +1,6 @@
 /** `conn.context` has the type that `context` returns: compiled by `tsconfig.test.json`, never run. */
 
+import type { FrameData } from 'millrace'
 import { type Conn, json, lengthField, type ServeOptions, type Server, serve } from 'millrace'
 import { type Equal, expect } from './expect.js'
 
@@ -36,7 +37,7 @@ const server = serve({
     conn?.context.hits.toFixed()
   },
 })
-expect<Equal<typeof server, Promise<Server<Buffer, string | Uint8Array, Session>>>>()
+expect<Equal<typeof server, Promise<Server<Buffer, FrameData, Session>>>>()
 
 serve({
   listen,
@@ -109,9 +110,9 @@ serve(options)
 // ---- handlers that use the `this` of a class
 
 class Room {
-  readonly members = new Set<Conn<Buffer, string | Uint8Array, Session>>()
+  readonly members = new Set<Conn<Buffer, FrameData, Session>>()
 
-  start(): Promise<Server<Buffer, string | Uint8Array, Session>> {
+  start(): Promise<Server<Buffer, FrameData, Session>> {
     return serve({
       listen,
       context: (peer) => ({ from: peer.remote, hits: 0 }),

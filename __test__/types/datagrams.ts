@@ -1,5 +1,6 @@
 /** The types of datagram sockets: compiled by `tsconfig.test.json`, never run. */
 
+import type { FrameData } from 'millrace'
 import {
   type BindOptions,
   bind,
@@ -65,7 +66,7 @@ export async function plain(): Promise<void> {
     address: 'udp://:0',
     message: (_, bytes) => expect<Equal<typeof bytes, Buffer>>(),
   })
-  expect<Equal<typeof socket, DatagramSocket<Buffer, Uint8Array | string>>>()
+  expect<Equal<typeof socket, DatagramSocket<Buffer, FrameData>>>()
   // @ts-expect-error: an address is needed
   await bind({})
   // @ts-expect-error: there are no connections to open
@@ -95,9 +96,9 @@ export async function connected(): Promise<void> {
 
   // Stream addresses still give connections and clients.
   const conn = await connect({ to: 'tcp://127.0.0.1:9000' })
-  expect<Equal<typeof conn, Conn<Buffer, Uint8Array | string, undefined>>>()
+  expect<Equal<typeof conn, Conn<Buffer, FrameData, undefined>>>()
   const client = await connect({ to: 'tcp://127.0.0.1:9000', reconnect: true })
-  expect<Equal<typeof client, Client<Buffer, Uint8Array | string, undefined>>>()
+  expect<Equal<typeof client, Client<Buffer, FrameData, undefined>>>()
   const named: string = 'tcp://127.0.0.1:9000'
   await connect({ to: named })
 }

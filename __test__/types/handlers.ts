@@ -1,5 +1,6 @@
 /** Handlers are typed by inference only: compiled by `tsconfig.test.json`, never run. */
 
+import type { FrameData } from 'millrace'
 import {
   type Codec,
   type CodedError,
@@ -34,7 +35,7 @@ const listen = 'tcp://127.0.0.1:0'
 const plain: Handlers & ServeOptions = {
   listen,
   message(conn, chunk) {
-    expect<Equal<typeof conn, Conn<Buffer, Uint8Array | string, undefined>>>()
+    expect<Equal<typeof conn, Conn<Buffer, FrameData, undefined>>>()
     expect<Equal<typeof chunk, Buffer>>()
   },
 }
@@ -43,7 +44,7 @@ serve(plain)
 const bytes = serve({
   listen,
   open(conn) {
-    expect<Equal<typeof conn, Conn<Buffer, Uint8Array | string, undefined>>>()
+    expect<Equal<typeof conn, Conn<Buffer, FrameData, undefined>>>()
   },
   message(conn, chunk) {
     expect<Equal<typeof chunk, Buffer>>()
@@ -63,10 +64,10 @@ const bytes = serve({
     expect<Equal<typeof conn.id, number>>()
   },
   error(_error, conn) {
-    expect<Equal<typeof conn, Conn<Buffer, Uint8Array | string, undefined> | undefined>>()
+    expect<Equal<typeof conn, Conn<Buffer, FrameData, undefined> | undefined>>()
   },
 })
-expect<Equal<typeof bytes, Promise<Server<Buffer, Uint8Array | string, undefined>>>>()
+expect<Equal<typeof bytes, Promise<Server<Buffer, FrameData, undefined>>>>()
 
 // ---- codecs decide what a message is
 

@@ -1,5 +1,6 @@
 /** Listeners infer their own types and refuse others. */
 
+import type { FrameData } from 'millrace'
 import {
   type Conn,
   defineCodec,
@@ -92,7 +93,7 @@ export async function own(server: Server<Ping, string, number>): Promise<void> {
     address: 'unix:///tmp/a',
     message: (conn, chunk) => void conn.write(chunk),
   })
-  expect<Equal<typeof chunks, ListenerSpec<Buffer, string | Uint8Array, undefined>>>()
+  expect<Equal<typeof chunks, ListenerSpec<Buffer, FrameData, undefined>>>()
   await serve({ listen: [spec, chunks], codec: pings, message: (conn) => void conn.write('hello') })
   await serve({ listen: spec, message: (conn, chunk) => void conn.write(chunk) })
   // @ts-expect-error an address is needed

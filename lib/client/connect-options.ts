@@ -1,6 +1,7 @@
 /** The public options of `connect` for streams. */
 
 import type { Address } from '../address/address.js'
+import type { FrameData } from '../codec/frame-data.js'
 import type { Conn } from '../connection/conn.js'
 import type { Handlers } from '../connection/conn-handlers.js'
 import type { ConnOptions } from '../connection/conn-options.js'
@@ -25,7 +26,7 @@ import type { Client } from './client.js'
  * const client = await connect({ ...base, reconnect: true })
  * ```
  */
-export interface ConnectBaseOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
+export interface ConnectBaseOptions<In = Buffer, Out = FrameData, Context = undefined>
   extends Handlers<In, Out, Context>,
     ConnOptions<In, Out> {
   /**
@@ -96,7 +97,7 @@ export interface ConnectBaseOptions<In = Buffer, Out = Uint8Array | string, Cont
  * const conn = await connect(options)
  * ```
  */
-export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
+export interface ConnectOptions<In = Buffer, Out = FrameData, Context = undefined>
   extends ConnectBaseOptions<In, Out, Context> {
   /** `false` or left out makes one connection. Other values are for {@link ReconnectingOptions}. */
   reconnect?: false | undefined
@@ -120,7 +121,7 @@ export interface ConnectOptions<In = Buffer, Out = Uint8Array | string, Context 
  * const client = await connect(options)
  * ```
  */
-export interface ReconnectingOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
+export interface ReconnectingOptions<In = Buffer, Out = FrameData, Context = undefined>
   extends ConnectBaseOptions<In, Out, Context> {
   /** Connects again when connecting fails, or when a connection is lost. `true` uses the defaults. */
   reconnect: true | ReconnectOptions

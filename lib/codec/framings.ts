@@ -3,6 +3,7 @@
 import { invalidOption } from '../errors.js'
 import { checkNames, requiredWhole, whole } from '../util/checks.js'
 import type { Codec } from './codec.js'
+import type { FrameData } from './frame-data.js'
 import { DEFAULT_MAX, type Framing, type FramingOf } from './framing.js'
 import { freezeFraming } from './native-framing.js'
 import type { Reader } from './reader.js'
@@ -18,16 +19,27 @@ import type { Writer } from './writer.js'
  * await serve({ listen: codecs.map((codec, index) => ({ port: 9000 + index, codec })) })
  * ```
  */
-export type FrameCodec<F extends Framing = Framing> = F & Codec<Buffer, Uint8Array | string>
+export type FrameCodec<F extends Framing = Framing> = F & Codec<Buffer, FrameData>
 
 function decode(from: Reader): Buffer | undefined {
   return from.bytes(from.remaining)
 }
 
-function encode(message: Uint8Array | string, to: Writer): void {
+function encode(message: FrameData, to: Writer): void {
   if (typeof message === 'string') to.text(message)
   else if (message instanceof Uint8Array) to.bytes(message)
-  else throw new TypeError(`expected a string or a Uint8Array, not ${typeof message}`)
+  else if (Array.isArray(message)) for (const part of message) encodePart(part, to)
+  else throw notData(message)
+}
+
+function encodePart(part: unknown, to: Writer): void {
+  if (typeof part === 'string') to.text(part)
+  else if (part instanceof Uint8Array) to.bytes(part)
+  else throw notData(part)
+}
+
+function notData(value: unknown): TypeError {
+  return new TypeError(`expected a string or a Uint8Array, not ${typeof value}`)
 }
 
 function frameCodec<F extends Framing>(framing: F): FrameCodec<F> {

@@ -1,5 +1,6 @@
 /** The handlers of a connection's life, which users write. */
 
+import type { FrameData } from '../codec/frame-data.js'
 import { type CodedError, invalidOption } from '../errors.js'
 import type { Conn } from './conn.js'
 import type { Peer } from './peer.js'
@@ -27,7 +28,7 @@ export type Synchronous<T> = T & (T extends PromiseLike<unknown> ? never : unkno
  * }
  * ```
  */
-export interface Handlers<In = Buffer, Out = Uint8Array | string, Context = undefined> {
+export interface Handlers<In = Buffer, Out = FrameData, Context = undefined> {
   /**
    * Makes `conn.context` for a new connection. Synchronous: a promise is refused with
    * `ERR_CONTEXT_ASYNC`.

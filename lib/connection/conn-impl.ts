@@ -45,6 +45,7 @@ import {
   PULL_MODE,
   READING_STOPPED,
   RETIRED,
+  SENDING_FILE,
   TAKEN,
   UNREFED,
   WATCHES_MESSAGES,
@@ -179,7 +180,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
 
   /** Whether messages can be written. */
   get isWritable(): boolean {
-    return !(this.flags & (OUTPUT_OVER | TAKEN))
+    return !(this.flags & (OUTPUT_OVER | TAKEN | SENDING_FILE))
   }
 
   /** Whether the connection ended because the user's code threw. */

@@ -12,7 +12,7 @@ import type { Timeouts } from './timeouts.js'
  * @typeParam Out the messages sent
  * @example
  * ```ts
- * const limits: ConnOptions<Buffer, Uint8Array | string> = {
+ * const limits: ConnOptions<Buffer, FrameData> = {
  *   highWaterMark: 64 * 1024,
  *   maxWriteBuffer: 1024 * 1024,
  *   lingerTimeout: 5_000,

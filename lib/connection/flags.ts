@@ -42,6 +42,10 @@ export const RETIRED = 262144
 export const TAKEN = 524288
 /** The input has ended where it could not be cut into messages any further. */
 export const CUT = 2097152
+/** A file is being sent, and nothing else can be written. */
+export const SENDING_FILE = 4194304
+/** While a file was sent, output has drained, and the handler `drain` was not told. */
+export const DRAIN_OWED = 8388608
 /** The promise of the handler `idle` has not settled. */
 export const IDLE_RUNS = 1048576
 

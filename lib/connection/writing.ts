@@ -2,10 +2,18 @@
 
 import { MillraceError } from '../errors.js'
 import { bytesRelayed, bytesSent } from '../native/binding.js'
-import { connPiped } from '../native/close-error.js'
+import { connPiped, connSendsFile } from '../native/close-error.js'
 import { KIND_ASK, KIND_FLUSH } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, DESTROYED, DRAIN_ASKED, OUTPUT_OVER, TAKEN } from './flags.js'
+import {
+  CLOSED,
+  DESTROYED,
+  DRAIN_ASKED,
+  DRAIN_OWED,
+  OUTPUT_OVER,
+  SENDING_FILE,
+  TAKEN,
+} from './flags.js'
 import { callConnHandler } from './handler-failure.js'
 import { sendControl } from './send-control.js'
 
@@ -24,10 +32,10 @@ export function write(conn: ConnImpl, message: unknown): boolean {
   return isUnderMark(conn, profile.maxWriteBuffer)
 }
 
-/** Refuses a message: only a piped connection may still be open. */
+/** Refuses a message: if the connection is open, its output is somebody else's. */
 function refuse(conn: ConnImpl): false {
   if (conn.flags & OUTPUT_OVER) return false
-  throw connPiped()
+  throw conn.flags & TAKEN ? connPiped() : connSendsFile()
 }
 
 /** Writes bytes that are encoded already. Returns what `write` would. */
@@ -35,6 +43,21 @@ export function writeEncoded(conn: ConnImpl, bytes: Buffer): boolean {
   if (!conn.isWritable) return false
   writeBytes(conn, bytes)
   return isUnderMark(conn, conn.profile.maxWriteBuffer)
+}
+
+/** Writes a piece of a file. Returns whether the next one may follow; if not, `drained()` tells when. */
+export function writePiece(conn: ConnImpl, bytes: Buffer): boolean {
+  writeBytes(conn, bytes)
+  // The next piece waits until there is room, so there is no need for a limit.
+  return isUnderMark(conn, Number.POSITIVE_INFINITY)
+}
+
+/** A file was sent: tells the handler `drain` now what it was not told meanwhile. */
+export function drainedAfterFile(conn: ConnImpl): void {
+  if (!(conn.flags & DRAIN_OWED)) return
+  conn.flags &= ~DRAIN_OWED
+  if (conn.flags & (OUTPUT_OVER | DRAIN_ASKED)) return
+  callConnHandler(conn, () => conn.profile.handlers.drain?.(conn))
 }
 
 /**
@@ -141,7 +164,8 @@ export function drainedByLoop(conn: ConnImpl): void {
   }
   conn.flags &= ~DRAIN_ASKED
   conn.cold?.drained.resolve()
-  if (conn.flags & TAKEN) conn.cold?.taker?.drained(conn)
+  if (conn.flags & SENDING_FILE) conn.flags |= DRAIN_OWED
+  else if (conn.flags & TAKEN) conn.cold?.taker?.drained(conn)
   else callConnHandler(conn, () => conn.profile.handlers.drain?.(conn))
 }
 

@@ -13,7 +13,7 @@ import type { MulticastOptions } from './multicast-options.js'
  * @typeParam Out the messages sent
  * @example
  * ```ts
- * const options: BindOptions<Buffer, Uint8Array | string> = {
+ * const options: BindOptions<Buffer, FrameData> = {
  *   address: 'udp://127.0.0.1:9000',
  *   receiveBuffer: 4 * 1024 * 1024,
  *   message: (socket, bytes, info) => socket.send(bytes, info),

@@ -1,5 +1,6 @@
 /** The public options of `connect` for datagram sockets. */
 
+import type { FrameData } from '../codec/frame-data.js'
 import type { Conn } from '../connection/conn.js'
 import type { BindOptions } from './bind-options.js'
 import type { DatagramHandlers } from './datagram-handlers.js'
@@ -20,7 +21,7 @@ import type { SilenceLimits } from './silence-watch.js'
  * const socket = await connect(options)
  * ```
  */
-export interface ConnectDatagramOptions<In = Buffer, Out = Uint8Array | string>
+export interface ConnectDatagramOptions<In = Buffer, Out = FrameData>
   extends DatagramHandlers<In, Out, ConnectedDatagramSocket<In, Out>>,
     Pick<
       BindOptions<In, Out>,

@@ -16,7 +16,7 @@ import type { DatagramSocket } from './datagram-socket.js'
  * @typeParam Socket the type of the socket that handlers get
  * @example
  * ```ts
- * const handlers: DatagramHandlers<Buffer, Uint8Array | string> = {
+ * const handlers: DatagramHandlers<Buffer, FrameData> = {
  *   message: (socket, bytes, info) => socket.send(bytes, info),
  *   error: (error, _socket, info) => console.error(info?.remote, error.code),
  * }

@@ -86,6 +86,11 @@ export function connPiped(): MillraceError {
   )
 }
 
+/** Makes the error of a call that a connection refuses because it sends a file. */
+export function connSendsFile(): MillraceError {
+  return new MillraceError('ERR_PIPED', 'the connection sends a file')
+}
+
 /** Makes the error of a call on a connection that is closed. */
 export function connClosed(): MillraceError {
   return new MillraceError('ERR_CLOSED', 'the connection is closed')

@@ -2,6 +2,7 @@
 
 import type { Address } from '../address/address.js'
 import { doubleAddress, missingAddress } from '../address/refusals.js'
+import type { FrameData } from '../codec/frame-data.js'
 import type { Handlers } from '../connection/conn-handlers.js'
 import type { ConnOptions } from '../connection/conn-options.js'
 import { invalidOption } from '../errors.js'
@@ -52,7 +53,7 @@ export type ListenAddress =
  * await serve({ listen: [{ port: 9000, ...quick }, { port: 9001 }] })
  * ```
  */
-export interface ListenEntryOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
+export interface ListenEntryOptions<In = Buffer, Out = FrameData, Context = undefined>
   extends Handlers<In, Out, Context>,
     ConnOptions<In, Out>,
     ListenerOptions {}
@@ -103,7 +104,7 @@ declare const types: unique symbol
  * @typeParam Context what the handler `context` returns
  * @example
  * ```ts
- * const admin: ListenerSpec<Buffer, Uint8Array | string, undefined> = listener({
+ * const admin: ListenerSpec<Buffer, FrameData, undefined> = listener({
  *   port: 9001,
  *   codec: line(),
  *   message: (conn, command) => conn.write(command),
@@ -127,7 +128,7 @@ export interface ListenerSpec<In, Out, Context> {
  * @typeParam Context what the handler `context` returns
  * @example
  * ```ts
- * const entry: Listen<Buffer, Uint8Array | string, undefined> = { port: 9000, backlog: 128 }
+ * const entry: Listen<Buffer, FrameData, undefined> = { port: 9000, backlog: 128 }
  * await serve({ listen: ['unix:///run/my.sock', entry] })
  * ```
  */
@@ -159,7 +160,7 @@ export class ListenerSpecImpl {
  * and iteration skip its connections: use the `Listener` to reach them.
  *
  * @typeParam In the messages received, inferred from the codec. Default `Buffer`
- * @typeParam Out the messages sent, inferred from the codec. Default `Uint8Array | string`
+ * @typeParam Out the messages sent, inferred from the codec. Default `FrameData`
  * @typeParam Context what the handler `context` returns
  * @param spec the address, the codec, the handlers and the options. The server checks the options
  * @throws `ERR_INVALID_OPTION` if `spec` is not an object
@@ -173,7 +174,7 @@ export class ListenerSpecImpl {
  * await serve({ listen: [9000, admin], message: (conn, chunk) => conn.write(chunk) })
  * ```
  */
-export function listener<In = Buffer, Out = Uint8Array | string, Context = undefined>(
+export function listener<In = Buffer, Out = FrameData, Context = undefined>(
   spec: ListenEntry<In, Out, Context>,
 ): ListenerSpec<In, Out, Context> {
   if (typeof spec !== 'object' || spec === null) throw invalidOption('spec', 'an object', spec)

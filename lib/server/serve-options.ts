@@ -1,5 +1,6 @@
 /** The public options of `serve`. */
 
+import type { FrameData } from '../codec/frame-data.js'
 import type { Handlers } from '../connection/conn-handlers.js'
 import type { ConnOptions } from '../connection/conn-options.js'
 import type { ListenerOptions } from '../socket/socket-options.js'
@@ -34,7 +35,7 @@ export type Balance = 'round-robin' | 'source-hash' | 'least-connections'
  * await serve(options)
  * ```
  */
-export interface ServeOptions<In = Buffer, Out = Uint8Array | string, Context = undefined>
+export interface ServeOptions<In = Buffer, Out = FrameData, Context = undefined>
   extends Handlers<In, Out, Context>,
     ConnOptions<In, Out>,
     ListenerOptions {

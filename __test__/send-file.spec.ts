@@ -1,0 +1,183 @@
+/** Sending files: what arrives, what it refuses, and what happens if the rest cannot be sent. */
+
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { type Conn, line, pipe, sendFile } from 'millrace'
+import { connect, connectHalfOpen, readHalf } from './support/client.js'
+import { codeOf, gate } from './support/gate.js'
+import { HALF, pair } from './support/pipe.js'
+import { start } from './support/serve.js'
+
+function fileOf(t: ExecutionContext, body: Buffer | string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-file-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'file')
+  writeFileSync(path, body)
+  return path
+}
+
+/** A connection of a server, and its peer. */
+async function single(t: ExecutionContext, options: Parameters<typeof start>[1] = {}) {
+  const opened = gate<Conn>()
+  const closed = gate<string | undefined>()
+  const server = await start(t, {
+    ...HALF,
+    ...options,
+    open: opened.open,
+    close: (_conn, error) => closed.open(codeOf(error)),
+  })
+  const socket = await connectHalfOpen(server.port)
+  return { server, conn: await opened.passed, socket, closed: closed.passed }
+}
+
+const BODY = randomBytes(3_000_001)
+
+for (const [name, range, expected] of [
+  ['all of it', {}, BODY],
+  ['from a byte on', { start: 1_000_000 }, BODY.subarray(1_000_000)],
+  ['a range, whose end belongs to it', { start: 10, end: 700_000 }, BODY.subarray(10, 700_001)],
+  ['one byte', { start: 5, end: 5 }, BODY.subarray(5, 6)],
+  ['no further than its end', { start: 2_999_999, end: 9e9 }, BODY.subarray(2_999_999)],
+  ['nothing behind its end', { start: 3_000_001 }, BODY.subarray(3_000_001)],
+] as const) {
+  test(`a file is sent: ${name}`, async (t) => {
+    const { conn, socket } = await single(t)
+    const path = fileOf(t, BODY)
+    conn.write('before, ')
+    t.is(await sendFile(conn, path, range), expected.length)
+    conn.end(', after')
+    const all = await readHalf(socket)
+    t.true(all.equals(Buffer.concat([Buffer.from('before, '), expected, Buffer.from(', after')])))
+    t.is(conn.bytesWritten, expected.length + 15)
+    socket.end()
+  })
+}
+
+test('a file is sent by its URL, and an empty one sends nothing', async (t) => {
+  const { conn, socket } = await single(t)
+  t.is(await sendFile(conn, pathToFileURL(fileOf(t, 'by URL'))), 6)
+  t.is(await sendFile(conn, fileOf(t, '')), 0)
+  conn.end()
+  t.is(String(await readHalf(socket)), 'by URL')
+  socket.end()
+})
+
+test('nothing else can be written while a file is sent, and everything can afterwards', async (t) => {
+  const { server, conn, socket } = await single(t)
+  const { a, sockets } = await pair(t)
+  const sending = sendFile(conn, fileOf(t, 'file'))
+  const again = sendFile(conn, fileOf(t, 'file'))
+  t.throws(() => conn.write('no'), { code: 'ERR_PIPED', message: /sends a file/ })
+  t.throws(() => conn.end('no'), { code: 'ERR_PIPED' })
+  await t.throwsAsync(again, { code: 'ERR_PIPED' })
+  await t.throwsAsync(pipe(conn, a), { code: 'ERR_PIPED' })
+  t.is(server.broadcast('to nobody'), 0)
+  t.is(await sending, 4)
+  t.is(server.broadcast(', all'), 1)
+  conn.end(', mine')
+  t.is(String(await readHalf(socket)), 'file, all, mine')
+  for (const each of [socket, ...sockets]) each.end()
+})
+
+test('what sendFile refuses leaves the connection as it is', async (t) => {
+  const { conn, socket } = await single(t)
+  const framed = await single(t, { codec: line() as never })
+  const path = fileOf(t, 'x')
+  for (const [target, file, options, code] of [
+    [conn, path, { start: -1 }, 'ERR_INVALID_OPTION'],
+    [conn, path, { start: 3, end: 2 }, 'ERR_INVALID_OPTION'],
+    [conn, path, { begin: 3 }, 'ERR_INVALID_OPTION'],
+    [conn, path, { signal: 1 }, 'ERR_INVALID_OPTION'],
+    [{}, path, {}, 'ERR_INVALID_OPTION'],
+    [conn, tmpdir(), {}, 'ERR_INVALID_OPTION'],
+    [conn, `${path}.not`, {}, 'ENOENT'],
+    [framed.conn, path, {}, 'ERR_UNSUPPORTED'],
+  ] as never as [Conn, string, object, string][]) {
+    await t.throwsAsync(sendFile(target, file, options), { code })
+  }
+  const aborted = sendFile(conn, path, { signal: AbortSignal.abort() }).catch(({ name }) => name)
+  t.is(await aborted, 'AbortError')
+  conn.end('as it was')
+  t.is(String(await readHalf(socket)), 'as it was')
+  await t.throwsAsync(sendFile(conn, path), { code: 'ERR_CLOSED' })
+  socket.end()
+  framed.socket.destroy()
+})
+
+test('a file that becomes shorter resets the connection, because the peer expects the rest', async (t) => {
+  const { conn, socket, closed } = await single(t)
+  const path = fileOf(t, Buffer.alloc(64 << 20))
+  const sending = sendFile(conn, path)
+  socket.once('data', () => truncateSync(path, 1000))
+  await t.throwsAsync(sending, { code: 'ERR_FILE_CHANGED' })
+  t.is(await closed, 'ERR_FILE_CHANGED')
+  socket.destroy()
+})
+
+test('a peer that vanishes, and a signal, end the sending of a file that nobody reads', async (t) => {
+  const path = fileOf(t, Buffer.alloc(64 << 20))
+  const vanished = await single(t)
+  const lost = sendFile(vanished.conn, path)
+  vanished.socket.resetAndDestroy()
+  await t.throwsAsync(lost)
+  const aborted = await single(t)
+  const controller = new AbortController()
+  const sending = sendFile(aborted.conn, path, { signal: controller.signal })
+  aborted.conn.drained().catch(() => {})
+  aborted.socket
+    .on('error', () => {})
+    .once('data', () => {
+      aborted.socket.pause()
+      controller.abort(new Error('enough'))
+    })
+  await t.throwsAsync(sending, { message: 'enough' })
+  await aborted.closed
+  aborted.socket.destroy()
+})
+
+test('what waits for a file is bounded, and drain is told of what was written before', async (t) => {
+  const MIB = 1 << 20
+  const drained = gate()
+  const opened = gate<Conn>()
+  const server = await start(t, { ...HALF, open: opened.open, drain: () => drained.open() })
+  const socket = await connectHalfOpen(server.port)
+  const conn = await opened.passed
+  while (conn.write(Buffer.alloc(MIB)));
+  const before = conn.buffered
+  let most = 0
+  const path = fileOf(t, Buffer.alloc(32 * MIB))
+  let isSent = false
+  const sending = sendFile(conn, path).finally(() => {
+    isSent = true
+  })
+  const looks = setInterval(() => {
+    most = Math.max(most, conn.buffered)
+  })
+  t.teardown(() => clearInterval(looks))
+  socket.resume()
+  await sending
+  t.true(isSent)
+  clearInterval(looks)
+  t.true(most <= before + 3 * MIB, `${most} bytes waited`)
+  await drained.passed
+  conn.end()
+  socket.end()
+})
+
+test('a connection whose peer has ended stays until the file is sent', async (t) => {
+  const body = Buffer.alloc(4 << 20, 'x')
+  const path = fileOf(t, body)
+  const server = await start(t, {
+    message(conn) {
+      // Not awaited: the connection knows by itself.
+      void sendFile(conn, path)
+    },
+  })
+  const socket = await connect(server.port, HALF)
+  socket.end('send it')
+  t.true((await readHalf(socket)).equals(body))
+})

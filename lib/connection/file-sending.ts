@@ -1,0 +1,71 @@
+/** Sends a part of a file, read off the loops' threads, a piece at a time. */
+
+import type { FileHandle } from 'node:fs/promises'
+import { MillraceError } from '../errors.js'
+import type { ConnImpl } from './conn-impl.js'
+import { OUTPUT_OVER } from './flags.js'
+import { writePiece } from './writing.js'
+
+/** How much is read and sent at once. */
+const PIECE = 256 * 1024
+
+/** The part of a file that is to be sent. */
+export interface FileRange {
+  /** The first byte. */
+  readonly start: number
+  /** The first byte that does not belong to it. */
+  readonly end: number
+}
+
+/**
+ * Sends a part of a file. While a piece waits to be sent, the next one is read.
+ *
+ * @throws `ERR_FILE_CHANGED` if the file turns out to be shorter; what reading throws; what the connection closes with
+ */
+export async function sendRange(conn: ConnImpl, file: FileHandle, range: FileRange): Promise<void> {
+  const size = range.end - range.start
+  // One is read into while the other one is sent.
+  const buffers = [0, PIECE].map((from) =>
+    Buffer.allocUnsafeSlow(Math.max(0, Math.min(PIECE, size - from))),
+  )
+  let at = range.start
+  const read = (): Promise<Buffer> | undefined => {
+    if (at === range.end) return undefined
+    const [buffer] = buffers.reverse() as [Buffer, Buffer]
+    const reading = readPiece(file, buffer, at, range.end)
+    // It is awaited later, and must not count as unhandled until then.
+    reading.catch(() => {})
+    return reading
+  }
+  buffers.reverse()
+  let reading = read()
+  while (reading !== undefined) {
+    const piece = await reading
+    if (conn.flags & OUTPUT_OVER) throw conn.coldState().endError()
+    at += piece.length
+    reading = read()
+    if (!writePiece(conn, piece)) await conn.drained()
+  }
+}
+
+/** Fills a buffer, or as much of it as the range has left. */
+async function readPiece(
+  file: FileHandle,
+  buffer: Buffer,
+  at: number,
+  end: number,
+): Promise<Buffer> {
+  const size = Math.min(buffer.length, end - at)
+  let filled = 0
+  while (filled < size) {
+    const { bytesRead } = await file.read(buffer, filled, size - filled, at + filled)
+    if (bytesRead === 0) {
+      throw new MillraceError(
+        'ERR_FILE_CHANGED',
+        `the file ended at byte ${at + filled}, before byte ${end}, while it was being sent`,
+      )
+    }
+    filled += bytesRead
+  }
+  return buffer.subarray(0, size)
+}
