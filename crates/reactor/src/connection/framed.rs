@@ -23,12 +23,18 @@ pub(super) struct Partial {
     pub(super) told: u32,
 }
 
+/// How many frames one connection may have waiting in the ring: each costs the user more than its bytes, so a peer that
+/// sends tiny ones would get more than its share of the user's time and memory.
+const MOST_FRAMES: u32 = 1024;
+
 /// How far a buffer could be cut.
 enum Cut {
     /// All of it, but for the beginning of a frame.
     Through,
     /// Until the ring was full.
     Starved,
+    /// Until the connection had all the frames that it may have at a time.
+    Enough,
     /// Until something that is not a frame.
     Bad(u32),
 }
@@ -67,10 +73,11 @@ impl Connection {
         own: &mut bool,
         inbound: &mut Inbound,
     ) -> Next {
-        let mut budget = BUDGET;
+        let (mut budget, mut frames) = (BUDGET, MOST_FRAMES);
         loop {
-            match self.cut(label, buffer, inbound) {
+            match self.cut(label, buffer, &mut frames, inbound) {
                 Cut::Through => {}
+                Cut::Enough => return Next::Again,
                 Cut::Starved => return Next::Hold(Until::Room),
                 Cut::Bad(reason) => return self.stream_broken(reason),
             }
@@ -115,8 +122,17 @@ impl Connection {
     }
 
     /// Passes on the whole frames at the front of a buffer.
-    fn cut(&mut self, label: Label, buffer: &mut BytesMut, inbound: &mut Inbound) -> Cut {
+    fn cut(
+        &mut self,
+        label: Label,
+        buffer: &mut BytesMut,
+        frames: &mut u32,
+        inbound: &mut Inbound,
+    ) -> Cut {
         loop {
+            if *frames == 0 {
+                return Cut::Enough;
+            }
             let partial = match self.partial.take() {
                 Some(partial) => *partial,
                 None => {
@@ -134,6 +150,7 @@ impl Connection {
                 return Cut::Starved;
             }
             buffer.advance(partial.size as usize);
+            *frames -= 1;
         }
     }
 
