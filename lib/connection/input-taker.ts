@@ -6,6 +6,11 @@ import { noteMessages } from './timed-out.js'
 
 /** Called by a connection. All bytes are as they came from the wire, without regard to frames. */
 export interface InputTaker {
+  /**
+   * Whether `idle` stands still while the connection is not read. Not for a pipe: what holds one side is the other
+   * one, and silence of both is silence.
+   */
+  readonly stopsIdle?: boolean
   /** Bytes were received. They are valid until this returns. */
   receive(conn: ConnImpl, bytes: Buffer): void
   /** The loop delivers no more input, because it passes the rest on by itself. */

@@ -129,7 +129,7 @@ function timeLeft(conn: ConnImpl, reason: number): number {
   const isIdle = reason === REASON_IDLE_TIMEOUT
   const limit = isIdle ? limits.idle : limits.receive
   // What holds one side of a pipe is the other side, and silence of both is silence.
-  if (isIdle && flags & TAKEN) return 0
+  if (isIdle && flags & TAKEN && cold?.taker?.stopsIdle !== true) return 0
   // The server waits for handlers, and has a limit for that.
   if (flags & DRAINING || isHeld || isParked) return limit
   if (!(flags & PULL_MODE) || flags & (INPUT_DONE | TAKEN)) return 0
