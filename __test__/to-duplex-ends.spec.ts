@@ -85,6 +85,17 @@ test('destroySoon of a stream that has finished closes the connection', async (t
   t.is(await over, undefined)
 })
 
+test('destroy does not wait for what destroySoon still sends', async (t) => {
+  const { stream, socket, events, over } = await streamed(t)
+  stream.write(patterned(64 * MIB))
+  stream.destroySoon()
+  stream.destroy()
+  await gone(stream)
+  t.deepEqual(events, ['close'])
+  t.is(await over, undefined)
+  socket.destroy()
+})
+
 test('a connection that its user destroys closes the stream', async (t) => {
   const { stream, conn, socket, events } = await streamed(t)
   const got = readHalf(socket)

@@ -22,8 +22,10 @@ export class ConnStreamImpl extends Duplex implements ConnStream {
   readonly #input: StreamInput
   readonly #output: StreamOutput
   readonly #timer: StreamTimer
-  /** How `_destroy` ends the connection, if not at once. */
-  #ending: 'soon' | 'reset' | undefined
+  /** `destroySoon` was called. */
+  #endsSoon = false
+  /** `resetAndDestroy` was called. */
+  #isReset = false
 
   /** Takes the input of the connection. */
   constructor(conn: ConnImpl) {
@@ -111,14 +113,14 @@ export class ConnStreamImpl extends Duplex implements ConnStream {
 
   destroySoon(): void {
     if (this.destroyed) return
-    this.#ending = 'soon'
+    this.#endsSoon = true
     if (this.writable) this.end()
     if (this.writableFinished) this.destroy()
     else this.once('finish', () => this.destroy())
   }
 
   resetAndDestroy(): this {
-    this.#ending = 'reset'
+    this.#isReset = true
     return this.destroy()
   }
 
@@ -157,9 +159,9 @@ export class ConnStreamImpl extends Duplex implements ConnStream {
       return
     }
     this.#input.whenClosed(() => done(error))
-    const isOver = this.readableEnded && this.writableFinished
-    if (this.#ending === 'reset') conn.reset(error ?? undefined)
-    else if (error === null && (isOver || this.#ending === 'soon')) conn.close()
+    const isOver = this.writableFinished && (this.readableEnded || this.#endsSoon)
+    if (this.#isReset) conn.reset(error ?? undefined)
+    else if (isOver && error === null) conn.close()
     else conn.destroy(error ?? undefined)
   }
 }
