@@ -255,6 +255,26 @@ test('the limits of silence stand still while the stream has enough', async (t) 
   stream.end()
 })
 
+test('the limit of silence stands still while the loop waits for JavaScript', async (t) => {
+  const { stream, conn, socket, events } = await streamed(t)
+  conn.setTimeouts({ idle: 100 })
+  const body = patterned(32 * MIB)
+  let size = 0
+  let chunks = 0
+  stream.on('data', (chunk: Buffer) => {
+    size += chunk.length
+    // Nothing can move meanwhile, because the ring is full.
+    if (++chunks % 40 === 0 && chunks <= 160)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250)
+  })
+  socket.end(body)
+  await once(stream, 'end')
+  t.is(size, body.length)
+  conn.setTimeouts({ idle: 0 })
+  t.deepEqual(events, ['end'])
+  stream.end()
+})
+
 test('a stream keeps a connection that is as old as it may be until it has ended', async (t) => {
   const { stream, socket, events, over } = await streamed(t, { timeouts: { maxLifetime: 20 } })
   stream.resume()

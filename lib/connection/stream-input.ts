@@ -9,9 +9,11 @@ import { park } from './reading.js'
 import type { StreamOutput } from './stream-output.js'
 import type { StreamTimer } from './stream-timer.js'
 
+/** Milliseconds in which a loop that has room reads what there is. */
+const MOMENT = 100
+
 /** Called by the connection. Pushes into the stream, and ends it when the connection ends. */
 export class StreamInput implements InputTaker {
-  readonly stopsIdle = true
   readonly #conn: ConnImpl
   readonly #stream: Duplex
   readonly #output: StreamOutput
@@ -20,6 +22,8 @@ export class StreamInput implements InputTaker {
   #hasBegun = false
   /** The stream has more than it wants. */
   #isFull = false
+  /** Bytes that had been received when the loop last asked about silence. */
+  #receivedWhenAsked = -1
   /** The stream was told that no more follows. */
   #isOver = false
   #whenClosed: (() => void) | undefined
@@ -65,6 +69,14 @@ export class StreamInput implements InputTaker {
     if (this.#stream.push(bytes)) return
     this.#isFull = true
     stopReading(this.#conn)
+  }
+
+  idleLeft(conn: ConnImpl, limit: number): number {
+    const { bytesRead } = conn
+    if (bytesRead === this.#receivedWhenAsked) return 0
+    // The loop may have waited for us to take what it had read, and gets a moment to read on.
+    this.#receivedWhenAsked = bytesRead
+    return Math.min(limit, MOMENT)
   }
 
   takenOver(): void {}
