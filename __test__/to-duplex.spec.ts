@@ -20,6 +20,7 @@ import { gate } from './support/gate.js'
 import { HALF, pair } from './support/pipe.js'
 import { ONE, start } from './support/serve.js'
 import { gone, note, patterned, streamed, streamOf } from './support/streams.js'
+import { unix } from './support/system.js'
 import { turns } from './support/turns.js'
 
 const MIB = 1 << 20
@@ -247,6 +248,15 @@ test('a client is a stream', async (t) => {
   t.is(await readStream(stream), 'there and back')
   await gone(stream)
   t.deepEqual(events.sort(), ['close', 'end', 'finish'])
+})
+
+unix('a Unix socket is a stream, without an address or options of TCP', async (t) => {
+  const to = await peer(t, 'unix', (socket) => void socket.pipe(socket))
+  const stream = streamOf(await dial(t, { to, allowHalfOpen: true }))
+  t.deepEqual(stream.setNoDelay().setKeepAlive(true).address(), {})
+  t.is(stream.remoteAddress, undefined)
+  stream.end('there and back')
+  t.is(await readStream(stream), 'there and back')
 })
 
 test('a stream has what a socket has', async (t) => {
