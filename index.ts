@@ -7,6 +7,7 @@
  * - `serve` starts a server for TCP and Unix sockets.
  * - `connect` connects to TCP, Unix and UDP sockets.
  * - `bind` binds a UDP socket.
+ * - `pipe` joins two connections; `toDuplex` makes one a stream of Node.
  * - Codecs turn bytes into messages: `line`, `lengthField`, `json`, `defineCodec` and others make them.
  *
  * Everything that is exported here is public. Nothing else is.
@@ -42,6 +43,7 @@ export { connect } from './lib/connect.js'
 export type { Conn, ReadyState } from './lib/connection/conn.js'
 export type { Handlers, Synchronous } from './lib/connection/conn-handlers.js'
 export type { ConnOptions } from './lib/connection/conn-options.js'
+export type { ConnStream } from './lib/connection/conn-stream.js'
 export type { Peer } from './lib/connection/peer.js'
 export type { PipeEnd, PipeOptions } from './lib/connection/pipe.js'
 export type { LiveTimeouts, Timeouts } from './lib/connection/timeouts.js'
@@ -83,3 +85,4 @@ export type { Balance, ServeOptions } from './lib/server/serve-options.js'
 export type { Server } from './lib/server/server.js'
 export type { LoopStats, ServerStats } from './lib/server/stats.js'
 export type { KeepAlive, ListenerOptions, SocketOptions } from './lib/socket/socket-options.js'
+export { toDuplex } from './lib/to-duplex.js'

@@ -1,11 +1,11 @@
 /** `pipe`, which joins two connections. */
 
+import { checkTakable } from './connection/check-takable.js'
 import type { Conn } from './connection/conn.js'
-import { ConnImpl } from './connection/conn-impl.js'
-import { CLOSED, DESTROYED, ENDED, ENDING, SENDING_FILE, TAKEN } from './connection/flags.js'
+import type { ConnImpl } from './connection/conn-impl.js'
+import { CLOSED, DESTROYED, ENDING } from './connection/flags.js'
 import { Pipe, type PipeEnd, type PipeOptions, pipeBroken } from './connection/pipe.js'
 import { invalidOption, toError } from './errors.js'
-import { connClosed, connPiped, connSendsFile } from './native/close-error.js'
 import { checkSignal, onAbort, unlessAborted } from './util/abort-signal.js'
 import { checkNames, flag } from './util/checks.js'
 
@@ -43,7 +43,8 @@ export async function pipe(a: Conn, b: Conn, options: PipeOptions = {}): Promise
   const { signal } = options
   checkSignal(signal)
   signal?.throwIfAborted()
-  const [first, second] = [checkSide('the first argument', a), checkSide('the second argument', b)]
+  const first = checkTakable('the first argument', a)
+  const second = checkTakable('the second argument', b)
   if (first === second) throw invalidOption('the second argument', 'another connection', b)
   const lost = [first, second].find((conn) => conn.flags & ENDING)
   if (lost !== undefined) {
@@ -68,12 +69,4 @@ async function endOther(lost: ConnImpl, other: ConnImpl): Promise<PipeEnd> {
   else other.reset(pipeBroken(error))
   if (!(other.flags & CLOSED)) await closed
   return { forth: 0, back: 0, error }
-}
-
-function checkSide(name: string, conn: Conn): ConnImpl {
-  if (!(conn instanceof ConnImpl)) throw invalidOption(name, 'a connection', conn)
-  if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
-  if (conn.flags & SENDING_FILE) throw connSendsFile()
-  if (conn.flags & ENDED && !(conn.flags & ENDING)) throw connClosed()
-  return conn
 }

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import net from 'node:net'
+import type { Readable } from 'node:stream'
 
 /** The options of `net.connect` for a port of this machine, or for the path of a Unix socket. */
 export function endpointOf(to: number | string): net.TcpNetConnectOpts | net.IpcNetConnectOpts {
@@ -39,7 +40,7 @@ export async function readAll(socket: net.Socket): Promise<Buffer> {
 }
 
 /** All bytes that arrive until the other side ends. Unlike `readAll` it leaves our own half open. */
-export async function readHalf(socket: net.Socket): Promise<Buffer> {
+export async function readHalf(socket: Readable): Promise<Buffer> {
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))
   await once(socket, 'end')

@@ -7,6 +7,11 @@ import { noteMessages } from './timed-out.js'
 
 /** Called by a connection. All bytes are as they came from the wire, without regard to frames. */
 export interface InputTaker {
+  /**
+   * Returns how many milliseconds of `idle` are left; 0 if its time is over. The loop does not stop this time while a
+   * taken connection is not read. Not for a pipe: what holds one side is the other one, and silence of both is silence.
+   */
+  idleLeft?(conn: ConnImpl, limit: number): number
   /** Bytes were received. They are valid until this returns. */
   receive(conn: ConnImpl, bytes: Buffer): void
   /** The loop delivers no more input, because it passes the rest on by itself. */

@@ -128,10 +128,12 @@ function timeLeft(conn: ConnImpl, reason: number): number {
   if (reason === REASON_FIRST_MESSAGE_TIMEOUT) return isHeld ? limits.firstMessage : 0
   const isIdle = reason === REASON_IDLE_TIMEOUT
   const limit = isIdle ? limits.idle : limits.receive
+  const taker = flags & TAKEN ? cold?.taker : undefined
   // What holds one side of a pipe is the other side, and silence of both is silence.
-  if (isIdle && flags & TAKEN) return 0
+  if (isIdle && taker !== undefined && taker.idleLeft === undefined) return 0
   // The server waits for handlers, and has a limit for that.
   if (flags & DRAINING || isHeld || isParked) return limit
+  if (isIdle && taker !== undefined) return taker.idleLeft?.(conn, limit) ?? 0
   if (!(flags & PULL_MODE) || flags & (INPUT_DONE | TAKEN)) return 0
   if (cold?.pull === undefined) return limit
   return Math.max(0, Math.ceil(cold.pullSince + limit - performance.now()))

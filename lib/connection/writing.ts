@@ -73,6 +73,20 @@ export function writeRelayed(conn: ConnImpl, bytes: Buffer): boolean {
   return isUnderMark(conn, Number.POSITIVE_INFINITY)
 }
 
+/**
+ * Writes bytes of a connection that is used as a stream.
+ *
+ * @returns whether it may go on. If not, `drained` or `closed` of its taker follows
+ */
+export function writeStreamed(conn: ConnImpl, bytes: Buffer): boolean {
+  if (conn.flags & OUTPUT_OVER) return false
+  writeBytes(conn, bytes)
+  const isLow = conn.written - conn.sent <= conn.profile.highWaterMark
+  if (isLow && !(conn.flags & DRAIN_ASKED)) return true
+  // A stream waits for `drained`, so there is no need for a limit.
+  return updateSent(conn) && isUnderMark(conn, Number.POSITIVE_INFINITY)
+}
+
 function writeBytes(conn: ConnImpl, bytes: Buffer): void {
   conn.eventLoop.outbound.bytes(conn, bytes)
   conn.written += bytes.length

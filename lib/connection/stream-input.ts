@@ -1,0 +1,144 @@
+/** What a connection that is used as a stream tells the stream. */
+
+import type { Duplex } from 'node:stream'
+import type { ConnImpl } from './conn-impl.js'
+import { DESTROYED, EOF, INPUT_DONE } from './flags.js'
+import { type InputTaker, passOnReceived, takeInput } from './input-taker.js'
+import { resumeReading, stopReading } from './pausing.js'
+import { park } from './reading.js'
+import type { StreamOutput } from './stream-output.js'
+import type { StreamTimer } from './stream-timer.js'
+
+/** Milliseconds in which a loop that has room reads what there is. */
+const MOMENT = 100
+
+/** Called by the connection. Pushes into the stream, and ends it when the connection ends. */
+export class StreamInput implements InputTaker {
+  readonly #conn: ConnImpl
+  readonly #stream: Duplex
+  readonly #output: StreamOutput
+  readonly #timer: StreamTimer
+  /** What was received before has been pushed. */
+  #hasBegun = false
+  /** The stream has more than it wants. */
+  #isFull = false
+  /** Bytes that had been received when the loop last asked about silence. */
+  #receivedWhenAsked = -1
+  /** The stream was told that no more follows. */
+  #isOver = false
+  #whenClosed: (() => void) | undefined
+
+  constructor(conn: ConnImpl, stream: Duplex, output: StreamOutput, timer: StreamTimer) {
+    this.#conn = conn
+    this.#stream = stream
+    this.#output = output
+    this.#timer = timer
+    takeInput(conn, this)
+    // Not at once: a handler may be running in the middle of a chunk, whose rest is parked when it returns.
+    queueMicrotask(() => apart(() => this.#begin()))
+  }
+
+  #begin(): void {
+    this.#hasBegun = true
+    passOnReceived(this.#conn, (bytes) => this.#push(bytes))
+    if (this.#conn.flags & EOF) this.inputEnded(this.#conn)
+    else if (!this.#isFull) resumeReading(this.#conn)
+  }
+
+  /** The stream takes more. */
+  wanted(): void {
+    this.#isFull = false
+    if (this.#hasBegun) resumeReading(this.#conn)
+  }
+
+  /** Calls `callback` when the connection has closed, in place of telling the stream. */
+  whenClosed(callback: () => void): void {
+    this.#whenClosed = callback
+  }
+
+  receive(conn: ConnImpl, bytes: Buffer): void {
+    // What is received is in the ring, and valid until this returns.
+    const copy = Buffer.from(bytes)
+    if (this.#hasBegun) apart(() => this.#push(copy))
+    else park(conn, copy)
+  }
+
+  #push(bytes: Buffer): void {
+    if (this.#isOver || this.#stream.destroyed) return
+    this.#timer.renew()
+    if (this.#stream.push(bytes)) return
+    this.#isFull = true
+    stopReading(this.#conn)
+  }
+
+  idleLeft(conn: ConnImpl, limit: number): number {
+    const { bytesRead } = conn
+    if (bytesRead === this.#receivedWhenAsked) return 0
+    // The loop may have waited for us to take what it had read, and gets a moment to read on.
+    this.#receivedWhenAsked = bytesRead
+    return Math.min(limit, MOMENT)
+  }
+
+  takenOver(): void {}
+
+  drained(): void {
+    this.#timer.renew()
+    apart(() => this.#output.goOn())
+  }
+
+  inputEnded(conn: ConnImpl): void {
+    if (!this.#hasBegun) return
+    conn.flags |= INPUT_DONE
+    const error = conn.cold?.error
+    apart(() => {
+      if (error === undefined) this.#end()
+      else this.#stream.destroy(error)
+    })
+  }
+
+  #end(): void {
+    if (this.#isOver || this.#stream.destroyed) return
+    this.#isOver = true
+    this.#stream.push(null)
+    // Nobody may have begun to read, and there may be nothing to read but the end.
+    this.#stream.read(0)
+  }
+
+  outputEnded(): void {
+    if (!this.#stream.writableEnded) apart(() => this.#stream.end())
+  }
+
+  /** The user closes the connection, or the stream does. */
+  closing(): void {
+    if (this.#stream.destroyed) return
+    apart(() => {
+      this.#end()
+      if (!this.#stream.writableEnded) this.#stream.end()
+    })
+  }
+
+  closed(conn: ConnImpl, error: Error | undefined): void {
+    apart(() => {
+      if (this.#whenClosed !== undefined) this.#whenClosed()
+      else if (error !== undefined || conn.flags & DESTROYED) this.#stream.destroy(error)
+      else {
+        // What was pushed can still be read.
+        this.#end()
+        this.#output.goOn()
+        if (!this.#stream.writableEnded) this.#stream.end()
+      }
+    })
+  }
+}
+
+/** Runs what calls the stream's listeners. As in Node, what they throw is an uncaught exception. */
+function apart(run: () => void): void {
+  try {
+    run()
+  } catch (thrown) {
+    // Not here: the records behind this one belong to others.
+    process.nextTick(() => {
+      throw thrown
+    })
+  }
+}
