@@ -1,6 +1,6 @@
 //! Connections that begin with a PROXY header: who is trusted, and what follows the header.
 
-use crate::support::net::{connect, connect_from, read_exactly, write_and_finish};
+use crate::support::net::{connect, write_and_finish};
 use crate::support::{Event, Key, Listen, Setup, User, What, frames};
 use millrace_reactor::{Framing, LengthField, Network, ProxyProtocol};
 use std::io::{Read, Write};
@@ -97,6 +97,7 @@ fn nothing_is_expected_of_a_peer_that_is_not_trusted() {
 #[cfg(target_os = "linux")]
 #[test]
 fn each_peer_is_judged_by_its_own_address() {
+    use crate::support::net::{connect_from, read_exactly};
     for setup in [Setup::LARGE, Setup::LARGE_INLINE, Setup::threads(3)] {
         let mut user = User::start(setup);
         let address = user.listen(&trusting(Framing::Raw, [127, 0, 0, 2], 32));
