@@ -12,6 +12,7 @@
  * Everything that is exported here is public. Nothing else is.
  */
 export type { Address } from './lib/address/address.js';
+export { type ProxiedAddresses, type ProxyHeaderOptions, proxyHeader, } from './lib/address/proxy-header.js';
 export { bind } from './lib/bind.js';
 export type { Client, ClientState } from './lib/client/client.js';
 export type { ConnectBaseOptions, ConnectOptions, ReconnectingOptions, ReconnectOptions, } from './lib/client/connect-options.js';
@@ -48,6 +49,7 @@ export type { BroadcastOptions } from './lib/server/broadcast.js';
 export type { CloseOptions } from './lib/server/draining.js';
 export { type Listen, type ListenAddress, type ListenEntry, type ListenEntryOptions, type ListenerSpec, listener, } from './lib/server/listen-entry.js';
 export type { Listener } from './lib/server/listener.js';
+export type { ProxyProtocolOptions } from './lib/server/proxy-protocol.js';
 export type { Balance, ServeOptions } from './lib/server/serve-options.js';
 export type { Server } from './lib/server/server.js';
 export type { LoopStats, ServerStats } from './lib/server/stats.js';

@@ -14,6 +14,11 @@
  */
 
 export type { Address } from './lib/address/address.js'
+export {
+  type ProxiedAddresses,
+  type ProxyHeaderOptions,
+  proxyHeader,
+} from './lib/address/proxy-header.js'
 export { bind } from './lib/bind.js'
 export type { Client, ClientState } from './lib/client/client.js'
 export type {
@@ -81,6 +86,7 @@ export {
   listener,
 } from './lib/server/listen-entry.js'
 export type { Listener } from './lib/server/listener.js'
+export type { ProxyProtocolOptions } from './lib/server/proxy-protocol.js'
 export type { Balance, ServeOptions } from './lib/server/serve-options.js'
 export type { Server } from './lib/server/server.js'
 export type { LoopStats, ServerStats } from './lib/server/stats.js'

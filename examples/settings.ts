@@ -11,6 +11,16 @@ export function loopsSetting(fallback: number | 'inline'): number | 'inline' {
   return numberSetting('LOOPS', { min: 1, max: 128, otherwise: "'inline'" }) ?? fallback
 }
 
+/** The version of the PROXY headers to send, from `SEND_PROXY`; `undefined` for none. */
+export function sendProxySetting(): 1 | 2 | undefined {
+  return numberSetting('SEND_PROXY', { min: 1, max: 2 }) as 1 | 2 | undefined
+}
+
+/** The variable's texts, which are separated by commas. */
+export function listSetting(name: string): string[] {
+  return (process.env[name] ?? '').split(',').filter((text) => text !== '')
+}
+
 interface Range {
   min: number
   max: number

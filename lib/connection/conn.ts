@@ -48,7 +48,10 @@ export interface Conn<In = any, Out = any, Context = any>
   readonly id: number
   /** The number of the event loop that serves the connection. */
   readonly loop: number
-  /** The other side's address: `127.0.0.1:40312`, `[::1]:40312`, `unix:/run/my.sock`. */
+  /**
+   * The other side's address: `127.0.0.1:40312`, `[::1]:40312`, `unix:/run/my.sock`. With `proxyProtocol`, the address of the
+   * client that the proxy connects for.
+   */
   readonly remote: string
   /** The other side's IP address, as in `node:net`; undefined for a Unix socket. */
   readonly remoteAddress: string | undefined
@@ -97,7 +100,7 @@ export interface Conn<In = any, Out = any, Context = any>
   drained(): Promise<void>
   /** Bytes that were written and that the kernel has not taken yet. */
   readonly buffered: number
-  /** Bytes received, with the headers of frames. */
+  /** Bytes received, with the headers of frames, and without a PROXY header. */
   readonly bytesRead: number
   /** Bytes accepted by `write`, with the headers of frames. */
   readonly bytesWritten: number

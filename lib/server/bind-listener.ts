@@ -173,7 +173,7 @@ class Binder {
   }
 
   #bind(target: Partial<ListenInit>): BindResult {
-    const { backlog, device, reusePort } = this.#settings
+    const { backlog, device, proxy, reusePort } = this.#settings
     const init = {
       id: this.#listener,
       port: 0,
@@ -183,6 +183,7 @@ class Binder {
       backlog,
       profile: toProfileInit(this.#settings),
       ...(device === undefined ? {} : { device }),
+      ...(proxy === undefined ? {} : { proxy }),
       ...target,
     }
     try {

@@ -6,13 +6,14 @@ import { type ConnSettings, checkConn } from '../connection/check-conn.js'
 import { type AnyHandlers, checkHandlers, HANDLERS } from '../connection/conn-handlers.js'
 import { CONN_NAMES } from '../connection/conn-options.js'
 import { invalidOption, MillraceError } from '../errors.js'
-import { balancesPorts } from '../native/binding.js'
+import { balancesPorts, type ProxyInit } from '../native/binding.js'
 import { checkDevice } from '../socket/bind-to-device.js'
 import { listenerPairs } from '../socket/option-pairs.js'
 import { LISTENER_NAMES, SOCKET_NAMES } from '../socket/socket-options.js'
 import { checkSignal } from '../util/abort-signal.js'
 import { checkNames, flag, oneOf, whole } from '../util/checks.js'
 import { addressOf, ListenerSpecImpl } from './listen-entry.js'
+import { checkProxyProtocol } from './proxy-protocol.js'
 import type { Balance, ServeOptions } from './serve-options.js'
 
 /** One entry of `listen` with the options that it has from its server, complete and checked. */
@@ -28,6 +29,8 @@ export interface ListenSettings extends ConnSettings {
   readonly ipv6Only: boolean | undefined
   /** The name of the network interface to accept from. Undefined: all interfaces. */
   readonly device: string | undefined
+  /** Whose connections begin with a PROXY header. Undefined: nobody's. */
+  readonly proxy: ProxyInit | undefined
   /** The names of the socket options that the entry itself sets. They have to suit its kind of socket. */
   readonly ownSocketOptions: ReadonlySet<string>
 }
@@ -47,6 +50,7 @@ export interface ServeSettings {
 /** The options that every entry of `listen` inherits from its server unless the entry sets them. */
 const INHERITED_NAMES: readonly string[] = [
   ...LISTENER_NAMES,
+  'proxyProtocol',
   ...CONN_NAMES.filter((name) => name !== 'codec'),
 ]
 
@@ -66,6 +70,7 @@ const SERVE_NAMES: ReadonlySet<string> = new Set([
   ...HANDLERS,
   ...CONN_NAMES,
   ...LISTENER_NAMES,
+  'proxyProtocol',
   'listen',
   'loops',
   'balance',
@@ -168,6 +173,7 @@ function checkShared(
     reusePort,
     ipv6Only: ipv6Only === undefined ? undefined : flag('ipv6Only', ipv6Only, false),
     device: bindToDevice === undefined ? undefined : checkDevice(bindToDevice),
+    proxy: checkProxyProtocol(options.proxyProtocol),
     ownSocketOptions,
   }
 }

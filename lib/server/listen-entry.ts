@@ -7,6 +7,7 @@ import type { Handlers } from '../connection/conn-handlers.js'
 import type { ConnOptions } from '../connection/conn-options.js'
 import { invalidOption } from '../errors.js'
 import type { ListenerOptions } from '../socket/socket-options.js'
+import type { ProxyProtocolOptions } from './proxy-protocol.js'
 
 /**
  * Where one entry of `listen` listens: a `port` with or without a `host`, a `path`, or an `address`.
@@ -56,7 +57,14 @@ export type ListenAddress =
 export interface ListenEntryOptions<In = Buffer, Out = FrameData, Context = undefined>
   extends Handlers<In, Out, Context>,
     ConnOptions<In, Out>,
-    ListenerOptions {}
+    ListenerOptions {
+  /**
+   * Whose connections begin with a PROXY header, which says who the client is. The header is read before the connection
+   * opens. A connection without a good header, from somebody who has to send one, is reset, and no handler
+   * hears of it. `false`: nobody's. Default: as the server has it.
+   */
+  proxyProtocol?: ProxyProtocolOptions | false | undefined
+}
 
 /**
  * An address of `listen` with options and handlers of its own. The entry inherits from the server

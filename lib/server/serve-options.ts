@@ -5,6 +5,7 @@ import type { Handlers } from '../connection/conn-handlers.js'
 import type { ConnOptions } from '../connection/conn-options.js'
 import type { ListenerOptions } from '../socket/socket-options.js'
 import type { Listen } from './listen-entry.js'
+import type { ProxyProtocolOptions } from './proxy-protocol.js'
 import type { Server } from './server.js'
 
 /**
@@ -71,6 +72,12 @@ export interface ServeOptions<In = Buffer, Out = FrameData, Context = undefined>
    * (`'wait'`), or they are accepted and closed at once (`'refuse'`). Default `'wait'`.
    */
   onFull?: 'wait' | 'refuse' | undefined
+  /**
+   * Whose connections begin with a PROXY header, which says who the client is. The header is read before the connection
+   * opens. A connection without a good header, from somebody who has to send one, is reset, and no handler
+   * hears of it: `server.stats()` counts it. `false`: nobody's. Default `false`.
+   */
+  proxyProtocol?: ProxyProtocolOptions | false | undefined
   /**
    * The size in bytes of each of a loop's two rings: a power of two from 4 KiB to 1 GiB. Only if `loops`
    * is a number or `'inline'`. Default 1 MiB.

@@ -17,7 +17,7 @@ export interface LoopStats {
   readonly opened: number
   /** Connections that were closed. One that stays for its last replies is counted when its socket closes. */
   readonly closed: number
-  /** Bytes received. */
+  /** Bytes received, PROXY headers included. */
   readonly bytesRead: number
   /** Bytes that the kernel has taken to send. */
   readonly bytesWritten: number
@@ -27,6 +27,11 @@ export interface LoopStats {
   readonly recordsOut: number
   /** Turns of the loop: each waits for events, and handles them. */
   readonly turns: number
+  /**
+   * Accepted connections that were reset because their PROXY header was bad or missing, or did not come in time. They
+   * are not among `opened`, and no handler heard of them.
+   */
+  readonly proxyRefused: number
   /**
    * Sockets that stay for their last replies, at this moment: their connection has closed because of a bad or
    * incomplete frame, and the peer can still read what was written before. Such a socket closes 2 s after the

@@ -304,6 +304,7 @@ pub struct LoopCounters {
     pub records_in: f64,
     pub records_out: f64,
     pub turns: f64,
+    pub proxy_refused: f64,
     pub last_replies: f64,
 }
 
@@ -320,6 +321,7 @@ pub fn counters(environment: u32, index: u32) -> Result<LoopCounters> {
         records_in: counters.records_in as f64,
         records_out: counters.records_out as f64,
         turns: counters.turns as f64,
+        proxy_refused: counters.proxy_refused as f64,
         last_replies: handle.last_replies() as f64,
     })
 }

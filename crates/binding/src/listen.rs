@@ -1,8 +1,8 @@
 //! The options of a listener, which JavaScript has checked and completed.
 
 use millrace_reactor::{
-    Address, ConnectionOptions, Framing, LengthField, ListenAddress, ListenOptions, SocketOptions,
-    Timeouts,
+    Address, ConnectionOptions, Framing, LengthField, ListenAddress, ListenOptions, Network,
+    ProxyProtocol, SocketOptions, Timeouts,
 };
 use napi::bindgen_prelude::{Buffer, Uint8Array};
 use napi::{Error, Result};
@@ -48,6 +48,22 @@ pub struct ProfileInit {
     pub socket: Vec<u32>,
 }
 
+/// An IP network: an address, and how many of its first bits count.
+#[napi(object)]
+pub struct NetworkInit {
+    pub ip: String,
+    pub prefix: u32,
+}
+
+/// Whose connections begin with a PROXY header.
+#[napi(object)]
+pub struct ProxyInit {
+    pub trusted: Vec<NetworkInit>,
+    /// Whether whoever connects to a Unix socket is trusted.
+    pub trusts_unix: bool,
+    pub timeout_ms: u32,
+}
+
 /// Where and how to listen.
 #[napi(object)]
 pub struct ListenInit {
@@ -66,6 +82,8 @@ pub struct ListenInit {
     pub path: Option<Uint8Array>,
     pub mode: Option<u32>,
     pub backlog: i32,
+    /// Whose connections begin with a PROXY header.
+    pub proxy: Option<ProxyInit>,
     pub profile: ProfileInit,
 }
 
@@ -154,6 +172,21 @@ impl ProfileInit {
     }
 }
 
+impl ProxyInit {
+    fn protocol(&self) -> Result<ProxyProtocol> {
+        let network = |NetworkInit { ip, prefix }: &NetworkInit| {
+            let parsed = ip.parse().ok().zip(u8::try_from(*prefix).ok());
+            let network = parsed.and_then(|(ip, prefix)| Network::new(ip, prefix));
+            network.ok_or_else(|| Error::from_reason(format!("{ip}/{prefix} is not a network")))
+        };
+        Ok(ProxyProtocol {
+            trusted: self.trusted.iter().map(network).collect::<Result<_>>()?,
+            trusts_unix: self.trusts_unix,
+            timeout: Duration::from_millis(self.timeout_ms.into()),
+        })
+    }
+}
+
 /// Converts socket options from JavaScript.
 pub(crate) fn socket_options(pairs: &[u32]) -> Result<SocketOptions> {
     SocketOptions::of_pairs(pairs)
@@ -178,6 +211,7 @@ impl ListenInit {
             backlog: self.backlog,
             framing: self.profile.framing.framing()?,
             connection: self.profile.connection()?,
+            proxy: self.proxy.as_ref().map(ProxyInit::protocol).transpose()?,
         })
     }
 

@@ -10,6 +10,7 @@
 //! - `accepting` takes connections from listening sockets, `acceptor` is the thread that does so for
 //!   several loops, `balancing` chooses the loop, `handoff` brings the connection there;
 //! - `connecting` makes connections to others ([`Group::connect`]);
+//! - `proxy` is the header with which a proxy says for whom it connects;
 //! - `timers` are limits in time; `poll` is all that knows mio's polls, tokens and events.
 //!
 //! A loop talks to its user through two rings of `millrace-ring` and nothing else; that crate's `record`
@@ -34,6 +35,7 @@ mod inbound;
 mod notices;
 mod poll;
 mod profile;
+mod proxy;
 mod run_queue;
 mod service;
 mod stats;
@@ -55,6 +57,7 @@ pub use group::{Group, GroupError, LoopRings};
 pub use handoff::LoopHandle;
 pub use inbound::Bell;
 pub use profile::{ConnectionOptions, Timeouts};
+pub use proxy::{Network, ProxyProtocol};
 pub use service::Service;
 pub use stats::LoopCounts;
 pub use transport::{SocketOptions, socket_option};

@@ -1,6 +1,7 @@
 //! The settings that the connections of one listener, or of one dial, have in common.
 
 use crate::framing::Framing;
+use crate::proxy::ProxyProtocol;
 use crate::service::Service;
 use crate::transport::SocketOptions;
 use millrace_ring::record::{self, timeouts};
@@ -69,6 +70,8 @@ pub(crate) struct Profile {
     pub(crate) id: u32,
     pub(crate) framing: Framing,
     pub(crate) options: ConnectionOptions,
+    /// Whose connections begin with a PROXY header. `None` for a dial, and for a listener without such.
+    pub(crate) proxy: Option<ProxyProtocol>,
     /// The server that the connection belongs to. A dialled connection has none.
     pub(crate) service: Option<Arc<Service>>,
 }

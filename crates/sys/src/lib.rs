@@ -27,6 +27,7 @@ pub use platform::{
 use bytes::BytesMut;
 use socket2::Socket;
 use std::io;
+use std::mem::MaybeUninit;
 
 /// Whether a read or write that is shorter than asked for means that the next one would block, so that it
 /// need not be tried. True with epoll and kqueue, which are edge-triggered. Elsewhere, and with mio's
@@ -75,11 +76,28 @@ pub enum AcceptError {
 /// # Errors
 /// Those of `recv(2)`.
 pub fn receive(socket: &Socket, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+    receive_by(into, limit, |room| socket.recv(room))
+}
+
+/// Does the same, and leaves the bytes in the kernel, to be received again.
+///
+/// # Errors
+/// Those of `recv(2)`.
+pub fn peek(socket: &Socket, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+    receive_by(into, limit, |room| socket.peek(room))
+}
+
+/// Receives by a call that initialises as many bytes of its room as it returns.
+fn receive_by(
+    into: &mut BytesMut,
+    limit: usize,
+    call: impl FnOnce(&mut [MaybeUninit<u8>]) -> io::Result<usize>,
+) -> io::Result<usize> {
     into.reserve(limit);
     let room = &mut into.spare_capacity_mut()[..limit];
-    let received = socket.recv(room)?;
+    let received = call(room)?;
     let length = into.len() + received;
-    // SAFETY: recv(2) initialised the first `received` bytes of the spare capacity.
+    // SAFETY: recv(2), which both callers call, initialised the first `received` bytes of the spare capacity.
     unsafe { into.set_len(length) };
     Ok(received)
 }

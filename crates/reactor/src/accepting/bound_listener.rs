@@ -4,6 +4,7 @@ use super::listening_socket::ListeningSocket;
 use crate::address::Address;
 use crate::framing::Framing;
 use crate::profile::{ConnectionOptions, Profile};
+use crate::proxy::ProxyProtocol;
 use crate::service::Service;
 use millrace_sys::{BoundPath, Claim, Duplicate};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -49,6 +50,8 @@ pub struct ListenOptions {
     pub framing: Framing,
     /// How its connections behave.
     pub connection: ConnectionOptions,
+    /// Whose connections begin with a PROXY header, if anybody's do.
+    pub proxy: Option<ProxyProtocol>,
 }
 
 /// A socket that listens and is not accepted from yet.
@@ -110,6 +113,7 @@ impl BoundListener {
             id: options.id,
             framing: options.framing,
             options: options.connection,
+            proxy: options.proxy,
             service: Some(service.clone()),
         };
         Ok(Self {

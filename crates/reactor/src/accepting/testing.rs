@@ -29,5 +29,6 @@ pub(crate) fn listening() -> ListenOptions {
             timeouts: Timeouts::default(),
             socket: SocketOptions::default(),
         },
+        proxy: None,
     }
 }

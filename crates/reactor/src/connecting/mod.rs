@@ -59,7 +59,7 @@ pub(crate) struct Dial {
 impl From<DialOptions> for Dial {
     fn from(options: DialOptions) -> Self {
         let DialOptions { id, target, paused, framing, connection } = options;
-        let profile = Profile { id, framing, options: connection, service: None };
+        let profile = Profile { id, framing, options: connection, proxy: None, service: None };
         Self { target, paused, profile: Arc::new(profile) }
     }
 }

@@ -14,9 +14,26 @@ use millrace_ring::record::kind;
 use std::io;
 use std::sync::Arc;
 
+/// A connection to begin. Its socket is registered under the next slot already.
+#[derive(Debug)]
+pub(super) struct NewConnection {
+    pub(super) socket: Socket,
+    pub(super) profile: Arc<Profile>,
+    pub(super) place: Place,
+    pub(super) remote: Address,
+    pub(super) local: Address,
+    /// Nothing is read before the user resumes it.
+    pub(super) is_paused: bool,
+    /// The kernel is known to hold input, of which no event will tell.
+    pub(super) has_input: bool,
+}
+
 impl EventLoop {
     /// Takes a connection that was assigned to this loop.
     pub(super) fn adopt(&mut self, mut accepted: AcceptedSocket) {
+        if accepted.profile.proxy.as_ref().is_some_and(|proxy| proxy.trusts(&accepted.peer)) {
+            return self.await_header(accepted);
+        }
         let key = self.next_connection_key();
         let registrar = self.poll.registrar();
         if key.and_then(|key| accepted.socket.register(registrar, key)).is_err() {
@@ -26,7 +43,16 @@ impl EventLoop {
             return;
         }
         let AcceptedSocket { socket, peer, profile, place } = accepted;
-        self.begin_connection(socket, profile, place, peer, false);
+        let local = socket.local_address();
+        self.begin_connection(NewConnection {
+            socket,
+            profile,
+            place,
+            remote: peer,
+            local,
+            is_paused: false,
+            has_input: false,
+        });
     }
 
     /// The key of the next connection.
@@ -41,24 +67,21 @@ impl EventLoop {
         Ok(Key::Connection { slot, generation })
     }
 
-    /// Begins a connection. Its socket is registered under the next slot already.
-    pub(super) fn begin_connection(
-        &mut self,
-        socket: Socket,
-        profile: Arc<Profile>,
-        place: Place,
-        remote: Address,
-        paused: bool,
-    ) {
+    /// Begins a connection.
+    pub(super) fn begin_connection(&mut self, new: NewConnection) {
+        let NewConnection { socket, profile, place, remote, local, is_paused, has_input } = new;
         let (slot, generation) = self.connections.next();
         profile.options.socket.opened(&socket, profile.service.is_some());
-        let opening = Opening { number: profile.id, remote, local: socket.local_address() };
+        let opening = Opening { number: profile.id, remote, local };
         self.inbound.stats.gauges.open(slot, generation);
         self.inbound.stats.counters.opened(1);
         let clock = self.timers.clock(self.inbound.now);
         let mut connection = Connection::new(socket, profile, place, opening, clock);
-        if paused {
+        if is_paused {
             connection.pause();
+        }
+        if has_input {
+            connection.transport.expect_input();
         }
         self.connections.insert(connection);
         self.schedule(slot, Next::Wait);
@@ -117,6 +140,7 @@ impl EventLoop {
 
     /// A listener is closed: what its connections have received by now is still delivered.
     pub(super) fn drain_connections_of(&mut self, id: u32) {
+        self.end_awaiting_headers_of(id);
         for slot in 0..self.connections.slots() {
             if let Some((_, connection)) = self.connections.get_mut(slot)
                 && connection.profile.id == id

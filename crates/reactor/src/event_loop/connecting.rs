@@ -4,6 +4,7 @@
 //! cancelled it.
 
 use super::EventLoop;
+use super::accepting::NewConnection;
 use super::slab::Slab;
 use crate::connecting::{Attempt, Dial};
 use crate::notices::LoopNotice;
@@ -217,7 +218,15 @@ impl EventLoop {
         if let Err(error) = registered {
             return self.dial_failed(&dial, &error);
         }
-        let peer = dial.peer();
-        self.begin_connection(socket, dial.profile, Place::none(), peer, dial.paused);
+        let (remote, local) = (dial.peer(), socket.local_address());
+        self.begin_connection(NewConnection {
+            socket,
+            profile: dial.profile,
+            place: Place::none(),
+            remote,
+            local,
+            is_paused: dial.paused,
+            has_input: false,
+        });
     }
 }

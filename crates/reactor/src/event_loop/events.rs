@@ -47,6 +47,9 @@ impl EventLoop {
                     self.dial_answered(slot, generation, event);
                     continue;
                 }
+                Key::AwaitingHeader { slot, generation } => {
+                    self.read_header(slot, generation);
+                }
                 Key::Datagrams { slot, generation } => {
                     self.note_datagram_event(slot, generation, event);
                 }

@@ -2,7 +2,7 @@
 //!
 //! `turn.rs` is the order of a turn. It calls `events.rs` (what the kernel says), `commands.rs` (what other
 //! threads ask), `records.rs` (what the user wrote to the ring), `accepting.rs` and `connecting.rs` (where
-//! connections come from), `scheduling.rs` (where a socket goes next), and `notices.rs` (what the user is
+//! connections come from), `awaited_headers.rs` (those that begin with a PROXY header), `scheduling.rs` (where a socket goes next), and `notices.rs` (what the user is
 //! told). `socket_options.rs` answers questions about a connection's socket, `speculation.rs` reads from
 //! the one connection that talks before it asks the kernel, `datagrams.rs` is for sockets without
 //! connections, `relaying.rs` passes on what piped connections receive, `last_replies.rs` is for those that
@@ -10,6 +10,7 @@
 //! by slot.
 
 mod accepting;
+mod awaited_headers;
 mod commands;
 mod connecting;
 mod datagrams;
@@ -36,6 +37,7 @@ use crate::notices::{Cause, LoopNotice};
 use crate::poll::{Alarm, Events, Poll};
 use crate::run_queue::RunQueue;
 use crate::timers::Timers;
+use awaited_headers::AwaitedHeaders;
 use connecting::PendingDials;
 use datagrams::DatagramSockets;
 use last_replies::LastReplySockets;
@@ -72,6 +74,7 @@ pub struct EventLoop {
     last_replies: LastReplySockets,
     listeners: Listeners,
     dials: PendingDials,
+    awaited_headers: AwaitedHeaders,
     speculation: Speculation,
 }
 
@@ -99,6 +102,7 @@ impl EventLoop {
             last_replies: LastReplySockets::default(),
             listeners: Listeners::default(),
             dials: PendingDials::new(now),
+            awaited_headers: AwaitedHeaders::new(now),
             speculation: Speculation::new(now),
         })
     }
@@ -143,6 +147,7 @@ impl EventLoop {
         self.loop_notices.clear();
         self.listeners.clear();
         self.dials.clear();
+        self.awaited_headers.clear();
         for slot in 0..self.connections.slots() {
             if let Some(connection) = self.connections.remove(slot)
                 && let Some(socket) = connection.transport.socket()

@@ -97,10 +97,12 @@ impl EventLoop {
         self.expire();
         self.bound_last_replies();
         self.dial_again();
+        self.refuse_late_headers();
         self.tell();
         self.inbound.publish();
         self.connections.recycle();
         self.dials.recycle();
+        self.awaited_headers.recycle();
         self.datagrams.recycle();
         Turn { pending: self.is_pending(), next_deadline: self.next_deadline() }
     }
@@ -121,7 +123,8 @@ impl EventLoop {
 
     fn next_deadline(&self) -> Option<Instant> {
         let retry = self.listeners.next_retry().filter(|_| self.untold.len() < UNTOLD);
-        let all = [self.timers.next(), retry, self.dials.next_deadline()];
+        let headers = self.awaited_headers.next_deadline();
+        let all = [self.timers.next(), retry, self.dials.next_deadline(), headers];
         all.into_iter().flatten().min()
     }
 }

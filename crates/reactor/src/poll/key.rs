@@ -13,6 +13,7 @@ const KIND_SHIFT: u32 = usize::BITS - 3;
 const CONNECTION: usize = 0;
 const DATAGRAMS: usize = 1;
 const CONNECTING: usize = 2;
+const AWAITING_HEADER: usize = 3;
 
 /// The token of a waker, in the acceptor and in every loop.
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -31,6 +32,8 @@ pub(crate) enum Key {
     Connection { slot: u32, generation: u32 },
     /// A socket that is not connected yet.
     Connecting { slot: u32, generation: u32 },
+    /// An accepted socket whose PROXY header is awaited.
+    AwaitingHeader { slot: u32, generation: u32 },
     /// A datagram socket; its slot is counted from 0.
     Datagrams { slot: u32, generation: u32 },
 }
@@ -42,6 +45,7 @@ impl Key {
             Self::Listener(at) => Token(FIRST_LISTENER - at),
             Self::Connection { slot, generation } => pack(CONNECTION, slot, generation),
             Self::Connecting { slot, generation } => pack(CONNECTING, slot, generation),
+            Self::AwaitingHeader { slot, generation } => pack(AWAITING_HEADER, slot, generation),
             Self::Datagrams { slot, generation } => pack(DATAGRAMS, slot, generation),
         }
     }
@@ -52,6 +56,7 @@ impl Key {
         match token.0 >> KIND_SHIFT {
             CONNECTION => Self::Connection { slot, generation },
             CONNECTING => Self::Connecting { slot, generation },
+            AWAITING_HEADER => Self::AwaitingHeader { slot, generation },
             DATAGRAMS => Self::Datagrams { slot, generation },
             _ if token == WAKER => Self::Waker,
             _ => Self::Listener(FIRST_LISTENER - token.0),
@@ -74,6 +79,7 @@ mod tests {
             for generation in [0, 1, u32::MAX] {
                 keys.push(Key::Connection { slot, generation });
                 keys.push(Key::Connecting { slot, generation });
+                keys.push(Key::AwaitingHeader { slot, generation });
                 keys.push(Key::Datagrams { slot, generation });
             }
         }

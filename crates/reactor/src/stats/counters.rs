@@ -33,6 +33,7 @@ struct Inner {
     records_in: Counter,
     records_out: Counter,
     turns: Counter,
+    proxy_refused: Counter,
 }
 
 /// A loop's counts since it started, at one moment.
@@ -52,6 +53,8 @@ pub struct LoopCounts {
     pub records_out: u64,
     /// Turns of the loop.
     pub turns: u64,
+    /// Accepted connections that were refused for their PROXY header, and never opened.
+    pub proxy_refused: u64,
 }
 
 macro_rules! count {
@@ -66,4 +69,4 @@ macro_rules! count {
     };
 }
 
-count!(opened closed received sent records_in records_out turns);
+count!(opened closed received sent records_in records_out turns proxy_refused);

@@ -75,7 +75,7 @@ impl Socket {
         each!(mut self, stream => registrar.reregister(stream, key, interest))
     }
 
-    /// Moves a socket that has become connected to the key of its connection.
+    /// Moves a registered socket to the key of its connection, and asks for events as a connection does.
     pub(crate) fn connected(&mut self, registrar: Registrar<'_>, key: Key) -> io::Result<()> {
         self.watches_writes = false;
         self.reregister(registrar, key)
@@ -125,6 +125,13 @@ impl Socket {
     pub(crate) fn read_behind(&self, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
         each!(self, stream => {
             stream.try_io(|| millrace_sys::receive(&SockRef::from(stream), into, limit))
+        })
+    }
+
+    /// Looks at what the next read would read, behind what `into` holds and at most `limit` bytes.
+    pub(crate) fn peek_behind(&self, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
+        each!(self, stream => {
+            stream.try_io(|| millrace_sys::peek(&SockRef::from(stream), into, limit))
         })
     }
 

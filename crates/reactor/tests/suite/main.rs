@@ -14,6 +14,7 @@ mod fairness;
 mod frames;
 mod limits;
 mod panic;
+mod proxy_protocol;
 mod reading;
 mod resetting;
 mod sharing;

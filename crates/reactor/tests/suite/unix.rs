@@ -2,7 +2,9 @@
 
 use crate::support::net::PATIENCE;
 use crate::support::{Event, Key, Listen, Setup, User, What};
-use millrace_reactor::{Address, BoundListener, Framing, ListenAddress, ListenOptions, Service};
+use millrace_reactor::{
+    Address, BoundListener, Framing, ListenAddress, ListenOptions, Network, ProxyProtocol, Service,
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -222,4 +224,35 @@ fn a_locked_directory_does_not_prevent_listening() {
     UnixStream::connect(&path).unwrap();
     drop(bound);
     assert!(!path.exists());
+}
+
+#[test]
+fn whoever_connects_to_a_unix_socket_is_trusted_with_a_header_if_that_is_said() {
+    let header = b"PROXY TCP4 192.0.2.7 198.51.100.9 4660 443\r\n";
+    for (setup, trusts_unix) in
+        Setup::ALL.into_iter().flat_map(|setup| [(setup, true), (setup, false)])
+    {
+        let folder = Folder::new();
+        let path = folder.0.join("socket");
+        let mut user = User::start(setup);
+        let trusted = vec![Network::new([0, 0, 0, 0].into(), 0).unwrap()];
+        let proxy = Some(ProxyProtocol { trusted, trusts_unix, timeout: PATIENCE });
+        let options = ListenOptions { proxy, ..options(path.as_os_str().as_bytes()) };
+        let bound = BoundListener::new(options, &service()).unwrap();
+        user.group.listen(bound, None).unwrap();
+        user.is_stirred = true;
+        let mut peer = UnixStream::connect(&path).unwrap();
+        peer.write_all(&[&header[..], b"data"].concat()).unwrap();
+        let (key, remote) = user.find(|event: &Event| match event.what {
+            What::Open { remote, .. } => Some((event.key, remote)),
+            _ => None,
+        });
+        let expected = trusts_unix.then(|| "192.0.2.7:4660".parse().unwrap());
+        assert_eq!(remote, expected);
+        let received = user.data(key);
+        assert_eq!(
+            received,
+            if trusts_unix { b"data".to_vec() } else { [header, &b"data"[..]].concat() }
+        );
+    }
 }

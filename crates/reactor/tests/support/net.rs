@@ -2,7 +2,7 @@
 
 use millrace_reactor::{
     Balance, ConnectionOptions, DialOptions, DialTarget, Framing, ListenAddress, ListenOptions,
-    Service, SocketOptions, Timeouts,
+    ProxyProtocol, Service, SocketOptions, Timeouts,
 };
 use socket2::SockRef;
 use std::io::{Read, Write};
@@ -17,6 +17,7 @@ pub struct Listen {
     pub address: SocketAddr,
     pub framing: Framing,
     pub connection: ConnectionOptions,
+    pub proxy: Option<ProxyProtocol>,
     pub balance: Balance,
     /// Connections at most; 0 is no limit.
     pub max: usize,
@@ -38,6 +39,7 @@ impl Listen {
                 timeouts: Timeouts::default(),
                 socket: SocketOptions::default(),
             },
+            proxy: None,
             balance: Balance::RoundRobin,
             max: 0,
             refuse: false,
@@ -62,6 +64,7 @@ impl Listen {
             backlog: 4096,
             framing: self.framing.clone(),
             connection: self.connection.clone(),
+            proxy: self.proxy.clone(),
         }
     }
 }

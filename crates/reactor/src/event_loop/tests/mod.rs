@@ -1,5 +1,6 @@
 //! A loop turned by hand, for tests that have to know what one turn does.
 
+mod awaited_headers;
 mod commands;
 mod counts;
 mod datagrams;
@@ -11,7 +12,7 @@ mod stale;
 
 use super::EventLoop;
 use crate::accepting::testing::listening;
-use crate::accepting::{BoundListener, ListenerCommand};
+use crate::accepting::{BoundListener, ListenOptions, ListenerCommand};
 use crate::balancing::Balance;
 use crate::handoff::LoopCommand;
 use crate::inbound::testing::Silent;
@@ -42,8 +43,13 @@ fn start() -> Bench {
 impl Bench {
     /// Begins to listen in the next turn.
     fn listen(&mut self) -> SocketAddr {
-        let bound =
-            BoundListener::new(listening(), &Service::new(Balance::RoundRobin, 0, false)).unwrap();
+        self.listen_with(listening(), 0)
+    }
+
+    /// Begins to listen in the next turn, for a server with so many connections at most; 0 is no limit.
+    fn listen_with(&mut self, options: ListenOptions, max: usize) -> SocketAddr {
+        let service = Service::new(Balance::RoundRobin, max, false);
+        let bound = BoundListener::new(options, &service).unwrap();
         let address = bound.local().inet().unwrap();
         self.command(LoopCommand::Listener(ListenerCommand::Listen(bound)));
         address
