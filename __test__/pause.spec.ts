@@ -1,9 +1,10 @@
 import test from 'ava'
-import { type Codec, type Conn, line, raw } from 'millrace'
+import { type Codec, type Conn, lengthField, line, raw } from 'millrace'
 import { connect, read, readAll } from './support/client.js'
 import { bodyOf } from './support/framings.js'
 import { gate, tally } from './support/gate.js'
 import { start } from './support/serve.js'
+import { turns } from './support/turns.js'
 
 /** Lines in a raw stream, so that one chunk holds many. */
 const rawLines: Codec<Buffer, string> = {
@@ -170,3 +171,46 @@ test('a paused connection reads no more than maxParked and the data already on i
   t.is(received, much)
   other.destroy()
 })
+
+for (const isPushed of [true, false]) {
+  test(`frames of all sizes that a pause has kept come in order, and stay as they are: ${isPushed ? 'pushed' : 'pulled'}`, async (t) => {
+    const bodies = Array.from({ length: 1500 }, (_, index) => bodyOf((index * 37) % 3000, index))
+    const wires = bodies.map((body) => {
+      const length = Buffer.alloc(4)
+      length.writeUInt32BE(body.length)
+      return Buffer.concat([length, body])
+    })
+    const received: Buffer[] = []
+    const opened = gate<Conn>()
+    const all = gate()
+    const take = (body: Buffer) => {
+      received.push(body)
+      if (received.length === bodies.length) all.open()
+    }
+    const server = await start(t, {
+      codec: lengthField(),
+      open(conn) {
+        conn.pause()
+        opened.open(conn)
+      },
+      ...(isPushed ? { message: (_conn: Conn, body: Buffer) => take(body) } : {}),
+    })
+    const socket = await connect(server.port)
+    socket.write(Buffer.concat(wires))
+    const conn = await opened.passed
+    for (let count = 0; count < 5 && received.length < bodies.length; count++) {
+      conn.resume()
+      if (isPushed) await turns(1)
+      else for (let pulled = 0; pulled < 300; pulled++) take((await pull(conn)) as Buffer)
+      conn.pause()
+    }
+    conn.resume()
+    await all.passed
+    t.true(received.every((body, index) => body.equals(bodies[index] as Buffer)))
+    socket.destroy()
+  })
+}
+
+async function pull(conn: Conn): Promise<unknown> {
+  return (await conn[Symbol.asyncIterator]().next()).value
+}

@@ -3,14 +3,14 @@
 import { connClosed } from '../native/close-error.js'
 import { type Deferred, SharedWait } from '../util/deferred.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
-import type { PendingQueue } from '../util/pending-queue.js'
 import type { InputTaker } from './input-taker.js'
+import type { ParkedInput } from './parked-input.js'
 import type { TimeoutSettings } from './timeouts.js'
 
 /** Allocated at its first use, so that an idle connection stays small. */
 export class ColdState {
   /** Input that was received and not delivered. */
-  parked: PendingQueue<Buffer> | undefined
+  parked: ParkedInput | undefined
   /** Bytes of a raw stream that are not a complete message yet. */
   unread: GrowingBuffer | undefined
   /** Whether `unread` holds bytes that `decode` has not seen. */

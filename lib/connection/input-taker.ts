@@ -46,7 +46,7 @@ export function takeInput(conn: ConnImpl, taker: InputTaker): void {
   }
   const { frame, frameLength } = cold
   // The rest of a large frame follows as bytes.
-  if (frame !== undefined && frameLength > 0) park(conn, frame.subarray(0, frameLength))
+  if (frame !== undefined && frameLength > 0) park(conn, frame, 0, frameLength)
   cold.frame = undefined
   // A pull that waits is refused from now on.
   cold.wakePull()
@@ -62,6 +62,6 @@ export function passOnReceived({ cold }: ConnImpl, passOn: (bytes: Buffer) => vo
   cold.unread = undefined
   if (unread !== undefined && unread.length > 0)
     passOn(unread.memory.subarray(unread.start, unread.end))
-  for (let piece = cold.parked?.shift(); piece !== undefined; piece = cold.parked?.shift())
-    passOn(piece)
+  const { parked } = cold
+  while (parked?.take()) passOn(parked.memory.subarray(parked.at, parked.end))
 }

@@ -205,7 +205,7 @@ class Side {
 
   passOn(bytes: Buffer): void {
     if (!this.hasBegun) {
-      park(this.from, Buffer.from(bytes))
+      park(this.from, bytes, 0, bytes.length)
       return
     }
     if (!(this.to.flags & OUTPUT_OVER)) this.bytes += bytes.length

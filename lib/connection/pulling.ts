@@ -7,11 +7,11 @@ import { readerOver } from '../codec/reader-impl.js'
 import { connPiped } from '../native/close-error.js'
 import { deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
-import type { PendingQueue } from '../util/pending-queue.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
 import { CLOSED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE, PULLS_OVER, TAKEN } from './flags.js'
 import { fail } from './handler-failure.js'
+import type { ParkedInput } from './parked-input.js'
 import { resumeReading } from './pausing.js'
 import { limitsOf, noteMessages } from './timed-out.js'
 
@@ -86,16 +86,18 @@ function pullMessage(conn: ConnImpl): unknown {
   }
 }
 
-function pullFrame(conn: ConnImpl, shape: FrameShape, parked: PendingQueue<Buffer>): unknown {
-  for (let piece = parked.shift(); piece !== undefined; piece = parked.shift()) {
-    const [start, end] = [shape.bodyStart(piece, 0), shape.bodyEnd(piece, 0, piece.length)]
-    const message = decodeFrame(conn.currentCodec, readerOver(piece, true), start, end)
+function pullFrame(conn: ConnImpl, shape: FrameShape, parked: ParkedInput): unknown {
+  while (parked.take()) {
+    const { memory, at, end } = parked
+    const start = shape.bodyStart(memory, at)
+    const stop = shape.bodyEnd(memory, at, end)
+    const message = decodeFrame(conn.currentCodec, parked.reader, start, stop)
     if (message !== undefined) return message
   }
   return undefined
 }
 
-function pullRaw(conn: ConnImpl, parked: PendingQueue<Buffer>): unknown {
+function pullRaw(conn: ConnImpl, parked: ParkedInput): unknown {
   const cold = conn.coldState()
   cold.unread ??= new GrowingBuffer()
   const { unread } = cold
@@ -113,9 +115,8 @@ function pullRaw(conn: ConnImpl, parked: PendingQueue<Buffer>): unknown {
       noteMessages(conn, true, false)
       if (message !== SWALLOWED) return message
     }
-    const piece = parked.shift()
-    if (piece === undefined) return undefined
-    unread.append(piece, 0, piece.length)
+    if (!parked.take()) return undefined
+    unread.append(parked.memory, parked.at, parked.end)
     cold.isUnreadFresh = true
   }
 }

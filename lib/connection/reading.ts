@@ -3,12 +3,12 @@
 import { checkUnread, decodeFrame, decodeRawStream } from '../codec/decode.js'
 import { type ReaderImpl, readerOver } from '../codec/reader-impl.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
-import { PendingQueue } from '../util/pending-queue.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
 import { PAUSED, PULL_MODE, TAKEN } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
+import { ParkedInput } from './parked-input.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
 import { noteMessages } from './timed-out.js'
 
@@ -26,7 +26,7 @@ export function receive(
     return
   }
   if (conn.flags & (PAUSED | PULL_MODE) || (conn.cold?.parked?.count ?? 0) > 0) {
-    park(conn, Buffer.from(memory.subarray(at, end)))
+    park(conn, memory, at, end)
     return
   }
   deliver(conn, reader, memory, at, end)
@@ -57,20 +57,20 @@ export function addToFrame(conn: ConnImpl, memory: Buffer, at: number, end: numb
   receive(conn, readerOver(frame, true), frame, 0, frame.length)
 }
 
-/** Keeps a piece of input, and stops reading when there is too much. */
-export function park(conn: ConnImpl, piece: Buffer): void {
+/** Keeps a copy of a piece of input, and stops reading when there is too much. */
+export function park(conn: ConnImpl, memory: Buffer, at: number, end: number): void {
   const cold = conn.coldState()
-  cold.parked ??= new PendingQueue()
-  cold.parked.push(piece)
+  cold.parked ??= new ParkedInput()
+  cold.parked.push(memory, at, end)
   if (cold.parked.isFull(conn.profile.maxParked)) stopReading(conn)
   cold.wakePull()
 }
 
 /** Keeps what a handler's `pause` cut off, in front of all that is parked. */
-function parkFirst(conn: ConnImpl, piece: Buffer): void {
+function parkFirst(conn: ConnImpl, memory: Buffer, at: number, end: number): void {
   const cold = conn.coldState()
-  cold.parked ??= new PendingQueue()
-  cold.parked.unshift(piece)
+  cold.parked ??= new ParkedInput()
+  cold.parked.unshift(memory, at, end)
 }
 
 /** After `resume`: delivers what is parked, then lets the loop read on. */
@@ -83,10 +83,8 @@ export function deliverParked(conn: ConnImpl): void {
     return
   }
   const parked = conn.cold?.parked
-  while (parked !== undefined && takesMessages(conn)) {
-    const piece = parked.shift()
-    if (piece === undefined) break
-    deliver(conn, readerOver(piece, true), piece, 0, piece.length)
+  while (parked !== undefined && takesMessages(conn) && parked.take()) {
+    deliver(conn, parked.reader, parked.memory, parked.at, parked.end)
   }
   if (conn.flags & PAUSED) return
   resumeReading(conn)
@@ -160,7 +158,7 @@ function decodeChunk(
   if (takesMessages(conn)) return stoppedAt
   // A handler has paused or closed the connection.
   if (takesInput(conn) && stoppedAt < end) {
-    parkFirst(conn, Buffer.from(memory.subarray(stoppedAt, end)))
+    parkFirst(conn, memory, stoppedAt, end)
   }
   return end
 }

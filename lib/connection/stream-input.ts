@@ -57,10 +57,13 @@ export class StreamInput implements InputTaker {
   }
 
   receive(conn: ConnImpl, bytes: Buffer): void {
+    if (!this.#hasBegun) {
+      park(conn, bytes, 0, bytes.length)
+      return
+    }
     // What is received is in the ring, and valid until this returns.
     const copy = Buffer.from(bytes)
-    if (this.#hasBegun) apart(() => this.#push(copy))
-    else park(conn, copy)
+    apart(() => this.#push(copy))
   }
 
   #push(bytes: Buffer): void {

@@ -25,7 +25,7 @@ pub(super) struct Partial {
 
 /// How many frames one connection may have waiting in the ring: each costs the user more than its bytes, so a peer that
 /// sends tiny ones would get more than its share of the user's time and memory.
-const MOST_FRAMES: u32 = 1024;
+const MOST_FRAMES: u32 = 2048;
 
 /// How far a buffer could be cut.
 enum Cut {

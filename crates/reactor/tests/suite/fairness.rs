@@ -1,7 +1,7 @@
 //! A busy connection does not delay the others.
 
 use crate::support::net::{connect, read_exactly};
-use crate::support::{Event, Listen, Setup, User, What, frames};
+use crate::support::{Event, Key, Listen, Setup, User, What, frames};
 use millrace_reactor::Framing;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -110,6 +110,40 @@ fn flooding_connections_do_not_starve_a_quiet_one() {
             });
             assert!(longest <= bound, "waited for {longest} bytes of others, {bound} are fair");
         }
+    }
+}
+
+#[test]
+fn a_peer_that_sends_tiny_frames_has_only_a_part_of_them_in_the_ring() {
+    // The ring and what one socket may read at once have room for all of them.
+    const FRAMES: usize = 30_000;
+    const MOST: usize = 2048;
+    let mut user = User::start(Setup::LARGE);
+    let address = user.listen(&Listen::new(Framing::Fixed { size: 1 }));
+    let mut loud = connect(address);
+    let loud_key = user.opened();
+    let mut quiet = connect(address);
+    let key = user.opened_by(&quiet);
+    assert_eq!(key.lane, loud_key.lane);
+    loud.write_all(&[b'x'; FRAMES]).unwrap();
+    let has_come = |user: &User, key: Key| {
+        user.lane(key.lane).received(key.slot, key.generation).is_some_and(|count| count > 0)
+    };
+    while !has_come(&user, loud_key) {
+        thread::yield_now();
+    }
+    quiet.write_all(b"?").unwrap();
+    while !has_come(&user, key) {
+        thread::yield_now();
+    }
+    let mut before = 0;
+    while user.next().key != key {
+        before += 1;
+    }
+    assert!((1..=MOST).contains(&before), "{before} frames of the other one came first");
+    // All of them come in the end.
+    for _ in before..FRAMES {
+        assert_eq!(user.data(loud_key), b"x");
     }
 }
 

@@ -1,0 +1,126 @@
+/** Received input that waits to be delivered, in order: frames, or pieces of a raw stream. */
+
+import { type ReaderImpl, readerOver } from '../codec/reader-impl.js'
+import type { QueueLimit } from '../util/pending-queue.js'
+
+/** Pieces up to this size share memory. A peer that sends tiny frames would cost an object for each otherwise. */
+const SMALL = 1024
+/** The sizes of the memory that they share, the first for a connection with little to keep. */
+const FIRST_SHARED = 512
+const SHARED = 8 * 1024
+
+const NOTHING = Buffer.alloc(0)
+const NO_READER = readerOver(NOTHING, true)
+
+/** Pieces that stand one after the other in the same memory. */
+class Run {
+  readonly memory: Buffer
+  /** Made for the first piece that is taken. */
+  #reader: ReaderImpl | undefined
+  /** How long the pieces are, and which of them is the next one. */
+  readonly #lengths: number[] = []
+  #next = 0
+  /** Where the next piece begins, and where the last one ends. */
+  #at = 0
+  #end = 0
+
+  constructor(size: number) {
+    this.memory = Buffer.allocUnsafeSlow(size)
+  }
+
+  get isTaken(): boolean {
+    return this.#next === this.#lengths.length
+  }
+
+  get reader(): ReaderImpl {
+    // The memory is written once, so messages may keep views of it.
+    this.#reader ??= readerOver(this.memory, true)
+    return this.#reader
+  }
+
+  hasRoom(length: number): boolean {
+    return this.memory.length - this.#end >= length
+  }
+
+  add(memory: Buffer, at: number, end: number): void {
+    memory.copy(this.memory, this.#end, at, end)
+    this.#end += end - at
+    this.#lengths.push(end - at)
+  }
+
+  /** Where the next piece begins. */
+  get nextAt(): number {
+    return this.#at
+  }
+
+  /** Goes on to the piece after the next one. */
+  take(): void {
+    this.#at += this.#lengths[this.#next++] ?? 0
+  }
+}
+
+/** The parked input of one connection. */
+export class ParkedInput {
+  #runs: Run[] = []
+  #bytes = 0
+  /** Pieces that wait. */
+  count = 0
+  /** The piece that was taken last is in `memory` from `at` to `end`. */
+  memory: Buffer = NOTHING
+  at = 0
+  end = 0
+  /** A reader over that memory. */
+  reader: ReaderImpl = NO_READER
+
+  /** Returns whether it has reached its limit, so that reading should stop. */
+  isFull(limit: QueueLimit): boolean {
+    return this.#bytes >= limit.bytes || this.count >= limit.items
+  }
+
+  /** Returns whether at most half of the limit is in use, so that reading may go on. */
+  isLow(limit: QueueLimit): boolean {
+    return this.#bytes <= limit.bytes / 2 && this.count <= limit.items / 2
+  }
+
+  /** Copies a piece behind all others. */
+  push(memory: Buffer, at: number, end: number): void {
+    this.#runFor(end - at).add(memory, at, end)
+    this.#count(1, end - at)
+  }
+
+  /** Copies a piece in front of all others. */
+  unshift(memory: Buffer, at: number, end: number): void {
+    const run = new Run(end - at)
+    run.add(memory, at, end)
+    this.#runs.unshift(run)
+    this.#count(1, end - at)
+  }
+
+  /** Takes the next piece, which is then in `memory` from `at` to `end`; false if there is none. */
+  take(): boolean {
+    const [run] = this.#runs
+    if (run === undefined) return false
+    this.memory = run.memory
+    this.reader = run.reader
+    this.at = run.nextAt
+    run.take()
+    this.end = run.nextAt
+    if (run.isTaken) this.#runs.shift()
+    this.#count(-1, this.at - this.end)
+    return true
+  }
+
+  #runFor(length: number): Run {
+    const last = this.#runs.at(-1)
+    if (length <= SMALL && last?.hasRoom(length)) return last
+    const shared = last === undefined ? FIRST_SHARED : SHARED
+    const run = new Run(length > SMALL ? length : Math.max(length, shared))
+    this.#runs.push(run)
+    return run
+  }
+
+  #count(pieces: number, bytes: number): void {
+    this.count += pieces
+    this.#bytes += bytes
+  }
+}
