@@ -50,6 +50,13 @@ export const limitedInline = {
 /** The same server without limits in time. @type {Variant} */
 export const unlimited = { name: 'none', peer: 'millrace-timeouts.mjs', args: ['--loops', '1'] }
 
+/** The same without limits, on Node's own loop. @type {Variant} */
+export const unlimitedInline = {
+  name: 'none-inline',
+  peer: 'millrace-timeouts.mjs',
+  args: ['--loops', 'inline'],
+}
+
 /** A server that expects the worst, with one loop thread. @type {Variant} */
 export const hostile = { name: 'millrace', peer: 'millrace-hostile.mjs', args: ['--loops', '1'] }
 

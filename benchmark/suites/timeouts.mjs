@@ -1,10 +1,10 @@
 /** Limits in time: what they cost while nothing happens, and how late connections close. */
 
 import { setTimeout as wait } from 'node:timers/promises'
-import { fine, plain } from '../format.mjs'
-import { Crowd } from '../load.mjs'
+import { count, fine, plain } from '../format.mjs'
+import { Crowd, load } from '../load.mjs'
 import { Server } from '../server.mjs'
-import { limited, limitedInline, unlimited } from '../variants.mjs'
+import { limited, limitedInline, unlimited, unlimitedInline } from '../variants.mjs'
 
 /** @typedef {import('../rounds.mjs').Scenario} Scenario */
 
@@ -12,6 +12,15 @@ const CONNECTIONS = 10_000
 /** A limit that ends while a round lasts, and one that does not. */
 const SHORT_MS = 3_000
 const LONG_MS = 600_000
+
+/** Extra seconds that a round may take in addition to the measurement. */
+const PATIENCE = 30
+
+/** @param {import('../server.mjs').Variant} variant @param {number} limit */
+function start(variant, limit) {
+  const isLimited = variant !== unlimited && variant !== unlimitedInline
+  return Server.start(variant, ['--limit', `${isLimited ? limit : 0}`])
+}
 
 /**
  * Opens connections to a server with a limit, and looks at them.
@@ -22,7 +31,7 @@ const LONG_MS = 600_000
  * @param {(server: Server) => Promise<T>} look
  */
 async function withCrowd(variant, limit, look) {
-  const server = await Server.start(variant, ['--limit', `${variant.name === 'none' ? 0 : limit}`])
+  const server = await start(variant, limit)
   const crowd = new Crowd(server.address)
   try {
     await crowd.open(CONNECTIONS)
@@ -80,4 +89,44 @@ const accuracy = {
     }),
 }
 
-export const timeouts = { name: 'timeouts', rounds: 3, scenarios: [cost, accuracy] }
+/** @type {Scenario} */
+const echo = {
+  name: 'timeouts-echo',
+  title: '100 connections with five limits in time each, one message at a time each',
+  variants: [limited, unlimited, limitedInline, unlimitedInline],
+  columns: [
+    { title: 'msg/s', value: 'throughput', format: count },
+    { title: '× none', value: 'throughput', over: unlimited.name, format: fine },
+    { title: 'min–max', value: 'throughput', over: unlimited.name, format: fine, spread: true },
+    { title: '× none-inline', value: 'throughput', over: unlimitedInline.name, format: fine },
+    { title: 'CPU µs/msg', value: 'cpu_us_per_message', format: fine },
+  ],
+  targets: [
+    {
+      text: 'with limits at least 0.98 of without',
+      variant: limited.name,
+      value: 'throughput',
+      over: unlimited.name,
+      least: 0.98,
+    },
+    {
+      text: 'the same inline',
+      variant: limitedInline.name,
+      value: 'throughput',
+      over: unlimitedInline.name,
+      least: 0.98,
+    },
+  ],
+  async measure(variant, { seconds }) {
+    const server = await start(variant, LONG_MS)
+    const { address, pid } = server
+    const shape = { address, pid, connections: 100, depth: 1, framing: 'raw', size: 64, seconds }
+    try {
+      return await load('echo', shape, seconds + PATIENCE)
+    } finally {
+      await server.stop()
+    }
+  },
+}
+
+export const timeouts = { name: 'timeouts', rounds: 3, scenarios: [cost, accuracy, echo] }
