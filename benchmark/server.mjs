@@ -31,6 +31,8 @@ export class Server {
   #end
   #complaint = ''
   #isPeer
+  /** The process to measure, if the peer has started another one. @type {number | undefined} */
+  #pid
   address = ''
 
   /**
@@ -64,7 +66,9 @@ export class Server {
     try {
       const line = await server.#line()
       if (!line.startsWith('listening ')) throw new Error(`the server said ${line}`)
-      server.address = line.slice('listening '.length)
+      const [, address = '', pid] = line.split(' ')
+      server.address = address
+      server.#pid = pid === undefined ? undefined : Number(pid)
       return server
     } catch (error) {
       server.#child.kill('SIGKILL')
@@ -73,7 +77,7 @@ export class Server {
   }
 
   get pid() {
-    return /** @type {number} */ (this.#child.pid)
+    return this.#pid ?? /** @type {number} */ (this.#child.pid)
   }
 
   async #line() {

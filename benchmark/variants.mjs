@@ -37,6 +37,9 @@ export const proxyInline = {
 /** @type {Variant} */
 export const nodeProxy = { name: 'node:net', peer: 'node-proxy.mjs' }
 
+/** HAProxy with one thread. @type {Variant} */
+export const haproxy = { name: 'haproxy', peer: 'haproxy.mjs' }
+
 /** Limits in time, on one loop thread. @type {Variant} */
 export const limited = { name: 'limits', peer: 'millrace-timeouts.mjs', args: ['--loops', '1'] }
 

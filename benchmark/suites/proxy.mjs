@@ -1,9 +1,10 @@
 /** Proxies: how much they pass on, and what that costs them. The upstream is the load generator's own echo. */
 
+import { spawnSync } from 'node:child_process'
 import { fine, plain } from '../format.mjs'
 import { load } from '../load.mjs'
 import { Server } from '../server.mjs'
-import { floor, nodeProxy, proxy, proxyInline } from '../variants.mjs'
+import { floor, haproxy, nodeProxy, proxy, proxyInline } from '../variants.mjs'
 
 /** @typedef {import('../rounds.mjs').Scenario} Scenario */
 
@@ -11,11 +12,20 @@ import { floor, nodeProxy, proxy, proxyInline } from '../variants.mjs'
 const PATIENCE = 30
 const KIB = 1024
 
+/** HAProxy, where there is one. */
+const OTHERS = spawnSync('haproxy', ['-v']).status === 0 ? [haproxy] : []
+
 /** @type {readonly import('../report.mjs').Column[]} */
 const COLUMNS = [
   { title: 'MB/s', value: 'megabytes', format: plain },
   { title: 'min–max', value: 'megabytes', format: plain, spread: true },
   { title: '× node:net', value: 'megabytes', over: nodeProxy.name, format: fine },
+  ...OTHERS.map(({ name }) => ({
+    title: `× ${name}`,
+    value: 'megabytes',
+    over: name,
+    format: fine,
+  })),
   { title: 'p50 µs', value: 'p50_us', format: plain },
   { title: 'p99 µs', value: 'p99_us', format: plain },
   { title: 'CPU ns/KiB', value: 'cpu_ns_per_kib', format: plain },
@@ -31,7 +41,7 @@ function passing(name, { connections, size, least }) {
   return {
     name,
     title: `${connections} connections through a proxy, ${size / KIB} KiB back and forth on each`,
-    variants: [proxy, proxyInline, nodeProxy],
+    variants: [proxy, proxyInline, nodeProxy, ...OTHERS],
     columns: COLUMNS,
     targets: [
       {
