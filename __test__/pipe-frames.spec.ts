@@ -15,7 +15,7 @@ import {
 import { connect, read, readHalf } from './support/client.js'
 import { bodyOf, FRAMINGS } from './support/framings.js'
 import { gate } from './support/gate.js'
-import { HALF } from './support/pipe.js'
+import { HALF, pair } from './support/pipe.js'
 import { ONE, start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
@@ -326,4 +326,55 @@ test('a piped connection has no frames that could take too long', async (t) => {
   t.is(String(await readHalf(right)), 'not a line, and goes on')
   t.is(codes.length, 1)
   for (const socket of [left, right, slow]) socket.destroy()
+})
+
+test('a server that closes ends the input of a pipe, even of one that began behind a bad frame', async (t) => {
+  for (const order of ['pipe first', 'close first']) {
+    const other = await otherSide(t, ONE)
+    const isBad = gate<Conn>()
+    const piping = gate()
+    const server = await start(t, {
+      ...HALF,
+      loops: ONE,
+      codec: line({ max: 10 }),
+      async message(conn) {
+        isBad.open(conn)
+        await piping.passed
+        void pipe(conn, other.conn)
+      },
+    })
+    const left = await connect(server.port, HALF)
+    left.write(`go\n${'x'.repeat(100)}`)
+    const conn = await isBad.passed
+    while (conn.readyState === 'open') await turns(1)
+    if (order === 'pipe first') {
+      piping.open()
+      t.is(String(await read(other.socket, 100)), 'x'.repeat(100))
+    }
+    const closing = server.close()
+    if (order === 'close first') {
+      await turns(50)
+      piping.open()
+    }
+    const ended = readHalf(other.socket)
+    t.is((await ended).length, order === 'pipe first' ? 0 : 100)
+    other.socket.end('bye')
+    t.is(String(await readHalf(left)), 'bye')
+    left.end()
+    await closing
+  }
+})
+
+test('limits in time that are set in the tick of the pipe do not cut it', async (t) => {
+  const { a, b, sockets } = await pair(t, { codec: WORDS })
+  sockets[0].write('wordwo')
+  await a[Symbol.asyncIterator]().next()
+  void pipe(a, b)
+  a.setTimeouts({ frame: 1 })
+  t.is(String(await read(sockets[1], 2)), 'wo')
+  // As long as any limit of a millisecond may take.
+  await turns(200)
+  sockets[0].end('rd')
+  t.is(String(await readHalf(sockets[1])), 'rd')
+  sockets[1].end()
 })

@@ -3,12 +3,21 @@
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
-import { type Codec, type Conn, type FrameData, line, pipeFrom, raw } from 'millrace'
+import { type Codec, type Conn, type FrameData, line, pipe, pipeFrom, raw } from 'millrace'
 import { connectHalfOpen, readHalf } from './support/client.js'
 import { gate } from './support/gate.js'
 import { HALF } from './support/pipe.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
+
+/** Collects garbage, and waits until what was collected is told. */
+async function collected(): Promise<void> {
+  for (let round = 0; round < 10; round++) {
+    if (globalThis.gc === undefined) throw new Error('needs --expose-gc')
+    globalThis.gc()
+    await turns(5)
+  }
+}
 
 async function single(t: ExecutionContext, codec: Codec<Buffer, FrameData> = raw()) {
   const opened = gate<Conn>()
@@ -125,5 +134,97 @@ test('a signal stops it, and a bad message rejects with what write throws', asyn
   }
   conn.end('goes on')
   t.is(String(await readHalf(socket)), 'goes on\n')
+  socket.end()
+})
+
+test('a source that is always ready leaves others their turn, and keeps nothing of what was sent', async (t) => {
+  const { conn, socket } = await single(t)
+  socket.resume()
+  const controller = new AbortController()
+  let made = 0
+  function* endless() {
+    for (;;) {
+      made++
+      yield Buffer.alloc(1000)
+    }
+  }
+  const piped = pipeFrom(conn, endless(), { signal: controller.signal })
+  // A timer runs, though the source never waits.
+  setTimeout(() => controller.abort(new Error('enough')), 50)
+  await t.throwsAsync(piped, { message: 'enough' })
+  t.true(made > 0)
+  socket.destroy()
+})
+
+test('what has been sent is not kept, neither within a call nor after it', async (t) => {
+  const { conn, socket } = await single(t)
+  socket.resume()
+  const alive = new Set<number>()
+  const registry = new FinalizationRegistry<number>((number) => alive.delete(number))
+  let count = 0
+  const chunk = () => {
+    const made = Buffer.allocUnsafeSlow(1000)
+    registry.register(made, count)
+    alive.add(count++)
+    return made
+  }
+  async function* many() {
+    for (let number = 0; number < 500; number++) yield chunk()
+    await collected()
+    within = alive.size
+  }
+  let within = Number.NaN
+  await pipeFrom(conn, many(), { end: false })
+  t.true(within < 50, `${within} of 500 were kept`)
+  for (let call = 0; call < 500; call++) await pipeFrom(conn, [chunk()], { end: false })
+  await collected()
+  t.true(alive.size < 50, `${alive.size} were kept`)
+  socket.destroy()
+})
+
+test('an output that is somebody else’s by now is not ended', async (t) => {
+  const { conn, socket } = await single(t)
+  const { conn: other, socket: its } = await single(t)
+  const source = new Readable({ read() {} })
+  const piped = pipeFrom(conn, source)
+  const joined = pipe(conn, other)
+  source.push(null)
+  await t.throwsAsync(piped, { code: 'ERR_PIPED' })
+  await t.throwsAsync(pipeFrom(conn, []), { code: 'ERR_PIPED' })
+  t.is(conn.readyState, 'open')
+  its.end('through')
+  t.is(String(await readHalf(socket)), 'through')
+  socket.end()
+  await joined
+})
+
+test('a silent source is closed as soon as our half ends, and the connection does not wait for it', async (t) => {
+  for (const how of ['end', 'close'] as const) {
+    const { conn, socket } = await single(t)
+    const silent = new Readable({ read() {} })
+    const piped = pipeFrom(conn, silent)
+    conn[how]()
+    await t.throwsAsync(piped, { code: 'ERR_CLOSED' })
+    t.true(silent.destroyed)
+    socket.end()
+    await readHalf(socket)
+  }
+})
+
+test('messages that are promises are awaited, and a source that throws while it is closed hides nothing', async (t) => {
+  const { conn, socket } = await single(t, line())
+  await pipeFrom(conn, [Promise.resolve('a'), 'b'] as never, { end: false })
+  await t.throwsAsync(pipeFrom(conn, [Promise.reject(new Error('mine'))] as never), {
+    message: 'mine',
+  })
+  const source = {
+    [Symbol.iterator]: () => ({ next: () => ({ done: false as const, value: 7 as never }) }),
+    destroy() {
+      throw new Error('not this one')
+    },
+  }
+  await t.throwsAsync(pipeFrom(conn, source), { instanceOf: TypeError })
+  conn.end('c')
+  t.is(String(await readHalf(socket)), 'a\nb\nc\n')
   socket.end()
 })

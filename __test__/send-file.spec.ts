@@ -1,5 +1,6 @@
 /** Sending files: what arrives, what it refuses, and what happens if the rest cannot be sent. */
 
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,9 +9,11 @@ import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, line, pipe, sendFile } from 'millrace'
 import { connect, connectHalfOpen, readHalf } from './support/client.js'
+import { dial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
 import { HALF, pair } from './support/pipe.js'
 import { start } from './support/serve.js'
+import { unix } from './support/system.js'
 
 function fileOf(t: ExecutionContext, body: Buffer | string): string {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-file-'))
@@ -180,4 +183,55 @@ test('a connection whose peer has ended stays until the file is sent', async (t)
   const socket = await connect(server.port, HALF)
   socket.end('send it')
   t.true((await readHalf(socket)).equals(body))
+})
+
+test('a signal that aborts before the first byte leaves the connection as it is', async (t) => {
+  const { conn, socket } = await single(t)
+  const controller = new AbortController()
+  const sending = sendFile(conn, fileOf(t, Buffer.alloc(100_000)), { signal: controller.signal })
+  controller.abort(new Error('enough'))
+  await t.throwsAsync(sending, { message: 'enough' })
+  conn.end('as it was')
+  t.is(String(await readHalf(socket)), 'as it was')
+  socket.end()
+})
+
+test('end and close wait for the file, and destroy resets in the middle of one', async (t) => {
+  const body = Buffer.alloc(8 << 20, 'x')
+  const path = fileOf(t, body)
+  for (const how of ['end', 'close'] as const) {
+    const { conn, socket } = await single(t)
+    const sending = sendFile(conn, path)
+    conn[how]()
+    const [sent, received] = await Promise.all([sending, readHalf(socket)])
+    t.is(sent, body.length)
+    t.true(received.equals(body), how)
+    socket.end()
+  }
+  const opened = gate<Conn>()
+  const server = await start(t, { open: opened.open })
+  // Node's sockets may take a reset behind bytes for an end.
+  const lost = gate<string | undefined>()
+  const arrived = gate()
+  await dial(t, {
+    to: server.port,
+    message: () => arrived.open(),
+    close: (_conn, error) => lost.open(codeOf(error)),
+  })
+  const conn = await opened.passed
+  const sending = sendFile(conn, path)
+  void arrived.passed.then(() => conn.destroy(new Error('mine')))
+  await t.throwsAsync(sending, { message: 'mine' })
+  t.is(await lost.passed, 'ECONNRESET')
+})
+
+unix('a FIFO without a writer is refused, and blocks nothing', async (t) => {
+  const { conn, socket } = await single(t)
+  const path = `${fileOf(t, '')}.fifo`
+  execFileSync('mkfifo', [path])
+  for (let call = 0; call < 8; call++)
+    await t.throwsAsync(sendFile(conn, path), { code: 'ERR_INVALID_OPTION' })
+  conn.end('as it was')
+  t.is(String(await readHalf(socket)), 'as it was')
+  socket.end()
 })

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import test from 'ava'
-import { toDuplex } from 'millrace'
+import { type ConnStream, toDuplex } from 'millrace'
 import { connect, readHalf } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { HALF } from './support/pipe.js'
@@ -301,4 +301,21 @@ test('toDuplex in the handler of a connection whose promise rejects later destro
   const socket = await connect(server.port)
   t.is(await errors.passed, 'ENOUGH')
   socket.destroy()
+})
+
+test('what the last bytes set off comes before the end that came with them', async (t) => {
+  const opened = gate<ConnStream>()
+  const server = await start(t, { open: (conn) => opened.open(toDuplex(conn)) })
+  const socket = await connect(server.port, HALF)
+  socket.end('question')
+  const stream = await opened.passed
+  const events: string[] = []
+  stream.on('end', () => events.push('end'))
+  stream.on('data', async () => {
+    for (let step = 0; step < 5; step++) await undefined
+    events.push(stream.writable ? 'writable' : 'too late')
+    stream.write('answer')
+  })
+  t.is(String(await readHalf(socket)), 'answer')
+  t.deepEqual(events, ['writable', 'end'])
 })

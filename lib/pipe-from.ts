@@ -1,13 +1,15 @@
 /** `pipeFrom`, which writes all messages of a source. */
 
+import { setImmediate } from 'node:timers/promises'
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
-import { promiseSettled } from './connection/end-of-input.js'
-import { CLOSED } from './connection/flags.js'
+import { OUTPUT_OVER, SENDING_FILE, TAKEN } from './connection/flags.js'
 import { invalidOption } from './errors.js'
+import { connPiped, connSendsFile } from './native/close-error.js'
 import { checkSignal, onAbort } from './util/abort-signal.js'
 import { checkNames, flag } from './util/checks.js'
-import { deferred } from './util/deferred.js'
+import { Halt } from './util/halt.js'
+import { isThenable } from './util/thenable.js'
 
 /**
  * Options of `pipeFrom`.
@@ -27,14 +29,19 @@ export interface PipeFromOptions {
   signal?: AbortSignal | undefined
 }
 
+/** Milliseconds after which others have their turn. */
+const TURN = 2
+
 const NAMES: ReadonlySet<string> = new Set(['end', 'signal'])
 
 /**
  * Writes all messages of a source, one after the other: of an iterable, an async iterable, or a `Readable` stream of
  * Node. The source is read no faster than the connection sends.
  *
- * The source is closed when the promise rejects: by `destroy()` if it is a stream, otherwise by its iterator's `return()`.
- * The connection stays as it is.
+ * The source is closed when the promise rejects, also because our half of the connection has ended: by `destroy()` if it is
+ * a stream, otherwise by its iterator's `return()`. If it is the source that fails, the connection stays as it is.
+ *
+ * Return the promise from a handler, or await it there, if the peer's FIN shall not end our half before the last message.
  *
  * @returns a promise that resolves once all messages are written. `conn.flushed()` tells when the kernel has them
  * @throws `ERR_INVALID_OPTION`; what the source throws; what `conn.write` throws; the error that the connection closes
@@ -60,53 +67,84 @@ export async function pipeFrom<Out>(
   const { signal } = options
   checkSignal(signal)
   if (!(conn instanceof ConnImpl)) throw invalidOption('the first argument', 'a connection', conn)
-  const iterator = iteratorOf(source)
-  const stopped = deferred<never>()
-  stopped.promise.catch(() => {})
-  const ignore = signal && onAbort(signal, () => stopped.reject(signal.reason))
-  const closed = () => stopped.reject(conn.coldState().endError())
-  conn.pendingPromises++
+  const messages = iteratorOf(source)
+  const halt = new Halt()
+  const cold = conn.coldState()
+  const stop = () => halt.halt(cold.endError())
+  cold.writers ??= new Set()
+  cold.writers.add(stop)
+  const ignore = signal && onAbort(signal, () => halt.halt(signal.reason))
   try {
     signal?.throwIfAborted()
-    if (conn.flags & CLOSED) throw conn.coldState().endError()
-    // A source that is silent for ever must not outlive the connection.
-    conn.coldState().closed.promise().then(closed, closed)
+    checkOutput(conn)
+    let since = performance.now()
     for (;;) {
-      const { done, value } = await Promise.race([iterator.next(), stopped.promise])
+      const { done, value } = await halt.wait(messages.next())
       if (done === true) break
-      if (!conn.write(value)) await Promise.race([conn.drained(), stopped.promise])
+      // A source that is always ready, and a loop that sends at once, would leave nobody else any time.
+      if (performance.now() - since > TURN) {
+        await halt.wait(setImmediate())
+        since = performance.now()
+      }
+      halt.check()
+      if (!conn.write(value)) await halt.wait(conn.drained())
     }
+    if (!ends) return
+    checkOutput(conn)
+    conn.end()
   } catch (thrown) {
-    closeSource(source, iterator)
+    closeSource(source, messages)
     throw thrown
   } finally {
     ignore?.()
-    promiseSettled(conn)
+    cold.writers.delete(stop)
   }
-  if (ends) conn.end()
 }
 
-type AnyIterator<T> = Iterator<T> | AsyncIterator<T>
+/** Checks that the output is open, and nobody else's. */
+function checkOutput(conn: ConnImpl): void {
+  if (conn.flags & OUTPUT_OVER) throw conn.coldState().endError()
+  if (conn.flags & TAKEN) throw connPiped()
+  if (conn.flags & SENDING_FILE) throw connSendsFile()
+}
 
-function iteratorOf<T>(source: Iterable<T> | AsyncIterable<T>): AnyIterator<T> {
+/** What gives one message after the other. */
+interface Messages<T> {
+  next(): PromiseLike<IteratorResult<T>> | IteratorResult<T>
+  return?(): unknown
+}
+
+function iteratorOf<T>(source: Iterable<T> | AsyncIterable<T>): Messages<T> {
   const { [Symbol.asyncIterator]: asynchronous } = Object(source) as AsyncIterable<T>
   if (typeof asynchronous === 'function') return asynchronous.call(source)
   const { [Symbol.iterator]: synchronous } = Object(source) as Iterable<T>
   if (typeof synchronous === 'function' && typeof source !== 'string') {
-    return synchronous.call(source)
+    return awaiting(synchronous.call(source))
   }
   throw invalidOption('the source', 'an iterable, an async iterable or a Readable', source)
 }
 
-/** Tells a source that nobody reads it any more. Does not wait, because a pending read may never end. */
-function closeSource(source: unknown, iterator: AnyIterator<unknown>): void {
-  const { destroy } = source as { destroy?: unknown }
-  if (typeof destroy === 'function') {
-    destroy.call(source)
-    return
+/** Awaits the messages of an iterator, as `for await` does. */
+function awaiting<T>(iterator: Iterator<T>): Messages<T> {
+  return {
+    next() {
+      const result = iterator.next()
+      if (result.done === true || !isThenable(result.value)) return result
+      return Promise.resolve(result.value as PromiseLike<T>).then((value) => ({
+        done: false,
+        value,
+      }))
+    },
+    return: () => iterator.return?.(),
   }
+}
+
+/** Tells a source that nobody reads it any more. Does not wait, because a pending read may never end. */
+function closeSource(source: unknown, messages: Messages<unknown>): void {
+  const { destroy } = source as { destroy?: unknown }
   try {
-    Promise.resolve(iterator.return?.()).catch(() => {})
+    const result = typeof destroy === 'function' ? destroy.call(source) : messages.return?.()
+    Promise.resolve(result).catch(() => {})
   } catch {
     // What went wrong first is told.
   }

@@ -63,10 +63,12 @@ export async function pipe(a: Conn, b: Conn, options: PipeOptions = {}): Promise
 
 /** One of them is gone already: ends the other one as if they had been piped. */
 async function endOther(lost: ConnImpl, other: ConnImpl): Promise<PipeEnd> {
-  const closed = other.coldState().closed.promise()
+  const closed = [lost, other]
+    .filter(({ flags }) => !(flags & CLOSED))
+    .map((conn) => conn.coldState().closed.promise())
   const error = lost.cold?.error
   if (error === undefined && !(lost.flags & DESTROYED)) other.close()
   else other.reset(pipeBroken(error))
-  if (!(other.flags & CLOSED)) await closed
-  return { forth: 0, back: 0, error }
+  await Promise.all(closed)
+  return { forth: 0, back: 0, error: lost.cold?.error ?? error }
 }

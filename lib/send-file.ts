@@ -1,17 +1,19 @@
 /** `sendFile`, which sends a file or a part of it. */
 
-import type { PathLike } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { constants, type PathLike } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
 import { promiseSettled } from './connection/end-of-input.js'
 import { sendRange } from './connection/file-sending.js'
 import { CLOSED, OUTPUT_OVER, SENDING_FILE, TAKEN } from './connection/flags.js'
+import { watchHandlers } from './connection/timed-out.js'
 import { drainedAfterFile } from './connection/writing.js'
 import { invalidOption, MillraceError, toError } from './errors.js'
 import { connPiped, connSendsFile } from './native/close-error.js'
-import { checkSignal, unlessAborted } from './util/abort-signal.js'
+import { checkSignal, onAbort } from './util/abort-signal.js'
 import { checkNames, whole } from './util/checks.js'
+import { Halt } from './util/halt.js'
 
 /**
  * Options of `sendFile`.
@@ -43,7 +45,8 @@ const NAMES: ReadonlySet<string> = new Set(['start', 'end', 'signal'])
  * read while the last one is sent. Nothing else can be written meanwhile: `write` throws `ERR_PIPED`, and `broadcast`
  * leaves the connection out.
  *
- * Once a byte was sent, the peer expects the rest: if the rest cannot be sent, the connection is reset.
+ * `end()` and `close()` wait for it. Once a byte was sent, the peer expects the rest: if the rest cannot be sent, the
+ * connection is reset, and `destroy()` resets it, too. The connection counts as served by a handler that has not settled.
  *
  * @param path the path or URL of a regular file
  * @returns the number of bytes, once all of them are written. `conn.flushed()` tells when the kernel has them
@@ -78,14 +81,21 @@ export async function sendFile(
   // From here on, so that nothing can be written between this call and the first byte.
   sender.flags |= SENDING_FILE
   sender.pendingPromises++
+  if (sender.cold?.handlerTimer === undefined) watchHandlers(sender)
+  const halt = new Halt()
+  const cold = sender.coldState()
+  const stop = () => halt.halt(cold.endError())
+  cold.writers ??= new Set()
+  cold.writers.add(stop)
+  const ignore = signal && onAbort(signal, () => halt.halt(signal.reason))
   const written = sender.written
   try {
-    const file = await open(path)
+    const file = await openFile(path, halt)
     try {
-      const stats = await file.stat()
+      const stats = await halt.wait(file.stat())
       if (!stats.isFile()) throw invalidOption('the path', 'the path of a regular file', path)
       const end = Math.max(start, Math.min(last + 1, stats.size))
-      await unlessAborted(signal, sendRange(sender, file, { start, end }))
+      await sendRange(sender, file, { start, end }, halt)
       return end - start
     } finally {
       await file.close()
@@ -95,9 +105,25 @@ export async function sendFile(
     if (sender.written > written) sender.reset(toError(thrown))
     throw thrown
   } finally {
+    ignore?.()
+    cold.writers.delete(stop)
+    const { afterFile } = cold
+    cold.afterFile = undefined
     sender.flags &= ~SENDING_FILE
-    drainedAfterFile(sender)
+    if (afterFile === undefined) drainedAfterFile(sender)
+    else sender[afterFile]()
     promiseSettled(sender)
+  }
+}
+
+/** Opens a file. A FIFO without a writer must not block a thread of the pool for ever. */
+async function openFile(path: PathLike, halt: Halt): Promise<FileHandle> {
+  const opening = open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  try {
+    return await halt.wait(opening)
+  } catch (thrown) {
+    opening.then((file) => file.close()).catch(() => {})
+    throw thrown
   }
 }
 

@@ -34,6 +34,10 @@ export class ColdState {
   pullSince = 0
   /** Bytes of the other side of a pipe that are among those written. */
   relayed = 0
+  /** Told when the output is over: those who write in more than one step. */
+  writers: Set<() => void> | undefined
+  /** What the user has called while a file was sent, and what is done after it. */
+  afterFile: 'end' | 'close' | undefined
   /** Who gets the input in place of the handlers. */
   taker: InputTaker | undefined
   /** The limits in time, once they were changed. */
@@ -91,8 +95,14 @@ export class ColdState {
     this.flushedNext.resolve()
   }
 
+  /** Tells those who write in more than one step that the output is over. */
+  stopWriters(): void {
+    for (const stop of [...(this.writers ?? [])]) stop()
+  }
+
   /** Rejects everybody who waits for output. */
   rejectWaits(): void {
+    this.stopWriters()
     const error = this.endError()
     this.drained.reject(error)
     this.flushed.reject(error)

@@ -155,7 +155,7 @@ export class ConnStreamImpl extends Duplex implements ConnStream {
     this.#timer.stop()
     this.#output.drop(error)
     if (conn.flags & CLOSED) {
-      done(error)
+      setImmediate(() => done(error))
       return
     }
     this.#input.whenClosed(() => done(error))

@@ -13,6 +13,7 @@ import {
   EOF,
   LAST_REPLIES,
   OUTPUT_OVER,
+  SENDING_FILE,
 } from './flags.js'
 import { watchPulls } from './pull-linger.js'
 import { sendControl } from './send-control.js'
@@ -26,8 +27,13 @@ export function end(conn: ConnImpl, message: unknown): void {
     // Over `maxWriteBuffer` the connection is destroyed.
     if (conn.flags & DESTROYED) return
   }
+  if (conn.flags & SENDING_FILE) {
+    conn.coldState().afterFile ??= 'end'
+    return
+  }
   conn.flags |= ENDED
   sendControl(conn, KIND_END)
+  conn.cold?.stopWriters()
   conn.cold?.taker?.outputEnded(conn)
   watchPulls(conn)
   // Not at once: a handler may be running, whose promise counts too.
@@ -42,16 +48,22 @@ export function close(conn: ConnImpl, message: unknown): void {
     // Over `maxWriteBuffer` the connection is destroyed.
     if (conn.flags & DESTROYED) return
   }
+  if (conn.flags & SENDING_FILE) {
+    conn.coldState().afterFile = 'close'
+    return
+  }
   if (!(conn.flags & ENDED)) sendControl(conn, KIND_END)
   conn.flags |= ENDED | CLOSING
   sendControl(conn, KIND_DISCARD)
+  conn.cold?.stopWriters()
   conn.cold?.dropInput()
   conn.cold?.taker?.closing(conn)
 }
 
 /** See `Conn.destroy`. */
 export function destroy(conn: ConnImpl, error: Error | undefined): void {
-  drop(conn, error, KIND_DESTROY)
+  // The peer must not take what it has of a file for all.
+  drop(conn, error, conn.flags & SENDING_FILE ? KIND_RESET : KIND_DESTROY)
 }
 
 /** See `Conn.reset`. */
@@ -68,6 +80,7 @@ function drop(conn: ConnImpl, error: Error | undefined, kind: number): void {
   if (conn.flags & (DESTROYED | CLOSED)) return
   conn.flags |= DESTROYED
   if (error !== undefined) conn.coldState().error = toError(error)
+  conn.cold?.stopWriters()
   conn.cold?.dropInput()
   sendControl(conn, kind)
 }

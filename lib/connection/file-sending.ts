@@ -2,8 +2,8 @@
 
 import type { FileHandle } from 'node:fs/promises'
 import { MillraceError } from '../errors.js'
+import type { Halt } from '../util/halt.js'
 import type { ConnImpl } from './conn-impl.js'
-import { OUTPUT_OVER } from './flags.js'
 import { writePiece } from './writing.js'
 
 /** How much is read and sent at once. */
@@ -20,9 +20,14 @@ export interface FileRange {
 /**
  * Sends a part of a file. While a piece waits to be sent, the next one is read.
  *
- * @throws `ERR_FILE_CHANGED` if the file turns out to be shorter; what reading throws; what the connection closes with
+ * @throws `ERR_FILE_CHANGED` if the file turns out to be shorter; what reading throws; the reason of `halt`
  */
-export async function sendRange(conn: ConnImpl, file: FileHandle, range: FileRange): Promise<void> {
+export async function sendRange(
+  conn: ConnImpl,
+  file: FileHandle,
+  range: FileRange,
+  halt: Halt,
+): Promise<void> {
   const size = range.end - range.start
   // One is read into while the other one is sent.
   const buffers = [0, PIECE].map((from) =>
@@ -40,11 +45,11 @@ export async function sendRange(conn: ConnImpl, file: FileHandle, range: FileRan
   buffers.reverse()
   let reading = read()
   while (reading !== undefined) {
-    const piece = await reading
-    if (conn.flags & OUTPUT_OVER) throw conn.coldState().endError()
+    const piece = await halt.wait(reading)
+    halt.check()
     at += piece.length
     reading = read()
-    if (!writePiece(conn, piece)) await conn.drained()
+    if (!writePiece(conn, piece)) await halt.wait(conn.drained())
   }
 }
 

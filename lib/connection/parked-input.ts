@@ -99,7 +99,10 @@ export class ParkedInput {
   /** Takes the next piece, which is then in `memory` from `at` to `end`; false if there is none. */
   take(): boolean {
     const [run] = this.#runs
-    if (run === undefined) return false
+    if (run === undefined) {
+      this.release()
+      return false
+    }
     this.memory = run.memory
     this.reader = run.reader
     this.at = run.nextAt
@@ -108,6 +111,13 @@ export class ParkedInput {
     if (run.isTaken) this.#runs.shift()
     this.#count(-1, this.at - this.end)
     return true
+  }
+
+  /** Forgets the piece that was taken last, if none follows: an idle connection must not keep it. */
+  release(): void {
+    if (this.count > 0) return
+    this.memory = NOTHING
+    this.reader = NO_READER
   }
 
   #runFor(length: number): Run {

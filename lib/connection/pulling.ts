@@ -91,7 +91,9 @@ function pullFrame(conn: ConnImpl, shape: FrameShape, parked: ParkedInput): unkn
     const { memory, at, end } = parked
     const start = shape.bodyStart(memory, at)
     const stop = shape.bodyEnd(memory, at, end)
-    const message = decodeFrame(conn.currentCodec, parked.reader, start, stop)
+    const { reader } = parked
+    parked.release()
+    const message = decodeFrame(conn.currentCodec, reader, start, stop)
     if (message !== undefined) return message
   }
   return undefined
@@ -112,6 +114,8 @@ function pullRaw(conn: ConnImpl, parked: ParkedInput): unknown {
         break
       }
       unread.consume(reader.stoppedAt)
+      // It may have grown to the largest message, which an idle connection must not keep.
+      if (unread.length === 0) cold.unread = undefined
       noteMessages(conn, true, false)
       if (message !== SWALLOWED) return message
     }

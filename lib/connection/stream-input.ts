@@ -35,12 +35,12 @@ export class StreamInput implements InputTaker {
     this.#timer = timer
     takeInput(conn, this)
     // Not at once: a handler may be running in the middle of a chunk, whose rest is parked when it returns.
-    queueMicrotask(() => apart(() => this.#begin()))
+    queueMicrotask(() => this.#begin())
   }
 
   #begin(): void {
     this.#hasBegun = true
-    passOnReceived(this.#conn, (bytes) => this.#push(bytes))
+    passOnReceived(this.#conn, (bytes) => apart(() => this.#push(bytes)))
     if (this.#conn.flags & EOF) this.inputEnded(this.#conn)
     else if (!this.#isFull) resumeReading(this.#conn)
   }
@@ -92,8 +92,8 @@ export class StreamInput implements InputTaker {
   inputEnded(conn: ConnImpl): void {
     if (!this.#hasBegun) return
     conn.flags |= INPUT_DONE
-    const error = conn.cold?.error
-    apart(() => {
+    later(() => {
+      const error = conn.cold?.error
       if (error === undefined) this.#end()
       else this.#stream.destroy(error)
     })
@@ -121,7 +121,7 @@ export class StreamInput implements InputTaker {
   }
 
   closed(conn: ConnImpl, error: Error | undefined): void {
-    apart(() => {
+    later(() => {
       if (this.#whenClosed !== undefined) this.#whenClosed()
       else if (error !== undefined || conn.flags & DESTROYED) this.#stream.destroy(error)
       else {
@@ -132,6 +132,14 @@ export class StreamInput implements InputTaker {
       }
     })
   }
+}
+
+/**
+ * Runs what tells the end. Not at once: it may have come with the last bytes, and what these have set off goes first, as in
+ * node:net, where each of them is an event of its own.
+ */
+function later(run: () => void): void {
+  setImmediate(() => apart(run))
 }
 
 /** Runs what calls the stream's listeners. As in Node, what they throw is an uncaught exception. */

@@ -50,7 +50,8 @@ export function setTimeouts(conn: ConnImpl, timeouts: LiveTimeouts): void {
   const limits = { ...limitsOf(conn), ...changes }
   conn.coldState().limits = limits
   sendControl(conn, KIND_TIMEOUTS, encodeTimeouts(changes))
-  if (conn.profile.framing.kind === 'raw' && limits.frame > 0) watchMessages(conn)
+  const isRaw = conn.profile.framing.kind === 'raw' && !(conn.flags & TAKEN)
+  if (isRaw && limits.frame > 0) watchMessages(conn)
   if (changes.handler !== undefined) {
     clearTimeout(conn.cold?.handlerTimer)
     watchHandlers(conn)

@@ -4,6 +4,7 @@ use super::last_replies::LastReplies;
 use super::linger::Linger;
 use super::relay::Relay;
 use super::timeout_watch::TimeoutWatch;
+use std::mem;
 
 /// Allocated at its first use, so that an idle connection stays small.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Fields {
     pub(super) last_replies: Option<LastReplies>,
     /// The limits in time that the user set.
     pub(super) timeouts: Option<TimeoutWatch>,
+    /// The server asked to end the input while the stream could not be cut any further.
+    pub(super) drains: bool,
     /// The pipe that the connection is a side of.
     pub(super) relay: Option<Relay>,
 }
@@ -40,6 +43,11 @@ impl ColdState {
 
     pub(super) fn timeouts_mut(&mut self) -> Option<&mut TimeoutWatch> {
         self.0.as_mut()?.timeouts.as_mut()
+    }
+
+    /// Takes back that the input was to be ended.
+    pub(super) fn take_drains(&mut self) -> bool {
+        self.0.as_mut().is_some_and(|fields| mem::take(&mut fields.drains))
     }
 
     pub(super) fn relay(&self) -> Option<&Relay> {

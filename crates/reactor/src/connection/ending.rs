@@ -45,6 +45,10 @@ impl Connection {
                 self.end_drained_input();
             }
         }
+        if self.input == Input::Discarding && self.waits_after_failure() {
+            // A pipe would let the input go on.
+            self.cold.allocated().drains = true;
+        }
         if self.input == Input::Finished && !self.is_input_done && self.failure.is_none() {
             // All is delivered, and the user might never end the connection.
             self.notices.eof = Some(self.drain_reason());

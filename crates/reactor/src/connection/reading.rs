@@ -136,6 +136,9 @@ impl Connection {
     /// The stream cannot be cut any further: what came before is delivered and answered, and the connection ends
     /// with this error. The rest is kept until the user is done, because a pipe would take it as it is.
     pub(super) fn stream_broken(&mut self, reason: u32) -> Next {
+        if self.draining.is_some() {
+            self.cold.allocated().drains = true;
+        }
         self.discard();
         self.notices.eof = Some(reason);
         self.failure = Some(Cause::of(reason));

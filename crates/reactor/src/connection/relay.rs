@@ -79,6 +79,9 @@ impl Connection {
         self.notices.eof = None;
         if self.input == Input::Discarding {
             self.input = Input::Flowing;
+            if self.cold.take_drains() {
+                self.drain();
+            }
         } else if let Some(relay) = self.cold.relay_mut() {
             relay.tells_end = true;
         }

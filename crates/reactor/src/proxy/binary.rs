@@ -105,12 +105,18 @@ fn pair<const SIZE: usize>(
 /// Checks that there is a row of fields from `at` to the end, each with a type, a length and as many bytes; and the
 /// checksum, if there is one.
 fn check_fields(header: &[u8], mut at: usize) -> Result<(), BadHeader> {
+    let mut is_summed = false;
     while at < header.len() {
         let Some(&[kind, high, low]) = header.get(at..at + 3) else { return Err(BadHeader) };
         let start = at + 3;
         at = start + usize::from(u16::from_be_bytes([high, low]));
         let value = header.get(start..at).ok_or(BadHeader)?;
         if kind == CHECKSUM {
+            // Each one costs a walk over the whole header.
+            if is_summed {
+                return Err(BadHeader);
+            }
+            is_summed = true;
             let sent = value.try_into().map(u32::from_be_bytes).map_err(|_| BadHeader)?;
             // It was computed with zeros in its own place.
             let before_and_behind = header[..start].iter().chain(&[0; 4]).chain(&header[at..]);
@@ -226,5 +232,14 @@ mod tests {
             assert_eq!(take(&header), Err(BadHeader), "{wrong}");
         }
         assert_eq!(take(&v4(&[3, 0, 3, 0, 0, 0])), Err(BadHeader));
+    }
+
+    #[test]
+    fn a_second_checksum_is_refused_before_it_is_computed() {
+        let mut header = v4(&[3, 0, 4, 0, 0, 0, 0, 3, 0, 4, 0, 0, 0, 0]);
+        let at = header.len() - 11;
+        let sum = crc32c(&header).to_be_bytes();
+        header[at..at + 4].copy_from_slice(&sum);
+        assert_eq!(take(&header), Err(BadHeader));
     }
 }
