@@ -167,7 +167,7 @@ test('each entry has the option of the server, its own one, or none', async (t) 
   t.deepEqual(shown, [true, false, false])
 })
 
-test('with reusePort every loop takes headers', async (t) => {
+test('with reusePort headers are taken', async (t) => {
   if (process.platform !== 'linux') return t.pass('reusePort is for Linux')
   const loops = LOOPS === 'inline' ? LOOPS : 3
   const server = await mirror(t, { loops, reusePort: true })
@@ -200,7 +200,7 @@ test('source-hash goes by the address of the socket', async (t) => {
   t.is(new Set(seen).size, 1)
 })
 
-test('firstMessage begins when the connection opens, not while its header is awaited', async (t) => {
+test('firstMessage ends a connection that has opened behind its header', async (t) => {
   const server = await start(t, {
     proxyProtocol: TRUSTING,
     codec: raw(),

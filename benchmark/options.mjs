@@ -10,7 +10,7 @@ usage: npm run bench -- SUITE [OPTIONS]
   udp       answered datagrams per second and CPU, against node:dgram
   connect   connections per second that a client opens, against net.connect
   proxy     megabytes per second through a proxy and CPU, against a.pipe(b) of node:net
-  timeouts  CPU of idle connections with limits in time, and how late they close
+  timeouts  CPU of idle connections with limits in time, how late they close, and an echo with limits
   fairness  timers next to busy handlers, a quiet connection next to a flood
   memory    bytes of an idle connection, growth after many connects and closes
   hostile   latency of honest clients beside attackers, memory and descriptors, against node:net

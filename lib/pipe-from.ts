@@ -3,12 +3,10 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
-import { OUTPUT_OVER, SENDING_FILE, TAKEN } from './connection/flags.js'
+import { checkOutput, haltWithOutput } from './connection/output-halt.js'
 import { invalidOption } from './errors.js'
-import { connPiped, connSendsFile } from './native/close-error.js'
-import { checkSignal, onAbort } from './util/abort-signal.js'
+import { checkSignal } from './util/abort-signal.js'
 import { checkNames, flag } from './util/checks.js'
-import { Halt } from './util/halt.js'
 import { isThenable } from './util/thenable.js'
 
 /**
@@ -68,12 +66,7 @@ export async function pipeFrom<Out>(
   checkSignal(signal)
   if (!(conn instanceof ConnImpl)) throw invalidOption('the first argument', 'a connection', conn)
   const messages = iteratorOf(source)
-  const halt = new Halt()
-  const cold = conn.coldState()
-  const stop = () => halt.halt(cold.endError())
-  cold.writers ??= new Set()
-  cold.writers.add(stop)
-  const ignore = signal && onAbort(signal, () => halt.halt(signal.reason))
+  const { halt, release } = haltWithOutput(conn, signal)
   try {
     signal?.throwIfAborted()
     checkOutput(conn)
@@ -96,16 +89,8 @@ export async function pipeFrom<Out>(
     closeSource(source, messages)
     throw thrown
   } finally {
-    ignore?.()
-    cold.writers.delete(stop)
+    release()
   }
-}
-
-/** Checks that the output is open, and nobody else's. */
-function checkOutput(conn: ConnImpl): void {
-  if (conn.flags & OUTPUT_OVER) throw conn.coldState().endError()
-  if (conn.flags & TAKEN) throw connPiped()
-  if (conn.flags & SENDING_FILE) throw connSendsFile()
 }
 
 /** What gives one message after the other. */

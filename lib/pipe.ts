@@ -18,11 +18,11 @@ const NAMES: ReadonlySet<string> = new Set(['half', 'signal'])
  *
  * The peer's FIN of one side ends the output of the other. If one side is lost, the other one is reset, even if that
  * was before the call. While they are piped, `write`, `pause`, pulling and another `codec` throw `ERR_PIPED`; the
- * handlers `message`, `end` and `idle` do not run, and `close` does. `end`, `close`, `destroy`, `reset` and limits in
+ * handlers `message`, `end`, `idle` and `drain` do not run, and `close` does. `end`, `close`, `destroy`, `reset` and limits in
  * time work as always, and both connections count as served by a handler that has not settled.
  *
  * @returns a promise that resolves once both connections are closed
- * @throws `ERR_INVALID_OPTION`, `ERR_PIPED` if one of them is piped already, `ERR_CLOSED` if your half of one of them
+ * @throws `ERR_INVALID_OPTION`, `ERR_PIPED` if one of them is piped or a stream already, or sends a file, `ERR_CLOSED` if your half of one of them
  *   has ended and it is still open: the promise rejects, and both go on. It also rejects with the reason of the signal
  * @example
  * ```ts

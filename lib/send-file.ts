@@ -6,14 +6,14 @@ import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
 import { promiseSettled } from './connection/end-of-input.js'
 import { sendRange } from './connection/file-sending.js'
-import { CLOSED, OUTPUT_OVER, SENDING_FILE, TAKEN } from './connection/flags.js'
+import { SENDING_FILE } from './connection/flags.js'
+import { checkOutput, haltWithOutput } from './connection/output-halt.js'
 import { watchHandlers } from './connection/timed-out.js'
 import { drainedAfterFile } from './connection/writing.js'
 import { invalidOption, MillraceError, toError } from './errors.js'
-import { connPiped, connSendsFile } from './native/close-error.js'
-import { checkSignal, onAbort } from './util/abort-signal.js'
+import { checkSignal } from './util/abort-signal.js'
 import { checkNames, whole } from './util/checks.js'
-import { Halt } from './util/halt.js'
+import type { Halt } from './util/halt.js'
 
 /**
  * Options of `sendFile`.
@@ -35,8 +35,8 @@ export interface SendFileOptions {
   signal?: AbortSignal | undefined
 }
 
-/** The greatest number of a byte. */
-const MOST = Number.MAX_SAFE_INTEGER - 1
+/** The highest position of a byte: one more is still a safe integer. */
+const LAST_BYTE = Number.MAX_SAFE_INTEGER - 1
 
 const NAMES: ReadonlySet<string> = new Set(['start', 'end', 'signal'])
 
@@ -50,8 +50,8 @@ const NAMES: ReadonlySet<string> = new Set(['start', 'end', 'signal'])
  *
  * @param path the path or URL of a regular file
  * @returns the number of bytes, once all of them are written. `conn.flushed()` tells when the kernel has them
- * @throws `ERR_INVALID_OPTION`; `ERR_UNSUPPORTED` if the connection's framing is not `raw`; `ERR_PIPED` if it is piped, or
- *   sends a file already; `ERR_CLOSED`; `ERR_FILE_CHANGED` if the file has become shorter meanwhile; errors of the file
+ * @throws `ERR_INVALID_OPTION`; `ERR_UNSUPPORTED` if the connection's framing is not `raw`; `ERR_PIPED` if it is piped or a
+ *   stream, or sends a file already; `ERR_CLOSED`; `ERR_FILE_CHANGED` if the file has become shorter meanwhile; errors of the file
  *   system; the error that the connection closes with. The promise rejects
  * @example
  * ```ts
@@ -70,8 +70,8 @@ export async function sendFile(
   options: SendFileOptions = {},
 ): Promise<number> {
   checkNames(options, NAMES, ' of sendFile')
-  const start = whole('start', options.start, 0, 0, MOST)
-  const last = whole('end', options.end, MOST, 0, MOST)
+  const start = whole('start', options.start, 0, 0, LAST_BYTE)
+  const last = whole('end', options.end, LAST_BYTE, 0, LAST_BYTE)
   if (options.end !== undefined && last < start)
     throw invalidOption('end', 'at least start', options.end)
   const { signal } = options
@@ -82,12 +82,7 @@ export async function sendFile(
   sender.flags |= SENDING_FILE
   sender.pendingPromises++
   if (sender.cold?.handlerTimer === undefined) watchHandlers(sender)
-  const halt = new Halt()
-  const cold = sender.coldState()
-  const stop = () => halt.halt(cold.endError())
-  cold.writers ??= new Set()
-  cold.writers.add(stop)
-  const ignore = signal && onAbort(signal, () => halt.halt(signal.reason))
+  const { halt, release } = haltWithOutput(sender, signal)
   const written = sender.written
   try {
     const file = await openFile(path, halt)
@@ -105,8 +100,8 @@ export async function sendFile(
     if (sender.written > written) sender.reset(toError(thrown))
     throw thrown
   } finally {
-    ignore?.()
-    cold.writers.delete(stop)
+    release()
+    const cold = sender.coldState()
     const { afterFile } = cold
     cold.afterFile = undefined
     sender.flags &= ~SENDING_FILE
@@ -129,9 +124,7 @@ async function openFile(path: PathLike, halt: Halt): Promise<FileHandle> {
 
 function checkSender(conn: Conn): ConnImpl {
   if (!(conn instanceof ConnImpl)) throw invalidOption('the first argument', 'a connection', conn)
-  if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
-  if (conn.flags & SENDING_FILE) throw connSendsFile()
-  if (conn.flags & OUTPUT_OVER) throw conn.coldState().endError()
+  checkOutput(conn)
   const { kind } = conn.profile.framing
   if (kind !== 'raw') {
     throw new MillraceError(

@@ -46,15 +46,16 @@ haproxy.on('exit', () => {
 })
 process.stdin.on('end', () => haproxy.kill('SIGKILL')).resume()
 
-for (let tries = 0; tries < 100; tries++) {
+let isReady = false
+for (let tries = 0; tries < 100 && !isReady; tries++) {
   const socket = connect(port, '127.0.0.1')
-  const isThere = await once(socket, 'connect').then(
+  isReady = await once(socket, 'connect').then(
     () => true,
     () => false,
   )
   socket.destroy()
-  if (isThere) break
-  await wait(20)
+  if (!isReady) await wait(20)
 }
+if (!isReady) throw new Error('haproxy does not listen')
 // Its own process is the one to measure.
 console.log(`listening 127.0.0.1:${port} ${haproxy.pid}`)

@@ -53,8 +53,8 @@ const TCP6 = 0x21
  * upstream.
  *
  * If either address is that of a Unix socket, the header says that there are no addresses to tell (`UNKNOWN` in version 1,
- * `LOCAL` in version 2), and the upstream then sees your address. If one is IPv4 and the other is IPv6, the former is sent
- * as an IPv4-mapped one. Zones of link-local addresses are not sent, as there is no room for them.
+ * `LOCAL` in version 2), and the upstream then sees your address. If one is IPv4 and the other is IPv6, the IPv4 address
+ * is sent as an IPv4-mapped one. Zones of link-local addresses are not sent, as there is no room for them.
  *
  * @param client the client: its connection, or its addresses
  * @returns the header, at most 107 bytes

@@ -34,8 +34,8 @@ export class ColdState {
   pullSince = 0
   /** Bytes of the other side of a pipe that are among those written. */
   relayed = 0
-  /** Told when the output is over: those who write in more than one step. */
-  writers: Set<() => void> | undefined
+  /** Stops `pipeFrom` and `sendFile`, which write in several steps. */
+  outputStops: Set<() => void> | undefined
   /** What the user has called while a file was sent, and what is done after it. */
   afterFile: 'end' | 'close' | undefined
   /** Who gets the input in place of the handlers. */
@@ -95,14 +95,14 @@ export class ColdState {
     this.flushedNext.resolve()
   }
 
-  /** Tells those who write in more than one step that the output is over. */
-  stopWriters(): void {
-    for (const stop of [...(this.writers ?? [])]) stop()
+  /** Tells those who write in several steps that the output is over. */
+  stopWriting(): void {
+    for (const stop of [...(this.outputStops ?? [])]) stop()
   }
 
   /** Rejects everybody who waits for output. */
   rejectWaits(): void {
-    this.stopWriters()
+    this.stopWriting()
     const error = this.endError()
     this.drained.reject(error)
     this.flushed.reject(error)

@@ -155,6 +155,7 @@ export class ConnStreamImpl extends Duplex implements ConnStream {
     this.#timer.stop()
     this.#output.drop(error)
     if (conn.flags & CLOSED) {
+      // Not before what the last bytes have set off.
       setImmediate(() => done(error))
       return
     }

@@ -33,7 +33,7 @@ export function end(conn: ConnImpl, message: unknown): void {
   }
   conn.flags |= ENDED
   sendControl(conn, KIND_END)
-  conn.cold?.stopWriters()
+  conn.cold?.stopWriting()
   conn.cold?.taker?.outputEnded(conn)
   watchPulls(conn)
   // Not at once: a handler may be running, whose promise counts too.
@@ -55,7 +55,7 @@ export function close(conn: ConnImpl, message: unknown): void {
   if (!(conn.flags & ENDED)) sendControl(conn, KIND_END)
   conn.flags |= ENDED | CLOSING
   sendControl(conn, KIND_DISCARD)
-  conn.cold?.stopWriters()
+  conn.cold?.stopWriting()
   conn.cold?.dropInput()
   conn.cold?.taker?.closing(conn)
 }
@@ -80,7 +80,7 @@ function drop(conn: ConnImpl, error: Error | undefined, kind: number): void {
   if (conn.flags & (DESTROYED | CLOSED)) return
   conn.flags |= DESTROYED
   if (error !== undefined) conn.coldState().error = toError(error)
-  conn.cold?.stopWriters()
+  conn.cold?.stopWriting()
   conn.cold?.dropInput()
   sendControl(conn, kind)
 }

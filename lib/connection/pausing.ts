@@ -8,8 +8,8 @@ import { sendControl } from './send-control.js'
 
 /** See `Conn.pause`. */
 export function pause(conn: ConnImpl): void {
-  if (conn.flags & TAKEN) throw connPiped()
   if (conn.flags & (PAUSED | DESTROYED | CLOSED)) return
+  if (conn.flags & TAKEN) throw connPiped()
   conn.flags |= PAUSED
   stopReading(conn)
 }

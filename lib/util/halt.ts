@@ -1,6 +1,6 @@
-/** Stops whoever awaits one thing after the other. */
+/** Interrupts code that awaits one thing after the other. */
 
-/** Can be halted once, at any time. Keeps nothing of what was awaited before. */
+/** Can be halted once, at any time. Keeps at most the last thing that was awaited. */
 export class Halt {
   #error: { readonly reason: unknown } | undefined
   /** Rejects what is awaited now. */

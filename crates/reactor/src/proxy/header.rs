@@ -41,7 +41,7 @@ mod tests {
             let [from, to] = [from, to].map(std::net::Ipv4Addr::from);
             format!("PROXY TCP4 {from} {to} {source} {destination}\r\n").into_bytes()
         });
-        let unknown = "[ -~]{0,92}".prop_map(|rest| {
+        let unknown = "[ -~]{0,91}".prop_map(|rest| {
             let space = if rest.is_empty() { "" } else { " " };
             format!("PROXY UNKNOWN{space}{rest}\r\n").into_bytes()
         });
