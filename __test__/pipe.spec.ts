@@ -96,6 +96,9 @@ test('a piped connection refuses what the pipe does', async (t) => {
   t.is((await readHalf(left)).toString(), 'still here')
   await piped
   t.false(a.write('no'))
+  // A closed connection refuses nothing.
+  t.notThrows(() => a.pause())
+  t.notThrows(() => Object.assign(a, { codec: raw() }))
 })
 
 test('pipe refuses what it cannot join, and leaves both as they were', async (t) => {

@@ -61,8 +61,10 @@ export interface Handlers<In = Buffer, Out = FrameData, Context = undefined> {
    * It is not called again while its promise has not settled.
    */
   idle?(conn: Conn<In, Out, Context>): unknown
-  /** There is room again after `write` returned `false`. Runs exactly once for each such episode; not
-   * while the connection is piped or a stream, and during `sendFile` only once the file is written. */
+  /**
+   * There is room again after `write` returned `false`. Runs exactly once for each such episode; not while the
+   * connection is piped or a stream, and during `sendFile` only once the file is written.
+   */
   drain?(conn: Conn<In, Out, Context>): unknown
   /**
    * The connection has closed, for whatever reason. `error` is undefined if both halves have ended in good

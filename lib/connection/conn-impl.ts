@@ -150,7 +150,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     return this.currentCodec
   }
   set codec(codec: Codec<unknown, unknown>) {
-    if (this.flags & TAKEN) throw connPiped()
+    if (this.flags & TAKEN && !(this.flags & CLOSED)) throw connPiped()
     if (this.profile.framing.kind !== 'raw' || checkCodec(codec).framing.kind !== 'raw') {
       throw new MillraceError(
         'ERR_INVALID_OPTION',

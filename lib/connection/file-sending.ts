@@ -34,15 +34,15 @@ export async function sendRange(
     Buffer.allocUnsafeSlow(Math.max(0, Math.min(PIECE, size - from))),
   )
   let at = range.start
+  let pieces = 0
   const read = (): Promise<Buffer> | undefined => {
     if (at === range.end) return undefined
-    const [buffer] = buffers.reverse() as [Buffer, Buffer]
+    const buffer = buffers[pieces++ % 2] as Buffer
     const reading = readPiece(file, buffer, at, range.end)
     // It is awaited later, and must not count as unhandled until then.
     reading.catch(() => {})
     return reading
   }
-  buffers.reverse()
   let reading = read()
   while (reading !== undefined) {
     const piece = await halt.wait(reading)

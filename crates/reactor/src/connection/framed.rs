@@ -130,7 +130,8 @@ impl Connection {
         inbound: &mut Inbound,
     ) -> Cut {
         loop {
-            if *frames == 0 {
+            // With nothing left over, the caller has to see that this was all.
+            if *frames == 0 && !buffer.is_empty() {
                 return Cut::Enough;
             }
             let partial = match self.partial.take() {

@@ -143,6 +143,26 @@ fn closing_a_listener_leaves_the_others_open() {
 }
 
 #[test]
+fn a_listener_closed_with_exactly_the_frames_of_a_turn_received_ends_its_input() {
+    // As many as go into the ring in one turn, or in two, and one more or less.
+    for frames in [2047, 2048, 2049, 4096] {
+        let listen = Listen { id: 7, ..Listen::new(Framing::Fixed { size: 1 }) };
+        let (mut user, mut peer, key) = User::with_peer(Setup::LARGE, &listen);
+        user.pause(key);
+        user.settle(key);
+        peer.write_all(&vec![b'x'; frames]).unwrap();
+        user.settle(key);
+        user.close_listener(7);
+        user.resume(key);
+        for _ in 0..frames {
+            assert_eq!(user.data(key), b"x");
+        }
+        assert_eq!(user.eof(key), reason::DRAINING, "{frames} frames");
+        user.close(key);
+    }
+}
+
+#[test]
 fn a_listener_closed_with_a_paused_connection_delivers_after_resume() {
     for setup in ALL {
         let (mut user, peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
