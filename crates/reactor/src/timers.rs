@@ -48,6 +48,12 @@ impl Clock {
         self.after(Duration::ZERO)
     }
 
+    /// The last moment that had passed when the turn began, for what must not end early; never rounded up.
+    pub(crate) fn passed(self) -> Moment {
+        let millis = self.now.saturating_duration_since(self.start).as_millis() as u64;
+        Moment(NonZeroU64::new(millis).unwrap_or(NonZeroU64::MIN))
+    }
+
     /// Looks at the clock again: the turn may have done much since it began.
     pub(crate) fn refreshed(self) -> Self {
         Self { now: Instant::now(), ..self }
@@ -176,6 +182,16 @@ mod tests {
         assert_eq!(timers.next(), Some(start + Duration::from_millis(20)));
         assert_eq!(timers.expired(then), Some(1));
         assert_eq!(timers.expired(then), None);
+    }
+
+    #[test]
+    fn a_deadline_has_not_passed_in_its_last_millisecond() {
+        let start = Instant::now();
+        let timers = Timers::new(start);
+        let at = |micros| timers.clock(start + Duration::from_micros(micros));
+        let deadline = at(2_300).after(Duration::from_millis(10));
+        assert!(at(12_900).passed() < deadline && at(12_900).is_before(deadline));
+        assert!(at(13_000).passed() == deadline && !at(13_000).is_before(deadline));
     }
 
     #[test]

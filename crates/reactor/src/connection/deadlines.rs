@@ -23,7 +23,8 @@ impl Connection {
         let (limit, moved, last_write) =
             (self.profile.options.linger, self.moved(), self.last_write);
         let cold = self.cold.allocated();
-        let linger = cold.linger.get_or_insert_with(|| Linger::start(limit, moved, clock));
+        let linger =
+            cold.linger.get_or_insert_with(|| Linger::start(limit, moved, clock.refreshed()));
         let look = linger.next_look();
         let replies = cold.last_replies.as_mut();
         let replies = replies.map(|replies| replies.until(last_write, clock));

@@ -108,11 +108,6 @@ impl TimeoutWatch {
         }
     }
 
-    /// Whether bytes have moved since the last time.
-    pub(super) fn has_seen_less(&self, received: u64, sent: u64) -> bool {
-        (self.received, self.sent) != (received, sent)
-    }
-
     /// Notes what has changed since the last time.
     pub(super) fn observe(&mut self, observed: Observed, now: Moment) {
         if observed.received != self.received {
@@ -220,13 +215,13 @@ impl TimeoutWatch {
         self.ends(phase).into_iter().flatten().map(|(at, _)| at).min()
     }
 
-    /// Does what the first time asks for that has ended.
-    pub(super) fn expire(&mut self, phase: Phase, now: Moment) -> (Expired, u32) {
-        let ended = self.ends(phase).into_iter().flatten().filter(|(at, _)| *at <= now).min();
+    /// Does what the first time asks for that has ended; `passed` is a moment that has certainly passed.
+    pub(super) fn expire(&mut self, phase: Phase, passed: Moment) -> (Expired, u32) {
+        let ended = self.ends(phase).into_iter().flatten().filter(|(at, _)| *at <= passed).min();
         let Some((_, reason)) = ended else { return (Expired::Nothing, reason::NONE) };
         match reason {
             reason::MAX_LIFETIME if self.retired.is_none() => {
-                self.retired = Some(now);
+                self.retired = Some(passed);
                 return (Expired::Retire, reason);
             }
             reason::MAX_LIFETIME => return (Expired::Close, reason),

@@ -1,7 +1,8 @@
 //! The limits in time that the user set: what they look at, and what their ends do.
 //!
 //! `timeout_watch.rs` has the times. The loop keeps one deadline for a connection, which is moved when it ends and
-//! not with every byte.
+//! not with every byte. No limit ends early: a time begins when the thing has happened, and not when the turn began
+//! in which it did.
 
 use super::timeout_watch::{Expired, Frames, Observed, Phase, TimeoutWatch};
 use super::{Connection, Input};
@@ -14,7 +15,7 @@ use millrace_ring::record::reason;
 impl Connection {
     /// Changes the limits in time. The times of those that are given begin now; `u32::MAX` leaves one as it is.
     pub(crate) fn set_timeouts(&mut self, new: Timeouts, clock: Clock) {
-        let now = clock.moment();
+        let now = clock.refreshed().moment();
         let (received, sent) = (self.received, self.sent);
         let cold = self.cold.allocated();
         let watch = cold
@@ -28,13 +29,13 @@ impl Connection {
         let limits = self.profile.options.timeouts;
         if limits.is_any() {
             self.cold.allocated().timeouts =
-                Some(TimeoutWatch::start(limits, (0, 0), clock.moment()));
+                Some(TimeoutWatch::start(limits, (0, 0), clock.refreshed().moment()));
         }
     }
 
     /// The user has answered a `TIMEOUT`.
     pub(crate) fn timeout_answered(&mut self, reason: u32, left: u32, clock: Clock) -> Next {
-        let now = clock.moment();
+        let now = clock.refreshed().moment();
         self.observe_timeouts(now);
         self.cold.timeouts_mut().map_or(Next::Wait, |watch| watch.answer(reason, left, now))
     }
@@ -43,7 +44,7 @@ impl Connection {
     /// begun, or the last one is complete.
     pub(crate) fn note_raw_message(&mut self, is_complete: bool, clock: Clock) {
         if let Some(watch) = self.cold.timeouts_mut() {
-            watch.note_raw_message(is_complete, clock.moment());
+            watch.note_raw_message(is_complete, clock.refreshed().moment());
         }
     }
 
@@ -56,11 +57,8 @@ impl Connection {
 
     /// When the first limit that the user set ends, at which `expire_timeouts` is to be called.
     pub(super) fn timeouts_end(&mut self, clock: Clock) -> Option<Moment> {
-        // No limit may end early, so a time that begins again does so when the byte has moved, and not when the
-        // turn began.
-        let has_moved = self.cold.timeouts()?.has_seen_less(self.received, self.sent);
-        let clock = if has_moved { clock.refreshed() } else { clock };
-        self.observe_timeouts(clock.moment());
+        self.cold.timeouts()?;
+        self.observe_timeouts(clock.refreshed().moment());
         let phase = self.phase();
         self.cold.timeouts()?.next_end(phase)
     }
@@ -70,11 +68,10 @@ impl Connection {
         if self.cold.timeouts().is_none() {
             return Next::Wait;
         }
-        let now = clock.moment();
-        self.observe_timeouts(now);
+        self.observe_timeouts(clock.refreshed().moment());
         let phase = self.phase();
         let Some(watch) = self.cold.timeouts_mut() else { return Next::Wait };
-        match watch.expire(phase, now) {
+        match watch.expire(phase, clock.passed()) {
             (Expired::Nothing, _) => Next::Wait,
             (Expired::Close, reason) => Next::Close(Cause::of(reason)),
             (Expired::Ask, reason) => {

@@ -4,6 +4,7 @@ use crate::support::net::{connect, write_and_finish};
 use crate::support::{Event, Key, Listen, Setup, User, What, frames};
 use millrace_reactor::{Framing, Timeouts};
 use millrace_ring::record::reason;
+use std::hint;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -72,6 +73,30 @@ fn silence_is_asked_about_and_the_answer_decides() {
             user.told(key, &What::Timeout(reason));
             user.answer_timeout(key, reason, 0);
             assert_eq!(closed_with(&mut user, key, since).0, reason);
+        }
+    }
+}
+
+#[test]
+fn a_time_that_a_byte_begins_again_lasts_to_its_last_millisecond() {
+    const SHORT: u32 = 30;
+    let time = Duration::from_millis(SHORT.into());
+    for setup in Setup::ALL {
+        for after in (0..40).map(|step| Duration::from_micros(50 * step)) {
+            let timeouts = Timeouts { receive: SHORT, ..Timeouts::default() };
+            let before = Instant::now();
+            let (mut user, mut peer, key) = limited(setup, Framing::Raw, timeouts);
+            let opened = Instant::now();
+            while opened.elapsed() < after {
+                hint::spin_loop();
+            }
+            let since = Instant::now();
+            peer.write_all(b"a byte").unwrap();
+            if before.elapsed() >= time {
+                continue; // the machine was busy, and the byte may have come too late
+            }
+            user.told(key, &What::Timeout(reason::RECEIVE_TIMEOUT));
+            assert!(since.elapsed() >= time, "{after:?}: {:?}", since.elapsed());
         }
     }
 }
