@@ -1,12 +1,15 @@
 import test from 'ava'
 import { encodeWith, line } from 'millrace'
+import { ParkedInput } from '../lib/connection/parked-input.js'
+import { DatagramInfoImpl } from '../lib/datagram/datagram-info.js'
+import { ParkedDatagram, ParkedDatagrams } from '../lib/datagram/parked-datagrams.js'
 import { OutboundQueue } from '../lib/runtime/outbound-queue.js'
 import type { SlotHandle } from '../lib/runtime/record-handlers.js'
 import { RingWriter } from '../lib/runtime/ring-writer.js'
-import { PendingQueue } from '../lib/util/pending-queue.js'
 import { turns } from './support/turns.js'
 
 const HANDLE: SlotHandle = { slot: 1, generation: 1 }
+const FROM = new DatagramInfoImpl(new Int32Array(6), 0, false, 0)
 
 /** Whether the garbage collector has taken an object that nothing should hold any more. */
 async function isCollected(ref: WeakRef<object>): Promise<boolean> {
@@ -18,30 +21,51 @@ async function isCollected(ref: WeakRef<object>): Promise<boolean> {
   return ref.deref() === undefined
 }
 
-test('a queue of input that is never empty keeps nothing that was taken from it', async (t) => {
-  const queue = new PendingQueue<Buffer>()
+test('input that waits, and is never all taken, keeps nothing that was', async (t) => {
+  const parked = new ParkedInput()
+  const piece = Buffer.alloc(1 << 16)
+  for (let count = 0; count < 3; count++) parked.push(piece, 0, piece.length)
+  parked.take()
+  const first = new WeakRef(parked.memory)
+  parked.take()
+  t.is(parked.count, 1)
+  t.is(parked.bytes, 1 << 16)
+  t.true(await isCollected(first))
+})
+
+test('datagrams that wait, and are never all taken, keep nothing that was', async (t) => {
+  const parked = new ParkedDatagrams()
   const push = () => {
-    const item = Buffer.alloc(1 << 16)
-    queue.push(item)
+    const item = new ParkedDatagram(Buffer.alloc(1 << 16), FROM)
+    parked.push(item)
     return new WeakRef(item)
   }
   const first = push()
   push()
-  queue.shift()
-  t.is(queue.count, 1)
+  parked.take()
+  t.is(parked.count, 1)
+  t.is(parked.bytes, 1 << 16)
   t.true(await isCollected(first))
 })
 
-test('what was taken from a queue may be put back in front', (t) => {
-  const queue = new PendingQueue<Buffer>()
-  for (const text of ['a', 'b', 'c']) queue.push(Buffer.from(text))
-  const first = queue.shift() as Buffer
-  queue.unshift(first)
-  queue.unshift(Buffer.from('0'))
-  const all: string[] = []
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) all.push(String(next))
-  t.deepEqual(all, ['0', 'a', 'b', 'c'])
-  t.is(queue.count, 0)
+test('input that was cut off goes in front of what waits', (t) => {
+  const parked = new ParkedInput()
+  const push = (text: string) => parked.push(Buffer.from(text), 0, text.length)
+  const all = () => {
+    const texts: string[] = []
+    while (parked.take()) texts.push(parked.memory.toString('latin1', parked.at, parked.end))
+    return texts
+  }
+  for (const text of ['a', 'b', 'c']) push(text)
+  parked.take()
+  parked.unshift(Buffer.from('0a'), 0, 1)
+  t.deepEqual(all(), ['0', 'b', 'c'])
+  t.deepEqual([parked.count, parked.bytes], [0, 0])
+  // Small and large pieces, of which small ones share memory.
+  const texts = [1, 600, 1_024, 1_025, 3, 9_000, 5].map((length) => 'x'.repeat(length))
+  for (const text of texts) push(text)
+  parked.unshift(Buffer.from('first'), 0, 5)
+  t.deepEqual(all(), ['first', ...texts])
 })
 
 test('a queue of output that is never empty keeps nothing that has gone out', async (t) => {

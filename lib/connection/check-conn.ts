@@ -7,7 +7,7 @@ import { toNative, validateFraming } from '../codec/native-framing.js'
 import type { ProfileInit } from '../native/binding.js'
 import { type OptionPairs, socketPairs } from '../socket/option-pairs.js'
 import { flag, whole } from '../util/checks.js'
-import { MAX_PARKED_ITEMS, type QueueLimit } from '../util/pending-queue.js'
+import { MAX_PARKED_ITEMS, type ParkedLimit } from '../util/parked-limit.js'
 import type { ConnOptions } from './conn-options.js'
 import type { Peer } from './peer.js'
 import { checkTimeouts, type TimeoutSettings, toTimeoutsInit } from './timeouts.js'
@@ -21,7 +21,7 @@ export interface ConnSettings {
   readonly highWaterMark: number
   readonly maxWriteBuffer: number
   readonly autoPause: boolean
-  readonly maxParked: QueueLimit
+  readonly maxParked: ParkedLimit
   readonly allowHalfOpen: boolean
   readonly lingerTimeout: number
   readonly timeouts: TimeoutSettings

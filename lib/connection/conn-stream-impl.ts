@@ -1,12 +1,10 @@
 /** The implementation of `ConnStream`. */
 
 import { Duplex } from 'node:stream'
-import { KIND_PIPE, PIPE_ELSEWHERE, PIPE_PIPE_SIZE, PIPE_TO_SLOT } from '../native/record.js'
 import type { SocketOptions } from '../socket/socket-options.js'
 import type { ConnImpl } from './conn-impl.js'
 import type { ConnStream } from './conn-stream.js'
 import { CLOSED } from './flags.js'
-import { sendControl } from './send-control.js'
 import { StreamInput } from './stream-input.js'
 import { StreamOutput } from './stream-output.js'
 import { StreamTimer } from './stream-timer.js'
@@ -34,9 +32,6 @@ export class ConnStreamImpl extends Duplex implements ConnStream {
     this.#output = new StreamOutput(conn)
     this.#timer = new StreamTimer(conn, () => this.emit('timeout'))
     this.#input = new StreamInput(conn, this, this.#output, this.#timer)
-    const payload = Buffer.alloc(PIPE_PIPE_SIZE)
-    payload.writeUInt32LE(PIPE_ELSEWHERE, PIPE_TO_SLOT)
-    sendControl(conn, KIND_PIPE, payload)
   }
 
   get remoteAddress(): string | undefined {

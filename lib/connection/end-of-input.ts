@@ -6,12 +6,11 @@ import {
   REASON_DRAINING,
   REASON_MAX_LIFETIME,
   REASON_NONE,
-  REASON_PIPED,
+  REASON_TAKEN_OVER,
 } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
-  CUT,
   DESTROYED,
   DRAINING,
   ENDED,
@@ -21,6 +20,7 @@ import {
   MESSAGE_OUT,
   PAUSED,
   RETIRED,
+  STREAM_BROKEN,
   TAKEN,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
@@ -29,14 +29,14 @@ import { watchHandlers } from './timed-out.js'
 /** The loop will send no more input. */
 export function inputEnded(conn: ConnImpl, reason: number): void {
   if (conn.flags & (DESTROYED | CLOSED)) return
-  if (reason === REASON_PIPED) {
+  if (reason === REASON_TAKEN_OVER) {
     conn.cold?.taker?.takenOver(conn)
     return
   }
   // A taker wants what could not be cut, and the loop sends it once it has heard of that.
   if (conn.flags & TAKEN && isStreamBroken(reason)) return
   conn.flags |= EOF
-  if (isStreamBroken(reason)) conn.flags |= CUT
+  if (isStreamBroken(reason)) conn.flags |= STREAM_BROKEN
   // The rest of a large frame will not come.
   if (conn.cold !== undefined) conn.cold.frame = undefined
   if (reason === REASON_DRAINING) conn.flags |= DRAINING
@@ -89,7 +89,7 @@ function checkCut(conn: ConnImpl): void {
     'ERR_FRAME_INCOMPLETE',
     'the stream ended in the middle of a message',
   )
-  conn.flags |= CUT
+  conn.flags |= STREAM_BROKEN
 }
 
 /** Returns whether the user has nothing more to write, as far as one can tell. */

@@ -41,7 +41,7 @@ export const RETIRED = 262144
 /** The connection is piped, or a stream: a taker gets its input and its events in place of the handlers. */
 export const TAKEN = 524288
 /** The input has ended where it could not be cut into messages any further. */
-export const CUT = 2097152
+export const STREAM_BROKEN = 2097152
 /** A file is being sent, and nothing else can be written. */
 export const SENDING_FILE = 4194304
 /** While a file was sent, output has drained, and the handler `drain` was not told. */

@@ -1,8 +1,16 @@
 /** Takes what a connection receives in place of its handlers: a pipe, or a stream. */
 
+import {
+  KIND_TAKE,
+  TAKE_ELSEWHERE,
+  TAKE_TAKE_SIZE,
+  TAKE_TO_GENERATION,
+  TAKE_TO_SLOT,
+} from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CUT, EOF, INPUT_DONE, PAUSED, TAKEN, WATCHES_MESSAGES } from './flags.js'
+import { EOF, INPUT_DONE, PAUSED, STREAM_BROKEN, TAKEN, WATCHES_MESSAGES } from './flags.js'
 import { park } from './reading.js'
+import { sendControl } from './send-control.js'
 import { noteMessages } from './timed-out.js'
 
 /** Called by a connection. All bytes are as they came from the wire, without regard to frames. */
@@ -28,8 +36,13 @@ export interface InputTaker {
   closed(conn: ConnImpl, error: Error | undefined): void
 }
 
-/** Gives a connection to a taker. What was received before is left to {@link passOnReceived}. */
-export function takeInput(conn: ConnImpl, taker: InputTaker): void {
+/**
+ * Gives a connection to a taker, and tells the loop. What was received before is left to {@link passOnReceived}.
+ *
+ * @param to is the connection that gets the input. If the loop has that too, it takes over once everything that it
+ *   had read before is here.
+ */
+export function takeInput(conn: ConnImpl, taker: InputTaker, to?: ConnImpl): void {
   // The loop need not be told any more where messages begin and end.
   noteMessages(conn, true, false)
   conn.flags = (conn.flags | TAKEN) & ~(PAUSED | WATCHES_MESSAGES)
@@ -39,10 +52,10 @@ export function takeInput(conn: ConnImpl, taker: InputTaker): void {
   cold.taker = taker
   // It would end the connection, because the taker is a promise that does not settle.
   clearTimeout(cold.handlerTimer)
-  if (conn.flags & CUT) {
+  if (conn.flags & STREAM_BROKEN) {
     // It matters no more where messages end. The loop delivers what it could not cut, and tells the end after it.
     cold.error = undefined
-    conn.flags &= ~(CUT | INPUT_DONE | (conn.profile.frameShape === undefined ? 0 : EOF))
+    conn.flags &= ~(STREAM_BROKEN | INPUT_DONE | (conn.profile.frameShape === undefined ? 0 : EOF))
   }
   const { frame, frameLength } = cold
   // The rest of a large frame follows as bytes.
@@ -50,6 +63,15 @@ export function takeInput(conn: ConnImpl, taker: InputTaker): void {
   cold.frame = undefined
   // A pull that waits is refused from now on.
   cold.wakePull()
+  tellLoop(conn, to)
+}
+
+function tellLoop(conn: ConnImpl, to: ConnImpl | undefined): void {
+  const payload = Buffer.alloc(TAKE_TAKE_SIZE)
+  const isSame = conn.eventLoop === to?.eventLoop
+  payload.writeUInt32LE(isSame ? to.slot : TAKE_ELSEWHERE, TAKE_TO_SLOT)
+  payload.writeUInt32LE(isSame ? to.generation : 0, TAKE_TO_GENERATION)
+  sendControl(conn, KIND_TAKE, payload)
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Received input that waits to be delivered, in order: frames, or pieces of a raw stream. */
 
 import { type ReaderImpl, readerOver } from '../codec/reader-impl.js'
-import type { QueueLimit } from '../util/pending-queue.js'
+import type { Parked } from '../util/parked-limit.js'
 
 /** Pieces up to this size share memory. A peer that sends tiny frames would cost an object for each otherwise. */
 const SMALL = 1024
@@ -60,9 +60,9 @@ class Run {
 }
 
 /** The parked input of one connection. */
-export class ParkedInput {
+export class ParkedInput implements Parked {
   #runs: Run[] = []
-  #bytes = 0
+  bytes = 0
   /** Pieces that wait. */
   count = 0
   /** The piece that was taken last is in `memory` from `at` to `end`. */
@@ -71,16 +71,6 @@ export class ParkedInput {
   end = 0
   /** A reader over that memory. */
   reader: ReaderImpl = NO_READER
-
-  /** Returns whether it has reached its limit, so that reading should stop. */
-  isFull(limit: QueueLimit): boolean {
-    return this.#bytes >= limit.bytes || this.count >= limit.items
-  }
-
-  /** Returns whether at most half of the limit is in use, so that reading may go on. */
-  isLow(limit: QueueLimit): boolean {
-    return this.#bytes <= limit.bytes / 2 && this.count <= limit.items / 2
-  }
 
   /** Copies a piece behind all others. */
   push(memory: Buffer, at: number, end: number): void {
@@ -131,6 +121,6 @@ export class ParkedInput {
 
   #count(pieces: number, bytes: number): void {
     this.count += pieces
-    this.#bytes += bytes
+    this.bytes += bytes
   }
 }

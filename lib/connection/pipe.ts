@@ -1,14 +1,7 @@
 /** Joins two connections: what one receives is sent to the other, both ways. */
 
 import { type CodedError, MillraceError, toError } from '../errors.js'
-import {
-  KIND_PIPE,
-  KIND_RELAY,
-  PIPE_ELSEWHERE,
-  PIPE_PIPE_SIZE,
-  PIPE_TO_GENERATION,
-  PIPE_TO_SLOT,
-} from '../native/record.js'
+import { KIND_RELAY } from '../native/record.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import type { ConnImpl } from './conn-impl.js'
 import { CLOSED, DESTROYED, ENDING, EOF, INPUT_DONE, OUTPUT_OVER } from './flags.js'
@@ -76,10 +69,8 @@ export class Pipe implements InputTaker {
     this.#half = half
     this.#first = new Side(first, second)
     this.#second = new Side(second, first)
-    takeInput(first, this)
-    takeInput(second, this)
-    this.#first.tellLoop()
-    this.#second.tellLoop()
+    takeInput(first, this, second)
+    takeInput(second, this, first)
     // Not at once: a handler may be running in the middle of a chunk, whose rest is parked when it returns.
     queueMicrotask(() => {
       // Both before the end of either is looked at, which may close the other.
@@ -217,15 +208,6 @@ class Side {
   goOn(): void {
     this.isHeld = false
     if (this.hasBegun) resumeReading(this.from)
-  }
-
-  /** Tells the loop. If it has both connections, it takes over once everything that it had read before is here. */
-  tellLoop(): void {
-    const isSame = this.from.eventLoop === this.to.eventLoop
-    const payload = Buffer.alloc(PIPE_PIPE_SIZE)
-    payload.writeUInt32LE(isSame ? this.to.slot : PIPE_ELSEWHERE, PIPE_TO_SLOT)
-    payload.writeUInt32LE(this.to.generation, PIPE_TO_GENERATION)
-    sendControl(this.from, KIND_PIPE, payload)
   }
 
   /** The loop takes over: everything that it had read before is here. */

@@ -6,7 +6,7 @@ import { type FrameShape, shapeOf } from '../codec/frame-shape.js'
 import type { Framing } from '../codec/framing.js'
 import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
-import type { QueueLimit } from '../util/pending-queue.js'
+import type { ParkedLimit } from '../util/parked-limit.js'
 import type { ConnSettings } from './check-conn.js'
 import type { Handlers } from './conn-handlers.js'
 import type { ConnImpl } from './conn-impl.js'
@@ -37,7 +37,7 @@ export class Profile {
   readonly frameShape: FrameShape | undefined
   readonly highWaterMark: number
   readonly maxWriteBuffer: number
-  readonly maxParked: QueueLimit
+  readonly maxParked: ParkedLimit
   readonly allowHalfOpen: boolean
   readonly lingerTimeout: number
   readonly timeouts: TimeoutSettings

@@ -7,6 +7,7 @@ import { readerOver } from '../codec/reader-impl.js'
 import { connPiped } from '../native/close-error.js'
 import { deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
+import { isLow } from '../util/parked-limit.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
 import { CLOSED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE, PULLS_OVER, TAKEN } from './flags.js'
@@ -82,7 +83,7 @@ function pullMessage(conn: ConnImpl): unknown {
     fail(conn, thrown)
     return undefined
   } finally {
-    if (parked.isLow(conn.profile.maxParked)) resumeReading(conn)
+    if (isLow(parked, conn.profile.maxParked)) resumeReading(conn)
   }
 }
 

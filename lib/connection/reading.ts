@@ -3,6 +3,7 @@
 import { checkUnread, decodeFrame, decodeRawStream } from '../codec/decode.js'
 import { type ReaderImpl, readerOver } from '../codec/reader-impl.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
+import { isFull } from '../util/parked-limit.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
@@ -62,7 +63,7 @@ export function park(conn: ConnImpl, memory: Buffer, at: number, end: number): v
   const cold = conn.coldState()
   cold.parked ??= new ParkedInput()
   cold.parked.push(memory, at, end)
-  if (cold.parked.isFull(conn.profile.maxParked)) stopReading(conn)
+  if (isFull(cold.parked, conn.profile.maxParked)) stopReading(conn)
   cold.wakePull()
 }
 

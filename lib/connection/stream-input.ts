@@ -10,7 +10,7 @@ import type { StreamOutput } from './stream-output.js'
 import type { StreamTimer } from './stream-timer.js'
 
 /** Milliseconds in which a loop that has room reads what there is. */
-const MOMENT = 100
+const READ_ON_MS = 100
 
 /** Called by the connection. Pushes into the stream, and ends it when the connection ends. */
 export class StreamInput implements InputTaker {
@@ -40,7 +40,7 @@ export class StreamInput implements InputTaker {
 
   #begin(): void {
     this.#hasBegun = true
-    passOnReceived(this.#conn, (bytes) => apart(() => this.#push(bytes)))
+    passOnReceived(this.#conn, (bytes) => runListeners(() => this.#push(bytes)))
     if (this.#conn.flags & EOF) this.inputEnded(this.#conn)
     else if (!this.#isFull) resumeReading(this.#conn)
   }
@@ -63,7 +63,7 @@ export class StreamInput implements InputTaker {
     }
     // What is received is in the ring, and valid until this returns.
     const copy = Buffer.from(bytes)
-    apart(() => this.#push(copy))
+    runListeners(() => this.#push(copy))
   }
 
   #push(bytes: Buffer): void {
@@ -79,20 +79,20 @@ export class StreamInput implements InputTaker {
     if (bytesRead === this.#receivedWhenAsked) return 0
     // The loop may have waited for us to take what it had read, and gets a moment to read on.
     this.#receivedWhenAsked = bytesRead
-    return Math.min(limit, MOMENT)
+    return Math.min(limit, READ_ON_MS)
   }
 
   takenOver(): void {}
 
   drained(): void {
     this.#timer.renew()
-    apart(() => this.#output.goOn())
+    runListeners(() => this.#output.goOn())
   }
 
   inputEnded(conn: ConnImpl): void {
     if (!this.#hasBegun) return
     conn.flags |= INPUT_DONE
-    later(() => {
+    runListenersSoon(() => {
       const error = conn.cold?.error
       if (error === undefined) this.#end()
       else this.#stream.destroy(error)
@@ -108,20 +108,20 @@ export class StreamInput implements InputTaker {
   }
 
   outputEnded(): void {
-    if (!this.#stream.writableEnded) apart(() => this.#stream.end())
+    if (!this.#stream.writableEnded) runListeners(() => this.#stream.end())
   }
 
   /** The user closes the connection, or the stream does. */
   closing(): void {
     if (this.#stream.destroyed) return
-    apart(() => {
+    runListeners(() => {
       this.#end()
       if (!this.#stream.writableEnded) this.#stream.end()
     })
   }
 
   closed(conn: ConnImpl, error: Error | undefined): void {
-    later(() => {
+    runListenersSoon(() => {
       if (this.#whenClosed !== undefined) this.#whenClosed()
       else if (error !== undefined || conn.flags & DESTROYED) this.#stream.destroy(error)
       else {
@@ -138,12 +138,12 @@ export class StreamInput implements InputTaker {
  * Runs what tells the end. Not at once: it may have come with the last bytes, and what these have set off goes first, as in
  * node:net, where each of them is an event of its own.
  */
-function later(run: () => void): void {
-  setImmediate(() => apart(run))
+function runListenersSoon(run: () => void): void {
+  setImmediate(() => runListeners(run))
 }
 
 /** Runs what calls the stream's listeners. As in Node, what they throw is an uncaught exception. */
-function apart(run: () => void): void {
+function runListeners(run: () => void): void {
   try {
     run()
   } catch (thrown) {

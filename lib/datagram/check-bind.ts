@@ -8,8 +8,7 @@ import { balancesPorts, type SettingInit } from '../native/binding.js'
 import { checkDevice } from '../socket/bind-to-device.js'
 import { checkSignal } from '../util/abort-signal.js'
 import { checkNames, flag, whole } from '../util/checks.js'
-import type { QueueLimit } from '../util/pending-queue.js'
-import { MAX_PARKED_ITEMS } from '../util/pending-queue.js'
+import { MAX_PARKED_ITEMS, type ParkedLimit } from '../util/parked-limit.js'
 import type { BindOptions } from './bind-options.js'
 import { HANDLERS } from './datagram-handlers.js'
 import { flagSetting, liveSettings, numberSetting } from './datagram-live-options.js'
@@ -23,7 +22,7 @@ export interface DatagramSettings {
   readonly max: number
   readonly highWaterMark: number
   readonly maxWriteBuffer: number
-  readonly maxParked: QueueLimit
+  readonly maxParked: ParkedLimit
   /** Undefined: the number of loops decides. */
   readonly reusePort: boolean | undefined
   readonly reuseAddress: boolean

@@ -11,7 +11,6 @@ import { byte, onOff } from '../util/checks.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import { ErrorReporter } from '../util/error-reporter.js'
 import { showAs } from '../util/inspect.js'
-import { PendingQueue } from '../util/pending-queue.js'
 import type { DatagramSettings } from './check-bind.js'
 import type { AnyHandlers } from './datagram-handlers.js'
 import {
@@ -28,7 +27,7 @@ import { LoopSockets } from './loop-sockets.js'
 import { Memberships } from './memberships.js'
 import { membershipSetting, outgoingInterface } from './multicast.js'
 import type { MembershipOptions } from './multicast-options.js'
-import type { ParkedDatagram } from './parked-datagram.js'
+import { ParkedDatagrams } from './parked-datagrams.js'
 import { datagramIterator, deliverParked, receive, stopReading } from './receiving.js'
 import type { SilenceWatch } from './silence-watch.js'
 
@@ -64,7 +63,7 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
   isEnded = false
   /** The error that the socket ended with. */
   error: Error | undefined
-  readonly parked: PendingQueue<ParkedDatagram> = new PendingQueue()
+  readonly parked: ParkedDatagrams = new ParkedDatagrams()
   /** Resolves when a pending `next()` has to look for a datagram again. */
   pull: Deferred<void> | undefined
   /** The limits in time of a connected socket, if it has any. */

@@ -5,11 +5,12 @@ import { type ReaderImpl, readerOver } from '../codec/reader-impl.js'
 import { toError } from '../errors.js'
 import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
 import { deferred } from '../util/deferred.js'
+import { isFull, isLow } from '../util/parked-limit.js'
 import { isThenable } from '../util/thenable.js'
 import type { DatagramInfoImpl } from './datagram-info.js'
 import type { ReceivedDatagram } from './datagram-socket.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
-import { ParkedDatagram } from './parked-datagram.js'
+import { ParkedDatagram } from './parked-datagrams.js'
 
 /**
  * Delivers or parks a datagram that has arrived.
@@ -28,7 +29,7 @@ export function receive(
   const { parked, isPaused, isPulled, isBound } = socket
   if (isPaused || isPulled || parked.count > 0 || !isBound) {
     parked.push(new ParkedDatagram(Buffer.from(memory.subarray(at, end)), from))
-    if (parked.isFull(socket.settings.maxParked)) stopReading(socket)
+    if (isFull(parked, socket.settings.maxParked)) stopReading(socket)
     socket.wakePull()
   } else {
     deliver(socket, reader, at, end, from)
@@ -41,9 +42,9 @@ export function deliverParked(socket: DatagramSocketImpl): void {
     socket.wakePull()
   } else {
     while (!socket.isPaused && !socket.isEnded) {
-      const next = socket.parked.shift()
+      const next = socket.parked.take()
       if (next === undefined) break
-      deliver(socket, readerOver(next.bytes, true), 0, next.length, next.from)
+      deliver(socket, readerOver(next.bytes, true), 0, next.bytes.length, next.from)
     }
   }
   resumeReadingIfLow(socket)
@@ -97,7 +98,7 @@ export function stopReading(socket: DatagramSocketImpl): void {
 /** Tells the loops to receive again, if there is room for more datagrams. */
 function resumeReadingIfLow(socket: DatagramSocketImpl): void {
   if (!socket.isReadingStopped || socket.isPaused || socket.isEnded) return
-  if (!socket.parked.isLow(socket.settings.maxParked)) return
+  if (!isLow(socket.parked, socket.settings.maxParked)) return
   socket.isReadingStopped = false
   socket.loopSockets.control(KIND_RESUME)
 }
@@ -125,7 +126,7 @@ async function next(
 ): Promise<IteratorResult<ReceivedDatagram<unknown>, undefined>> {
   for (;;) {
     while (!socket.isPaused && !socket.isEnded) {
-      const parked = socket.parked.shift()
+      const parked = socket.parked.take()
       if (parked === undefined) break
       const { bytes, from: info } = parked
       const message = decode(socket, readerOver(bytes, true), 0, bytes.length, info)

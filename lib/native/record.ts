@@ -70,8 +70,8 @@ export const KIND_MESSAGE_BEGUN = 28
 export const KIND_MESSAGE_ENDED = 29
 /** The first message of a raw stream was complete. */
 export const KIND_MESSAGE_FIRST = 30
-/** The connection is one side of a pipe. If the other side is in the same loop, pass on to it what comes in, from `RELAY` on. Payload: see `pipe`. Answered then by an `EOF` with the reason `PIPED`, if input may still come. */
-export const KIND_PIPE = 31
+/** A pipe or a stream takes the input, as bytes. If another connection of the loop gets it, pass it on from `RELAY` on. Payload: see `take`. Answered then by an `EOF` with the reason `TAKEN_OVER`, if input may still come. */
+export const KIND_TAKE = 31
 /** Everything that came before is passed on: go on with the rest. */
 export const KIND_RELAY = 32
 
@@ -127,7 +127,7 @@ export const REASON_WRITE_TIMEOUT = 12
 /** The input ended because the connection is as old as `maxLifetime` lets it be. */
 export const REASON_MAX_LIFETIME = 13
 /** No end: the loop passes on all input from here on. */
-export const REASON_PIPED = 14
+export const REASON_TAKEN_OVER = 14
 
 // open: Offsets in the payload of `OPEN`.
 /** `u32`, the listener's number. */
@@ -179,15 +179,15 @@ export const TIMEOUTS_MAX_LIFETIME = 20
 /** Bytes in all. */
 export const TIMEOUTS_TIMEOUTS_SIZE = 24
 
-// pipe: Offsets in the payload of `PIPE`: the other connection.
+// take: Offsets in the payload of `TAKE`: the connection that gets the input.
 /** `u32`, its slot, or `ELSEWHERE`. */
-export const PIPE_TO_SLOT = 0
+export const TAKE_TO_SLOT = 0
 /** `u32`, its generation. */
-export const PIPE_TO_GENERATION = 4
+export const TAKE_TO_GENERATION = 4
 /** Bytes in all. */
-export const PIPE_PIPE_SIZE = 8
-/** The slot of a connection that is not in the same loop. */
-export const PIPE_ELSEWHERE = 4294967295
+export const TAKE_TAKE_SIZE = 8
+/** The slot if no connection of the loop gets it: the input is delivered. */
+export const TAKE_ELSEWHERE = 4294967295
 
 // answer: Offsets in the payload of `TIMEOUT_ANSWER`.
 /** `u32`, the `reason` in the `TIMEOUT`. */

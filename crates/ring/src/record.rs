@@ -115,8 +115,8 @@ table! {
         MESSAGE_ENDED = 29,
         /// The first message of a raw stream was complete.
         MESSAGE_FIRST = 30,
-        /// The connection is one side of a pipe. If the other side is in the same loop, pass on to it what comes in, from `RELAY` on. Payload: see `pipe`. Answered then by an `EOF` with the reason `PIPED`, if input may still come.
-        PIPE = 31,
+        /// A pipe or a stream takes the input, as bytes. If another connection of the loop gets it, pass it on from `RELAY` on. Payload: see `take`. Answered then by an `EOF` with the reason `TAKEN_OVER`, if input may still come.
+        TAKE = 31,
         /// Everything that came before is passed on: go on with the rest.
         RELAY = 32,
     }
@@ -176,7 +176,7 @@ table! {
         /// The input ended because the connection is as old as `maxLifetime` lets it be.
         MAX_LIFETIME = 13,
         /// No end: the loop passes on all input from here on.
-        PIPED = 14,
+        TAKEN_OVER = 14,
     }
     /// Offsets in the payload of `OPEN`.
     open {
@@ -232,15 +232,15 @@ table! {
         /// Bytes in all.
         TIMEOUTS_SIZE = 24,
     }
-    /// Offsets in the payload of `PIPE`: the other connection.
-    pipe {
+    /// Offsets in the payload of `TAKE`: the connection that gets the input.
+    take {
         /// `u32`, its slot, or `ELSEWHERE`.
         TO_SLOT = 0,
         /// `u32`, its generation.
         TO_GENERATION = 4,
         /// Bytes in all.
-        PIPE_SIZE = 8,
-        /// The slot of a connection that is not in the same loop.
+        TAKE_SIZE = 8,
+        /// The slot if no connection of the loop gets it: the input is delivered.
         ELSEWHERE = 4_294_967_295,
     }
     /// Offsets in the payload of `TIMEOUT_ANSWER`.

@@ -19,8 +19,8 @@ pub(super) struct Fields {
     /// The limits in time that the user set.
     pub(super) timeouts: Option<TimeoutWatch>,
     /// The server asked to end the input while the stream could not be cut any further.
-    pub(super) drains: bool,
-    /// The pipe that the connection is a side of.
+    pub(super) drain_owed: bool,
+    /// The pipe or the stream that has the input.
     pub(super) relay: Option<Relay>,
 }
 
@@ -46,8 +46,8 @@ impl ColdState {
     }
 
     /// Takes back that the input was to be ended.
-    pub(super) fn take_drains(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|fields| mem::take(&mut fields.drains))
+    pub(super) fn take_drain_owed(&mut self) -> bool {
+        self.0.as_mut().is_some_and(|fields| mem::take(&mut fields.drain_owed))
     }
 
     pub(super) fn relay(&self) -> Option<&Relay> {

@@ -47,7 +47,7 @@ impl Connection {
         }
         if self.input == Input::Discarding && self.waits_after_failure() {
             // A pipe would let the input go on.
-            self.cold.allocated().drains = true;
+            self.cold.allocated().drain_owed = true;
         }
         if self.input == Input::Finished && !self.is_input_done && self.failure.is_none() {
             // All is delivered, and the user might never end the connection.

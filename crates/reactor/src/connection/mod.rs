@@ -9,8 +9,9 @@
 //! `input_done()`, that it has dealt with the input.
 //!
 //! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
-//! `send_queue.rs` holds what the kernel refused; `relay.rs` passes on what a piped connection receives; `ending.rs` ends the connection; `deadlines.rs` has the
-//! limits in time: `timeouts.rs` those that the user set, `linger.rs` and `last_replies.rs` those for the end. This file connects them.
+//! `send_queue.rs` holds what the kernel refused; `relay.rs` is for input that a pipe or a stream takes; `ending.rs`
+//! ends the connection; `deadlines.rs` has the limits in time: `timeouts.rs` those that the user set, `linger.rs` and
+//! `last_replies.rs` those for the end. This file connects them.
 
 mod cold_state;
 mod deadlines;

@@ -15,8 +15,8 @@ const MIN_RAW: u32 = 2 << 10;
 impl Connection {
     /// Reads and passes on what there is, within the budget.
     pub(super) fn read(&mut self, slot: u32, generation: u32, inbound: &mut Inbound) -> Next {
-        let is_piped = self.is_piped();
-        if is_piped && !self.rest.is_empty() {
+        let is_taken = self.is_taken();
+        if is_taken && !self.rest.is_empty() {
             if self.is_paused() {
                 return Next::Wait;
             }
@@ -35,7 +35,7 @@ impl Connection {
         if !self.transport.is_readable() && self.rest.is_empty() {
             return Next::Wait;
         }
-        if let Some(next) = self.read_piped() {
+        if let Some(next) = self.read_relayed() {
             return next;
         }
         if let Some(until) = self.scheduling.credit.blocks(inbound) {
@@ -43,7 +43,7 @@ impl Connection {
         }
         let start = inbound.ring.position();
         let before = self.received;
-        let next = if is_piped || self.profile.framing.is_raw() {
+        let next = if is_taken || self.profile.framing.is_raw() {
             self.read_raw(slot, generation, inbound)
         } else {
             self.read_framed(slot, generation, inbound)
@@ -137,7 +137,7 @@ impl Connection {
     /// with this error. The rest is kept until the user is done, because a pipe would take it as it is.
     pub(super) fn stream_broken(&mut self, reason: u32) -> Next {
         if self.draining.is_some() {
-            self.cold.allocated().drains = true;
+            self.cold.allocated().drain_owed = true;
         }
         self.discard();
         self.notices.eof = Some(reason);

@@ -1,4 +1,5 @@
-//! A piped connection: what it receives is passed on to another connection of the same loop.
+//! A connection whose input a pipe or a stream takes: it is delivered as bytes, or passed on to another connection of
+//! the same loop.
 //!
 //! Only bytes are passed on here. The user hears of the end of the input and of the connection as always, and says
 //! what that means for the other one.
@@ -20,10 +21,10 @@ const LOW: usize = CHUNK as usize;
 /// Names a connection of the loop: its slot and its generation.
 pub(crate) type Name = (u32, u32);
 
-/// One side of a pipe.
+/// A pipe or a stream has the input.
 #[derive(Debug)]
 pub(super) struct Relay {
-    /// The other side, if it is in this loop. Otherwise the user passes on what comes in.
+    /// The other side of the pipe, if it is in this loop. Otherwise the input is delivered.
     to: Option<Name>,
     /// The user has passed on everything that came before.
     is_on: bool,
@@ -36,15 +37,15 @@ pub(super) struct Relay {
 }
 
 impl Connection {
-    /// The connection becomes one side of a pipe: it knows no frames any more. Its input goes to another connection,
-    /// and how much output may wait is the business of that side. If the other side is in this loop, the input is
-    /// not delivered any more, and is passed on from [`begin_relay`](Self::begin_relay) on.
-    pub(crate) fn pipe_to(&mut self, to: Option<Name>, clock: Clock) {
+    /// A pipe or a stream takes the input: the connection knows no frames any more, and how much output may wait is
+    /// the business of whoever takes it. If it goes to another connection of this loop, it is not delivered any more,
+    /// and is passed on from [`begin_relay`](Self::begin_relay) on.
+    pub(crate) fn take_input(&mut self, to: Option<Name>, clock: Clock) {
         let user_output = self.sent + self.queued() as u64;
         let relay = Relay { to, is_on: false, is_held: false, tells_end: false, user_output };
         self.cold.allocated().relay = Some(relay);
         self.pauses.output = false;
-        self.forgive_frame();
+        self.forgive_broken_stream();
         if let Some(partial) = self.partial.take() {
             // These bytes of the frame are delivered already.
             self.rest.advance(partial.told as usize);
@@ -55,7 +56,7 @@ impl Connection {
         self.tell_end_of_delivery();
     }
 
-    /// Delivers what was read before the pipe and is not a whole frame. Returns what the connection needs next.
+    /// Delivers what was read before the input was taken and is not a whole frame. Returns what the connection needs next.
     pub(super) fn deliver_rest(&mut self, label: Label, inbound: &mut Inbound) -> Next {
         while !self.rest.is_empty() {
             let most = self.rest.len().min(inbound.largest() as usize);
@@ -71,7 +72,7 @@ impl Connection {
 
     /// If the stream could not be cut any further, that does not matter any more: its user has been told, and
     /// expects the rest.
-    fn forgive_frame(&mut self) {
+    fn forgive_broken_stream(&mut self) {
         if !self.waits_after_failure() {
             return;
         }
@@ -79,7 +80,7 @@ impl Connection {
         self.notices.eof = None;
         if self.input == Input::Discarding {
             self.input = Input::Flowing;
-            if self.cold.take_drains() {
+            if self.cold.take_drain_owed() {
                 self.drain();
             }
         } else if let Some(relay) = self.cold.relay_mut() {
@@ -87,7 +88,7 @@ impl Connection {
         }
     }
 
-    /// Tells the user, once everything that was read before the pipe is delivered, if the loop passes on the rest by
+    /// Tells the user, once everything that was read before is delivered, if the loop passes on the rest by
     /// itself, or if there is no more.
     fn tell_end_of_delivery(&mut self) {
         let Some(relay) = self.cold.relay_mut() else { return };
@@ -97,7 +98,7 @@ impl Connection {
         if mem::take(&mut relay.tells_end) {
             self.notices.eof = Some(reason::NONE);
         } else if relay.to.is_some() && self.input == Input::Flowing {
-            self.notices.eof = Some(reason::PIPED);
+            self.notices.eof = Some(reason::TAKEN_OVER);
         }
     }
 
@@ -108,8 +109,8 @@ impl Connection {
         }
     }
 
-    /// What is to be done with the input of a piped connection; `None` if it is not piped.
-    pub(super) fn read_piped(&self) -> Option<Next> {
+    /// What is to be done with input that goes to another connection; `None` if it does not.
+    pub(super) fn read_relayed(&self) -> Option<Next> {
         let relay = self.cold.relay().filter(|relay| relay.to.is_some())?;
         Some(if relay.is_on && !relay.is_held { Next::Relay } else { Next::Wait })
     }
@@ -119,8 +120,8 @@ impl Connection {
         self.cold.relay()?.to
     }
 
-    /// Whether the connection is one side of a pipe.
-    pub(super) fn is_piped(&self) -> bool {
+    /// Whether a pipe or a stream has the input.
+    pub(super) fn is_taken(&self) -> bool {
         self.cold.relay().is_some()
     }
 

@@ -28,8 +28,8 @@ pub(super) struct Observed {
     pub(super) has_output: bool,
     /// We do not read, for whatever reason, so the peer is not to blame for silence.
     pub(super) is_held: bool,
-    /// The connection is one side of a pipe: what holds it is the other side, and silence of both is silence.
-    pub(super) is_piped: bool,
+    /// A pipe or a stream has the input: what holds a pipe is the other side, and silence of both is silence.
+    pub(super) is_taken: bool,
 }
 
 /// What is known of the messages of a stream.
@@ -57,7 +57,7 @@ pub(super) struct TimeoutWatch {
     frame: Option<(u64, Moment)>,
     had_message: bool,
     held_since: Option<Moment>,
-    is_piped: bool,
+    is_taken: bool,
     /// What the user is asked and has not answered.
     asked: AskedTimeouts,
     /// Since when the input is ended, because the connection is old enough.
@@ -100,7 +100,7 @@ impl TimeoutWatch {
             frame: None,
             had_message: false,
             held_since: None,
-            is_piped: false,
+            is_taken: false,
             asked: AskedTimeouts::default(),
             retired: None,
             // A random number without a crate for it: the keys of a `RandomState` are random.
@@ -136,7 +136,7 @@ impl TimeoutWatch {
                 _ => (at, now),
             });
         }
-        self.is_piped = observed.is_piped;
+        self.is_taken = observed.is_taken;
         match (self.held_since, observed.is_held) {
             (None, true) => self.held_since = Some(now),
             (Some(since), false) => self.go_on_after(since, now),
@@ -149,7 +149,7 @@ impl TimeoutWatch {
         self.held_since = None;
         // What began while the connection was held has not run before.
         let shifted = |began: Moment| began.plus(now.since(held_since.max(began)));
-        if !self.is_piped {
+        if !self.is_taken {
             self.idle_since = shifted(self.idle_since);
         }
         self.receive_since = shifted(self.receive_since);
@@ -169,7 +169,7 @@ impl TimeoutWatch {
             (self.frame.map_or(self.opened, |(_, since)| since), self.write_since);
         [
             end(
-                (is_read || self.is_piped) && !phase.is_closing && !self.asked.idle,
+                (is_read || self.is_taken) && !phase.is_closing && !self.asked.idle,
                 self.idle_since,
                 limits.idle,
                 reason::IDLE_TIMEOUT,

@@ -98,7 +98,7 @@ impl Connection {
     }
 
     fn observe_timeouts(&mut self, now: Moment) {
-        let is_raw = self.profile.framing.is_raw() || self.is_piped();
+        let is_raw = self.profile.framing.is_raw() || self.is_taken();
         let rest = self.rest.len() as u64;
         let has_begun = rest > 0 && self.partial.is_none();
         let begun = has_begun.then(|| self.received - rest);
@@ -108,14 +108,14 @@ impl Connection {
             sent: self.sent,
             frames,
             had_frame: (!is_raw && (self.received > rest || self.partial.is_some()))
-                || self.is_piped(),
+                || self.is_taken(),
             has_output: self.send_queue.is_some(),
             // What the kernel holds may be what the time waits for.
             is_held: self.is_paused()
                 || self.scheduling.credit.is_held()
                 || self.notices.opening.is_some()
                 || self.transport.is_readable(),
-            is_piped: self.is_piped(),
+            is_taken: self.is_taken(),
         };
         let Some(watch) = self.cold.timeouts_mut() else { return };
         watch.observe(observed, now);

@@ -25,8 +25,8 @@ impl Connection {
         let next = self.send(bytes, slot, generation, inbound);
         let options = &self.profile.options;
         let is_over = options.auto_pause && self.queued() > options.high_water;
-        // Piped connections would wait for each other for ever.
-        if is_over && self.input == Input::Flowing && !self.is_piped() && self.draining.is_none() {
+        // The sides of a pipe would wait for each other for ever.
+        if is_over && self.input == Input::Flowing && !self.is_taken() && self.draining.is_none() {
             self.pauses.output = true;
         }
         next

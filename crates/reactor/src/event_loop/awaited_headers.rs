@@ -184,7 +184,7 @@ impl EventLoop {
     fn open_announced(&mut self, slot: u32, header: ProxyHeader, has_input: bool) {
         let Ok(key) = self.next_connection_key() else { return self.refuse_connection(slot) };
         let Some(mut accepted) = self.awaited_headers.remove(slot) else { return };
-        if accepted.socket.connected(self.poll.registrar(), key).is_err() {
+        if accepted.socket.rekey(self.poll.registrar(), key).is_err() {
             accepted.socket.deregister(self.poll.registrar());
             drop(accepted);
             self.handle.release_connection();

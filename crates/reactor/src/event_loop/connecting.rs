@@ -211,7 +211,7 @@ impl EventLoop {
         };
         let registrar = self.poll.registrar();
         let registered = if is_registered {
-            socket.connected(registrar, key)
+            socket.rekey(registrar, key)
         } else {
             socket.register(registrar, key)
         };

@@ -5,7 +5,7 @@ use super::datagrams::is_datagrams;
 use crate::notices::Cause;
 use crate::profile::Timeouts;
 use crate::run_queue::Next;
-use millrace_ring::record::{self, answer, kind, pipe, reason};
+use millrace_ring::record::{self, answer, kind, reason, take};
 
 /// Records taken before their room is given back.
 const RELEASE: u32 = 256;
@@ -73,11 +73,11 @@ impl EventLoop {
                         connection.note_first_message();
                         Next::Wait
                     }
-                    kind::PIPE => {
+                    kind::TAKE => {
                         let word = |at| record::word(record.payload, at);
-                        let is_here = word(pipe::TO_SLOT) != pipe::ELSEWHERE;
-                        let to = (word(pipe::TO_SLOT), word(pipe::TO_GENERATION));
-                        connection.pipe_to(is_here.then_some(to), clock);
+                        let is_here = word(take::TO_SLOT) != take::ELSEWHERE;
+                        let to = (word(take::TO_SLOT), word(take::TO_GENERATION));
+                        connection.take_input(is_here.then_some(to), clock);
                         // It may have been held back because of its output.
                         connection.drive(slot, generation, inbound)
                     }

@@ -76,7 +76,7 @@ impl Socket {
     }
 
     /// Moves a registered socket to the key of its connection, and asks for events as a connection does.
-    pub(crate) fn connected(&mut self, registrar: Registrar<'_>, key: Key) -> io::Result<()> {
+    pub(crate) fn rekey(&mut self, registrar: Registrar<'_>, key: Key) -> io::Result<()> {
         self.watches_writes = false;
         self.reregister(registrar, key)
     }

@@ -16,7 +16,7 @@ const NOTHING: Observed = Observed {
     had_frame: false,
     has_output: false,
     is_held: false,
-    is_piped: false,
+    is_taken: false,
 };
 
 fn at(millis: u64) -> Moment {
@@ -223,7 +223,7 @@ fn changed_limits_begin_with_the_change_and_the_others_go_on() {
 #[test]
 fn both_sides_of_a_pipe_that_hold_each_other_are_idle() {
     let mut watch = watch(limit(|limits| (limits.idle, limits.receive) = (100, 100)));
-    let held = Observed { is_held: true, is_piped: true, ..NOTHING };
+    let held = Observed { is_held: true, is_taken: true, ..NOTHING };
     assert_eq!(end(&mut watch, held, 10), Some(100));
     assert_eq!(watch.expire(OPEN, at(100)), (Expired::Ask, reason::IDLE_TIMEOUT));
     assert_eq!(watch.next_end(OPEN), None, "what is received is held");
