@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -18,15 +18,26 @@ pub fn load(arguments: &str, input: &str) -> Output {
     child.wait_with_output().expect("the generator ends")
 }
 
-/// Runs the generator for a while, then ends its stdin, and returns its last line.
+/// Runs the generator until what it has counted is enough. Returns that, and how long it took at most.
 #[track_caller]
-pub fn load_for(arguments: &str, time: Duration) -> Value {
+pub fn load_until(arguments: &str, is_enough: impl Fn(&Value) -> bool) -> (Value, Duration) {
+    let start = Instant::now();
     let mut child = command(arguments).stdin(Stdio::piped()).spawn().expect("the generator starts");
-    thread::sleep(time);
-    drop(child.stdin.take());
-    let output = child.wait_with_output().expect("the generator ends");
-    assert!(output.status.success(), "{arguments}: {output:?}");
-    lines(&output).pop().expect("a line")
+    let mut orders = child.stdin.take().expect("stdin is piped");
+    let mut answers = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+    let counts = loop {
+        orders.write_all(b"counts\n").expect("it takes orders");
+        let answer = answers.next().expect("it answers").expect("stdout is text");
+        let counts = serde_json::from_str(&answer).expect("a line is JSON");
+        if is_enough(&counts) {
+            break counts;
+        }
+    };
+    let took = start.elapsed();
+    drop(orders);
+    let _ = answers.by_ref().count();
+    assert!(child.wait().expect("the generator ends").success(), "{arguments}");
+    (counts, took)
 }
 
 /// The lines a run printed, each of which is a JSON object.

@@ -37,10 +37,7 @@ impl EventLoop {
         let key = self.next_connection_key();
         let registrar = self.poll.registrar();
         if key.and_then(|key| accepted.socket.register(registrar, key)).is_err() {
-            // Dropped as a whole: in parts, the place would be free before the socket is closed.
-            drop(accepted);
-            self.handle.release_connection();
-            return;
+            return self.drop_accepted(accepted);
         }
         let AcceptedSocket { socket, peer, profile, place } = accepted;
         let local = socket.local_address();
@@ -53,6 +50,13 @@ impl EventLoop {
             is_paused: false,
             has_input: false,
         });
+    }
+
+    /// Closes a connection that the user never hears of.
+    pub(super) fn drop_accepted(&self, accepted: AcceptedSocket) {
+        // As a whole: in parts, the place would be free before the socket is closed.
+        drop(accepted);
+        self.handle.release_connection();
     }
 
     /// The key of the next connection.

@@ -117,9 +117,7 @@ impl EventLoop {
         let (slot, generation) = awaited.entries.next();
         let key = Key::AwaitingHeader { slot, generation };
         if slot >= MAX_SLOTS || accepted.socket.register(self.poll.registrar(), key).is_err() {
-            drop(accepted);
-            self.handle.release_connection();
-            return;
+            return self.drop_accepted(accepted);
         }
         let deadline = awaited.timers.clock(self.inbound.now).refreshed().after(timeout);
         awaited.timers.insert(slot, deadline);
@@ -168,15 +166,13 @@ impl EventLoop {
         }
     }
 
-    /// Closes a connection that the user never hears of.
+    /// Resets a connection whose header is not there, or is none.
     fn refuse_connection(&mut self, slot: u32) {
         let Some(mut accepted) = self.awaited_headers.remove(slot) else { return };
         // If it fails, the connection is reset already.
         let _ = accepted.socket.with(|socket| SocketOption::Reset.set(socket, 1));
         accepted.socket.deregister(self.poll.registrar());
-        // Dropped as a whole: in parts, the place would be free before the socket is closed.
-        drop(accepted);
-        self.handle.release_connection();
+        self.drop_accepted(accepted);
         self.inbound.stats.counters.proxy_refused(1);
     }
 
@@ -186,9 +182,7 @@ impl EventLoop {
         let Some(mut accepted) = self.awaited_headers.remove(slot) else { return };
         if accepted.socket.rekey(self.poll.registrar(), key).is_err() {
             accepted.socket.deregister(self.poll.registrar());
-            drop(accepted);
-            self.handle.release_connection();
-            return;
+            return self.drop_accepted(accepted);
         }
         let AcceptedSocket { socket, peer, profile, place } = accepted;
         let (remote, local) = match header.addresses {
