@@ -25,12 +25,9 @@ import { bound, peer as datagramPeer } from './support/datagrams.js'
 import { deadPort, dial } from './support/dial.js'
 import { freePath } from './support/paths.js'
 import { LOOPS, start } from './support/serve.js'
+import { HAS_IPV6 } from './support/system.js'
 
 const HAS_UNIX = process.platform !== 'win32'
-const HAS_IPV6 = Object.values(networkInterfaces())
-  .flat()
-  .some((each) => each?.address === '::1')
-
 /** What is echoed over a connection to that server. */
 async function echoed(address: string): Promise<string> {
   const host = address.startsWith('tcp://[::1]') ? '::1' : '127.0.0.1'

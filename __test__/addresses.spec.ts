@@ -5,10 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { closed, read } from './support/client.js'
 import { Count } from './support/counts.js'
 import { start } from './support/serve.js'
-
-const HAS_IPV6 = Object.values(networkInterfaces())
-  .flat()
-  .some((each) => each?.address === '::1')
+import { HAS_IPV6 } from './support/system.js'
 
 /** A server that sends each client the addresses of its connection. */
 async function mirror(t: ExecutionContext, listen: string | string[]) {

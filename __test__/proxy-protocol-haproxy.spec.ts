@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { networkInterfaces, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, pipe, proxyHeader, serve } from 'millrace'
@@ -12,12 +12,9 @@ import { dial } from './support/dial.js'
 import { freePath } from './support/paths.js'
 import { mirror, refusals, TRUSTING } from './support/proxy-headers.js'
 import { LOOPS, start } from './support/serve.js'
+import { HAS_IPV6 } from './support/system.js'
 
 const HAS_HAPROXY = spawnSync('haproxy', ['-v']).status === 0
-const HAS_IPV6 = Object.values(networkInterfaces())
-  .flat()
-  .some((each) => each?.address === '::1')
-
 const haproxyTest = HAS_HAPROXY ? test : test.skip
 if (!HAS_HAPROXY) console.log('# there is no haproxy here: its tests are skipped')
 

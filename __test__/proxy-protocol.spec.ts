@@ -1,6 +1,5 @@
 /** PROXY headers that a server takes. */
 
-import { networkInterfaces } from 'node:os'
 import test from 'ava'
 import { type Peer, raw, serve } from 'millrace'
 import { connect, read, readAll } from './support/client.js'
@@ -16,10 +15,7 @@ import {
   TRUSTING,
 } from './support/proxy-headers.js'
 import { LOOPS, ONE, start } from './support/serve.js'
-
-const HAS_IPV6 = Object.values(networkInterfaces())
-  .flat()
-  .some((each) => each?.address === '::1')
+import { HAS_IPV6 } from './support/system.js'
 
 const [FIRST] = HEADERS as [HeaderCase]
 

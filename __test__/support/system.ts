@@ -14,6 +14,9 @@ export const unix: TestFn | SkipFn = IS_WINDOWS ? test.skip : test
 /** Whether several sockets can share a port, with the kernel distributing the input. */
 export const CAN_SHARE: boolean = IS_LINUX || process.platform === 'freebsd'
 
+/** Whether `::1` is an address of this machine. */
+export const HAS_IPV6: boolean = interfaceWith(({ address }) => address === '::1') !== undefined
+
 /** Passes a test that cannot run on this system, and logs why. */
 export function skip(t: ExecutionContext, why: string): void {
   t.log(`skipped: ${why}`)
