@@ -71,7 +71,8 @@ export interface Conn<In = any, Out = any, Context = any>
   context: Context
   /**
    * The codec. If its framing is `raw`, another codec with `raw` framing may be assigned, which takes over
-   * at the next undecoded byte. Any other assignment throws `ERR_INVALID_OPTION`.
+   * at the next undecoded byte. Any other assignment throws `ERR_INVALID_OPTION`, and `ERR_PIPED` while a pipe
+   * or a stream has the connection.
    */
   codec: Codec<In, Out>
   /**
@@ -80,8 +81,8 @@ export interface Conn<In = any, Out = any, Context = any>
    * @returns `true` if you may go on writing. `false` if more than `highWaterMark` bytes now wait: the
    *   message was accepted, do not send it again, and wait for the handler `drain` or `close`, one of which
    *   always follows. Also `false` after `end()`, `close()` or `destroy()`: then nothing was sent
-   * @throws whatever `encode` throws, or the framing's `ERR_FRAME_TOO_LARGE` or `ERR_FRAME_INVALID`.
-   *   Nothing was sent then, and the connection goes on
+   * @throws whatever `encode` throws, or the framing's `ERR_FRAME_TOO_LARGE` or `ERR_FRAME_INVALID`; `ERR_PIPED`
+   *   while a pipe, a stream or a file has its output. Nothing was sent then, and the connection goes on
    * @example
    * ```ts
    * if (!conn.write(message)) await conn.drained()
@@ -109,6 +110,8 @@ export interface Conn<In = any, Out = any, Context = any>
   /**
    * Delivers no message from now on, pushed or pulled, until `resume()`. The loop stops reading, and TCP stops the
    * peer.
+   *
+   * @throws `ERR_PIPED` while a pipe or a stream has the connection
    */
   pause(): void
   /** Delivers messages again. Those that are parked come first, once the running code is finished. */
@@ -136,7 +139,8 @@ export interface Conn<In = any, Out = any, Context = any>
    */
   close(message?: Out): void
   /**
-   * Closes now, and drops what is not sent yet. The peer usually reads a FIN, as if all was sent. After a bad
+   * Closes now, and drops what is not sent yet. The peer usually reads a FIN, as if all was sent; while a file is sent, the
+   * connection is reset instead, as the peer might take it for whole. After a bad
    * frame this also closes a socket that stays for its last replies.
    *
    * @param error what the handler `close` gets
