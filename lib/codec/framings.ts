@@ -29,17 +29,17 @@ function encode(message: FrameData, to: Writer): void {
   if (typeof message === 'string') to.text(message)
   else if (message instanceof Uint8Array) to.bytes(message)
   else if (Array.isArray(message)) for (const part of message) encodePart(part, to)
-  else throw notData(message)
+  else throw notData(message, 'a string, a Uint8Array or an array of them')
 }
 
 function encodePart(part: unknown, to: Writer): void {
   if (typeof part === 'string') to.text(part)
   else if (part instanceof Uint8Array) to.bytes(part)
-  else throw notData(part)
+  else throw notData(part, 'a string or a Uint8Array as a part')
 }
 
-function notData(value: unknown): TypeError {
-  return new TypeError(`expected a string or a Uint8Array, not ${typeof value}`)
+function notData(value: unknown, expected: string): TypeError {
+  return new TypeError(`expected ${expected}, not ${value === null ? 'null' : typeof value}`)
 }
 
 function frameCodec<F extends Framing>(framing: F): FrameCodec<F> {

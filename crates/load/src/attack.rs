@@ -6,9 +6,9 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-use crate::attacker::{Kind, Weapon};
+use crate::attacker::{Kind, Payload};
+use crate::attackers::Attackers;
 use crate::options::{Failure, Options};
-use crate::siege::Siege;
 use crate::target::Target;
 
 /// How long a turn waits at most, so that what is due by time is not late.
@@ -40,18 +40,19 @@ pub fn run(mut options: Options) -> Result<u64, Failure> {
     }
 
     let orders = orders();
-    let mut siege = Siege::new(Weapon::new(kind, reply), address, spread, most, rate.get())?;
+    let mut attackers =
+        Attackers::new(Payload::new(kind, reply), address, spread, most, rate.get())?;
     loop {
         match orders.try_recv() {
-            Err(TryRecvError::Empty) => siege.turn(TICK)?,
-            Ok(line) if line.trim() == "counts" => println!("{}", siege.report()),
+            Err(TryRecvError::Empty) => attackers.turn(TICK)?,
+            Ok(line) if line.trim() == "counts" => println!("{}", attackers.report()),
             Ok(line) if line.trim() != "quit" => {
                 return Err(io::Error::other(format!("'{line}' is no order")).into());
             }
             Ok(_) | Err(TryRecvError::Disconnected) => break,
         }
     }
-    println!("{}", siege.report());
+    println!("{}", attackers.report());
     Ok(0)
 }
 

@@ -46,14 +46,14 @@ impl FromStr for Kind {
 
 /// What all attackers send.
 #[derive(Debug)]
-pub struct Weapon {
+pub struct Payload {
     /// What they do.
     pub kind: Kind,
     /// The bytes that are sent again and again.
     bytes: Vec<u8>,
 }
 
-impl Weapon {
+impl Payload {
     /// Prepares an attack; the replies that are asked for have `reply` bytes.
     pub fn new(kind: Kind, reply: u32) -> Self {
         let bytes = match kind {
@@ -118,18 +118,18 @@ impl Attacker {
     }
 
     /// Sends what its kind sends now, and returns how many bytes that were.
-    pub fn strike(&mut self, weapon: &Weapon) -> io::Result<usize> {
+    pub fn send(&mut self, payload: &Payload) -> io::Result<usize> {
         let before = self.sent;
-        let length = weapon.bytes.len();
-        match weapon.kind {
+        let length = payload.bytes.len();
+        match payload.kind {
             Kind::ConnectReset => {}
             Kind::SlowLoris => {
                 let at = self.sent % length;
-                self.sent += self.write(&weapon.bytes[at..=at])?;
+                self.sent += self.write(&payload.bytes[at..=at])?;
             }
             Kind::NeverRead => loop {
                 let at = self.sent % REQUEST;
-                let taken = self.write(&weapon.bytes[at..])?;
+                let taken = self.write(&payload.bytes[at..])?;
                 self.sent += taken;
                 if taken == 0 || self.sent - before >= LARGEST_STRIKE {
                     break;
@@ -154,17 +154,17 @@ mod tests {
 
     #[test]
     fn a_request_says_how_large_its_reply_shall_be() {
-        let weapon = Weapon::new(Kind::NeverRead, 65_536);
-        assert_eq!(weapon.bytes.len(), BATCH * REQUEST);
-        assert_eq!(weapon.bytes[..REQUEST], [0, 0, 0, 4, 0, 1, 0, 0]);
-        assert_eq!(weapon.interval(), None);
+        let payload = Payload::new(Kind::NeverRead, 65_536);
+        assert_eq!(payload.bytes.len(), BATCH * REQUEST);
+        assert_eq!(payload.bytes[..REQUEST], [0, 0, 0, 4, 0, 1, 0, 0]);
+        assert_eq!(payload.interval(), None);
     }
 
     #[test]
     fn a_slow_message_announces_more_than_a_byte() {
-        let weapon = Weapon::new(Kind::SlowLoris, 0);
-        assert_eq!(weapon.bytes[..5], [0, 0, 0, 64, b'x']);
-        assert_eq!(weapon.bytes.len(), 68);
-        assert_eq!(weapon.interval(), Some(Duration::from_secs(1)));
+        let payload = Payload::new(Kind::SlowLoris, 0);
+        assert_eq!(payload.bytes[..5], [0, 0, 0, 64, b'x']);
+        assert_eq!(payload.bytes.len(), 68);
+        assert_eq!(payload.interval(), Some(Duration::from_secs(1)));
     }
 }

@@ -6,6 +6,7 @@
 mod alarm;
 mod attack;
 mod attacker;
+mod attackers;
 mod churn;
 mod closed_loop;
 mod connection;
@@ -28,7 +29,6 @@ mod pattern;
 mod proc;
 mod report;
 mod schedule;
-mod siege;
 mod stream;
 mod target;
 mod uring;

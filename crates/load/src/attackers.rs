@@ -9,7 +9,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::attacker::{Attacker, Kind, LARGEST_STRIKE, Weapon};
+use crate::attacker::{Attacker, Kind, LARGEST_STRIKE, Payload};
 use crate::pace::Pace;
 use crate::report::Object;
 
@@ -30,10 +30,10 @@ pub struct Counts {
 
 /// An attack that goes on.
 #[derive(Debug)]
-pub struct Siege {
+pub struct Attackers {
     poll: Poll,
     events: Events,
-    weapon: Weapon,
+    payload: Payload,
     address: SocketAddr,
     /// The number of source addresses, from 127.0.0.1 on.
     spread: u32,
@@ -41,16 +41,16 @@ pub struct Siege {
     most: usize,
     pace: Pace,
     attackers: Slab<Attacker>,
-    /// When which attacker strikes again. All wait equally long, so that the order is that of time.
+    /// When which attacker sends again. All wait equally long, so that the order is that of time.
     waiting: VecDeque<(Instant, usize, u64)>,
     begun: u64,
     counts: Counts,
 }
 
-impl Siege {
+impl Attackers {
     /// Prepares an attack by at most `most` attackers at a time, of whom `rate` come per second.
     pub fn new(
-        weapon: Weapon,
+        payload: Payload,
         address: SocketAddr,
         spread: u32,
         most: usize,
@@ -59,7 +59,7 @@ impl Siege {
         Ok(Self {
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
-            weapon,
+            payload,
             address,
             spread,
             most,
@@ -71,7 +71,7 @@ impl Siege {
         })
     }
 
-    /// Lets more attackers come, and those strike whose time has come; then does what happens within `timeout`.
+    /// Lets more attackers come, and those send whose time has come; then does what happens within `timeout`.
     pub fn turn(&mut self, timeout: Duration) -> io::Result<()> {
         let now = Instant::now();
         while self.attackers.len() < self.most && self.pace.take(now) {
@@ -82,7 +82,7 @@ impl Siege {
         {
             self.waiting.pop_front();
             if self.attackers.get(key).is_some_and(|attacker| attacker.serial == serial) {
-                self.strike(key, due);
+                self.send(key, due);
             }
         }
         match self.poll.poll(&mut self.events, Some(timeout)) {
@@ -91,7 +91,7 @@ impl Siege {
         }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
-            self.hear(event);
+            self.handle(event);
         }
         self.events = events;
         Ok(())
@@ -114,7 +114,7 @@ impl Siege {
         self.begun += 1;
         let offset = (serial % u64::from(self.spread)) as u32;
         let source = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + offset);
-        match Attacker::connect(self.weapon.kind, serial, source, self.address) {
+        match Attacker::connect(self.payload.kind, serial, source, self.address) {
             Err(_) => self.counts.failed += 1,
             Ok(attacker) => {
                 let key = self.attackers.insert(attacker);
@@ -126,14 +126,14 @@ impl Siege {
         Ok(())
     }
 
-    fn hear(&mut self, event: &Event) {
+    fn handle(&mut self, event: &Event) {
         let Token(key) = event.token();
         let Some(attacker) = self.attackers.get_mut(key) else { return };
         if attacker.is_established {
             if event.is_error() || event.is_read_closed() {
                 self.cut(key);
-            } else if event.is_writable() && self.weapon.kind == Kind::NeverRead {
-                self.strike(key, Instant::now());
+            } else if event.is_writable() && self.payload.kind == Kind::NeverRead {
+                self.send(key, Instant::now());
             }
         } else if event.is_error() {
             self.attackers.remove(key);
@@ -141,23 +141,23 @@ impl Siege {
         } else if event.is_writable() {
             attacker.is_established = true;
             self.counts.connected += 1;
-            if self.weapon.kind == Kind::ConnectReset {
+            if self.payload.kind == Kind::ConnectReset {
                 self.attackers.remove(key);
                 self.counts.reset += 1;
             } else {
-                self.strike(key, Instant::now());
+                self.send(key, Instant::now());
             }
         }
     }
 
-    /// Lets an attacker strike at `now`, and again after the interval.
-    fn strike(&mut self, key: usize, now: Instant) {
+    /// Lets an attacker send at `now`, and again after the interval.
+    fn send(&mut self, key: usize, now: Instant) {
         let attacker = &mut self.attackers[key];
-        match attacker.strike(&self.weapon) {
+        match attacker.send(&self.payload) {
             Ok(count) => {
                 self.counts.bytes += count as u64;
                 let again = if count < LARGEST_STRIKE {
-                    self.weapon.interval()
+                    self.payload.interval()
                 } else {
                     Some(Duration::ZERO) // there may be room for more, which no event says
                 };
