@@ -297,15 +297,16 @@ test('a dialled connection has two halves as well', async (t) => {
 
 test('with allowHalfOpen a connection stays open after the peer’s FIN until it ends itself', async (t) => {
   const opened = gate<Conn>()
-  const received = gate()
+  const ended = gate()
   const server = await start(t, {
     allowHalfOpen: true,
     open: (conn) => opened.open(conn),
-    message: () => received.open(),
+    message() {},
+    end: () => ended.open(),
   })
   const socket = await connectHalfOpen(server.port)
   socket.end('hello')
-  await received.passed
+  await ended.passed
   const conn = await opened.passed
   conn.write('one ')
   await read(socket, 4)

@@ -162,7 +162,12 @@ export function invalidOption(name: string, expected: string, value: unknown): M
 
 /** Returns a thrown error as it is. Any other thrown value becomes the `cause` of a new error. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(textOf(thrown), { cause: thrown })
+  try {
+    if (thrown instanceof Error) return thrown
+  } catch {
+    // A revoked proxy, which nothing can be asked of.
+  }
+  return new Error(textOf(thrown), { cause: thrown })
 }
 
 /** Shows a value in a message: a string in quotes, and any other value as in code. */
@@ -176,9 +181,10 @@ export function shown(value: unknown): string {
 
 /** Converts any value to text, even an object whose `toString` throws. */
 function textOf(value: unknown): string {
-  try {
-    return String(value)
-  } catch {
-    return Object.prototype.toString.call(value)
+  for (const text of [String, (each: unknown) => Object.prototype.toString.call(each)]) {
+    try {
+      return text(value)
+    } catch {}
   }
+  return 'a value that cannot be shown'
 }

@@ -13,6 +13,7 @@ import { callHandler } from '../util/call-handler.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
 import { showAs } from '../util/inspect.js'
+import { Scope } from '../util/scope.js'
 import { waitBefore, wasSuccess } from './backoff.js'
 import type { ClientSettings, ConnectSettings } from './check-connect.js'
 import type { Client, ClientState } from './client.js'
@@ -27,6 +28,7 @@ function closedTooSoon(): MillraceError {
 /** See {@link Client}. */
 export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserver {
   readonly #settings: ConnectSettings
+  readonly #scope: Scope = new Scope()
   readonly #clientSettings: ClientSettings
   readonly #handlers: AnyHandlers
   readonly #onState: ((client: Client) => void) | undefined
@@ -131,9 +133,11 @@ export class ClientImpl implements Client<unknown, unknown, unknown>, DialObserv
 
   #enter(state: ClientState): void {
     this.#state = state
-    callHandler(
-      () => this.#onState?.(this),
-      (error) => reportError(reporter, this.#handlers, error),
+    this.#scope.runInAsyncScope(() =>
+      callHandler(
+        () => this.#onState?.(this),
+        (error) => reportError(reporter, this.#handlers, error),
+      ),
     )
   }
 

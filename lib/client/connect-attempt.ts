@@ -12,6 +12,7 @@ import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import type { Loop } from '../runtime/loop.js'
 import type { Origin } from '../runtime/origin.js'
+import type { Scope } from '../util/scope.js'
 import { profileNumber } from './profile-cache.js'
 
 /** The settings that all attempts of one dialer share. */
@@ -37,6 +38,8 @@ export interface AttemptObserver {
     view: DataView,
     at: number,
   ): void
+  /** Where the handlers of the connection run. */
+  readonly scope: Scope
   /** The attempt failed, or was cancelled. */
   attemptFailed(attempt: ConnectAttempt, error: MillraceError): void
 }
@@ -58,6 +61,10 @@ export class ConnectAttempt implements Origin {
     this.#plan = plan
     this.#address = address
     this.#number = theEnvironment().originNumber()
+  }
+
+  get scope(): Scope {
+    return this.#owner.scope
   }
 
   /**

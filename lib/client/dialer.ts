@@ -11,6 +11,7 @@ import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import { onAbort } from '../util/abort-signal.js'
 import { ErrorReporter } from '../util/error-reporter.js'
+import type { Scope } from '../util/scope.js'
 import type { ConnectSettings } from './check-connect.js'
 import { type AttemptObserver, type AttemptPlan, ConnectAttempt } from './connect-attempt.js'
 
@@ -84,6 +85,10 @@ export class Dialer implements ConnOwner, AttemptObserver {
   /** The connection, from before its `context` runs until it is closed. */
   get conn(): ConnImpl | undefined {
     return this.#conn
+  }
+
+  get scope(): Scope {
+    return this.#profile.scope
   }
 
   start(): void {

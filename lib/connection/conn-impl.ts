@@ -12,7 +12,7 @@ import type { RawSink } from '../codec/decode.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
 import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
-import { closeError, connPiped, isStreamBroken } from '../native/close-error.js'
+import { closeError, connPiped, isStreamBroken, loopPanicked } from '../native/close-error.js'
 import {
   CLOSE_ERRNO,
   CLOSE_REASON,
@@ -27,7 +27,8 @@ import type { LoopConn } from '../runtime/record-handlers.js'
 import type { SocketOptions } from '../socket/socket-options.js'
 import { unawaited } from '../util/deferred.js'
 import { showAs } from '../util/inspect.js'
-import { isThenable, refusePromise } from '../util/thenable.js'
+import type { Scope } from '../util/scope.js'
+import { isThenable } from '../util/thenable.js'
 import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
 import { changeLiveOptions, checkLiveOptions, readLiveOptions } from './conn-live-options.js'
@@ -51,6 +52,7 @@ import {
   WATCHES_MESSAGES,
 } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
+import { makeContext } from './make-context.js'
 import { pause, resume } from './pausing.js'
 import { peerOf } from './peer.js'
 import type { LocalEndpoint, Profile } from './profile.js'
@@ -119,6 +121,9 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     return this.cold
   }
 
+  get scope(): Scope {
+    return this.profile.scope
+  }
   get loop(): number {
     return this.eventLoop.index
   }
@@ -314,8 +319,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   #setUp(profile: Profile): void {
     const peer = peerOf({ ip: this.#remoteIp, port: this.#remotePort }, this.local)
     if (profile.codecOf !== undefined) this.currentCodec = profile.codecFor(peer)
-    const { handlers } = profile
-    if (handlers.context !== undefined) this.context = makeContext(handlers.context(peer))
+    this.context = makeContext(profile.handlers, peer)
   }
 
   // ---- what the loop calls ----
@@ -361,9 +365,12 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.#closed(this.cold?.error ?? closeError(told, errno, this.profile.maxFrame), received)
   }
 
+  failed(thrown: unknown): void {
+    fail(this, thrown)
+  }
+
   lost(): void {
-    const why = 'the event loop of the connection has panicked'
-    this.#closed(new MillraceError('ERR_LOOP_PANIC', why), 0)
+    this.#closed(loopPanicked(), 0)
   }
 
   #closed(error: Error | undefined, received: number): void {
@@ -381,12 +388,6 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.profile.owner.connClosed(this, error)
     this.cold?.closed.resolve()
   }
-}
-
-/** Checks what the handler `context` returned. */
-function makeContext(made: unknown): unknown {
-  if (isThenable(made)) throw refusePromise(made, 'ERR_CONTEXT_ASYNC', 'context')
-  return made
 }
 
 showAs(ConnImpl, 'Conn', ({ id, remote, local, readyState, buffered, context }) => ({

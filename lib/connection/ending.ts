@@ -37,7 +37,7 @@ export function end(conn: ConnImpl, message: unknown): void {
   conn.cold?.taker?.outputEnded(conn)
   watchPulls(conn)
   // Not at once: a handler may be running, whose promise counts too.
-  if (conn.flags & EOF) queueMicrotask(() => settleInput(conn))
+  if (conn.flags & EOF) queueMicrotask(() => conn.scope.runInAsyncScope(settleInput, conn, conn))
 }
 
 /** See `Conn.close`. */

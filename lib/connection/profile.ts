@@ -7,6 +7,7 @@ import type { Framing } from '../codec/framing.js'
 import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
 import type { ParkedLimit } from '../util/parked-limit.js'
+import { Scope } from '../util/scope.js'
 import type { ConnSettings } from './check-conn.js'
 import type { Handlers } from './conn-handlers.js'
 import type { ConnImpl } from './conn-impl.js'
@@ -30,6 +31,8 @@ export interface LocalEndpoint extends Endpoint {
 export class Profile {
   readonly owner: ConnOwner
   readonly handlers: Handlers<unknown, unknown, unknown>
+  /** Where the handlers run. */
+  readonly scope: Scope = new Scope()
   readonly codec: Codec<unknown, unknown>
   readonly codecOf: ((peer: Peer) => Codec<unknown, unknown>) | undefined
   readonly framing: Framing

@@ -11,6 +11,7 @@ import { byte, onOff } from '../util/checks.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import { ErrorReporter } from '../util/error-reporter.js'
 import { showAs } from '../util/inspect.js'
+import { Scope } from '../util/scope.js'
 import type { DatagramSettings } from './check-bind.js'
 import type { AnyHandlers } from './datagram-handlers.js'
 import {
@@ -46,6 +47,8 @@ export interface Families {
 export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
   readonly settings: DatagramSettings
   readonly handlers: AnyHandlers
+  /** Where the handlers run. */
+  readonly scope: Scope = new Scope()
   /** Datagrams that `send` dropped. */
   discarded = 0
   address: `udp://${string}` = 'udp://'

@@ -2,7 +2,7 @@
 
 import { formatEndpoint, readEndpoints } from '../address/endpoint.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
-import { MillraceError } from '../errors.js'
+import { MillraceError, toError } from '../errors.js'
 import {
   type DatagramCounts,
   datagramCounts,
@@ -33,6 +33,7 @@ import type { Loop } from '../runtime/loop.js'
 import type { Origin } from '../runtime/origin.js'
 import type { LoopDatagrams } from '../runtime/record-handlers.js'
 import { type Deferred, deferred } from '../util/deferred.js'
+import type { Scope } from '../util/scope.js'
 import { DatagramInfoImpl } from './datagram-info.js'
 import type { DatagramSocketOptions } from './datagram-live-options.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
@@ -97,6 +98,10 @@ export class LoopSocket implements Origin, LoopDatagrams {
     return this.#opened.promise
   }
 
+  get scope(): Scope {
+    return this.#socket.scope
+  }
+
   /** Whether the socket is open, or about to open. */
   get isAlive(): boolean {
     return this.#counts === undefined
@@ -131,6 +136,10 @@ export class LoopSocket implements Origin, LoopDatagrams {
         `event loop ${loop.index} has panicked and lost its sockets`,
       ),
     )
+  }
+
+  failed(thrown: unknown): void {
+    this.#socket.report(toError(thrown))
   }
 
   closedByLoop(reason: number): void {

@@ -78,6 +78,11 @@ export function isStreamBroken(reason: number): boolean {
   )
 }
 
+/** Makes the error of a connection whose event loop has panicked. */
+export function loopPanicked(): MillraceError {
+  return new MillraceError('ERR_LOOP_PANIC', 'the event loop of the connection has panicked')
+}
+
 /** Makes the error of a call that a connection refuses because it is piped or a stream. */
 export function connPiped(): MillraceError {
   return new MillraceError(

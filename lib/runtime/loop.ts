@@ -1,6 +1,7 @@
 /** One event loop as JavaScript sees it: its two rings, and its connections and sockets by slot. */
 
 import { ReaderImpl } from '../codec/reader-impl.js'
+import { toError } from '../errors.js'
 import {
   DEAD,
   IN_HEAD,
@@ -34,6 +35,7 @@ import {
   SKIP,
   SLOT_DATAGRAMS,
 } from '../native/record.js'
+import type { Scope } from '../util/scope.js'
 import type { Budget } from './budget.js'
 import type { Environment } from './environment.js'
 import type { Group } from './group.js'
@@ -67,6 +69,10 @@ export class Loop {
   readonly #reader = new ReaderImpl()
   /** Up to here the inbound ring has been read. */
   #head = 0
+  /** Behind the record that is being processed. */
+  #next = 0
+  /** Who has to take the next record, if it is not in the scope of those before it. */
+  nextScope: Scope | undefined
 
   constructor(
     environment: Environment,
@@ -124,13 +130,32 @@ export class Loop {
     else this.environment.pump.commitSoon()
   }
 
+  /** Whether there are records that may be taken. */
+  get hasRecords(): boolean {
+    const tail = this.environment.control[this.#words + IN_TAIL] as number
+    return this.#head !== tail && !this.outbound.isBlocked
+  }
+
   /**
-   * Processes the records in the inbound ring until the budget is used up. Stops early while output is
-   * queued for room: the loop then stops reading, and TCP holds the peers back.
+   * Processes the records in the inbound ring until the budget is used up, or until one of another scope comes: that
+   * is in `nextScope` then. Stops early while output is queued for room: the loop then stops reading, and TCP holds
+   * the peers back.
    *
+   * @param scope is where this runs
    * @returns whether records are left because the budget is used up
    */
-  takeRecords(budget: Budget): boolean {
+  takeRecords(budget: Budget, scope: Scope): boolean {
+    this.nextScope = undefined
+    for (;;) {
+      try {
+        return this.#takeRecords(budget, scope)
+      } catch (thrown) {
+        this.#recordFailed(thrown)
+      }
+    }
+  }
+
+  #takeRecords(budget: Budget, scope: Scope): boolean {
     const ints = this.#ints
     const mask = this.#capacity - 1
     const tail = this.environment.control[this.#words + IN_TAIL] as number
@@ -148,11 +173,30 @@ export class Loop {
       const length = ints[word + 3] as number
       const slot = ints[word] as number
       const generation = ints[word + 1] as number
-      this.#record(ints[word + 2] as number, slot, generation, at + HEADER, length)
-      head = (head + HEADER + ((length + 7) & ~7)) | 0
+      this.#next = (head + HEADER + ((length + 7) & ~7)) | 0
+      const kind = ints[word + 2] as number
+      const other = this.#record(scope, kind, slot, generation, at + HEADER, length)
+      if (other !== undefined) {
+        this.nextScope = other
+        return false
+      }
+      head = this.#next
       this.#head = head
     }
     return false
+  }
+
+  /** A record could not be processed. Those behind it are. */
+  #recordFailed(thrown: unknown): void {
+    const mask = this.#capacity - 1
+    const at = this.#ints[(this.#head & mask) >> 2] === SKIP ? 0 : this.#head & mask
+    const slot = this.#ints[at >> 2] as number
+    const generation = this.#ints[(at >> 2) + 1] as number
+    this.#head = this.#next
+    const isDatagrams = slot >= SLOT_DATAGRAMS
+    const target = isDatagrams ? this.sockets[slot - SLOT_DATAGRAMS] : this.conns[slot]
+    if (target?.generation === generation) target.failed(thrown)
+    else process.emitWarning(toError(thrown))
   }
 
   /** Returns up to where the ring holds records without a gap from `head` on. */
@@ -161,29 +205,37 @@ export class Loop {
     return Math.min(at + ((tail - head) >>> 0), this.#capacity)
   }
 
-  #record(kind: number, slot: number, generation: number, at: number, length: number): void {
-    if (kind === KIND_OPEN) {
-      this.#open(slot, generation, at)
-      return
-    }
+  /** Processes a record if that is to be done in this scope. Returns the right one otherwise. */
+  #record(
+    scope: Scope,
+    kind: number,
+    slot: number,
+    generation: number,
+    at: number,
+    length: number,
+  ): Scope | undefined {
+    if (kind === KIND_OPEN) return this.#open(scope, slot, generation, at)
     if (
       kind === KIND_CONNECT_FAILED ||
       kind === KIND_LISTENER_CLOSED ||
       kind === KIND_ACCEPT_ERROR
     ) {
-      this.#news(kind, at)
-      return
+      return this.#news(scope, kind, at)
     }
     if (kind === KIND_ANSWER) {
       this.#answer(at)
       return
     }
     if (slot >= SLOT_DATAGRAMS) {
-      this.#socketRecord(kind, slot - SLOT_DATAGRAMS, generation, at, length)
+      const socket = this.sockets[slot - SLOT_DATAGRAMS]
+      if (socket === undefined || socket.generation !== generation) return
+      if (socket.scope !== scope) return socket.scope
+      this.#socketRecord(socket, kind, slot - SLOT_DATAGRAMS, at, length)
       return
     }
     const conn = this.conns[slot]
     if (conn === undefined || conn.generation !== generation) return
+    if (conn.scope !== scope) return conn.scope
     switch (kind) {
       case KIND_DATA:
         conn.receive(this.#reader, this.#memory, at, at + length)
@@ -213,9 +265,13 @@ export class Loop {
     }
   }
 
-  #socketRecord(kind: number, slot: number, generation: number, at: number, length: number): void {
-    const socket = this.sockets[slot]
-    if (socket === undefined || socket.generation !== generation) return
+  #socketRecord(
+    socket: LoopDatagrams,
+    kind: number,
+    slot: number,
+    at: number,
+    length: number,
+  ): void {
     switch (kind) {
       case KIND_DATAGRAM:
         socket.receive(this.#reader, this.#memory, this.#ints, at, at + length)
@@ -232,15 +288,21 @@ export class Loop {
     }
   }
 
-  #open(slot: number, generation: number, at: number): void {
+  #open(scope: Scope, slot: number, generation: number, at: number): Scope | undefined {
     const number = (this.#ints[(at + OPEN_LISTENER) >> 2] as number) >>> 0
-    this.environment.origins.get(number)?.onOpen(this, slot, generation, this.#view, at)
+    const origin = this.environment.origins.get(number)
+    if (origin !== undefined && origin.scope !== scope) return origin.scope
+    origin?.onOpen(this, slot, generation, this.#view, at)
+    return
   }
 
-  #news(kind: number, at: number): void {
+  #news(scope: Scope, kind: number, at: number): Scope | undefined {
     const number = (this.#ints[(at + NEWS_NUMBER) >> 2] as number) >>> 0
     const errno = this.#ints[(at + NEWS_ERRNO) >> 2] as number
-    this.environment.origins.get(number)?.onNews(kind, this, errno)
+    const origin = this.environment.origins.get(number)
+    if (origin !== undefined && origin.scope !== scope) return origin.scope
+    origin?.onNews(kind, this, errno)
+    return
   }
 
   #answer(at: number): void {
@@ -256,6 +318,6 @@ export class Loop {
     // Before their `close` handlers, which must not find closed connections here.
     this.conns.length = 0
     this.sockets.length = 0
-    for (const conn of conns) conn?.lost()
+    for (const conn of conns) conn?.scope.runInAsyncScope(conn.lost, conn)
   }
 }

@@ -1,5 +1,6 @@
 /** What a loop opens connections and sockets for. */
 
+import type { Scope } from '../util/scope.js'
 import type { Loop } from './loop.js'
 
 /**
@@ -7,6 +8,8 @@ import type { Loop } from './loop.js'
  * its number in the environment.
  */
 export interface Origin {
+  /** Where all of this is called. */
+  readonly scope: Scope
   /** A connection or socket is open: an `OPEN` record, whose payload begins at `at`. */
   onOpen(loop: Loop, slot: number, generation: number, view: DataView, at: number): void
   /** A record with a payload of the kind `news`: see the record table. */

@@ -1,6 +1,7 @@
 /** Takes records from the loops' inbound rings, and shows the loops what was written for them. */
 
 import { BURIED, NEWS, REST, wordsOf } from '../native/control-words.js'
+import { Scope } from '../util/scope.js'
 import { Budget } from './budget.js'
 import type { Environment } from './environment.js'
 import { InlineTurns } from './inline-turns.js'
@@ -8,6 +9,8 @@ import type { Loop } from './loop.js'
 
 /** A connection or socket whose parked input has to be delivered. */
 export interface Resumable {
+  /** Where that is to be done. */
+  readonly scope: Scope
   /** Delivers what is parked, then lets the loop read on. */
   deliverParked(): void
 }
@@ -18,6 +21,8 @@ export class Pump {
   readonly #commitNative: () => void
   readonly #budget: Budget = new Budget()
   readonly #inlineTurns: InlineTurns
+  /** Where the last record was processed: the next one is likely to belong there too. */
+  #scope = new Scope()
   /** Connections and sockets that were resumed. */
   readonly #resumed: Set<Resumable> = new Set()
   /** Counts pumps, so that each serves another loop first. */
@@ -75,11 +80,21 @@ export class Pump {
     for (let step = 0; step < count; step++) {
       const loop = loops[(this.#first + step) % count]
       if (loop === undefined) continue
-      isLeft = loop.takeRecords(budget) || isLeft
+      isLeft = this.#takeRecordsOf(loop, budget) || isLeft
       if (loop.isLost && !isLeft) this.#bury(loop)
     }
     this.#first = (this.#first + 1) % Math.max(count, 1)
     return isLeft
+  }
+
+  /** Lets a loop process its records, each in its own scope. */
+  #takeRecordsOf(loop: Loop, budget: Budget): boolean {
+    while (loop.hasRecords) {
+      const isLeft = this.#scope.runInAsyncScope(loop.takeRecords, loop, budget, this.#scope)
+      if (loop.nextScope === undefined) return isLeft
+      this.#scope = loop.nextScope
+    }
+    return false
   }
 
   /** Tells everybody who depends on a loop that it has panicked. */
@@ -90,7 +105,8 @@ export class Pump {
     control[words + BURIED] = 1
     loop.bury()
     questions.lost(loop)
-    for (const origin of [...origins.values()]) origin.onLoopLost(loop)
+    for (const origin of [...origins.values()])
+      origin.scope.runInAsyncScope(origin.onLoopLost, origin, loop)
   }
 
   /** Delivers the parked input of a connection that was resumed, once the stack is free. */
@@ -103,7 +119,7 @@ export class Pump {
     if (this.#resumed.size === 0) return
     const resumed = [...this.#resumed]
     this.#resumed.clear()
-    for (const conn of resumed) conn.deliverParked()
+    for (const conn of resumed) conn.scope.runInAsyncScope(conn.deliverParked, conn)
   }
 
   /** Reads the positions of all loops. Returns whether another commit is needed. */

@@ -1,6 +1,7 @@
 /** What a loop calls for the records of its connections and datagram sockets. */
 
 import type { ReaderImpl } from '../codec/reader-impl.js'
+import type { Scope } from '../util/scope.js'
 
 /** Names a connection or a datagram socket in records. */
 export interface SlotHandle {
@@ -11,6 +12,8 @@ export interface SlotHandle {
 
 /** A connection, as its loop sees it. */
 export interface LoopConn extends SlotHandle {
+  /** Where all of this is called. */
+  readonly scope: Scope
   /** One frame, or a chunk of a raw stream: the bytes of `memory` from `at` to `end`. */
   receive(reader: ReaderImpl, memory: Buffer, at: number, end: number): void
   /** A large frame begins, which comes in parts. */
@@ -29,10 +32,14 @@ export interface LoopConn extends SlotHandle {
   closedByLoop(view: DataView, at: number): void
   /** The loop has panicked. */
   lost(): void
+  /** One of these functions has thrown, because memory is short, say. */
+  failed(thrown: unknown): void
 }
 
 /** A datagram socket, as its loop sees it. */
 export interface LoopDatagrams extends SlotHandle {
+  /** Where all of this is called. */
+  readonly scope: Scope
   /** A datagram: its header begins at `at`, and its bytes end at `end`. */
   receive(reader: ReaderImpl, memory: Buffer, words: Int32Array, at: number, end: number): void
   /** A system call has failed: a payload of the kind `trouble` at `at`. */
@@ -41,4 +48,6 @@ export interface LoopDatagrams extends SlotHandle {
   drainedByLoop(): void
   /** The socket is closed. */
   closedByLoop(reason: number): void
+  /** One of these functions has thrown, because memory is short, say. */
+  failed(thrown: unknown): void
 }

@@ -16,6 +16,7 @@ import type { Origin } from '../runtime/origin.js'
 import type { Answer } from '../runtime/questions.js'
 import { deferred, unawaited } from '../util/deferred.js'
 import { showAs } from '../util/inspect.js'
+import type { Scope } from '../util/scope.js'
 import { type BoundListener, GROUP_ACCEPTOR } from './bind-listener.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
 import { connsOf } from './conns-of.js'
@@ -83,6 +84,10 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
     // A loop that panicked before will say nothing.
     this.#tellingLoops = new Set(group.loops.filter((loop) => !loop.isLost))
     if (this.#tellingLoops.size === 0) this.#stopped.resolve()
+  }
+
+  get scope(): Scope {
+    return this.profile.scope
   }
 
   get address(): string {

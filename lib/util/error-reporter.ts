@@ -21,7 +21,8 @@ export class ErrorReporter {
   }
 
   /** Emits a warning: at most one a second for each code. */
-  #warn(error: Error): void {
+  #warn(reported: Error): void {
+    const error = legible(reported)
     const code = (error as NodeJS.ErrnoException).code ?? error.name
     const now = performance.now()
     const last = this.#lastWarnings.get(code)
@@ -29,4 +30,14 @@ export class ErrorReporter {
     this.#lastWarnings.set(code, now)
     process.emitWarning(error)
   }
+}
+
+/** Returns the error, or another one in its place if Node could not print it, because a getter throws, say. */
+function legible(error: Error): Error {
+  try {
+    const { name, message, stack, code } = error as NodeJS.ErrnoException
+    const isShown = (each: unknown) => each === undefined || /^(string|number)$/.test(typeof each)
+    if ([name, message, stack, code].every(isShown)) return error
+  } catch {}
+  return new Error('an error was thrown that cannot be shown', { cause: error })
 }
