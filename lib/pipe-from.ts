@@ -1,6 +1,5 @@
 /** `pipeFrom`, which writes all messages of a source. */
 
-import { setImmediate } from 'node:timers/promises'
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
 import { checkOutput, haltWithOutput } from './connection/output-halt.js'
@@ -8,6 +7,7 @@ import { invalidOption } from './errors.js'
 import { checkSignal } from './util/abort-signal.js'
 import { checkNames, flag } from './util/checks.js'
 import { isThenable } from './util/thenable.js'
+import { nextTurn, now } from './util/timers.js'
 
 /**
  * Options of `pipeFrom`.
@@ -70,14 +70,14 @@ export async function pipeFrom<Out>(
   try {
     signal?.throwIfAborted()
     checkOutput(conn)
-    let since = performance.now()
+    let since = now()
     for (;;) {
       const { done, value } = await halt.wait(messages.next())
       if (done === true) break
       // A source that is always ready, and a loop that sends at once, would leave nobody else any time.
-      if (performance.now() - since > TURN) {
-        await halt.wait(setImmediate())
-        since = performance.now()
+      if (now() - since > TURN) {
+        await halt.wait(nextTurn())
+        since = now()
       }
       halt.check()
       if (!conn.write(value)) await halt.wait(conn.drained())

@@ -6,11 +6,13 @@ import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
 import { promiseSettled } from './connection/end-of-input.js'
 import { sendRange } from './connection/file-sending.js'
-import { SENDING_FILE } from './connection/flags.js'
+import { CLOSED, SENDING_FILE } from './connection/flags.js'
 import { checkOutput, haltWithOutput } from './connection/output-halt.js'
+import { sendControl } from './connection/send-control.js'
 import { watchHandlers } from './connection/timed-out.js'
 import { drainedAfterFile } from './connection/writing.js'
 import { invalidOption, MillraceError, toError } from './errors.js'
+import { KIND_FILE_BEGUN, KIND_FILE_ENDED } from './native/record.js'
 import { checkSignal } from './util/abort-signal.js'
 import { checkNames, whole } from './util/checks.js'
 import type { Halt } from './util/halt.js'
@@ -80,6 +82,7 @@ export async function sendFile(
   const sender = checkSender(conn)
   // From here on, so that nothing can be written between this call and the first byte.
   sender.flags |= SENDING_FILE
+  sendControl(sender, KIND_FILE_BEGUN)
   sender.pendingPromises++
   if (sender.cold?.handlerTimer === undefined) watchHandlers(sender)
   const { halt, release } = haltWithOutput(sender, signal)
@@ -105,6 +108,7 @@ export async function sendFile(
     const { afterFile } = cold
     cold.afterFile = undefined
     sender.flags &= ~SENDING_FILE
+    if (!(sender.flags & CLOSED)) sendControl(sender, KIND_FILE_ENDED)
     if (afterFile === undefined) drainedAfterFile(sender)
     else sender[afterFile]()
     promiseSettled(sender)

@@ -1,5 +1,7 @@
 /** The implementation of `Client`: one connection after another, and the messages that wait in between. */
 
+// Not from `timers.ts`: a test may say how long a connection has lasted.
+import { performance } from 'node:perf_hooks'
 import { encodeFrame } from '../codec/encode.js'
 import { WriterImpl } from '../codec/writer-impl.js'
 import type { Conn } from '../connection/conn.js'
@@ -14,6 +16,7 @@ import { type Deferred, deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
 import { showAs } from '../util/inspect.js'
 import { Scope } from '../util/scope.js'
+import { clearTimeout, setTimeout } from '../util/timers.js'
 import { waitBefore, wasSuccess } from './backoff.js'
 import type { ClientSettings, ConnectSettings } from './check-connect.js'
 import type { Client, ClientState } from './client.js'

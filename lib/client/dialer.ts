@@ -12,6 +12,7 @@ import type { Group } from '../runtime/group.js'
 import { onAbort } from '../util/abort-signal.js'
 import { ErrorReporter } from '../util/error-reporter.js'
 import type { Scope } from '../util/scope.js'
+import { clearTimeout, setTimeout } from '../util/timers.js'
 import type { ConnectSettings } from './check-connect.js'
 import { type AttemptObserver, type AttemptPlan, ConnectAttempt } from './connect-attempt.js'
 

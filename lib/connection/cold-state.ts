@@ -3,6 +3,7 @@
 import { connClosed } from '../native/close-error.js'
 import { type Deferred, SharedWait } from '../util/deferred.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
+import { clearTimeout } from '../util/timers.js'
 import type { InputTaker } from './input-taker.js'
 import type { ParkedInput } from './parked-input.js'
 import type { TimeoutSettings } from './timeouts.js'
@@ -47,6 +48,11 @@ export class ColdState {
   /** The error that the connection ends with, if it is known already. */
   error: Error | undefined
   #closedError: Error | undefined
+
+  stopTimers(): void {
+    clearTimeout(this.pullTimer)
+    clearTimeout(this.handlerTimer)
+  }
 
   /** Whether there is input that was neither delivered nor looked at. */
   get hasParked(): boolean {

@@ -381,8 +381,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     // Making an error is expensive, and usually nobody waits.
     if (this.cold?.isAwaited) this.cold.rejectWaits()
     this.cold?.wakePull()
-    clearTimeout(this.cold?.pullTimer)
-    clearTimeout(this.cold?.handlerTimer)
+    this.cold?.stopTimers()
     if (!(this.flags & UNREFED)) this.eventLoop.environment.hold(-1)
     this.cold?.taker?.closed(this, error)
     this.profile.owner.connClosed(this, error)

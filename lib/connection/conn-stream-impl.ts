@@ -2,6 +2,7 @@
 
 import { Duplex } from 'node:stream'
 import type { SocketOptions } from '../socket/socket-options.js'
+import { setImmediate } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import type { ConnStream } from './conn-stream.js'
 import { CLOSED } from './flags.js'

@@ -2,6 +2,7 @@
 
 import { toError } from '../errors.js'
 import { KIND_DESTROY, KIND_DISCARD, KIND_END, KIND_RESET } from '../native/record.js'
+import { queueMicrotask } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
 import {
@@ -49,7 +50,12 @@ export function close(conn: ConnImpl, message: unknown): void {
     if (conn.flags & DESTROYED) return
   }
   if (conn.flags & SENDING_FILE) {
-    conn.coldState().afterFile = 'close'
+    const cold = conn.coldState()
+    if (cold.afterFile === 'close') return
+    cold.afterFile = 'close'
+    // The loop closes the connection if nothing moves for `lingerTimeout`.
+    sendControl(conn, KIND_DISCARD)
+    cold.dropInput()
     return
   }
   if (!(conn.flags & ENDED)) sendControl(conn, KIND_END)

@@ -7,6 +7,7 @@ import {
   TAKE_TO_GENERATION,
   TAKE_TO_SLOT,
 } from '../native/record.js'
+import { clearTimeout } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import { EOF, INPUT_DONE, PAUSED, STREAM_BROKEN, TAKEN, WATCHES_MESSAGES } from './flags.js'
 import { park } from './reading.js'

@@ -3,6 +3,7 @@
 import { type CodedError, MillraceError, toError } from '../errors.js'
 import { KIND_RELAY } from '../native/record.js'
 import { type Deferred, deferred } from '../util/deferred.js'
+import { queueMicrotask } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import { CLOSED, DESTROYED, ENDING, EOF, INPUT_DONE, OUTPUT_OVER } from './flags.js'
 import { type InputTaker, passOnReceived, takeInput } from './input-taker.js'

@@ -1,6 +1,7 @@
 /** Closes a connection that we have ended and that nobody pulls from any more. */
 
 import { MillraceError } from '../errors.js'
+import { now, setTimeout } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import { MESSAGE_OUT, PULL_MODE, PULLS_OVER } from './flags.js'
 
@@ -11,7 +12,7 @@ import { MESSAGE_OUT, PULL_MODE, PULLS_OVER } from './flags.js'
 export function watchPulls(conn: ConnImpl): void {
   if (!(conn.flags & PULL_MODE) || conn.flags & PULLS_OVER) return
   const cold = conn.coldState()
-  cold.lastPull = performance.now()
+  cold.lastPull = now()
   watch(conn, conn.profile.lingerTimeout)
 }
 
@@ -29,7 +30,7 @@ function look(conn: ConnImpl): void {
   // A handler that pulls may work on a message for longer.
   const isAtWork = conn.flags & MESSAGE_OUT && conn.pendingPromises > 0
   const isPulled = cold.pull !== undefined || isAtWork
-  const left = isPulled ? lingerTimeout : cold.lastPull + lingerTimeout - performance.now()
+  const left = isPulled ? lingerTimeout : cold.lastPull + lingerTimeout - now()
   if (left > 0) {
     watch(conn, left)
     return

@@ -8,6 +8,7 @@ import { connPiped } from '../native/close-error.js'
 import { deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
 import { isLow } from '../util/parked-limit.js'
+import { now } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
 import { CLOSED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE, PULLS_OVER, TAKEN } from './flags.js'
@@ -43,7 +44,7 @@ function stopPulling(conn: ConnImpl): Promise<void> | undefined {
 async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>> {
   for (;;) {
     if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
-    if (conn.cold?.pullTimer !== undefined) conn.cold.lastPull = performance.now()
+    if (conn.cold?.pullTimer !== undefined) conn.cold.lastPull = now()
     const message = pullMessage(conn)
     if (message !== undefined) {
       conn.flags |= MESSAGE_OUT
@@ -61,7 +62,7 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
     if (cold.pull === undefined) {
       cold.pull = deferred<void>()
       const { idle, receive } = limitsOf(conn)
-      if (idle > 0 || receive > 0) cold.pullSince = performance.now()
+      if (idle > 0 || receive > 0) cold.pullSince = now()
     }
     await cold.pull.promise
   }

@@ -1,6 +1,7 @@
 /** What a connection that is used as a stream tells the stream. */
 
 import type { Duplex } from 'node:stream'
+import { nextTick, queueMicrotask, setImmediate } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import { DESTROYED, EOF, INPUT_DONE } from './flags.js'
 import { type InputTaker, passOnReceived, takeInput } from './input-taker.js'
@@ -148,7 +149,7 @@ function runListeners(run: () => void): void {
     run()
   } catch (thrown) {
     // Not here: the records behind this one belong to others.
-    process.nextTick(() => {
+    nextTick(() => {
       throw thrown
     })
   }

@@ -2,6 +2,7 @@
 
 import { invalidOption } from '../errors.js'
 import { INT } from '../util/checks.js'
+import { clearTimeout, setTimeout } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 
 /** Tells when nothing has moved for a time. */

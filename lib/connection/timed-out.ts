@@ -15,6 +15,7 @@ import {
   REASON_IDLE_TIMEOUT,
 } from '../native/record.js'
 import { isThenable } from '../util/thenable.js'
+import { clearTimeout, now, setTimeout } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
   DRAINING,
@@ -26,6 +27,7 @@ import {
   PAUSED,
   PULL_MODE,
   READING_STOPPED,
+  SENDING_FILE,
   TAKEN,
   WATCHES_MESSAGES,
 } from './flags.js'
@@ -93,7 +95,8 @@ export function timedOut(conn: ConnImpl, reason: number): void {
   let left = timeLeft(conn, reason)
   const asksUser = conn.profile.handlers.idle !== undefined && !(conn.flags & TAKEN)
   if (left === 0 && reason === REASON_IDLE_TIMEOUT && asksUser) {
-    if (!(conn.flags & IDLE_RUNS)) callIdle(conn)
+    // A handler that pings could not write.
+    if (!(conn.flags & (IDLE_RUNS | SENDING_FILE))) callIdle(conn)
     if (conn.flags & ENDING) return
     left = limitsOf(conn).idle
   }
@@ -137,7 +140,7 @@ function timeLeft(conn: ConnImpl, reason: number): number {
   if (isIdle && taker !== undefined) return taker.idleLeft?.(conn, limit) ?? 0
   if (!(flags & PULL_MODE) || flags & (INPUT_DONE | TAKEN)) return 0
   if (cold?.pull === undefined) return limit
-  return Math.max(0, Math.ceil(cold.pullSince + limit - performance.now()))
+  return Math.max(0, Math.ceil(cold.pullSince + limit - now()))
 }
 
 /** Begins the time that handlers have after the end of the input, if their promises are not settled. */

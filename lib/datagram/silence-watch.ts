@@ -4,6 +4,7 @@ import type { Timeouts } from '../connection/timeouts.js'
 import { invalidOption, MillraceError } from '../errors.js'
 import { callHandler } from '../util/call-handler.js'
 import { checkNames, whole } from '../util/checks.js'
+import { clearTimeout, now, setTimeout } from '../util/timers.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
 
 /** The limits that a connected datagram socket can have, in milliseconds. */
@@ -49,12 +50,12 @@ export class SilenceWatch {
   }
 
   received(): void {
-    this.#movedAt = performance.now()
+    this.#movedAt = now()
     this.#receivedAt = this.#movedAt
   }
 
   sent(): void {
-    this.#movedAt = performance.now()
+    this.#movedAt = now()
   }
 
   stop(): void {
@@ -66,19 +67,19 @@ export class SilenceWatch {
     if (socket.isEnded) return
     // While nobody takes datagrams the peer is not to blame.
     if (socket.isPaused || (socket.isPulled && socket.pull === undefined)) this.received()
-    const now = performance.now()
-    if (left(this.#receive, this.#receivedAt, now) <= 0) {
+    const at = now()
+    if (left(this.#receive, this.#receivedAt, at) <= 0) {
       const why = 'nothing was received for the time of timeouts.receive'
       socket.giveUp(new MillraceError('ERR_RECEIVE_TIMEOUT', why))
       return
     }
-    if (left(this.#idle, this.#movedAt, now) <= 0) {
+    if (left(this.#idle, this.#movedAt, at) <= 0) {
       if (this.#handler === undefined) {
         const why = 'nothing was sent or received for the time of timeouts.idle'
         socket.giveUp(new MillraceError('ERR_IDLE_TIMEOUT', why))
         return
       }
-      this.#movedAt = now
+      this.#movedAt = at
       callHandler(
         () => this.#handler?.(socket),
         (error) => socket.report(error),
@@ -86,8 +87,8 @@ export class SilenceWatch {
       if (socket.isEnded) return
     }
     const wait = Math.min(
-      left(this.#receive, this.#receivedAt, now),
-      left(this.#idle, this.#movedAt, now),
+      left(this.#receive, this.#receivedAt, at),
+      left(this.#idle, this.#movedAt, at),
     )
     // The socket keeps the process alive, unless the user does not want that.
     this.#timer = setTimeout(() => this.#look(socket), Math.ceil(wait)).unref()

@@ -74,6 +74,10 @@ export const KIND_MESSAGE_FIRST = 30
 export const KIND_TAKE = 31
 /** Everything that came before is passed on: go on with the rest. */
 export const KIND_RELAY = 32
+/** The user sends a file, in several writes: until `FILE_ENDED`, whatever ends the connection resets it, as the peer might take what it has for all. If the input is done, the connection is closing. */
+export const KIND_FILE_BEGUN = 33
+/** All of the file is written, or the user has given up. */
+export const KIND_FILE_ENDED = 34
 
 // slot: Slots, of which connections and datagram sockets have ranges of their own.
 /** The first one of a datagram socket; those of connections are below. */

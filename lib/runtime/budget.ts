@@ -1,7 +1,6 @@
 /** Decides when a pump stops, so that Node's timers and other sockets do not wait for long. */
 
-// Imported, because the global is a getter, which is slower.
-import { performance } from 'node:perf_hooks'
+import { now } from '../util/timers.js'
 
 /** Records that one pump takes at most. */
 const RECORDS = 4096
@@ -29,8 +28,8 @@ export class Budget {
     if (left === 0) return false
     this.#left = left - 1
     if (left === RECORDS - 1) {
-      this.#deadline = performance.now() + MILLISECONDS
-    } else if (left % CLOCK === 0 && left !== RECORDS && performance.now() >= this.#deadline) {
+      this.#deadline = now() + MILLISECONDS
+    } else if (left % CLOCK === 0 && left !== RECORDS && now() >= this.#deadline) {
       this.#left = 0
       return false
     }

@@ -3,6 +3,7 @@
 import { MillraceError } from '../errors.js'
 import { type GroupInfo, startGroup, stopGroup } from '../native/binding.js'
 import { nativeError } from '../native/system-error.js'
+import { setImmediate } from '../util/timers.js'
 import { theEnvironment } from './environment.js'
 import { Loop } from './loop.js'
 

@@ -2,6 +2,7 @@
 
 import { turn } from '../native/binding.js'
 import { DEADLINE, PENDING } from '../native/control-words.js'
+import { clearTimeout, now, setImmediate, setTimeout } from '../util/timers.js'
 import type { Environment } from './environment.js'
 
 /** Gives inline loops a turn when they have work left, or when their next deadline comes. */
@@ -34,7 +35,7 @@ export class InlineTurns {
   /** Has a turn after that many milliseconds, or earlier: it is cheaper to turn once in vain than to set Node's
    * timer again for each deadline that moves. */
   #turnAfter(wait: number): void {
-    const at = performance.now() + wait
+    const at = now() + wait
     if (this.#timer !== undefined) {
       if (at >= this.#timerAt) return
       clearTimeout(this.#timer)

@@ -2,6 +2,7 @@
 
 import { BURIED, NEWS, REST, wordsOf } from '../native/control-words.js'
 import { Scope } from '../util/scope.js'
+import { nextTick, setImmediate } from '../util/timers.js'
 import { Budget } from './budget.js'
 import type { Environment } from './environment.js'
 import { InlineTurns } from './inline-turns.js'
@@ -161,7 +162,7 @@ export class Pump {
     // A pump commits at its end.
     if (this.#isPumping || this.#isCommitDue) return
     this.#isCommitDue = true
-    process.nextTick(() => {
+    nextTick(() => {
       if (!this.#isCommitDue) return
       this.#isCommitDue = false
       this.commitNow()

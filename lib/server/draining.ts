@@ -4,6 +4,7 @@ import type { ConnImpl } from '../connection/conn-impl.js'
 import { MillraceError } from '../errors.js'
 import { checkNames, whole } from '../util/checks.js'
 import { SharedWait } from '../util/deferred.js'
+import { clearTimeout, now, setTimeout } from '../util/timers.js'
 
 /**
  * The options of `close`, for a server or a listener.
@@ -89,7 +90,7 @@ export class Draining {
 
   /** Sets the time limit, unless an earlier one is set. */
   #expireAfter(timeout: number): void {
-    const deadline = performance.now() + timeout
+    const deadline = now() + timeout
     if (deadline >= this.#deadline) return
     this.#deadline = deadline
     clearTimeout(this.#timer)

@@ -1,6 +1,7 @@
 /** Reports errors to the user's `error` handler, or as process warnings. */
 
 import { callHandler } from './call-handler.js'
+import { now } from './timers.js'
 
 /** Milliseconds between two warnings with the same code. */
 const WARNING_INTERVAL = 1000
@@ -24,10 +25,10 @@ export class ErrorReporter {
   #warn(reported: Error): void {
     const error = legible(reported)
     const code = (error as NodeJS.ErrnoException).code ?? error.name
-    const now = performance.now()
+    const at = now()
     const last = this.#lastWarnings.get(code)
-    if (last !== undefined && now - last < WARNING_INTERVAL) return
-    this.#lastWarnings.set(code, now)
+    if (last !== undefined && at - last < WARNING_INTERVAL) return
+    this.#lastWarnings.set(code, at)
     process.emitWarning(error)
   }
 }

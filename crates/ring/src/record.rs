@@ -119,6 +119,10 @@ table! {
         TAKE = 31,
         /// Everything that came before is passed on: go on with the rest.
         RELAY = 32,
+        /// The user sends a file, in several writes: until `FILE_ENDED`, whatever ends the connection resets it, as the peer might take what it has for all. If the input is done, the connection is closing.
+        FILE_BEGUN = 33,
+        /// All of the file is written, or the user has given up.
+        FILE_ENDED = 34,
     }
     /// Slots, of which connections and datagram sockets have ranges of their own.
     slot {

@@ -18,6 +18,8 @@ pub(super) struct Fields {
     pub(super) last_replies: Option<LastReplies>,
     /// The limits in time that the user set.
     pub(super) timeouts: Option<TimeoutWatch>,
+    /// Where in the output a file ends that the user sends: `u64::MAX` while that is not known.
+    pub(super) file_until: u64,
     /// The server asked to end the input while the stream could not be cut any further.
     pub(super) drain_owed: bool,
     /// The pipe or the stream that has the input.
@@ -46,6 +48,10 @@ impl ColdState {
     }
 
     /// Takes back that the input was to be ended.
+    pub(super) fn file_until(&self) -> u64 {
+        self.0.as_ref().map_or(0, |fields| fields.file_until)
+    }
+
     pub(super) fn take_drain_owed(&mut self) -> bool {
         self.0.as_mut().is_some_and(|fields| mem::take(&mut fields.drain_owed))
     }

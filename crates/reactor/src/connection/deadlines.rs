@@ -33,7 +33,7 @@ impl Connection {
 
     /// Nothing more is wanted of it but that its output arrives and its peer ends.
     pub(super) fn is_closing(&self) -> bool {
-        self.is_input_done && self.output != Output::Open
+        self.is_input_done && (self.output != Output::Open || self.sends_file())
     }
 
     /// The bytes that count as progress while it closes, as far as this side knows of them. Once FIN is

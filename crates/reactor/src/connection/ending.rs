@@ -111,12 +111,27 @@ impl Connection {
         self.notices.closing = Some(Box::new(Closing { cause, received, sent }));
     }
 
+    /// The user begins to send a file.
+    pub(crate) fn begin_file(&mut self) {
+        self.cold.allocated().file_until = u64::MAX;
+    }
+
+    /// All of the file is written, or the user has given up.
+    pub(crate) fn end_file(&mut self) {
+        self.cold.allocated().file_until = self.sent + self.queued() as u64;
+    }
+
+    pub(super) fn sends_file(&self) -> bool {
+        self.cold.file_until() == u64::MAX
+    }
+
     /// Makes closing the socket send FIN instead of RST, unless the user destroyed the connection: the
-    /// kernel may hold output that is not acknowledged.
-    pub(crate) fn prevent_reset(&self, cause: Cause, socket: &Socket) {
-        if self.resets && cause.reason != reason::DESTROYED {
+    /// kernel may hold output that is not acknowledged. In the middle of a file it is RST.
+    pub(crate) fn choose_reset(&self, cause: Cause, socket: &Socket) {
+        let is_cut = self.sent < self.cold.file_until();
+        if is_cut || (self.resets && cause.reason != reason::DESTROYED) {
             // If it fails, the connection is reset already.
-            let _ = socket.with(|socket| SocketOption::Reset.set(socket, 0));
+            let _ = socket.with(|socket| SocketOption::Reset.set(socket, u32::from(is_cut)));
         }
     }
 }

@@ -152,7 +152,7 @@ impl EventLoop {
             if let Some(connection) = self.connections.remove(slot)
                 && let Some(socket) = connection.transport.socket()
             {
-                connection.prevent_reset(Cause::NONE, socket);
+                connection.choose_reset(Cause::NONE, socket);
             }
         }
         self.connections.clear();

@@ -81,6 +81,14 @@ impl EventLoop {
                         // It may have been held back because of its output.
                         connection.drive(slot, generation, inbound)
                     }
+                    kind::FILE_BEGUN => {
+                        connection.begin_file();
+                        Next::Wait
+                    }
+                    kind::FILE_ENDED => {
+                        connection.end_file();
+                        Next::Wait
+                    }
                     kind::RELAY => {
                         connection.begin_relay();
                         connection.drive(slot, generation, inbound)
