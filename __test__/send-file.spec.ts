@@ -2,26 +2,18 @@
 
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, line, pipe, sendFile } from 'millrace'
 import { connect, connectHalfOpen, readHalf } from './support/client.js'
 import { dial } from './support/dial.js'
+import { fileOf } from './support/file.js'
 import { codeOf, gate } from './support/gate.js'
 import { HALF, pair } from './support/pipe.js'
 import { start } from './support/serve.js'
 import { unix } from './support/system.js'
-
-function fileOf(t: ExecutionContext, body: Buffer | string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-file-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  const path = join(folder, 'file')
-  writeFileSync(path, body)
-  return path
-}
 
 /** A connection of a server, and its peer. */
 async function single(t: ExecutionContext, options: Parameters<typeof start>[1] = {}) {
