@@ -62,7 +62,7 @@ const LOSSES: [
 ][] = [
   ['the peer resets', (_a, left) => void left.resetAndDestroy(), 'ECONNRESET'],
   ['the user resets with an error', (a) => a.reset(new Error('mine')), undefined],
-  ['the user destroys', (a) => a.destroy(), undefined],
+  ['the user destroys', (a) => a.destroy(), 'ERR_PIPE_BROKEN'],
 ]
 for (const [name, lose, code] of LOSSES) {
   test(`the other side is reset if ${name}`, async (t) => {

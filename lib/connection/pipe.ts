@@ -46,7 +46,10 @@ export interface PipeEnd {
   readonly forth: number
   /** Bytes of the second connection that were passed on to the first. */
   readonly back: number
-  /** Why it ended, if not in good order: the error of the side that was lost first. */
+  /**
+   * Why it ended, if not in good order: the error of the side that was lost first, or `ERR_PIPE_BROKEN` if it was
+   * destroyed without one.
+   */
   readonly error: CodedError | undefined
 }
 
@@ -151,6 +154,7 @@ export class Pipe implements InputTaker {
       return
     }
     this.#broken = pipeBroken(error)
+    this.#error ??= this.#broken
     to.reset(this.#broken)
   }
 

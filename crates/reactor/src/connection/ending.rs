@@ -125,13 +125,26 @@ impl Connection {
         self.cold.file_until() == u64::MAX
     }
 
-    /// Makes closing the socket send FIN instead of RST, unless the user destroyed the connection: the
-    /// kernel may hold output that is not acknowledged. In the middle of a file it is RST.
+    /// Makes closing the socket send FIN instead of RST, unless the user destroyed the connection, or a limit in time
+    /// did: the kernel may hold output that is not acknowledged. In the middle of a file it is RST.
     pub(crate) fn choose_reset(&self, cause: Cause, socket: &Socket) {
         let is_cut = self.sent < self.cold.file_until();
-        if is_cut || (self.resets && cause.reason != reason::DESTROYED) {
+        if is_cut || (self.resets && !drops_output(cause)) {
             // If it fails, the connection is reset already.
             let _ = socket.with(|socket| SocketOption::Reset.set(socket, u32::from(is_cut)));
         }
     }
+}
+
+/// Whether such an end drops what is not sent yet, as the user knows.
+fn drops_output(cause: Cause) -> bool {
+    matches!(
+        cause.reason,
+        reason::DESTROYED
+            | reason::IDLE_TIMEOUT
+            | reason::RECEIVE_TIMEOUT
+            | reason::FIRST_MESSAGE_TIMEOUT
+            | reason::FRAME_TIMEOUT
+            | reason::WRITE_TIMEOUT
+    )
 }
