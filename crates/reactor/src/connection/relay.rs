@@ -56,7 +56,8 @@ impl Connection {
         self.tell_end_of_delivery();
     }
 
-    /// Delivers what was read before the input was taken and is not a whole frame. Returns what the connection needs next.
+    /// Delivers what was read before the input was taken and is not a whole frame. Returns what the connection needs
+    /// next.
     pub(super) fn deliver_rest(&mut self, label: Label, inbound: &mut Inbound) -> Next {
         while !self.rest.is_empty() {
             let most = self.rest.len().min(inbound.largest() as usize);
