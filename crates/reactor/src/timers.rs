@@ -62,7 +62,9 @@ impl Clock {
     /// The deadline that ends `after` from now; never rounded down.
     pub(crate) fn after(self, after: Duration) -> Moment {
         let at = self.now.saturating_duration_since(self.start) + after;
-        let millis = at.as_nanos().div_ceil(1_000_000) as u64;
+        // In 64 bits: this runs with every message of a connection that has limits in time.
+        let millis =
+            at.as_secs().saturating_mul(1_000) + u64::from(at.subsec_nanos().div_ceil(1_000_000));
         Moment(NonZeroU64::new(millis).unwrap_or(NonZeroU64::MIN))
     }
 
