@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { truncateSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -36,7 +37,7 @@ for (const [name, range, expected] of [
   ['from a byte on', { start: 1_000_000 }, BODY.subarray(1_000_000)],
   ['a range, whose end belongs to it', { start: 10, end: 700_000 }, BODY.subarray(10, 700_001)],
   ['one byte', { start: 5, end: 5 }, BODY.subarray(5, 6)],
-  ['no further than its end', { start: 2_999_999, end: 9e9 }, BODY.subarray(2_999_999)],
+  ['up to its last byte', { start: 2_999_999, end: 3_000_000 }, BODY.subarray(2_999_999)],
   ['nothing behind its end', { start: 3_000_001 }, BODY.subarray(3_000_001)],
 ] as const) {
   test(`a file is sent: ${name}`, async (t) => {
@@ -58,6 +59,23 @@ test('a file is sent by its URL, and an empty one sends nothing', async (t) => {
   t.is(await sendFile(conn, fileOf(t, '')), 0)
   conn.end()
   t.is(String(await readHalf(socket)), 'by URL')
+  socket.end()
+})
+
+test('an open file is sent from any byte on, and stays open and where it was', async (t) => {
+  const { conn, socket } = await single(t)
+  const file = await open(fileOf(t, 'an open file'))
+  t.is((await file.read(Buffer.alloc(2), 0, 2)).bytesRead, 2)
+  t.is(await sendFile(conn, file), 12)
+  t.is(await sendFile(conn, file, { start: 2, end: 6 }), 5)
+  t.is(String((await file.read(Buffer.alloc(20), 0, 20)).buffer).slice(0, 10), ' open file')
+  await file.close()
+  await t.throwsAsync(sendFile(conn, file), { code: 'EBADF' })
+  const directory = await open(tmpdir())
+  await t.throwsAsync(sendFile(conn, directory), { code: 'ERR_NOT_A_FILE' })
+  await directory.close()
+  conn.end()
+  t.is(String(await readHalf(socket)), 'an open file open')
   socket.end()
 })
 
@@ -88,7 +106,13 @@ test('what sendFile refuses leaves the connection as it is', async (t) => {
     [conn, path, { begin: 3 }, 'ERR_INVALID_OPTION'],
     [conn, path, { signal: 1 }, 'ERR_INVALID_OPTION'],
     [{}, path, {}, 'ERR_INVALID_OPTION'],
-    [conn, tmpdir(), {}, 'ERR_INVALID_OPTION'],
+    [conn, tmpdir(), {}, 'ERR_NOT_A_FILE'],
+    [conn, path, { end: 1 }, 'ERR_FILE_TOO_SHORT'],
+    [conn, path, { start: 1, end: 1 }, 'ERR_FILE_TOO_SHORT'],
+    [conn, path, { start: 2 }, 'ERR_FILE_TOO_SHORT'],
+    [conn, undefined, {}, 'ERR_INVALID_ARG_TYPE'],
+    [conn, null, {}, 'ERR_INVALID_ARG_TYPE'],
+    [conn, {}, {}, 'ERR_INVALID_ARG_TYPE'],
     [conn, `${path}.not`, {}, 'ENOENT'],
     [framed.conn, path, {}, 'ERR_UNSUPPORTED'],
   ] as never as [Conn, string, object, string][]) {
@@ -218,7 +242,7 @@ unix('a FIFO without a writer is refused, and blocks nothing', async (t) => {
   const path = `${fileOf(t, '')}.fifo`
   execFileSync('mkfifo', [path])
   for (let call = 0; call < 8; call++)
-    await t.throwsAsync(sendFile(conn, path), { code: 'ERR_INVALID_OPTION' })
+    await t.throwsAsync(sendFile(conn, path), { code: 'ERR_NOT_A_FILE' })
   conn.end('as it was')
   t.is(String(await readHalf(socket)), 'as it was')
   socket.end()

@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'ERR_CONTEXT_ASYNC'
   | 'ERR_ENCODE_ASYNC'
   | 'ERR_FILE_CHANGED'
+  | 'ERR_FILE_TOO_SHORT'
   | 'ERR_FIRST_MESSAGE_TIMEOUT'
   | 'ERR_FRAME_INCOMPLETE'
   | 'ERR_FRAME_INVALID'
@@ -38,6 +39,7 @@ export type ErrorCode =
   | 'ERR_LINGER_TIMEOUT'
   | 'ERR_LOOP_PANIC'
   | 'ERR_MAX_LIFETIME'
+  | 'ERR_NOT_A_FILE'
   | 'ERR_PIPED'
   | 'ERR_PIPE_BROKEN'
   | 'ERR_READER_STALE'
@@ -174,7 +176,7 @@ export function toError(thrown: unknown): Error {
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'bigint') return `${value}n`
-  if (Array.isArray(value)) return 'an array'
+  if (Array.isArray(value)) return value.length === 0 ? '[]' : 'an array'
   // The text of a function is its source.
   return typeof value === 'function' ? 'a function' : textOf(value)
 }

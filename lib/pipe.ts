@@ -5,7 +5,7 @@ import type { Conn } from './connection/conn.js'
 import type { ConnImpl } from './connection/conn-impl.js'
 import { CLOSED, DESTROYED, ENDING } from './connection/flags.js'
 import { Pipe, type PipeEnd, type PipeOptions, pipeBroken } from './connection/pipe.js'
-import { invalidOption, toError } from './errors.js'
+import { MillraceError, toError } from './errors.js'
 import { checkSignal, onAbort, unlessAborted } from './util/abort-signal.js'
 import { checkNames, flag } from './util/checks.js'
 
@@ -45,7 +45,8 @@ export async function pipe(a: Conn, b: Conn, options: PipeOptions = {}): Promise
   signal?.throwIfAborted()
   const first = checkTakable('the first argument', a)
   const second = checkTakable('the second argument', b)
-  if (first === second) throw invalidOption('the second argument', 'another connection', b)
+  if (first === second)
+    throw new MillraceError('ERR_INVALID_OPTION', 'a connection cannot be piped to itself')
   const lost = [first, second].find((conn) => conn.flags & ENDING)
   if (lost !== undefined) {
     const other = lost === first ? second : first

@@ -1,11 +1,11 @@
 /** `sendFile`, which sends a file or a part of it. */
 
-import { constants, type PathLike } from 'node:fs'
+import { constants, type PathLike, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
 import { promiseSettled } from './connection/end-of-input.js'
-import { sendRange } from './connection/file-sending.js'
+import { rangeOf, sendRange } from './connection/file-sending.js'
 import { CLOSED, SENDING_FILE } from './connection/flags.js'
 import { checkOutput, haltWithOutput } from './connection/output-halt.js'
 import { sendControl } from './connection/send-control.js'
@@ -14,7 +14,7 @@ import { drainedAfterFile } from './connection/writing.js'
 import { invalidOption, MillraceError, toError } from './errors.js'
 import { KIND_FILE_BEGUN, KIND_FILE_ENDED } from './native/record.js'
 import { checkSignal } from './util/abort-signal.js'
-import { checkNames, whole } from './util/checks.js'
+import { checkNames, requiredWhole, whole } from './util/checks.js'
 import type { Halt } from './util/halt.js'
 
 /**
@@ -31,7 +31,7 @@ import type { Halt } from './util/halt.js'
 export interface SendFileOptions {
   /** The first byte to send. Default 0. */
   start?: number | undefined
-  /** The last byte to send, as in `fs.createReadStream`. Default, and at most, the last byte of the file. */
+  /** The last byte to send, which the file has to have. Default: the last byte of the file. */
   end?: number | undefined
   /** Stops sending when it aborts. The promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined
@@ -50,11 +50,11 @@ const NAMES: ReadonlySet<string> = new Set(['start', 'end', 'signal'])
  * `end()` and `close()` wait for it. Once a byte was sent, the peer expects the rest: if the rest cannot be sent, the
  * connection is reset, and `destroy()` resets it, too. The connection counts as served by a handler that has not settled.
  *
- * @param path the path or URL of a regular file
+ * @param file the path or URL of a regular file, or an open file, which stays open, and whose position is not used
  * @returns the number of bytes, once all of them are written. `conn.flushed()` tells when the kernel has them
  * @throws `ERR_INVALID_OPTION`; `ERR_UNSUPPORTED` if the connection's framing is not `raw`; `ERR_PIPED` if it is piped or a
- *   stream, or sends a file already; `ERR_CLOSED`; `ERR_FILE_CHANGED` if the file has become shorter meanwhile; errors of the file
- *   system; the error that the connection closes with. The promise rejects
+ *   stream, or sends a file already; `ERR_CLOSED`; `ERR_NOT_A_FILE` for a directory, a FIFO or a device; `ERR_FILE_TOO_SHORT` if the file ends before
+ *   `start` or `end`; `ERR_FILE_CHANGED` if it becomes shorter meanwhile; errors of the file system; the error that the connection closes with. The promise rejects
  * @example
  * ```ts
  * await serve({
@@ -68,14 +68,14 @@ const NAMES: ReadonlySet<string> = new Set(['start', 'end', 'signal'])
  */
 export async function sendFile(
   conn: Conn,
-  path: PathLike,
+  file: PathLike | FileHandle,
   options: SendFileOptions = {},
 ): Promise<number> {
   checkNames(options, NAMES, ' of sendFile')
   const start = whole('start', options.start, 0, 0, LAST_BYTE)
-  const last = whole('end', options.end, LAST_BYTE, 0, LAST_BYTE)
-  if (options.end !== undefined && last < start)
-    throw invalidOption('end', 'at least start', options.end)
+  const last =
+    options.end === undefined ? undefined : requiredWhole('end', options.end, 0, LAST_BYTE)
+  if (last !== undefined && last < start) throw invalidOption('end', 'at least start', last)
   const { signal } = options
   checkSignal(signal)
   signal?.throwIfAborted()
@@ -88,15 +88,19 @@ export async function sendFile(
   const { halt, release } = haltWithOutput(sender, signal)
   const written = sender.written
   try {
-    const file = await openFile(path, halt)
+    const handle = isHandle(file) ? file : await openFile(file, halt)
     try {
-      const stats = await halt.wait(file.stat())
-      if (!stats.isFile()) throw invalidOption('the path', 'the path of a regular file', path)
-      const end = Math.max(start, Math.min(last + 1, stats.size))
-      await sendRange(sender, file, { start, end }, halt)
-      return end - start
+      const stats = await halt.wait(handle.stat())
+      if (!stats.isFile())
+        throw new MillraceError(
+          'ERR_NOT_A_FILE',
+          `only regular files can be sent, not ${kindOf(stats)}`,
+        )
+      const range = rangeOf(stats.size, start, last)
+      await sendRange(sender, handle, range, halt)
+      return range.end - range.start
     } finally {
-      await file.close()
+      if (handle !== file) await handle.close()
     }
   } catch (thrown) {
     // The peer must not take what it has for all.
@@ -113,6 +117,16 @@ export async function sendFile(
     else sender[afterFile]()
     promiseSettled(sender)
   }
+}
+
+function isHandle(file: PathLike | FileHandle): file is FileHandle {
+  // The class is not exported by Node.
+  return typeof (file as FileHandle | null)?.stat === 'function'
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory'
+  return stats.isFIFO() ? 'a FIFO' : 'a device or a socket'
 }
 
 /** Opens a file. A FIFO without a writer must not block a thread of the pool for ever. */

@@ -18,9 +18,26 @@ export interface FileRange {
 }
 
 /**
+ * The part of a file from `start` to `last`, or to the file's end.
+ *
+ * @throws `ERR_FILE_TOO_SHORT` if the file does not have it
+ */
+export function rangeOf(size: number, start: number, last: number | undefined): FileRange {
+  const end = last === undefined ? size : last + 1
+  if (Math.max(start, end) > size) {
+    const missing = start > size ? `start, ${start}` : `end, ${last}`
+    throw new MillraceError(
+      'ERR_FILE_TOO_SHORT',
+      `the file has ${size} bytes, and ends before ${missing}`,
+    )
+  }
+  return { start, end }
+}
+
+/**
  * Sends a part of a file. While a piece waits to be sent, the next one is read.
  *
- * @throws `ERR_FILE_CHANGED` if the file turns out to be shorter; what reading throws; the reason of `halt`
+ * @throws `ERR_FILE_CHANGED` if the file has become shorter; what reading throws; the reason of `halt`
  */
 export async function sendRange(
   conn: ConnImpl,
@@ -67,7 +84,7 @@ async function readPiece(
     if (bytesRead === 0) {
       throw new MillraceError(
         'ERR_FILE_CHANGED',
-        `the file ended at byte ${at + filled}, before byte ${end}, while it was being sent`,
+        `the file has become shorter: it ended at byte ${at + filled}, before byte ${end}`,
       )
     }
     filled += bytesRead

@@ -98,5 +98,5 @@ export function connSendsFile(): MillraceError {
 
 /** Makes the error of a call on a connection that is closed. */
 export function connClosed(): MillraceError {
-  return new MillraceError('ERR_CLOSED', 'the connection is closed')
+  return new MillraceError('ERR_CLOSED', 'the connection is closed, or our half of it has ended')
 }
