@@ -31,7 +31,7 @@ import type { Scope } from '../util/scope.js'
 import { isThenable } from '../util/thenable.js'
 import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
-import { changeLiveOptions, checkLiveOptions, readLiveOptions } from './conn-live-options.js'
+import { changeLiveOptions, readLiveOptions } from './conn-live-options.js'
 import { inputEnded, promiseSettled } from './end-of-input.js'
 import * as ending from './ending.js'
 import {
@@ -40,6 +40,7 @@ import {
   DESTROYED,
   ENDED,
   FAILED,
+  HELD,
   INPUT_DONE,
   LAST_REPLIES,
   OUTPUT_OVER,
@@ -53,11 +54,11 @@ import {
 } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { makeContext } from './make-context.js'
-import { pause, resume } from './pausing.js'
+import { pause, release, resume } from './pausing.js'
 import { peerOf } from './peer.js'
 import type { LocalEndpoint, Profile } from './profile.js'
 import { messageIterator } from './pulling.js'
-import { addToFrame, beginFrame, deliverMessage, deliverParked, receive } from './reading.js'
+import * as reading from './reading.js'
 import { setTimeouts, timedOut, watchHandlers } from './timed-out.js'
 import type { LiveTimeouts } from './timeouts.js'
 import * as writing from './writing.js'
@@ -183,6 +184,11 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     return writing.buffered(this)
   }
 
+  /** Whether it is a connection of a Unix socket: only an IP address has a port, or is a number. */
+  get isUnix(): boolean {
+    return typeof this.#remoteIp === 'string' && (this.#remotePort === -1 || this.#remoteIp === '')
+  }
+
   /** Whether messages can be written. */
   get isWritable(): boolean {
     return !(this.flags & (OUTPUT_OVER | TAKEN | SENDING_FILE))
@@ -247,27 +253,11 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   }
 
   setSocketOptions(options: SocketOptions): Promise<void> {
-    let pairs: number[]
-    try {
-      pairs = checkLiveOptions(options, this.#isUnix)
-    } catch (error) {
-      return Promise.reject(error as Error)
-    }
-    return this.#whileOpen(() => changeLiveOptions(this.eventLoop, this, pairs))
+    return unawaited(changeLiveOptions(this, options))
   }
 
   socketOptions(): Promise<SocketOptions> {
-    return this.#whileOpen(() => readLiveOptions(this.eventLoop, this, this.#isUnix))
-  }
-
-  #whileOpen<T>(question: () => Promise<T>): Promise<T> {
-    const isClosed = this.flags & (CLOSED | DESTROYED)
-    return unawaited(isClosed ? Promise.reject(this.coldState().closedError()) : question())
-  }
-
-  /** Only an IP address has a port, or is a number. */
-  get #isUnix(): boolean {
-    return typeof this.#remoteIp === 'string' && (this.#remotePort === -1 || this.#remoteIp === '')
+    return unawaited(readLiveOptions(this))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -325,13 +315,13 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   // ---- what the loop calls ----
 
   receive(reader: ReaderImpl, memory: Buffer, at: number, end: number): void {
-    receive(this, reader, memory, at, end)
+    reading.receive(this, reader, memory, at, end)
   }
   beginFrame(length: number): void {
-    beginFrame(this, length)
+    reading.beginFrame(this, length)
   }
   addToFrame(memory: Buffer, at: number, end: number): void {
-    addToFrame(this, memory, at, end)
+    reading.addToFrame(this, memory, at, end)
   }
   inputEnded(reason: number): void {
     inputEnded(this, reason)
@@ -347,13 +337,22 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   }
   /** Delivers a message of a raw stream. Returns whether the connection takes another one. */
   take(message: unknown): boolean {
-    return deliverMessage(this, message)
+    return reading.deliverMessage(this, message)
   }
   deliverParked(): void {
-    deliverParked(this)
+    reading.deliverParked(this)
+  }
+
+  hold(): void {
+    this.flags |= HELD
+  }
+  release(): void {
+    release(this, HELD)
   }
 
   closedByLoop(view: DataView, at: number): void {
+    this.eventLoop.outbound.forget(this)
+    reading.deliverHeld(this)
     const reason = view.getUint32(at + CLOSE_REASON, true)
     const errno = view.getInt32(at + CLOSE_ERRNO, true)
     if (isStreamBroken(reason)) this.flags |= LAST_REPLIES

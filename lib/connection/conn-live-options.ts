@@ -15,15 +15,19 @@ import {
   OPTION_USER_TIMEOUT,
 } from '../native/record.js'
 import { systemError } from '../native/system-error.js'
-import type { Loop } from '../runtime/loop.js'
 import { socketPairs } from '../socket/option-pairs.js'
 import { checkKind } from '../socket/socket-kinds.js'
 import { type KeepAlive, SOCKET_NAMES, type SocketOptions } from '../socket/socket-options.js'
 import { checkNames } from '../util/checks.js'
 import type { ConnImpl } from './conn-impl.js'
+import { CLOSED, DESTROYED } from './flags.js'
 
 /** What a loop answers if it does not have the connection any more. */
 const GONE = -1
+
+function checkOpen(conn: ConnImpl): void {
+  if (conn.flags & (CLOSED | DESTROYED)) throw conn.coldState().closedError()
+}
 
 /** Throws the error that an answer stands for. */
 function check(conn: ConnImpl, errno: number, syscall: string): void {
@@ -40,19 +44,18 @@ const NAMES: ReadonlySet<string> = new Set(SOCKET_NAMES)
  * @returns the options as the native half takes them
  * @throws `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`
  */
-export function checkLiveOptions(options: SocketOptions, isUnix: boolean): number[] {
+function checkLiveOptions(options: SocketOptions, isUnix: boolean): number[] {
   checkNames(options, NAMES, ' of a socket')
   const names = SOCKET_NAMES.filter((name) => options[name] !== undefined)
   checkKind(names, isUnix ? 'unix' : 'tcp')
   return socketPairs(options)
 }
 
-/** Changes options. Rejects with `ERR_CLOSED` or the system's error. */
-export async function changeLiveOptions(
-  loop: Loop,
-  conn: ConnImpl,
-  pairs: number[],
-): Promise<void> {
+/** Changes options. Rejects with `ERR_INVALID_OPTION`, `ERR_UNSUPPORTED`, `ERR_CLOSED` or the system's error. */
+export async function changeLiveOptions(conn: ConnImpl, options: SocketOptions): Promise<void> {
+  const pairs = checkLiveOptions(options, conn.isUnix)
+  checkOpen(conn)
+  const loop = conn.eventLoop
   const { environment, index } = loop
   const { slot, generation } = conn
   const { errno } = await environment.questions.ask([loop], (ticket) =>
@@ -62,11 +65,9 @@ export async function changeLiveOptions(
 }
 
 /** Reads options from the kernel. Rejects with `ERR_CLOSED` or the system's error. */
-export async function readLiveOptions(
-  loop: Loop,
-  conn: ConnImpl,
-  isUnix: boolean,
-): Promise<SocketOptions> {
+export async function readLiveOptions(conn: ConnImpl): Promise<SocketOptions> {
+  checkOpen(conn)
+  const loop = conn.eventLoop
   const { environment, index } = loop
   const { slot, generation } = conn
   const get = async (option: number): Promise<number> => {
@@ -77,7 +78,7 @@ export async function readLiveOptions(
     return value
   }
   const values: Record<number, number> = {}
-  const wanted = isUnix
+  const wanted = conn.isUnix
     ? [OPTION_RECEIVE_BUFFER, OPTION_SEND_BUFFER]
     : ALL_OPTIONS.filter(hasSocketOption)
   await Promise.all(

@@ -48,6 +48,10 @@ export const SENDING_FILE = 4194304
 export const DRAIN_OWED = 8388608
 /** The promise of the handler `idle` has not settled. */
 export const IDLE_RUNS = 1048576
+/** Output waits for room in the loop's ring, so that no input is delivered. */
+export const HELD = 16777216
+/** More than the high-water mark waits to be sent after a reply, so that no input is delivered (`autoPause`). */
+export const FULL = 33554432
 
 /** Our half has ended, whatever ended it. */
 export const OUTPUT_OVER: number = ENDED | DESTROYED | CLOSED

@@ -3,7 +3,17 @@
 import { connPiped } from '../native/close-error.js'
 import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, CLOSING, DESTROYED, EOF, PAUSED, READING_STOPPED, TAKEN } from './flags.js'
+import {
+  CLOSED,
+  CLOSING,
+  DESTROYED,
+  EOF,
+  FULL,
+  HELD,
+  PAUSED,
+  READING_STOPPED,
+  TAKEN,
+} from './flags.js'
 import { sendControl } from './send-control.js'
 
 /** See `Conn.pause`. */
@@ -22,6 +32,13 @@ export function resume(conn: ConnImpl): void {
   conn.eventLoop.environment.pump.resume(conn)
 }
 
+/** Goes on with what was kept while the connection was `HELD` or `FULL`, whichever is in `flags`. */
+export function release(conn: ConnImpl, flags: number): void {
+  conn.flags &= ~flags
+  if (conn.flags & (READING_STOPPED | EOF) || conn.cold?.hasParked === true)
+    conn.eventLoop.environment.pump.resume(conn)
+}
+
 /** Tells the loop to stop reading. */
 export function stopReading(conn: ConnImpl): void {
   if (conn.flags & (READING_STOPPED | EOF | DESTROYED | CLOSED)) return
@@ -38,7 +55,7 @@ export function resumeReading(conn: ConnImpl): void {
 
 /** Tells whether a message may be delivered now. */
 export function takesMessages(conn: ConnImpl): boolean {
-  return !(conn.flags & (PAUSED | TAKEN)) && takesInput(conn)
+  return !(conn.flags & (PAUSED | HELD | FULL | TAKEN)) && takesInput(conn)
 }
 
 /** Tells whether received input is still wanted. */

@@ -219,7 +219,8 @@ class Side {
   handOver(): void {
     this.begin()
     this.#deliveredBefore = this.from.bytesRead
-    sendControl(this.from, KIND_RELAY)
+    // What was passed on before has to reach the loop before.
+    sendControl(this.from, KIND_RELAY, undefined, this.to)
     // Whether the other side has too much to send is now the loop's business.
     this.isHeld = false
     resumeReading(this.from)

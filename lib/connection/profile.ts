@@ -40,6 +40,7 @@ export class Profile {
   readonly frameShape: FrameShape | undefined
   readonly highWaterMark: number
   readonly maxWriteBuffer: number
+  readonly autoPause: boolean
   readonly maxParked: ParkedLimit
   readonly allowHalfOpen: boolean
   readonly lingerTimeout: number
@@ -60,6 +61,7 @@ export class Profile {
     this.frameShape = shapeOf(this.framing)
     this.highWaterMark = settings.highWaterMark
     this.maxWriteBuffer = settings.maxWriteBuffer
+    this.autoPause = settings.autoPause
     this.maxParked = settings.maxParked
     this.allowHalfOpen = settings.allowHalfOpen
     this.lingerTimeout = settings.lingerTimeout

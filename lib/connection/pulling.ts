@@ -11,7 +11,17 @@ import { isLow } from '../util/parked-limit.js'
 import { now } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { CLOSED, EOF, MESSAGE_OUT, PAUSED, PULL_MODE, PULLS_OVER, TAKEN } from './flags.js'
+import {
+  CLOSED,
+  EOF,
+  FULL,
+  HELD,
+  MESSAGE_OUT,
+  PAUSED,
+  PULL_MODE,
+  PULLS_OVER,
+  TAKEN,
+} from './flags.js'
 import { fail } from './handler-failure.js'
 import type { ParkedInput } from './parked-input.js'
 import { resumeReading } from './pausing.js'
@@ -71,7 +81,7 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
 /** Returns the next message of what was received, if it is complete. */
 function pullMessage(conn: ConnImpl): unknown {
   // `resume` lets a `next()` that waits look again.
-  if (conn.flags & PAUSED && !(conn.flags & CLOSED)) return undefined
+  if (conn.flags & (PAUSED | HELD | FULL) && !(conn.flags & CLOSED)) return undefined
   const parked = conn.cold?.parked
   if (parked === undefined) {
     resumeReading(conn)

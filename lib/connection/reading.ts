@@ -7,7 +7,7 @@ import { isFull } from '../util/parked-limit.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { PAUSED, PULL_MODE, TAKEN } from './flags.js'
+import { FULL, HELD, PAUSED, PULL_MODE, TAKEN } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { ParkedInput } from './parked-input.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
@@ -26,7 +26,7 @@ export function receive(
     conn.cold?.taker?.receive(conn, memory.subarray(at, end))
     return
   }
-  if (conn.flags & (PAUSED | PULL_MODE) || (conn.cold?.parked?.count ?? 0) > 0) {
+  if (conn.flags & (PAUSED | HELD | FULL | PULL_MODE) || (conn.cold?.parked?.count ?? 0) > 0) {
     park(conn, memory, at, end)
     return
   }
@@ -84,12 +84,22 @@ export function deliverParked(conn: ConnImpl): void {
     return
   }
   const parked = conn.cold?.parked
+  conn.eventLoop.environment.delivery.current = conn
   while (parked !== undefined && takesMessages(conn) && parked.take()) {
     deliver(conn, parked.reader, parked.memory, parked.at, parked.end)
   }
-  if (conn.flags & PAUSED) return
+  if (conn.flags & (PAUSED | HELD | FULL)) return
   resumeReading(conn)
   settleInput(conn)
+}
+
+/** Before `close`: delivers what only waited because output did, which goes nowhere now. */
+export function deliverHeld(conn: ConnImpl): void {
+  while (conn.flags & (HELD | FULL)) {
+    conn.flags &= ~(HELD | FULL)
+    deliverParked(conn)
+    conn.eventLoop.outbound.forget(conn)
+  }
 }
 
 function deliver(

@@ -3,18 +3,21 @@
 import { MillraceError } from '../errors.js'
 import { bytesRelayed, bytesSent } from '../native/binding.js'
 import { connPiped, connSendsFile } from '../native/close-error.js'
-import { KIND_ASK, KIND_FLUSH } from '../native/record.js'
+import { KIND_ASK, KIND_FLUSH, KIND_PUSH, KIND_WRITE } from '../native/record.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
   DESTROYED,
   DRAIN_ASKED,
   DRAIN_OWED,
+  FULL,
+  MESSAGE_OUT,
   OUTPUT_OVER,
   SENDING_FILE,
   TAKEN,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
+import { release } from './pausing.js'
 import { sendControl } from './send-control.js'
 
 /** Counts of sent bytes cross as their low 32 bits. */
@@ -24,12 +27,27 @@ const WRAP = 2 ** 32
 export function write(conn: ConnImpl, message: unknown): boolean {
   if (!conn.isWritable) return refuse(conn)
   const { eventLoop, profile } = conn
-  const length = eventLoop.outbound.write(conn, conn.currentCodec, profile.framing, message)
+  const follows = followsInput(conn)
+  const kind = follows ? KIND_WRITE : KIND_PUSH
+  const length = eventLoop.outbound.write(kind, conn, conn.currentCodec, profile.framing, message)
   // In a statement of its own, because `encode` may write to this connection too.
   conn.written += length
   eventLoop.wrote()
   if (conn.written - conn.sent <= profile.highWaterMark && !(conn.flags & DRAIN_ASKED)) return true
-  return isUnderMark(conn, profile.maxWriteBuffer)
+  return isUnderMark(conn, profile.maxWriteBuffer, follows)
+}
+
+/**
+ * Tells whether what is written follows from the connection's own input, as far as one can tell: a handler of its runs,
+ * or has not settled, or a message was pulled and the next one was not asked for. `autoPause` looks at no other output,
+ * since those who write it, a chat or a relay, may wait for what this connection receives.
+ */
+function followsInput(conn: ConnImpl): boolean {
+  return (
+    conn.eventLoop.environment.delivery.current === conn ||
+    conn.pendingPromises > 0 ||
+    (conn.flags & MESSAGE_OUT) !== 0
+  )
 }
 
 /** Refuses a message: if the connection is open, its output is somebody else's. */
@@ -41,15 +59,16 @@ function refuse(conn: ConnImpl): false {
 /** Writes bytes that are encoded already. Returns what `write` would. */
 export function writeEncoded(conn: ConnImpl, bytes: Buffer): boolean {
   if (!conn.isWritable) return false
-  writeBytes(conn, bytes)
-  return isUnderMark(conn, conn.profile.maxWriteBuffer)
+  const follows = followsInput(conn)
+  writeBytes(conn, bytes, follows ? KIND_WRITE : KIND_PUSH)
+  return isUnderMark(conn, conn.profile.maxWriteBuffer, follows)
 }
 
 /** Writes a piece of a file. Returns whether the next one may follow; if not, `drained()` tells when. */
 export function writePiece(conn: ConnImpl, bytes: Buffer): boolean {
   writeBytes(conn, bytes)
   // The next piece waits until there is room, so there is no need for a limit.
-  return isUnderMark(conn, Number.POSITIVE_INFINITY)
+  return isUnderMark(conn, Number.POSITIVE_INFINITY, false)
 }
 
 /** A file was sent: tells the handler `drain` now what it was not told meanwhile. */
@@ -70,7 +89,7 @@ export function writeRelayed(conn: ConnImpl, bytes: Buffer): boolean {
   writeBytes(conn, bytes)
   conn.coldState().relayed += bytes.length
   // The other connection is not read while too much waits, so there is no need for a limit.
-  return isUnderMark(conn, Number.POSITIVE_INFINITY)
+  return isUnderMark(conn, Number.POSITIVE_INFINITY, false)
 }
 
 /**
@@ -84,11 +103,11 @@ export function writeStreamed(conn: ConnImpl, bytes: Buffer): boolean {
   const isLow = conn.written - conn.sent <= conn.profile.highWaterMark
   if (isLow && !(conn.flags & DRAIN_ASKED)) return true
   // A stream waits for `drained`, so there is no need for a limit.
-  return updateSent(conn) && isUnderMark(conn, Number.POSITIVE_INFINITY)
+  return updateSent(conn) && isUnderMark(conn, Number.POSITIVE_INFINITY, false)
 }
 
-function writeBytes(conn: ConnImpl, bytes: Buffer): void {
-  conn.eventLoop.outbound.bytes(conn, bytes)
+function writeBytes(conn: ConnImpl, bytes: Buffer, kind = KIND_WRITE): void {
+  conn.eventLoop.outbound.bytes(kind, conn, bytes)
   conn.written += bytes.length
   conn.eventLoop.wrote()
 }
@@ -96,12 +115,14 @@ function writeBytes(conn: ConnImpl, bytes: Buffer): void {
 /**
  * Tells whether output is under the high-water mark, by what the kernel has really taken. If it is not,
  * asks the loop to tell when it has drained. Over `maxWriteBuffer` destroys the connection.
+ *
+ * @param follows whether what was written follows from the connection's own input
  */
-function isUnderMark(conn: ConnImpl, maxWriteBuffer: number): boolean {
+function isUnderMark(conn: ConnImpl, maxWriteBuffer: number, follows: boolean): boolean {
   // The loop has closed the connection: its `close` follows, and nothing waits any more.
   if (!updateSent(conn)) return true
   const waiting = conn.written - conn.sent
-  const { highWaterMark } = conn.profile
+  const { highWaterMark, autoPause } = conn.profile
   if (waiting > maxWriteBuffer) {
     conn.destroy(
       new MillraceError(
@@ -111,8 +132,11 @@ function isUnderMark(conn: ConnImpl, maxWriteBuffer: number): boolean {
     )
     return false
   }
+  const isOver = waiting > highWaterMark
+  // What has crossed already must not be answered either, until there is room.
+  if (isOver && autoPause && follows) conn.flags |= FULL
   if (conn.flags & DRAIN_ASKED) return false
-  if (waiting <= highWaterMark) return true
+  if (!isOver) return true
   conn.flags |= DRAIN_ASKED
   sendControl(conn, KIND_ASK)
   return false
@@ -135,7 +159,8 @@ function updateSent(conn: ConnImpl): boolean {
 /** See `Conn.buffered`. */
 export function buffered(conn: ConnImpl): number {
   if (conn.flags & (CLOSED | DESTROYED)) return 0
-  if (!updateSent(conn)) return 0
+  // The loop may have closed the connection. Until `close` says so, who fills it up to a mark must find an end.
+  updateSent(conn)
   return conn.written - conn.sent + (conn.flags & TAKEN ? relayed(conn) : 0)
 }
 
@@ -177,6 +202,7 @@ export function drainedByLoop(conn: ConnImpl): void {
     return
   }
   conn.flags &= ~DRAIN_ASKED
+  if (conn.flags & FULL) release(conn, FULL)
   conn.cold?.drained.resolve()
   if (conn.flags & SENDING_FILE) conn.flags |= DRAIN_OWED
   else if (conn.flags & TAKEN) conn.cold?.taker?.drained(conn)

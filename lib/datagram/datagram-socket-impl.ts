@@ -58,6 +58,8 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
   /** Whether the user pulls datagrams, because there is no `message` handler. */
   readonly isPulled: boolean
   isPaused = false
+  /** How many of its loops' parts have output that waits for room, so that no datagram is delivered. */
+  held = 0
   /** Whether the loops were told to stop receiving. */
   isReadingStopped = false
   /** Whether the user has the socket. Until then datagrams are parked. */

@@ -60,6 +60,8 @@ export class LoopSocket implements Origin, LoopDatagrams {
   isOpen = false
   /** Whether `send` has returned `false` here, and the loop has yet to answer that there is room again. */
   isDrainPending = false
+  /** Whether output waits for room in the loop's ring, so that no datagram is delivered. */
+  #isHeld = false
   readonly #socket: DatagramSocketImpl
   /** The index among the parts of the socket. */
   readonly #index: number
@@ -138,6 +140,19 @@ export class LoopSocket implements Origin, LoopDatagrams {
     )
   }
 
+  hold(): void {
+    if (this.#isHeld) return
+    this.#isHeld = true
+    this.#socket.held++
+  }
+
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#socket.held--
+    if (this.#socket.held === 0) this.loop.environment.pump.resume(this.#socket)
+  }
+
   failed(thrown: unknown): void {
     this.#socket.report(toError(thrown))
   }
@@ -179,6 +194,8 @@ export class LoopSocket implements Origin, LoopDatagrams {
     this.#counts = datagramCounts(this.#handle, this.#number)
     dropDatagrams(this.#handle, this.#number)
     this.loop.environment.origins.delete(this.origin)
+    this.loop.outbound.forget(this)
+    this.release()
     if (error === undefined) this.#opened.resolve()
     else this.#opened.reject(error)
     this.#socket.loopSocketClosed(this, error, wasDrainPending)

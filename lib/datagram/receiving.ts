@@ -26,8 +26,8 @@ export function receive(
   from: DatagramInfoImpl,
 ): void {
   if (socket.isEnded) return
-  const { parked, isPaused, isPulled, isBound } = socket
-  if (isPaused || isPulled || parked.count > 0 || !isBound) {
+  const { parked, isPaused, isPulled, isBound, held } = socket
+  if (isPaused || held > 0 || isPulled || parked.count > 0 || !isBound) {
     parked.push(new ParkedDatagram(Buffer.from(memory.subarray(at, end)), from))
     if (isFull(parked, socket.settings.maxParked)) stopReading(socket)
     socket.wakePull()
@@ -41,7 +41,7 @@ export function deliverParked(socket: DatagramSocketImpl): void {
   if (socket.isPulled) {
     socket.wakePull()
   } else {
-    while (!socket.isPaused && !socket.isEnded) {
+    while (!socket.isPaused && socket.held === 0 && !socket.isEnded) {
       const next = socket.parked.take()
       if (next === undefined) break
       deliver(socket, readerOver(next.bytes, true), 0, next.bytes.length, next.from)
@@ -125,7 +125,7 @@ async function next(
   socket: DatagramSocketImpl,
 ): Promise<IteratorResult<ReceivedDatagram<unknown>, undefined>> {
   for (;;) {
-    while (!socket.isPaused && !socket.isEnded) {
+    while (!socket.isPaused && socket.held === 0 && !socket.isEnded) {
       const parked = socket.parked.take()
       if (parked === undefined) break
       const { bytes, from: info } = parked

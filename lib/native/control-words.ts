@@ -31,7 +31,7 @@ export const OUT_TAIL = 2
 export const OUT_HEAD = 3
 /** From Rust: 1 once the loop has panicked. */
 export const DEAD = 4
-/** To Rust: 1 while records are queued for room in the outbound ring, and none are taken. */
+/** To Rust: 1 while records are queued for room in the outbound ring. */
 export const WAITS = 5
 /** To Rust: 1 once we know that the loop is dead. */
 export const BURIED = 6

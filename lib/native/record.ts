@@ -40,7 +40,7 @@ export const KIND_DATAGRAM = 13
 export const KIND_TROUBLE = 14
 /** A time that JavaScript may want to begin again has ended. Payload: a `reason`. Answered by `TIMEOUT_ANSWER`. */
 export const KIND_TIMEOUT = 15
-/** Bytes to send. */
+/** Bytes to send, which follow from the connection's own input: too many of them hold that back (`autoPause`). */
 export const KIND_WRITE = 16
 /** Send what is written, then FIN. */
 export const KIND_END = 17
@@ -78,6 +78,8 @@ export const KIND_RELAY = 32
 export const KIND_FILE_BEGUN = 33
 /** All of the file is written, or the user has given up. */
 export const KIND_FILE_ENDED = 34
+/** Bytes to send, which do not follow from the connection's own input. */
+export const KIND_PUSH = 35
 
 // slot: Slots, of which connections and datagram sockets have ranges of their own.
 /** The first one of a datagram socket; those of connections are below. */

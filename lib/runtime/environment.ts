@@ -2,6 +2,7 @@
 
 import { keepAlive, openEnvironment, shutDown } from '../native/binding.js'
 import { CONTROL_BYTES } from '../native/control-words.js'
+import { Delivery } from './delivery.js'
 import type { Loop } from './loop.js'
 import type { Origin } from './origin.js'
 import { Pump } from './pump.js'
@@ -17,6 +18,7 @@ export class Environment {
   /** The words that are exchanged with the native half: see native/control-words. */
   readonly control: Int32Array
   readonly pump: Pump
+  readonly delivery: Delivery = new Delivery()
   /** Listeners, connection attempts and datagram sockets, by the number that records name them by. */
   readonly origins: Map<number, Origin> = new Map()
   readonly questions: Questions = new Questions((change) => this.hold(change))

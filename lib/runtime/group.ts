@@ -74,6 +74,7 @@ export class Group {
       environment.loops[loop.index] = undefined
       loop.isStopped = true
       environment.questions.stopped(loop)
+      loop.outbound.drop()
     }
     this.#onStopped?.()
   }

@@ -84,7 +84,7 @@ export class Loop {
     this.environment = environment
     this.group = group
     this.index = index
-    this.outbound = new Outbound(outbound)
+    this.outbound = new Outbound(outbound, environment.delivery)
     this.#words = wordsOf(index)
     this.#memory = Buffer.from(inbound)
     this.#ints = new Int32Array(inbound)
@@ -133,13 +133,12 @@ export class Loop {
   /** Whether there are records that may be taken. */
   get hasRecords(): boolean {
     const tail = this.environment.control[this.#words + IN_TAIL] as number
-    return this.#head !== tail && !this.outbound.isBlocked
+    return this.#head !== tail
   }
 
   /**
    * Processes the records in the inbound ring until the budget is used up, or until one of another scope comes: that
-   * is in `nextScope` then. Stops early while output is queued for room: the loop then stops reading, and TCP holds
-   * the peers back.
+   * is in `nextScope` then.
    *
    * @param scope is where this runs
    * @returns whether records are left because the budget is used up
@@ -161,7 +160,7 @@ export class Loop {
     const tail = this.environment.control[this.#words + IN_TAIL] as number
     let head = this.#head
     if (head !== tail) this.#reader.batch(this.#batchEnd(head, tail))
-    while (head !== tail && !this.outbound.isBlocked) {
+    while (head !== tail) {
       if (!budget.take()) return true
       let at = head & mask
       if (ints[at >> 2] === SKIP) {
@@ -230,12 +229,14 @@ export class Loop {
       const socket = this.sockets[slot - SLOT_DATAGRAMS]
       if (socket === undefined || socket.generation !== generation) return
       if (socket.scope !== scope) return socket.scope
+      this.environment.delivery.current = socket
       this.#socketRecord(socket, kind, slot - SLOT_DATAGRAMS, at, length)
       return
     }
     const conn = this.conns[slot]
     if (conn === undefined || conn.generation !== generation) return
     if (conn.scope !== scope) return conn.scope
+    this.environment.delivery.current = conn
     switch (kind) {
       case KIND_DATA:
         conn.receive(this.#reader, this.#memory, at, at + length)
@@ -292,6 +293,7 @@ export class Loop {
     const number = (this.#ints[(at + OPEN_LISTENER) >> 2] as number) >>> 0
     const origin = this.environment.origins.get(number)
     if (origin !== undefined && origin.scope !== scope) return origin.scope
+    this.environment.delivery.current = undefined
     origin?.onOpen(this, slot, generation, this.#view, at)
     return
   }
@@ -301,6 +303,7 @@ export class Loop {
     const errno = this.#ints[(at + NEWS_ERRNO) >> 2] as number
     const origin = this.environment.origins.get(number)
     if (origin !== undefined && origin.scope !== scope) return origin.scope
+    this.environment.delivery.current = undefined
     origin?.onNews(kind, this, errno)
     return
   }
@@ -318,6 +321,7 @@ export class Loop {
     // Before their `close` handlers, which must not find closed connections here.
     this.conns.length = 0
     this.sockets.length = 0
+    this.outbound.drop()
     for (const conn of conns) conn?.scope.runInAsyncScope(conn.lost, conn)
   }
 }

@@ -4,7 +4,8 @@ import { type Encoder, encodeBody, writeFrame } from '../codec/encode.js'
 import type { Framing } from '../codec/framing.js'
 import { WriterImpl } from '../codec/writer-impl.js'
 import { MillraceError } from '../errors.js'
-import { KIND_DESTROY, KIND_SEND, KIND_WRITE } from '../native/record.js'
+import { KIND_DESTROY, KIND_SEND } from '../native/record.js'
+import type { Delivery } from './delivery.js'
 import { OutboundQueue } from './outbound-queue.js'
 import type { SlotHandle } from './record-handlers.js'
 import { RingWriter } from './ring-writer.js'
@@ -23,11 +24,15 @@ export class Outbound {
   /** Records made inside an `encode`, whose own message has begun in the ring and goes first. */
   readonly #nested = new OutboundQueue()
 
-  constructor(ring: ArrayBuffer) {
+  /** Who causes what is written. */
+  readonly #delivery: Delivery
+
+  constructor(ring: ArrayBuffer, delivery: Delivery) {
     this.#ring = new RingWriter(ring)
+    this.#delivery = delivery
   }
 
-  /** Whether records are queued for room. Until they have gone out nothing is taken from the loop. */
+  /** Whether records are queued for room. */
   get isBlocked(): boolean {
     return !this.#queue.isEmpty
   }
@@ -61,12 +66,19 @@ export class Outbound {
   /**
    * Encodes a message and sends its frame.
    *
+   * @param kind is `KIND_WRITE` or `KIND_PUSH`
    * @returns the number of bytes of the frame
    */
-  write<Out>(handle: SlotHandle, codec: Encoder<Out>, framing: Framing, message: Out): number {
+  write<Out>(
+    kind: number,
+    handle: SlotHandle,
+    codec: Encoder<Out>,
+    framing: Framing,
+    message: Out,
+  ): number {
     const writer = this.#writer
-    if (writer.isBusy) return this.#writeNested(handle, codec, framing, message)
-    const start = this.isBlocked ? undefined : this.#ring.beginWrite(handle, writer)
+    if (writer.isBusy) return this.#writeNested(kind, handle, codec, framing, message)
+    const start = this.#isHeld(handle) ? undefined : this.#ring.beginWrite(kind, handle, writer)
     if (start === undefined) writer.toScratch()
     writer.isBusy = true
     try {
@@ -74,9 +86,9 @@ export class Outbound {
       writer.isBusy = false
       const length = writer.pos - writer.start
       if (writer.inPlace && start !== undefined) {
-        this.#ring.endWrite(start, handle, writer)
+        this.#ring.endWrite(start, kind, handle, writer)
       } else {
-        this.#send(handle, writer.memory.subarray(writer.start, writer.pos))
+        this.#send(kind, handle, writer.memory.subarray(writer.start, writer.pos))
       }
       return length
     } finally {
@@ -91,6 +103,7 @@ export class Outbound {
 
   /** Encodes a message inside an `encode`: what that one has begun in the ring must not be touched. */
   #writeNested<Out>(
+    kind: number,
     handle: SlotHandle,
     codec: Encoder<Out>,
     framing: Framing,
@@ -104,7 +117,7 @@ export class Outbound {
       writer.close()
     }
     const bytes = writer.memory.subarray(writer.start, writer.pos)
-    this.#nested.push(KIND_WRITE, handle, Buffer.from(bytes))
+    this.#nested.push(kind, handle, Buffer.from(bytes), this.#delivery.current)
     return bytes.length
   }
 
@@ -124,7 +137,7 @@ export class Outbound {
   ): number {
     const isNested = this.isWriting
     const writer = isNested ? new WriterImpl() : this.#writer
-    const start = isNested || this.isBlocked ? undefined : this.#ring.beginRecord(writer)
+    const start = isNested || this.#isHeld(handle) ? undefined : this.#ring.beginRecord(writer)
     if (start === undefined) writer.toScratch()
     writer.isBusy = true
     try {
@@ -143,8 +156,8 @@ export class Outbound {
         this.#ring.endRecord(start, KIND_SEND, handle, writer)
       } else {
         const bytes = writer.memory.subarray(writer.start, writer.pos)
-        if (isNested || this.isBlocked || !this.#ring.push(KIND_SEND, handle, bytes))
-          this.#enqueue(KIND_SEND, handle, Buffer.from(bytes))
+        if (isNested || this.#isHeld(handle) || !this.#ring.push(KIND_SEND, handle, bytes))
+          this.#enqueue(KIND_SEND, handle, Buffer.from(bytes), this.#delivery.current)
       }
       return length
     } finally {
@@ -156,36 +169,69 @@ export class Outbound {
   }
 
   /** Sends bytes that are encoded already. */
-  bytes(handle: SlotHandle, bytes: Buffer): void {
-    if (this.isWriting) this.#enqueue(KIND_WRITE, handle, Buffer.from(bytes))
-    else this.#send(handle, bytes)
+  bytes(kind: number, handle: SlotHandle, bytes: Buffer): void {
+    if (this.isWriting) this.#enqueue(kind, handle, Buffer.from(bytes), this.#delivery.current)
+    else this.#send(kind, handle, bytes)
   }
 
-  /** Sends a record that carries no data. Nobody may change its payload any more. */
-  control(kind: number, handle: SlotHandle, payload?: Buffer): void {
-    if (kind === KIND_DESTROY) this.#forget(handle)
-    if (this.isWriting || this.isBlocked || !this.#ring.push(kind, handle, payload)) {
-      this.#enqueue(kind, handle, payload)
+  /**
+   * Sends a record that carries no data. Nobody may change its payload any more.
+   *
+   * @param other is somebody whose records before this one have to go out before it, and those after it behind it
+   */
+  control(kind: number, handle: SlotHandle, payload?: Buffer, other?: SlotHandle): void {
+    if (kind === KIND_DESTROY) this.forget(handle)
+    const isHeld = this.#isHeld(handle) || (other !== undefined && this.#isHeld(other))
+    if (this.isWriting || isHeld || !this.#ring.push(kind, handle, payload)) {
+      this.#enqueue(kind, handle, payload, other)
     }
   }
 
+  /** Drops what is queued of somebody who sends nothing more. */
+  forget(handle: SlotHandle): void {
+    this.#nested.remove(handle)
+    if (!this.isBlocked) return
+    this.#queue.remove(handle)
+    // What it leaves may be all that there is, and nobody would look at it again.
+    this.#move()
+  }
+
+  /** The loop has gone: drops everything that is queued. */
+  drop(): void {
+    this.#nested.drop()
+    this.#queue.drop()
+  }
+
+  /** Whether the next record of somebody has to wait behind its others. */
+  #isHeld(handle: SlotHandle): boolean {
+    return this.isBlocked && this.#queue.has(handle)
+  }
+
   /** Sends bytes in as many records as it takes, and queues what finds no room. */
-  #send(handle: SlotHandle, bytes: Buffer): void {
+  #send(kind: number, handle: SlotHandle, bytes: Buffer): void {
     let from = 0
-    if (!this.isBlocked) {
+    if (!this.#isHeld(handle)) {
       while (from < bytes.length) {
         const part = bytes.subarray(from, from + this.#ring.largest)
-        if (!this.#ring.push(KIND_WRITE, handle, part)) break
+        if (!this.#ring.push(kind, handle, part)) break
         from += part.length
       }
     }
     // Copied, because the bytes are the caller's or in a scratch buffer.
-    if (from < bytes.length) this.#enqueue(KIND_WRITE, handle, Buffer.from(bytes.subarray(from)))
+    if (from < bytes.length) {
+      const rest = Buffer.from(bytes.subarray(from))
+      this.#enqueue(kind, handle, rest, this.#delivery.current)
+    }
   }
 
-  #enqueue(kind: number, handle: SlotHandle, bytes: Buffer | undefined): void {
+  #enqueue(
+    kind: number,
+    handle: SlotHandle,
+    bytes: Buffer | undefined,
+    other: SlotHandle | undefined,
+  ): void {
     const queue = this.isWriting ? this.#nested : this.#queue
-    queue.push(kind, handle, bytes)
+    queue.push(kind, handle, bytes, other)
   }
 
   /** Sends what was written inside an `encode`, after the message that it interrupted. */
@@ -196,11 +242,5 @@ export class Outbound {
 
   #move(): void {
     if (!this.isWriting) this.#queue.moveInto(this.#ring)
-  }
-
-  /** A connection that was destroyed sends nothing more. */
-  #forget(handle: SlotHandle): void {
-    this.#nested.remove(handle)
-    this.#queue.remove(handle)
   }
 }

@@ -50,6 +50,7 @@ export class Pump {
       this.#run()
     } finally {
       this.#isPumping = false
+      this.#environment.delivery.current = undefined
     }
   }
 
@@ -120,7 +121,10 @@ export class Pump {
     if (this.#resumed.size === 0) return
     const resumed = [...this.#resumed]
     this.#resumed.clear()
-    for (const conn of resumed) conn.scope.runInAsyncScope(conn.deliverParked, conn)
+    for (const conn of resumed) {
+      this.#environment.delivery.current = undefined
+      conn.scope.runInAsyncScope(conn.deliverParked, conn)
+    }
   }
 
   /** Reads the positions of all loops. Returns whether another commit is needed. */

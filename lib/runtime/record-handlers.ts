@@ -8,6 +8,10 @@ export interface SlotHandle {
   readonly slot: number
   /** Tells apart those that had the same slot one after the other. */
   readonly generation: number
+  /** Its output waits for room: what arrives is kept until `release`. Called again and again before that. */
+  hold?(): void
+  /** Its output waits no more. */
+  release?(): void
 }
 
 /** A connection, as its loop sees it. */

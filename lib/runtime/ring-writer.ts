@@ -1,7 +1,7 @@
 /** Writes records into a loop's outbound ring. */
 
 import type { WriterImpl } from '../codec/writer-impl.js'
-import { HEADER, KIND_WRITE, SKIP } from '../native/record.js'
+import { HEADER, SKIP } from '../native/record.js'
 import type { SlotHandle } from './record-handlers.js'
 
 /** The least room worth beginning a message in: a shorter rest of the ring is skipped. */
@@ -11,6 +11,8 @@ const MIN_ROOM = 64
 export class RingWriter {
   /** The largest payload of one record. */
   readonly largest: number
+  /** Bytes that queued records leave free, so that others need not wait behind them. */
+  readonly reserve: number
   /** Where the next record goes. */
   tail = 0
   readonly #memory: Buffer
@@ -28,6 +30,7 @@ export class RingWriter {
    */
   #last = -1
   #lastHandle: SlotHandle | undefined
+  #lastKind = 0
 
   constructor(ring: ArrayBuffer) {
     this.#memory = Buffer.from(ring)
@@ -36,6 +39,7 @@ export class RingWriter {
     this.#capacity = ring.byteLength
     this.#mask = ring.byteLength - 1
     this.largest = ring.byteLength / 4 - HEADER
+    this.reserve = ring.byteLength / 4
   }
 
   /** Bytes that the loop cannot see yet. */
@@ -55,14 +59,14 @@ export class RingWriter {
   }
 
   /**
-   * Lets a writer write the payload of a `WRITE` record in place: at the end of the last record if that
-   * is a write to the same connection, otherwise in a new one. `endWrite` completes the record.
+   * Lets a writer write the payload of a `WRITE` or `PUSH` record in place: at the end of the last record if that
+   * is one of the same kind to the same connection, otherwise in a new one. `endWrite` completes the record.
    *
    * @returns where the record starts, or undefined if there is no room
    */
-  beginWrite(handle: SlotHandle, writer: WriterImpl): number | undefined {
+  beginWrite(kind: number, handle: SlotHandle, writer: WriterImpl): number | undefined {
     const last = this.#last
-    if (last !== -1 && this.#lastHandle === handle) {
+    if (last !== -1 && this.#lastHandle === handle && this.#lastKind === kind) {
       const at = last & this.#mask
       const end = at + HEADER + (this.#words[(at >> 2) + 3] as number)
       const limit = at + HEADER + Math.min(this.largest, this.#roomAt(last) - HEADER)
@@ -75,9 +79,10 @@ export class RingWriter {
   }
 
   /** Completes the record that `beginWrite` began, up to where its writer stands. */
-  endWrite(start: number, handle: SlotHandle, writer: WriterImpl): void {
-    this.#header(start, KIND_WRITE, handle, writer.pos - (start & this.#mask) - HEADER)
+  endWrite(start: number, kind: number, handle: SlotHandle, writer: WriterImpl): void {
+    this.#header(start, kind, handle, writer.pos - (start & this.#mask) - HEADER)
     this.#last = start
+    this.#lastKind = kind
     this.#lastHandle = handle
   }
 
@@ -101,10 +106,15 @@ export class RingWriter {
     this.#last = -1
   }
 
-  /** Writes a whole record. Returns false if there is no room. */
-  push(kind: number, handle: SlotHandle, bytes: Buffer | undefined): boolean {
+  /**
+   * Writes a whole record.
+   *
+   * @param reserve bytes that have to stay free behind it
+   * @returns false if there is no room
+   */
+  push(kind: number, handle: SlotHandle, bytes: Buffer | undefined, reserve = 0): boolean {
     const length = bytes === undefined ? 0 : bytes.length
-    const start = this.#place(length)
+    const start = this.#place(length, reserve)
     if (start === undefined) return false
     if (bytes !== undefined) this.#memory.set(bytes, (start & this.#mask) + HEADER)
     this.#header(start, kind, handle, length)
@@ -120,10 +130,10 @@ export class RingWriter {
   }
 
   /** Returns where a record with a payload of `length` bytes can start. */
-  #place(length: number): number | undefined {
+  #place(length: number, reserve = 0): number | undefined {
     const need = HEADER + ((length + 7) & ~7)
     const toEnd = this.#capacity - (this.tail & this.#mask)
-    const free = this.#capacity - ((this.tail - this.#head) >>> 0)
+    const free = this.#capacity - ((this.tail - this.#head) >>> 0) - reserve
     if (need <= toEnd) return need <= free ? this.tail : undefined
     return toEnd + need <= free ? (this.tail + toEnd) | 0 : undefined
   }

@@ -85,7 +85,7 @@ table! {
         TROUBLE = 14,
         /// A time that JavaScript may want to begin again has ended. Payload: a `reason`. Answered by `TIMEOUT_ANSWER`.
         TIMEOUT = 15,
-        /// Bytes to send.
+        /// Bytes to send, which follow from the connection's own input: too many of them hold that back (`autoPause`).
         WRITE = 16,
         /// Send what is written, then FIN.
         END = 17,
@@ -123,6 +123,8 @@ table! {
         FILE_BEGUN = 33,
         /// All of the file is written, or the user has given up.
         FILE_ENDED = 34,
+        /// Bytes to send, which do not follow from the connection's own input.
+        PUSH = 35,
     }
     /// Slots, of which connections and datagram sockets have ranges of their own.
     slot {

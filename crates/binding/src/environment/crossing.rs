@@ -49,11 +49,8 @@ impl Environment {
             let tail = entry.inbound.tail();
             let head = entry.outbound.head();
             let waits = self.words.get(at(index, control::WAITS)) != 0;
-            news |= if waits {
-                head != self.words.get(at(index, control::OUT_HEAD))
-            } else {
-                tail != self.words.get(at(index, control::IN_HEAD))
-            };
+            news |= tail != self.words.get(at(index, control::IN_HEAD))
+                || (waits && head != self.words.get(at(index, control::OUT_HEAD)));
             news |= dead && self.words.get(at(index, control::BURIED)) == 0;
             self.words.set(at(index, control::IN_TAIL), tail);
             self.words.set(at(index, control::OUT_HEAD), head);

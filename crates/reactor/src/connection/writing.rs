@@ -22,14 +22,18 @@ impl Connection {
         }
         self.last_write = Some(inbound.tick);
         self.note_user_output(bytes.len());
-        let next = self.send(bytes, slot, generation, inbound);
+        self.send(bytes, slot, generation, inbound)
+    }
+
+    /// What follows from its own input was written: stops reading if too much waits. What others have written to it
+    /// does not stop it, since they may wait for what it receives.
+    pub(crate) fn hold_back_if_full(&mut self) {
         let options = &self.profile.options;
         let is_over = options.auto_pause && self.queued() > options.high_water;
         // The sides of a pipe would wait for each other for ever.
         if is_over && self.input == Input::Flowing && !self.is_taken() && self.draining.is_none() {
             self.pauses.output = true;
         }
-        next
     }
 
     /// Whether there is still somebody to send to.

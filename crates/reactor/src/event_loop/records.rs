@@ -27,7 +27,12 @@ impl EventLoop {
                 let inbound = &mut self.inbound;
                 let clock = self.timers.clock(inbound.now);
                 let next = match record.label.kind {
-                    kind::WRITE => connection.write(record.payload, slot, generation, inbound),
+                    kind::WRITE => {
+                        let next = connection.write(record.payload, slot, generation, inbound);
+                        connection.hold_back_if_full();
+                        next
+                    }
+                    kind::PUSH => connection.write(record.payload, slot, generation, inbound),
                     kind::END => match connection.end() {
                         Next::Wait => connection.drive(slot, generation, inbound),
                         next => next,
