@@ -158,13 +158,13 @@ test('receive stands still while autoPause stops the reading', async (t) => {
   const server = await start(t, {
     highWaterMark: 1024,
     maxWriteBuffer: 1 << 30,
-    open(conn) {
+    message(conn) {
       conn.write(Buffer.alloc(24 << 20))
       full.open(conn)
     },
-    message() {},
   })
   const socket = await connect(server.port)
+  socket.write('a request')
   const conn = await full.passed
   // Until the kernel takes no more, and everything else waits in the loop.
   for (let before = -1; conn.buffered !== before; await turns(100)) before = conn.buffered

@@ -4,15 +4,14 @@ import { constants, type PathLike, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Conn } from './connection/conn.js'
 import { ConnImpl } from './connection/conn-impl.js'
-import { promiseSettled } from './connection/end-of-input.js'
+import { fileEnded } from './connection/ending.js'
 import { rangeOf, sendRange } from './connection/file-sending.js'
-import { CLOSED, SENDING_FILE } from './connection/flags.js'
+import { DRAIN_ASKED, DRAIN_OWED, SENDING_FILE } from './connection/flags.js'
+import { beginPromise } from './connection/handler-watch.js'
 import { checkOutput, haltWithOutput } from './connection/output-halt.js'
 import { sendControl } from './connection/send-control.js'
-import { watchHandlers } from './connection/timed-out.js'
-import { drainedAfterFile } from './connection/writing.js'
 import { invalidOption, MillraceError, toError } from './errors.js'
-import { KIND_FILE_BEGUN, KIND_FILE_ENDED } from './native/record.js'
+import { KIND_FILE_BEGUN } from './native/record.js'
 import { checkSignal } from './util/abort-signal.js'
 import { checkNames, requiredWhole, whole } from './util/checks.js'
 import type { Halt } from './util/halt.js'
@@ -81,10 +80,9 @@ export async function sendFile(
   signal?.throwIfAborted()
   const sender = checkSender(conn)
   // From here on, so that nothing can be written between this call and the first byte.
-  sender.flags |= SENDING_FILE
+  sender.flags |= sender.flags & DRAIN_ASKED ? SENDING_FILE | DRAIN_OWED : SENDING_FILE
   sendControl(sender, KIND_FILE_BEGUN)
-  sender.pendingPromises++
-  if (sender.cold?.handlerTimer === undefined) watchHandlers(sender)
+  const late = beginPromise(sender)
   const { halt, release } = haltWithOutput(sender, signal)
   const written = sender.written
   try {
@@ -108,14 +106,8 @@ export async function sendFile(
     throw thrown
   } finally {
     release()
-    const cold = sender.coldState()
-    const { afterFile } = cold
-    cold.afterFile = undefined
-    sender.flags &= ~SENDING_FILE
-    if (!(sender.flags & CLOSED)) sendControl(sender, KIND_FILE_ENDED)
-    if (afterFile === undefined) drainedAfterFile(sender)
-    else sender[afterFile]()
-    promiseSettled(sender)
+    // The caller's context is not that of the connection's handlers.
+    sender.scope.runInAsyncScope(fileEnded, undefined, sender, late)
   }
 }
 

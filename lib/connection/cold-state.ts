@@ -4,6 +4,7 @@ import { connClosed } from '../native/close-error.js'
 import { type Deferred, SharedWait } from '../util/deferred.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
 import { clearTimeout } from '../util/timers.js'
+import type { LatePromise } from './handler-watch.js'
 import type { InputTaker } from './input-taker.js'
 import type { ParkedInput } from './parked-input.js'
 import type { TimeoutSettings } from './timeouts.js'
@@ -43,7 +44,11 @@ export class ColdState {
   taker: InputTaker | undefined
   /** The limits in time, once they were changed. */
   limits: TimeoutSettings | undefined
-  /** Ends the time that handlers have after the end of the input. */
+  /** When the time of the promises began that had not settled at the end of the input, as `performance.now()`. */
+  inputDoneAt = 0
+  /** Promises of handlers that came after it. */
+  latePromises: Set<LatePromise> | undefined
+  /** Runs while a promise of a handler has a limit in time. */
   handlerTimer: NodeJS.Timeout | undefined
   /** The error that the connection ends with, if it is known already. */
   error: Error | undefined

@@ -53,13 +53,14 @@ import {
   WATCHES_MESSAGES,
 } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
+import type { LatePromise } from './handler-watch.js'
 import { makeContext } from './make-context.js'
 import { pause, release, resume } from './pausing.js'
 import { peerOf } from './peer.js'
 import type { LocalEndpoint, Profile } from './profile.js'
 import { messageIterator } from './pulling.js'
 import * as reading from './reading.js'
-import { setTimeouts, timedOut, watchHandlers } from './timed-out.js'
+import { setTimeouts, timedOut } from './timed-out.js'
 import type { LiveTimeouts } from './timeouts.js'
 import * as writing from './writing.js'
 
@@ -279,14 +280,9 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.flags |= READING_STOPPED
   }
 
-  /** Begins the time that handlers have after the end of the input. */
-  watchHandlers(): void {
-    watchHandlers(this)
-  }
-
   /** One of the promises that handlers returned has settled. */
-  promiseSettled(): void {
-    promiseSettled(this)
+  promiseSettled(late: LatePromise | undefined): void {
+    promiseSettled(this, late)
   }
 
   /** Runs `context` and `open`. Returns what they threw. */

@@ -24,7 +24,7 @@ import {
   TAKEN,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
-import { watchHandlers } from './timed-out.js'
+import { type LatePromise, watchHandlers } from './handler-watch.js'
 
 /** The loop will send no more input. */
 export function inputEnded(conn: ConnImpl, reason: number): void {
@@ -49,8 +49,9 @@ export function inputEnded(conn: ConnImpl, reason: number): void {
 }
 
 /** A promise of a handler has settled. */
-export function promiseSettled(conn: ConnImpl): void {
+export function promiseSettled(conn: ConnImpl, late: LatePromise | undefined): void {
   conn.pendingPromises--
+  if (late !== undefined) conn.cold?.latePromises?.delete(late)
   if (conn.flags & EOF) settleInput(conn)
 }
 

@@ -1,10 +1,16 @@
 /** Ways to end a connection: our half, both halves, or at once. */
 
 import { toError } from '../errors.js'
-import { KIND_DESTROY, KIND_DISCARD, KIND_END, KIND_RESET } from '../native/record.js'
+import {
+  KIND_DESTROY,
+  KIND_DISCARD,
+  KIND_END,
+  KIND_FILE_ENDED,
+  KIND_RESET,
+} from '../native/record.js'
 import { queueMicrotask } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
-import { settleInput } from './end-of-input.js'
+import { promiseSettled, settleInput } from './end-of-input.js'
 import {
   CLOSED,
   CLOSING,
@@ -16,9 +22,10 @@ import {
   OUTPUT_OVER,
   SENDING_FILE,
 } from './flags.js'
+import type { LatePromise } from './handler-watch.js'
 import { watchPulls } from './pull-linger.js'
 import { sendControl } from './send-control.js'
-import { write } from './writing.js'
+import { drainedAfterFile, write } from './writing.js'
 
 /** See `Conn.end`. */
 export function end(conn: ConnImpl, message: unknown): void {
@@ -51,8 +58,8 @@ export function close(conn: ConnImpl, message: unknown): void {
   }
   if (conn.flags & SENDING_FILE) {
     const cold = conn.coldState()
-    if (cold.afterFile === 'close') return
     cold.afterFile = 'close'
+    conn.flags |= CLOSING
     // The loop closes the connection if nothing moves for `lingerTimeout`.
     sendControl(conn, KIND_DISCARD)
     cold.dropInput()
@@ -66,10 +73,29 @@ export function close(conn: ConnImpl, message: unknown): void {
   conn.cold?.taker?.closing(conn)
 }
 
+/** A file was sent, or given up: does what had to wait for that. */
+export function fileEnded(conn: ConnImpl, late: LatePromise | undefined): void {
+  const cold = conn.coldState()
+  const { afterFile } = cold
+  cold.afterFile = undefined
+  conn.flags &= ~SENDING_FILE
+  if (!(conn.flags & (DESTROYED | CLOSED))) {
+    sendControl(conn, KIND_FILE_ENDED)
+    if (afterFile === undefined) drainedAfterFile(conn)
+    else if (afterFile === 'end') end(conn, undefined)
+    else {
+      sendControl(conn, KIND_END)
+      conn.flags |= ENDED
+      cold.stopWriting()
+    }
+  }
+  promiseSettled(conn, late)
+}
+
 /** See `Conn.destroy`. */
 export function destroy(conn: ConnImpl, error: Error | undefined): void {
-  // The peer must not take what it has of a file for all.
-  drop(conn, error, conn.flags & SENDING_FILE ? KIND_RESET : KIND_DESTROY)
+  // In the middle of a file, the loop makes a reset of it.
+  drop(conn, error, KIND_DESTROY)
 }
 
 /** See `Conn.reset`. */

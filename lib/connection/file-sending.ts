@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { MillraceError } from '../errors.js'
 import type { Halt } from '../util/halt.js'
 import type { ConnImpl } from './conn-impl.js'
-import { writePiece } from './writing.js'
+import { roomForMore, writePiece } from './writing.js'
 
 /** How much is read and sent at once. */
 const PIECE = 256 * 1024
@@ -66,7 +66,7 @@ export async function sendRange(
     halt.check()
     at += piece.length
     reading = read()
-    if (!writePiece(conn, piece)) await halt.wait(conn.drained())
+    if (!writePiece(conn, piece)) await halt.wait(roomForMore(conn))
   }
 }
 

@@ -44,7 +44,7 @@ export const TAKEN = 524288
 export const STREAM_BROKEN = 2097152
 /** A file is being sent, and nothing else can be written. */
 export const SENDING_FILE = 4194304
-/** While a file was sent, output has drained, and the handler `drain` was not told. */
+/** When a file began, `write` had returned `false` and the handler `drain` was not told yet. */
 export const DRAIN_OWED = 8388608
 /** The promise of the handler `idle` has not settled. */
 export const IDLE_RUNS = 1048576

@@ -6,7 +6,8 @@
 import { MillraceError, toError } from '../errors.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
-import { FAILED, INPUT_DONE } from './flags.js'
+import { FAILED } from './flags.js'
+import { beginPromise } from './handler-watch.js'
 
 /** Calls a handler, and tracks its promise. */
 export function callConnHandler(conn: ConnImpl, handler: () => unknown): void {
@@ -20,14 +21,13 @@ export function callConnHandler(conn: ConnImpl, handler: () => unknown): void {
 
 /** Tracks a handler's promise: the connection stays until it settles. A rejection is a failure: see `fail`. */
 export function trackPromise(conn: ConnImpl, promise: PromiseLike<unknown>): void {
-  conn.pendingPromises++
-  if (conn.flags & INPUT_DONE && conn.pendingPromises === 1) conn.watchHandlers()
+  const late = beginPromise(conn)
   // Wrapped, because a thenable that is not a promise may call back twice, or throw.
   Promise.resolve(promise).then(
-    () => conn.promiseSettled(),
+    () => conn.promiseSettled(late),
     (reason: unknown) => {
       fail(conn, reason)
-      conn.promiseSettled()
+      conn.promiseSettled(late)
     },
   )
 }
@@ -50,11 +50,16 @@ export function fail(conn: ConnImpl, thrown: unknown): Error {
 
 /** Tells whether a peer can cause the error. It is then not a bug of the user's, and worth no warning. */
 function isPeersFault(error: Error): boolean {
-  if (!(error instanceof MillraceError)) return false
-  const { code } = error
-  return (
-    code === 'ERR_FRAME_INVALID' ||
-    code === 'ERR_FRAME_TOO_LARGE' ||
-    code === 'ERR_FRAME_INCOMPLETE'
-  )
+  try {
+    return error instanceof MillraceError && PEERS_FAULTS.has(error.code)
+  } catch {
+    // A proxy, or a getter that throws.
+    return false
+  }
 }
+
+const PEERS_FAULTS: ReadonlySet<string> = new Set([
+  'ERR_FRAME_INVALID',
+  'ERR_FRAME_TOO_LARGE',
+  'ERR_FRAME_INCOMPLETE',
+])

@@ -53,6 +53,7 @@ export function takeInput(conn: ConnImpl, taker: InputTaker, to?: ConnImpl): voi
   cold.taker = taker
   // It would end the connection, because the taker is a promise that does not settle.
   clearTimeout(cold.handlerTimer)
+  cold.handlerTimer = undefined
   if (conn.flags & STREAM_BROKEN) {
     // It matters no more where messages end. The loop delivers what it could not cut, and tells the end after it.
     cold.error = undefined

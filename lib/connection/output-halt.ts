@@ -4,7 +4,7 @@ import { connPiped, connSendsFile } from '../native/close-error.js'
 import { onAbort } from '../util/abort-signal.js'
 import { Halt } from '../util/halt.js'
 import type { ConnImpl } from './conn-impl.js'
-import { OUTPUT_OVER, SENDING_FILE, TAKEN } from './flags.js'
+import { CLOSING, OUTPUT_OVER, SENDING_FILE, TAKEN } from './flags.js'
 
 /**
  * Checks that a connection can be written to.
@@ -12,7 +12,7 @@ import { OUTPUT_OVER, SENDING_FILE, TAKEN } from './flags.js'
  * @throws the error that it closes with, `ERR_CLOSED`, or `ERR_PIPED` if its output is somebody else's
  */
 export function checkOutput(conn: ConnImpl): void {
-  if (conn.flags & OUTPUT_OVER) throw conn.coldState().endError()
+  if (conn.flags & (OUTPUT_OVER | CLOSING)) throw conn.coldState().endError()
   if (conn.flags & TAKEN) throw connPiped()
   if (conn.flags & SENDING_FILE) throw connSendsFile()
 }

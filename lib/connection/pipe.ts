@@ -5,7 +5,7 @@ import { KIND_RELAY } from '../native/record.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import { queueMicrotask } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, DESTROYED, ENDING, EOF, INPUT_DONE, OUTPUT_OVER } from './flags.js'
+import { CLOSED, CLOSING, DESTROYED, ENDING, EOF, INPUT_DONE, OUTPUT_OVER } from './flags.js'
 import { type InputTaker, passOnReceived, takeInput } from './input-taker.js'
 import { resumeReading, stopReading } from './pausing.js'
 import { park } from './reading.js'
@@ -149,6 +149,8 @@ export class Pipe implements InputTaker {
       this.ended.resolve({ forth, back, error: this.#error })
       return
     }
+    // It closes in good order: what it has still to send is all that there was.
+    if (to.flags & CLOSING) return
     if (error === undefined && !(conn.flags & DESTROYED)) {
       to.close()
       return

@@ -23,9 +23,10 @@ import {
   TAKEN,
 } from './flags.js'
 import { fail } from './handler-failure.js'
+import { limitsOf } from './limits.js'
 import type { ParkedInput } from './parked-input.js'
 import { resumeReading } from './pausing.js'
-import { limitsOf, noteMessages } from './timed-out.js'
+import { noteMessages } from './timed-out.js'
 
 /** See `Conn`'s iteration. */
 export function messageIterator(conn: ConnImpl): AsyncIterator<unknown> {

@@ -1,6 +1,5 @@
 /** What happens at the end of a connection's times, and what its loop is told of them. */
 
-import { MillraceError } from '../errors.js'
 import {
   ANSWER_ANSWER_SIZE,
   ANSWER_TIME_LEFT,
@@ -15,7 +14,7 @@ import {
   REASON_IDLE_TIMEOUT,
 } from '../native/record.js'
 import { isThenable } from '../util/thenable.js'
-import { clearTimeout, now, setTimeout } from '../util/timers.js'
+import { now } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
   DRAINING,
@@ -32,18 +31,10 @@ import {
   WATCHES_MESSAGES,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
+import { watchHandlers } from './handler-watch.js'
+import { limitsOf } from './limits.js'
 import { sendControl } from './send-control.js'
-import {
-  checkLiveTimeouts,
-  encodeTimeouts,
-  type LiveTimeouts,
-  type TimeoutSettings,
-} from './timeouts.js'
-
-/** The limits that are in force. */
-export function limitsOf({ cold, profile }: ConnImpl): TimeoutSettings {
-  return cold?.limits ?? profile.timeouts
-}
+import { checkLiveTimeouts, encodeTimeouts, type LiveTimeouts } from './timeouts.js'
 
 /** See `Conn.setTimeouts`. */
 export function setTimeouts(conn: ConnImpl, timeouts: LiveTimeouts): void {
@@ -54,10 +45,7 @@ export function setTimeouts(conn: ConnImpl, timeouts: LiveTimeouts): void {
   sendControl(conn, KIND_TIMEOUTS, encodeTimeouts(changes))
   const isRaw = conn.profile.framing.kind === 'raw' && !(conn.flags & TAKEN)
   if (isRaw && limits.frame > 0) watchMessages(conn)
-  if (changes.handler !== undefined) {
-    clearTimeout(conn.cold?.handlerTimer)
-    watchHandlers(conn)
-  }
+  if (changes.handler !== undefined) watchHandlers(conn)
 }
 
 /** Begins to tell the loop where the messages of a raw stream begin and end. */
@@ -141,23 +129,4 @@ function timeLeft(conn: ConnImpl, reason: number): number {
   if (!(flags & PULL_MODE) || flags & (INPUT_DONE | TAKEN)) return 0
   if (cold?.pull === undefined) return limit
   return Math.max(0, Math.ceil(cold.pullSince + limit - now()))
-}
-
-/** Begins the time that handlers have after the end of the input, if their promises are not settled. */
-export function watchHandlers(conn: ConnImpl): void {
-  const { handler } = limitsOf(conn)
-  if (handler === 0 || conn.pendingPromises === 0) return
-  if (!(conn.flags & INPUT_DONE) || conn.flags & (TAKEN | ENDING)) return
-  const cold = conn.coldState()
-  clearTimeout(cold.handlerTimer)
-  cold.handlerTimer = setTimeout(() => {
-    if (conn.pendingPromises === 0 || conn.flags & (TAKEN | ENDING)) return
-    cold.error ??= new MillraceError(
-      'ERR_HANDLER_TIMEOUT',
-      `promises of handlers have not settled within ${handler} ms after the end of the input`,
-    )
-    conn.close()
-  }, handler)
-  // The connection keeps the process alive, unless the user does not want that.
-  cold.handlerTimer.unref()
 }

@@ -7,6 +7,7 @@ import { KIND_ASK, KIND_FLUSH, KIND_PUSH, KIND_WRITE } from '../native/record.js
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
+  CLOSING,
   DESTROYED,
   DRAIN_ASKED,
   DRAIN_OWED,
@@ -52,7 +53,7 @@ function followsInput(conn: ConnImpl): boolean {
 
 /** Refuses a message: if the connection is open, its output is somebody else's. */
 function refuse(conn: ConnImpl): false {
-  if (conn.flags & OUTPUT_OVER) return false
+  if (conn.flags & (OUTPUT_OVER | CLOSING)) return false
   throw conn.flags & TAKEN ? connPiped() : connSendsFile()
 }
 
@@ -75,7 +76,8 @@ export function writePiece(conn: ConnImpl, bytes: Buffer): boolean {
 export function drainedAfterFile(conn: ConnImpl): void {
   if (!(conn.flags & DRAIN_OWED)) return
   conn.flags &= ~DRAIN_OWED
-  if (conn.flags & (OUTPUT_OVER | DRAIN_ASKED)) return
+  // If it is asked still, it follows.
+  if (conn.flags & DRAIN_ASKED) return
   callConnHandler(conn, () => conn.profile.handlers.drain?.(conn))
 }
 
@@ -182,7 +184,12 @@ export function flushed(conn: ConnImpl): Promise<void> {
 
 /** See `Conn.drained`. */
 export function drained(conn: ConnImpl): Promise<void> {
-  if (conn.flags & OUTPUT_OVER) return rejectClosed(conn)
+  if (conn.flags & (OUTPUT_OVER | CLOSING)) return rejectClosed(conn)
+  return roomForMore(conn)
+}
+
+/** The same while a file is sent, which goes on when the user has called `close`. */
+export function roomForMore(conn: ConnImpl): Promise<void> {
   return conn.flags & DRAIN_ASKED ? conn.coldState().drained.promise() : Promise.resolve()
 }
 
@@ -204,8 +211,9 @@ export function drainedByLoop(conn: ConnImpl): void {
   conn.flags &= ~DRAIN_ASKED
   if (conn.flags & FULL) release(conn, FULL)
   conn.cold?.drained.resolve()
-  if (conn.flags & SENDING_FILE) conn.flags |= DRAIN_OWED
-  else if (conn.flags & TAKEN) conn.cold?.taker?.drained(conn)
+  // Whoever was told `false` before the file is told after it.
+  if (conn.flags & SENDING_FILE) return
+  if (conn.flags & TAKEN) conn.cold?.taker?.drained(conn)
   else callConnHandler(conn, () => conn.profile.handlers.drain?.(conn))
 }
 

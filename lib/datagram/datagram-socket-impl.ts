@@ -2,7 +2,7 @@
 
 import { portOf } from '../address/format.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
-import { MillraceError } from '../errors.js'
+import { MillraceError, toError } from '../errors.js'
 import type { SettingInit } from '../native/binding.js'
 import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
@@ -161,6 +161,9 @@ export class DatagramSocketImpl implements DatagramSocket<unknown, unknown> {
 
   deliverParked(): void {
     deliverParked(this)
+  }
+  failed(thrown: unknown): void {
+    this.report(toError(thrown))
   }
 
   receive(

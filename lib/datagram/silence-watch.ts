@@ -46,7 +46,7 @@ export class SilenceWatch {
   /** Begins all times, or begins them again after the input was held back. */
   begin(socket: DatagramSocketImpl): void {
     this.received()
-    this.#look(socket)
+    this.#lookInScope(socket)
   }
 
   received(): void {
@@ -60,6 +60,11 @@ export class SilenceWatch {
 
   stop(): void {
     clearTimeout(this.#timer)
+  }
+
+  /** Whoever begins the times, or lets the socket go on, has a context of its own. */
+  #lookInScope(socket: DatagramSocketImpl): void {
+    socket.scope.runInAsyncScope(this.#look, this, socket)
   }
 
   #look(socket: DatagramSocketImpl): void {
@@ -91,7 +96,7 @@ export class SilenceWatch {
       left(this.#idle, this.#movedAt, at),
     )
     // The socket keeps the process alive, unless the user does not want that.
-    this.#timer = setTimeout(() => this.#look(socket), Math.ceil(wait)).unref()
+    this.#timer = setTimeout(() => this.#lookInScope(socket), Math.ceil(wait)).unref()
   }
 }
 

@@ -35,6 +35,7 @@ import {
   SKIP,
   SLOT_DATAGRAMS,
 } from '../native/record.js'
+import { legible } from '../util/error-reporter.js'
 import type { Scope } from '../util/scope.js'
 import type { Budget } from './budget.js'
 import type { Environment } from './environment.js'
@@ -194,8 +195,12 @@ export class Loop {
     this.#head = this.#next
     const isDatagrams = slot >= SLOT_DATAGRAMS
     const target = isDatagrams ? this.sockets[slot - SLOT_DATAGRAMS] : this.conns[slot]
-    if (target?.generation === generation) target.failed(thrown)
-    else process.emitWarning(toError(thrown))
+    try {
+      if (target?.generation === generation) target.failed(thrown)
+      else process.emitWarning(legible(toError(thrown)))
+    } catch (again) {
+      process.emitWarning(legible(toError(again)))
+    }
   }
 
   /** Returns up to where the ring holds records without a gap from `head` on. */

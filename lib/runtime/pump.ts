@@ -1,6 +1,8 @@
 /** Takes records from the loops' inbound rings, and shows the loops what was written for them. */
 
+import { toError } from '../errors.js'
 import { BURIED, NEWS, REST, wordsOf } from '../native/control-words.js'
+import { legible } from '../util/error-reporter.js'
 import { Scope } from '../util/scope.js'
 import { nextTick, setImmediate } from '../util/timers.js'
 import { Budget } from './budget.js'
@@ -14,6 +16,8 @@ export interface Resumable {
   readonly scope: Scope
   /** Delivers what is parked, then lets the loop read on. */
   deliverParked(): void
+  /** That has thrown, because memory is short, say. */
+  failed(thrown: unknown): void
 }
 
 /** The pump of one environment. */
@@ -123,7 +127,7 @@ export class Pump {
     this.#resumed.clear()
     for (const conn of resumed) {
       this.#environment.delivery.current = undefined
-      conn.scope.runInAsyncScope(conn.deliverParked, conn)
+      conn.scope.runInAsyncScope(deliver, undefined, conn)
     }
   }
 
@@ -187,5 +191,18 @@ export class Pump {
       this.#isPumpScheduled = false
       if (this.#isPumpDue) this.run()
     })
+  }
+}
+
+/** Delivers the parked input of one; the others go on whatever happens. */
+function deliver(conn: Resumable): void {
+  try {
+    conn.deliverParked()
+  } catch (thrown) {
+    try {
+      conn.failed(thrown)
+    } catch (again) {
+      process.emitWarning(legible(toError(again)))
+    }
   }
 }

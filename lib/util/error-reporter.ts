@@ -34,7 +34,7 @@ export class ErrorReporter {
 }
 
 /** Returns the error, or another one in its place if Node could not print it, because a getter throws, say. */
-function legible(error: Error): Error {
+export function legible(error: Error): Error {
   try {
     const { name, message, stack, code } = error as NodeJS.ErrnoException
     const isShown = (each: unknown) => each === undefined || /^(string|number)$/.test(typeof each)

@@ -18,12 +18,28 @@ pub(super) struct Fields {
     pub(super) last_replies: Option<LastReplies>,
     /// The limits in time that the user set.
     pub(super) timeouts: Option<TimeoutWatch>,
-    /// Where in the output a file ends that the user sends: `u64::MAX` while that is not known.
-    pub(super) file_until: u64,
+    /// The files that the user sends.
+    pub(super) files: Files,
     /// The server asked to end the input while the stream could not be cut any further.
     pub(super) drain_owed: bool,
     /// The pipe or the stream that has the input.
     pub(super) relay: Option<Relay>,
+}
+
+/// Which part of the output is files: until all of a file went out, the peer might take what it has for all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Files {
+    /// Where the last byte of a file stands that is written.
+    pub(super) until: u64,
+    /// Where the file begins that is being sent.
+    pub(super) since: Option<u64>,
+}
+
+impl Files {
+    /// Whether a connection that ends now would cut a file, with so many bytes written and sent.
+    pub(super) fn are_cut(self, written: u64, sent: u64) -> bool {
+        sent < self.until || self.since.is_some_and(|since| written > since)
+    }
 }
 
 impl ColdState {
@@ -47,11 +63,11 @@ impl ColdState {
         self.0.as_mut()?.timeouts.as_mut()
     }
 
-    /// Takes back that the input was to be ended.
-    pub(super) fn file_until(&self) -> u64 {
-        self.0.as_ref().map_or(0, |fields| fields.file_until)
+    pub(super) fn files(&self) -> Files {
+        self.0.as_ref().map_or_else(Files::default, |fields| fields.files)
     }
 
+    /// Takes back that the input was to be ended.
     pub(super) fn take_drain_owed(&mut self) -> bool {
         self.0.as_mut().is_some_and(|fields| mem::take(&mut fields.drain_owed))
     }

@@ -95,6 +95,7 @@ impl Connection {
 
     /// Gives up everything but the notice of the end. Returns the socket, to be closed.
     pub(crate) fn close(&mut self, cause: Cause) -> Option<Socket> {
+        self.choose_reset(cause);
         if !self.notices.closed && self.notices.closing.is_none() {
             self.notices.drain = false;
             self.notices.flushed = false;
@@ -113,38 +114,55 @@ impl Connection {
 
     /// The user begins to send a file.
     pub(crate) fn begin_file(&mut self) {
-        self.cold.allocated().file_until = u64::MAX;
+        let written = self.written();
+        self.cold.allocated().files.since = Some(written);
     }
 
     /// All of the file is written, or the user has given up.
     pub(crate) fn end_file(&mut self) {
-        self.cold.allocated().file_until = self.sent + self.queued() as u64;
+        let written = self.written();
+        let files = &mut self.cold.allocated().files;
+        if files.since.take().is_some_and(|since| written > since) {
+            files.until = written;
+        }
     }
 
     pub(super) fn sends_file(&self) -> bool {
-        self.cold.file_until() == u64::MAX
+        self.cold.files().since.is_some()
+    }
+
+    /// The bytes that were written, sent or not.
+    fn written(&self) -> u64 {
+        self.sent + self.queued() as u64
     }
 
     /// Makes closing the socket send FIN instead of RST, unless the user destroyed the connection, or a limit in time
-    /// did: the kernel may hold output that is not acknowledged. In the middle of a file it is RST.
-    pub(crate) fn choose_reset(&self, cause: Cause, socket: &Socket) {
-        let is_cut = self.sent < self.cold.file_until();
-        if is_cut || (self.resets && !drops_output(cause)) {
+    /// did while there was output: the kernel may hold some that is not acknowledged. In the middle of a file it is RST.
+    pub(crate) fn choose_reset(&self, cause: Cause) {
+        let is_cut = self.cold.files().are_cut(self.written(), self.sent);
+        if (is_cut || (self.resets && !self.drops_output(cause)))
+            && let Some(socket) = self.transport.socket()
+        {
             // If it fails, the connection is reset already.
             let _ = socket.with(|socket| SocketOption::Reset.set(socket, u32::from(is_cut)));
         }
     }
-}
 
-/// Whether such an end drops what is not sent yet, as the user knows.
-fn drops_output(cause: Cause) -> bool {
-    matches!(
-        cause.reason,
-        reason::DESTROYED
+    /// Whether such an end drops what is not sent yet, as the user knows.
+    fn drops_output(&self, cause: Cause) -> bool {
+        match cause.reason {
+            reason::DESTROYED
             | reason::IDLE_TIMEOUT
             | reason::RECEIVE_TIMEOUT
             | reason::FIRST_MESSAGE_TIMEOUT
             | reason::FRAME_TIMEOUT
-            | reason::WRITE_TIMEOUT
-    )
+            | reason::WRITE_TIMEOUT => true,
+            // Its time to end was over. All may have been sent, and only the peer has not ended.
+            reason::LINGER_TIMEOUT | reason::MAX_LIFETIME => {
+                self.send_queue.is_some()
+                    || self.transport.unacknowledged().is_some_and(|bytes| bytes > 0)
+            }
+            _ => false,
+        }
+    }
 }

@@ -149,10 +149,8 @@ impl EventLoop {
         self.dials.clear();
         self.awaited_headers.clear();
         for slot in 0..self.connections.slots() {
-            if let Some(connection) = self.connections.remove(slot)
-                && let Some(socket) = connection.transport.socket()
-            {
-                connection.choose_reset(Cause::NONE, socket);
+            if let Some(connection) = self.connections.remove(slot) {
+                connection.choose_reset(Cause::NONE);
             }
         }
         self.connections.clear();

@@ -55,7 +55,6 @@ impl EventLoop {
         if let Next::Close(cause) = next
             && let Some(mut socket) = connection.close(cause)
         {
-            connection.choose_reset(cause, &socket);
             socket.deregister(self.poll.registrar());
             // Closed before the service hears of it: a listener may have waited for the descriptor.
             drop(socket);
