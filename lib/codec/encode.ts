@@ -47,15 +47,12 @@ export function writeFrame<Out>(
       return
     case 'line':
       encodeBody(codec, message, to)
-      if (contains(to, LF)) throw invalid('a line cannot contain LF')
+      if (indexOf(to, LF) !== -1) throw invalid('a line cannot contain LF')
       checkLength(to.length, framing.max)
       to.u8(LF)
       return
     case 'delimiter':
-      encodeBody(codec, message, to)
-      if (contains(to, framing.bytes)) throw invalid('a frame cannot contain its delimiter')
-      checkLength(to.length, framing.max)
-      to.bytes(framing.bytes)
+      writeDelimited(codec, framing, message, to)
       return
     case 'fixed':
       encodeBody(codec, message, to)
@@ -66,6 +63,25 @@ export function writeFrame<Out>(
     case 'varint':
       writeVarint(codec, framing.max, message, to)
   }
+}
+
+function writeDelimited<Out>(
+  codec: Encoder<Out>,
+  { bytes, max }: FramingOf<'delimiter'>,
+  message: Out,
+  to: WriterImpl,
+): void {
+  encodeBody(codec, message, to)
+  const { length } = to
+  to.bytes(bytes)
+  // Searched with the delimiter in place, because it may also begin in the last bytes of the body: behind
+  // `a\r\n`, the first `\r\n\r\n` begins at 1.
+  if (indexOf(to, bytes) !== length) {
+    throw invalid(
+      'a frame cannot contain its delimiter, nor end in a part of it that makes an earlier one',
+    )
+  }
+  checkLength(length, max)
 }
 
 /** The first length that does not fit into so many bytes. A table, because `**` takes too long for each frame. */
@@ -120,8 +136,9 @@ export function encodeBody<Out>(codec: Encoder<Out>, message: Out, to: Writer): 
   throw refusePromise(result, 'ERR_ENCODE_ASYNC', 'encode')
 }
 
-function contains(writer: WriterImpl, needle: number | Uint8Array): boolean {
-  return writer.memory.subarray(writer.body, writer.pos).includes(needle as number)
+/** Returns how many bytes of the body come before the needle, or -1. */
+function indexOf(writer: WriterImpl, needle: number | Uint8Array): number {
+  return writer.memory.subarray(writer.body, writer.pos).indexOf(needle)
 }
 
 function checkLength(length: number, max: number): void {

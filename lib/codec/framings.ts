@@ -84,6 +84,9 @@ export function raw(options?: { max?: number | undefined }): FrameCodec<FramingO
  * Splits at LF, and drops one CR before it. A line that is written gets its LF; a message that contains
  * LF is refused with `ERR_FRAME_INVALID`.
  *
+ * A text that ends in CR is sent as it is, which makes a line that ends in CRLF. Its receiver drops that
+ * CR, so a message whose last byte is a CR of its own arrives without it.
+ *
  * @param options.max the longest line in bytes, without its end. Default 1 MiB
  * @throws `ERR_INVALID_OPTION`
  * @example
@@ -97,7 +100,8 @@ export function line(options?: { max?: number | undefined }): FrameCodec<Framing
 
 /**
  * Splits at a delimiter, which is dropped from received frames and added to written ones. A message
- * that contains the delimiter is refused with `ERR_FRAME_INVALID`.
+ * that contains the delimiter is refused with `ERR_FRAME_INVALID`. So is a message whose end, together
+ * with the delimiter behind it, makes an earlier one: `a\r\n` with the delimiter `\r\n\r\n`.
  *
  * @param bytes the delimiter: 1 to 16 bytes, or text that has so many in UTF-8
  * @param options.max the longest frame in bytes, without the delimiter. Default 1 MiB
