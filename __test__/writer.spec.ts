@@ -40,7 +40,6 @@ const negative = -0x1234_5678_9abc_def0n
 /** Calls of each method, with the bytes that they must write. */
 const METHODS: [Encode, Buffer][] = [
   [(to) => to.u8(200), Buffer.of(200)],
-  [(to) => to.u8(513), Buffer.of(1)],
   [(to) => to.i8(-2), Buffer.of(254)],
   [(to) => to.u16(0xabcd), nodeBytes(2, (into) => into.writeUInt16BE(0xabcd))],
   [(to) => to.u16le(0xabcd), nodeBytes(2, (into) => into.writeUInt16LE(0xabcd))],
@@ -225,7 +224,7 @@ test('a value that cannot be written is refused, and does not leak bytes of othe
       to.text('before')
       for (const encode of refused) {
         const error = t.throws(() => encode(to), undefined, String(encode))
-        t.true(error instanceof TypeError || error.message === 'no number', String(encode))
+        t.true(error instanceof TypeError, String(encode))
       }
       to.text('behind')
     },

@@ -6,6 +6,7 @@ import { MillraceError } from '../errors.js'
 import { viewOf } from '../util/buffer-view.js'
 import type { Reader } from './reader.js'
 import { slab } from './slab.js'
+import { wrongNumber, wrongType } from './wrong-argument.js'
 
 /** Larger copies get memory of their own, so that keeping one keeps nothing else in memory. */
 const MAX_SHARED_COPY = 16 * 1024
@@ -86,12 +87,16 @@ export class ReaderImpl implements Reader {
     this.end = -1
   }
 
-  #fail(): never {
+  /** Throws the error for `n` bytes that cannot be read. */
+  #fail(n: unknown): never {
     if (this.end === -1) {
       throw new MillraceError(
         'ERR_READER_STALE',
         'a Reader is valid only inside the decode that it was given to',
       )
+    }
+    if (!Number.isInteger(n) || (n as number) < 0) {
+      throw wrongNumber('a Reader', 'lengths and places that are whole numbers from 0', n)
     }
     throw new MillraceError('ERR_FRAME_INVALID', 'decode read past the end of the frame')
   }
@@ -101,13 +106,13 @@ export class ReaderImpl implements Reader {
     const at = this.pos
     const next = at + n
     // `next > end` is not enough: `n` may be negative, NaN or a fraction.
-    if (n >>> 0 !== n || next > this.end) this.#fail()
+    if (n >>> 0 !== n || next > this.end) this.#fail(n)
     this.pos = next
     return at
   }
 
   get remaining(): number {
-    if (this.end === -1) this.#fail()
+    if (this.end === -1) this.#fail(0)
     return this.end - this.pos
   }
 
@@ -168,18 +173,23 @@ export class ReaderImpl implements Reader {
 
   peek(at = 0): number {
     const position = this.pos + at
-    if (at >>> 0 !== at || position >= this.end) this.#fail()
+    if (at >>> 0 !== at || position >= this.end) this.#fail(at)
     return this.#memory[position] as number
   }
 
   indexOf(needle: number | Uint8Array, from = 0): number {
-    if (from >>> 0 !== from || from > this.remaining) this.#fail()
+    if (from >>> 0 !== from || from > this.remaining) this.#fail(from)
     const start = this.pos + from
-    if (typeof needle === 'number' && this.end - start <= SHORT_SEARCH) {
-      for (let at = start; at < this.end; at++) {
-        if (this.#memory[at] === needle) return at - this.pos
+    if (typeof needle === 'number') {
+      if ((needle & 0xff) !== needle) throw wrongNeedle(needle)
+      if (this.end - start <= SHORT_SEARCH) {
+        for (let at = start; at < this.end; at++) {
+          if (this.#memory[at] === needle) return at - this.pos
+        }
+        return -1
       }
-      return -1
+    } else if (!(needle instanceof Uint8Array)) {
+      throw wrongNeedle(needle)
     }
     // The memory goes on after the frame, but the search must not.
     const found = this.#memory.subarray(start, this.end).indexOf(needle)
@@ -187,6 +197,8 @@ export class ReaderImpl implements Reader {
   }
 
   startsWith(bytes: Uint8Array): boolean {
+    // Text has a length too, and would begin nothing.
+    if (!(bytes instanceof Uint8Array)) throw wrongType('startsWith', 'a Uint8Array', bytes)
     if (bytes.length > this.remaining) return false
     for (let at = 0; at < bytes.length; at++) {
       if (this.#memory[this.pos + at] !== bytes[at]) return false
@@ -247,6 +259,10 @@ export class ReaderImpl implements Reader {
   lend(n: number): { memory: Buffer; at: number } {
     return { at: this.#take(n), memory: this.#memory }
   }
+}
+
+function wrongNeedle(needle: unknown): TypeError | RangeError {
+  return wrongNumber('indexOf', 'a byte from 0 to 255, or a Uint8Array', needle)
 }
 
 /**

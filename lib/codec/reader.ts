@@ -8,6 +8,10 @@
  * `decode` catches it. Under `raw` framing look at {@link remaining} first. After `decode` has returned,
  * every method throws `ERR_READER_STALE`.
  *
+ * An argument that is of the wrong type is a `TypeError`; a length that is negative or no whole number,
+ * and a byte to search that is not from 0 to 255, are a `RangeError`. They count as mistakes of the codec,
+ * so check a length that you compute from what the peer sent.
+ *
  * @example
  * ```ts
  * function decode(from: Reader) {

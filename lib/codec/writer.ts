@@ -7,8 +7,9 @@ import type { Reader } from './reader.js'
  * is valid only inside the `encode` that it was given to: after that every method throws
  * `ERR_WRITER_STALE`.
  *
- * A number out of range is cut to its low bits, as typed arrays do. An argument of the wrong type is
- * refused with a `TypeError`, and nothing of the message is sent.
+ * An argument of the wrong type is refused with a `TypeError`. A number that its bytes cannot hold, such as
+ * 256 or 0.5 for `u8`, is refused with a `RangeError`. Nothing of the message is sent then. To write the
+ * low bits of a number, cut it yourself: `to.u8(value & 0xff)`.
  *
  * @example
  * ```ts
@@ -49,9 +50,9 @@ export interface Writer {
   i64(value: bigint): this
   /** Writes a bigint in 8 bytes, as a signed integer, little-endian. */
   i64le(value: bigint): this
-  /** Writes a number in 4 bytes, as a single-precision float, big-endian. */
+  /** Writes a number in 4 bytes, rounded to a single-precision float, big-endian. */
   f32(value: number): this
-  /** Writes a number in 4 bytes, as a single-precision float, little-endian. */
+  /** Writes a number in 4 bytes, rounded to a single-precision float, little-endian. */
   f32le(value: number): this
   /** Writes a number in 8 bytes, as a double-precision float, big-endian. */
   f64(value: number): this
