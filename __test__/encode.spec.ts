@@ -56,17 +56,6 @@ test('write refuses a message that the framing cannot carry, with a code', async
   await refused(lengthField({ bytes: 1, max: 1000 }), 'x'.repeat(256), 'ERR_FRAME_INVALID')
 })
 
-test('write throws a TypeError for a message that is neither a string nor bytes', async (t) => {
-  const server = await start<Buffer, string>(t, {
-    open(conn) {
-      t.throws(() => conn.write(5 as never), { instanceOf: TypeError })
-      t.throws(() => conn.write(null as never), { instanceOf: TypeError })
-      conn.end()
-    },
-  })
-  t.is((await readAll(await connect(server.port))).length, 0)
-})
-
 test('a write inside encode is sent whole, after the message being encoded', async (t) => {
   let conn: Conn<Buffer, string> | undefined
   const codec: Codec<Buffer, string> = {

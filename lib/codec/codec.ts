@@ -1,6 +1,6 @@
 /** Codecs: they turn frames into messages, and messages into frames. */
 
-import { invalidOption, MillraceError } from '../errors.js'
+import { invalidOption, MillraceError, shown } from '../errors.js'
 import type { Framing } from './framing.js'
 import type { Reader } from './reader.js'
 import type { Writer } from './writer.js'
@@ -69,7 +69,7 @@ export function checkCodec(codec: unknown): Codec<unknown, unknown> {
 
 function hasFraming(codec: unknown): boolean {
   const { framing } = (codec ?? {}) as Partial<Codec<unknown, unknown>>
-  return typeof framing === 'object' && framing !== null
+  return typeof framing === 'object' && framing !== null && typeof framing.kind === 'string'
 }
 
 /**
@@ -148,8 +148,12 @@ export function map<In, Out, NextIn, NextOut = NextIn>(
  */
 // biome-ignore lint/suspicious/noExplicitAny: typed as JSON.parse is
 export function json<In = any, Out = In>(codec: { readonly framing: Framing }): Codec<In, Out> {
-  if (!hasFraming(codec))
-    throw invalidOption('codec', 'a framing or a codec, such as line()', codec)
+  if (!hasFraming(codec)) {
+    throw new MillraceError(
+      'ERR_INVALID_OPTION',
+      `json needs a framing, as in json(line()) or json(lengthField()), not ${shown(codec)}`,
+    )
+  }
   const { framing } = codec
   if (framing.kind === 'raw') {
     throw new MillraceError(

@@ -1,6 +1,6 @@
 /** The six framings. Each is also a codec whose messages are whole frames. */
 
-import { invalidOption } from '../errors.js'
+import { invalidOption, MillraceError, shown } from '../errors.js'
 import { checkNames, requiredWhole, whole } from '../util/checks.js'
 import type { Codec } from './codec.js'
 import type { FrameData } from './frame-data.js'
@@ -29,17 +29,20 @@ function encode(message: FrameData, to: Writer): void {
   if (typeof message === 'string') to.text(message)
   else if (message instanceof Uint8Array) to.bytes(message)
   else if (Array.isArray(message)) for (const part of message) encodePart(part, to)
-  else throw notData(message, 'a string, a Uint8Array or an array of them')
+  else throw notData('a message has to be a string, a Uint8Array or an array of them', message)
 }
 
 function encodePart(part: unknown, to: Writer): void {
   if (typeof part === 'string') to.text(part)
   else if (part instanceof Uint8Array) to.bytes(part)
-  else throw notData(part, 'a string or a Uint8Array as a part')
+  else throw notData('a part of a message has to be a string or a Uint8Array', part)
 }
 
-function notData(value: unknown, expected: string): TypeError {
-  return new TypeError(`expected ${expected}, not ${value === null ? 'null' : typeof value}`)
+function notData(rule: string, value: unknown): MillraceError {
+  return new MillraceError(
+    'ERR_INVALID_OPTION',
+    `${rule}, not ${shown(value)}: to send anything else, give the option codec, such as json(line())`,
+  )
 }
 
 function frameCodec<F extends Framing>(framing: F): FrameCodec<F> {
