@@ -20,7 +20,7 @@ export { type Codec, defineCodec, json, map } from './lib/codec/codec.js';
 export { encodeWith } from './lib/codec/encode-with.js';
 export type { FrameData } from './lib/codec/frame-data.js';
 export type { Framing, FramingOf } from './lib/codec/framing.js';
-export { delimiter, type FrameCodec, fixed, type LengthFieldOptions, lengthField, line, raw, varint, } from './lib/codec/framings.js';
+export { delimiter, type FrameCodec, fixed, type LengthFieldOptions, lengthField, line, raw, type VarintOptions, varint, } from './lib/codec/framings.js';
 export type { Reader } from './lib/codec/reader.js';
 export { type TestCodecOptions, type TestCodecResult, testCodec } from './lib/codec/test-codec.js';
 export type { Writer } from './lib/codec/writer.js';

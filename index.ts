@@ -39,6 +39,7 @@ export {
   lengthField,
   line,
   raw,
+  type VarintOptions,
   varint,
 } from './lib/codec/framings.js'
 export type { Reader } from './lib/codec/reader.js'

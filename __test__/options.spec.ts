@@ -127,7 +127,18 @@ test('the error of an invalid option shows the expected and the given value', as
 const FRAMINGS: Record<string, readonly (() => unknown)[]> = {
   raw: [0, -1, 1.5, '1', 2 ** 31].map((max) => () => raw({ max: max as number })),
   line: [0, -1, 1.5, null, 2 ** 31].map((max) => () => line({ max: max as number })),
-  varint: [0, -1, Number.NaN, {}].map((max) => () => varint({ max: max as number })),
+  varint: [
+    ...[0, -1, Number.NaN, {}].map((max) => ({ max })),
+    { offset: -1 },
+    { offset: 1.5 },
+    { offset: 1025 },
+    { offset: null },
+    { strip: -1 },
+    { strip: '0' },
+    // There are not that many bytes to strip before the body.
+    { strip: 2 },
+    { offset: 3, strip: 5 },
+  ].map((options) => () => varint(options as never)),
   fixed: [0, -1, 1.5, '8', undefined, 2 ** 31].map((size) => () => fixed(size as number)),
   delimiter: ['', 'x'.repeat(17), new Uint8Array(), new Uint8Array(17), 10, null, undefined].map(
     (bytes) => () => delimiter(bytes as string),
@@ -165,6 +176,8 @@ test('framings have the documented defaults', (t) => {
   t.deepEqual(raw().framing, { kind: 'raw', max: MiB })
   t.deepEqual(line().framing, { kind: 'line', max: MiB })
   t.deepEqual(varint().framing, { kind: 'varint', max: MiB })
+  t.deepEqual(varint({ offset: 1 }).framing, { kind: 'varint', offset: 1, max: MiB })
+  t.deepEqual(varint({ strip: 0 }).framing, { kind: 'varint', strip: 0, max: MiB })
   t.deepEqual(fixed(8).framing, { kind: 'fixed', size: 8 })
   t.deepEqual(delimiter('\r\n').framing, {
     kind: 'delimiter',

@@ -101,6 +101,26 @@ export const FRAMINGS: readonly FramingCase[] = [
     most: 2 ** 31 - 1,
     wire: (body) => Buffer.concat([varintOf(body.length), body]),
   },
+  {
+    name: 'varint behind a byte, not stripped',
+    codec: (max) => varint({ offset: 1, strip: 0, max: max + 1 + varintOf(max).length }),
+    most: 2 ** 31 - 1,
+    wire: (body) => Buffer.concat([Buffer.of(0x90), varintOf(body.length), body]),
+    kept: 'header',
+  },
+  {
+    name: 'varint at an offset, stripped and written again',
+    codec: (max) => ({
+      ...varint({ offset: 4, max }),
+      encode(body: Uint8Array | string, to) {
+        to.bytes(MAGIC).bytes(varintOf(body.length))
+        if (typeof body === 'string') to.text(body)
+        else to.bytes(body)
+      },
+    }),
+    most: 2 ** 31 - 1,
+    wire: (body) => Buffer.concat([MAGIC, varintOf(body.length), body]),
+  },
 ]
 
 /** Bytes to cut bodies from: every value except CR and LF, with no short period. */

@@ -12,6 +12,9 @@ export type Encoder<Out> = Pick<Codec<unknown, Out>, 'encode'>
 
 const LF = 10
 
+/** The most bytes of a varint that a loop reads. */
+const MAX_VARINT = 5
+
 /**
  * Encodes a message with its framing.
  *
@@ -61,7 +64,7 @@ export function writeFrame<Out>(
       }
       return
     case 'varint':
-      writeVarint(codec, framing.max, message, to)
+      writeVarint(codec, framing, message, to)
   }
 }
 
@@ -108,7 +111,17 @@ function writeLengthField<Out>(
   to.patch(value, bytes, endian === 'little')
 }
 
-function writeVarint<Out>(codec: Encoder<Out>, max: number, message: Out, to: WriterImpl): void {
+function writeVarint<Out>(
+  codec: Encoder<Out>,
+  { offset = 0, strip, max }: FramingOf<'varint'>,
+  message: Out,
+  to: WriterImpl,
+): void {
+  if (offset !== 0 || strip !== undefined) {
+    encodeBody(codec, message, to)
+    checkVarint(to, offset, strip, max)
+    return
+  }
   // Most frames are short, so one byte is reserved, and a longer body is moved.
   to.reserve(1)
   encodeBody(codec, message, to)
@@ -122,6 +135,27 @@ function writeVarint<Out>(codec: Encoder<Out>, max: number, message: Out, to: Wr
     to.memory[to.start + at] = at === width - 1 ? rest : (rest & 0x7f) | 0x80
     rest >>>= 7
   }
+}
+
+/** Checks a frame that `encode` has written with its header: its receiver has to find the same frame. */
+function checkVarint(
+  { memory, body, pos }: WriterImpl,
+  offset: number,
+  strip: number | undefined,
+  max: number,
+): void {
+  const start = body + offset
+  let end = start
+  while (end < pos && (memory[end] as number) >= 0x80) end++
+  if (end >= pos) throw invalid('a frame ends before its length')
+  end++
+  if (end - start > MAX_VARINT) throw invalid(`the length of a frame has over ${MAX_VARINT} bytes`)
+  let length = 0
+  for (let at = end - 1; at >= start; at--) length = length * 0x80 + ((memory[at] as number) & 0x7f)
+  if (pos - end !== length) {
+    throw invalid(`a frame has ${pos - end} bytes after its length, which says ${length}`)
+  }
+  checkLength(pos - (strip === undefined ? end : body + strip), max)
 }
 
 /**

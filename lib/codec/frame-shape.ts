@@ -11,18 +11,22 @@ const CR = 13
 export class FrameShape {
   /** Bytes before the body, or {@link VARIES}. */
   readonly #head: number
+  /** Bytes before the varint, if the head varies. */
+  readonly #offset: number
   /** Bytes after the body, or {@link VARIES}. */
   readonly #tail: number
 
   constructor(framing: Exclude<Framing, { kind: 'raw' }>) {
     const { kind } = framing
-    this.#head = kind === 'lengthField' ? framing.strip : kind === 'varint' ? VARIES : 0
+    const isVarint = kind === 'varint'
+    this.#head = isVarint ? (framing.strip ?? VARIES) : kind === 'lengthField' ? framing.strip : 0
+    this.#offset = isVarint ? (framing.offset ?? 0) : 0
     this.#tail = kind === 'delimiter' ? framing.bytes.length : kind === 'line' ? VARIES : 0
   }
 
   /** Returns where the body of the frame at `at` begins. */
   bodyStart(memory: Uint8Array, at: number): number {
-    return at + (this.#head === VARIES ? varintLength(memory, at) : this.#head)
+    return this.#head === VARIES ? varintEnd(memory, at + this.#offset) : at + this.#head
   }
 
   /** Returns where the body of the frame from `at` to `end` ends. */
@@ -36,10 +40,10 @@ export function shapeOf(framing: Framing): FrameShape | undefined {
   return framing.kind === 'raw' ? undefined : new FrameShape(framing)
 }
 
-function varintLength(memory: Uint8Array, at: number): number {
-  let length = 1
-  while ((memory[at + length - 1] as number) >= 0x80) length++
-  return length
+function varintEnd(memory: Uint8Array, at: number): number {
+  let last = at
+  while ((memory[last] as number) >= 0x80) last++
+  return last + 1
 }
 
 function lineEndLength(memory: Uint8Array, at: number, end: number): number {

@@ -27,7 +27,12 @@ export type Framing =
       readonly endian: 'big' | 'little'
       readonly max: number
     }
-  | { readonly kind: 'varint'; readonly max: number }
+  | {
+      readonly kind: 'varint'
+      readonly offset?: number | undefined
+      readonly strip?: number | undefined
+      readonly max: number
+    }
 
 /**
  * The framing of one kind.

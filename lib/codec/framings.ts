@@ -51,6 +51,7 @@ function frameCodec<F extends Framing>(framing: F): FrameCodec<F> {
 }
 
 const LIMIT_NAMES: ReadonlySet<string> = new Set(['max'])
+const VARINT_NAMES: ReadonlySet<string> = new Set(['offset', 'strip', 'max'])
 const LENGTH_FIELD_NAMES: ReadonlySet<string> = new Set([
   'bytes',
   'offset',
@@ -204,18 +205,51 @@ export function lengthField(
 }
 
 /**
- * Splits into frames that follow their length as a base-128 varint, as protocol buffers delimit
- * messages.
+ * What {@link varint} takes. All sizes are in bytes.
  *
- * @param options.max the longest frame in bytes. Default 1 MiB
+ * @example
+ * ```ts
+ * const mqtt: VarintOptions = { offset: 1, strip: 0, max: 256 * 1024 }
+ * await serve({ listen: 1883, codec: varint(mqtt) })
+ * ```
+ */
+export interface VarintOptions {
+  /** Bytes in front of the varint, at most 1024. Default 0. */
+  offset?: number | undefined
+  /**
+   * Bytes to remove from the front of a frame, at most `offset + 1`: 0 keeps the whole frame. Default
+   * `offset` and the bytes of the varint, which removes the header.
+   */
+  strip?: number | undefined
+  /** The longest frame, as `decode` sees it. Default 1 MiB. */
+  max?: number | undefined
+}
+
+/**
+ * Splits into frames that carry their length as a base-128 varint of up to 5 bytes, as protocol buffers
+ * delimit messages: a frame is `offset` bytes, the varint, and as many bytes as it says. The packets of MQTT
+ * are `{ offset: 1, strip: 0 }`.
+ *
+ * If the header is nothing but the varint (`offset` is 0 and `strip` is left alone), the header is written
+ * for you. Otherwise `encode` writes the whole frame, header included; a frame whose varint does not say how
+ * many bytes follow it is refused with `ERR_FRAME_INVALID`.
+ *
  * @throws `ERR_INVALID_OPTION`
  * @example
  * ```ts
- * await serve({ listen: 9000, codec: varint() })
+ * await serve({ listen: 9000, codec: varint({ max: 4096 }) })
  * ```
  */
-export function varint(options?: { max?: number | undefined }): FrameCodec<FramingOf<'varint'>> {
-  return frameCodec({ kind: 'varint', max: limit(options) })
+export function varint(options: VarintOptions = {}): FrameCodec<FramingOf<'varint'>> {
+  checkNames(options, VARINT_NAMES, ' of a framing')
+  const offset = whole('offset', options.offset, 0, 0)
+  const { strip } = options
+  return frameCodec({
+    kind: 'varint',
+    ...(offset === 0 ? {} : { offset }),
+    ...(strip === undefined ? {} : { strip: requiredWhole('strip', strip, 0) }),
+    max: whole('max', options.max, DEFAULT_MAX, 1),
+  })
 }
 
 let chunks: FrameCodec<FramingOf<'raw'>> | undefined

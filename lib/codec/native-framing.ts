@@ -62,6 +62,10 @@ function makeNative(framing: Framing): FramingInit {
       const { kind, bytes, offset, adjust, strip, endian, max } = framing
       return { kind, bytes, offset, adjust, strip, little: endian === 'little', max }
     }
+    case 'varint': {
+      const { kind, offset = 0, strip, max } = framing
+      return { kind, offset, ...(strip === undefined ? {} : { strip }), max }
+    }
     default:
       return { ...framing, kind: framing.kind }
   }

@@ -11,7 +11,7 @@ export function isSameFraming(one: Framing, other: Framing): boolean {
 function plain(framing: Framing): unknown {
   const { kind, ...rest } = framing
   const numbers = Object.entries(rest).filter(
-    ([, value]) => typeof value !== 'function' && typeof value !== 'object',
+    ([, value]) => value !== undefined && typeof value !== 'function' && typeof value !== 'object',
   )
   const bytes = 'bytes' in framing && typeof framing.bytes === 'object' ? [...framing.bytes] : []
   return [kind, numbers.sort(), bytes]

@@ -2,7 +2,7 @@
 
 use millrace_reactor::{
     Address, ConnectionOptions, Framing, LengthField, ListenAddress, ListenOptions, Network,
-    ProxyProtocol, SocketOptions, Timeouts,
+    ProxyProtocol, SocketOptions, Timeouts, VarintField,
 };
 use napi::bindgen_prelude::{Buffer, Uint8Array};
 use napi::{Error, Result};
@@ -145,7 +145,11 @@ impl FramingInit {
                 little: self.little.unwrap_or(false),
                 max,
             }),
-            "varint" => Framing::Varint { max },
+            "varint" => Framing::Varint(VarintField {
+                offset: self.offset.unwrap_or(0),
+                strip: self.strip,
+                max,
+            }),
             other => return Err(Error::from_reason(format!("there is no framing '{other}'"))),
         };
         framing.validate().map_err(|error| Error::from_reason(error.to_string()))?;

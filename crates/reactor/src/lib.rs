@@ -52,7 +52,9 @@ pub use datagrams::{
     Interface, Membership,
 };
 pub use event_loop::{EventLoop, Turn};
-pub use framing::{Frame, FrameDecoder, FrameError, Framing, FramingError, LengthField, cut};
+pub use framing::{
+    Frame, FrameDecoder, FrameError, Framing, FramingError, LengthField, VarintField, cut,
+};
 pub use group::{Group, GroupError, LoopRings};
 pub use handoff::LoopHandle;
 pub use inbound::Bell;

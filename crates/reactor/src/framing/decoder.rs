@@ -1,6 +1,6 @@
 //! Cuts frames off the front of a buffer, behind `tokio_util`'s `Decoder`.
 
-use super::{Framing, LengthField};
+use super::{Framing, LengthField, VarintField};
 use bytes::{Buf, BytesMut};
 use memchr::memmem;
 use std::ops::Range;
@@ -132,7 +132,7 @@ impl<'a> FrameDecoder<'a> {
     }
 }
 
-/// A frame of `length` bytes behind `header` others, once all of it is there.
+/// A frame of `length` bytes behind `header` others, which are there, once all of it is there.
 fn whole(src: &BytesMut, header: u32, length: u32) -> Option<Frame> {
     let is_whole = src.len() - header as usize >= length as usize;
     is_whole.then_some(Frame { header, length, trailer: 0 })
@@ -168,19 +168,24 @@ fn length_field(src: &BytesMut, field: &LengthField) -> Result<Option<Frame>, Fr
     Ok(Some(Frame { header: field.strip, length: length as u32, trailer: 0 }))
 }
 
-fn varint(src: &BytesMut, max: u32) -> Result<Option<Frame>, FrameError> {
+fn varint(src: &BytesMut, field: &VarintField) -> Result<Option<Frame>, FrameError> {
+    let offset = field.offset as usize;
     let mut value = 0u64;
-    for (at, byte) in src.iter().take(5).enumerate() {
+    for (at, byte) in src.iter().skip(offset).take(5).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * at);
         if byte & 0x80 == 0 {
-            if value > u64::from(max) {
+            let header = field.offset + at as u32 + 1;
+            // `validate` has seen to it that no header is shorter.
+            let strip = field.strip.unwrap_or(header);
+            let length = u64::from(header - strip) + value;
+            if length > u64::from(field.max) {
                 return Err(FrameError::TooLarge);
             }
-            return Ok(whole(src, at as u32 + 1, value as u32));
+            return Ok(whole(src, strip, length as u32));
         }
     }
     // Five bytes carry 35 bits, more than any frame's length needs.
-    if src.len() >= 5 { Err(FrameError::Invalid) } else { Ok(None) }
+    if src.len() >= offset + 5 { Err(FrameError::Invalid) } else { Ok(None) }
 }
 
 /// Cuts a whole stream that arrives in chunks, for tests of codecs without a socket. Returns the frames,
@@ -223,7 +228,7 @@ impl Decoder for FrameDecoder<'_> {
             Framing::Delimiter { bytes, max } => self.delimiter(src, bytes, *max),
             Framing::Fixed { size } => Ok(whole(src, 0, *size)),
             Framing::Length(field) => length_field(src, field),
-            Framing::Varint { max } => varint(src, *max),
+            Framing::Varint(field) => varint(src, field),
         }
     }
 

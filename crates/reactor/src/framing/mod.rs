@@ -33,11 +33,8 @@ pub enum Framing {
     },
     /// Frames with their length in a header.
     Length(LengthField),
-    /// Frames behind their length as a base-128 varint, as protocol buffers delimit messages.
-    Varint {
-        /// The longest frame in bytes.
-        max: u32,
-    },
+    /// Frames with their length as a base-128 varint in a header, as protocol buffers delimit messages.
+    Varint(VarintField),
 }
 
 /// A length field, as netty describes it with four numbers: a frame is `offset + bytes + value + adjust`
@@ -58,6 +55,19 @@ pub struct LengthField {
     pub max: u32,
 }
 
+/// A length as a base-128 varint: a frame is `offset`, the varint's own bytes and its value long, and `strip`
+/// bytes are dropped from its front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VarintField {
+    /// Bytes before the varint.
+    pub offset: u32,
+    /// How many bytes to drop from the front of a frame. Without it, the header is dropped, which is as long as its
+    /// varint makes it.
+    pub strip: Option<u32>,
+    /// The longest frame in bytes, after stripping.
+    pub max: u32,
+}
+
 /// Why a framing is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FramingError(pub &'static str);
@@ -74,6 +84,12 @@ impl std::error::Error for FramingError {}
 pub const MAX_FRAME: u32 = i32::MAX as u32 - 64;
 
 impl Framing {
+    /// Frames behind nothing but their length as a varint, which is dropped.
+    #[must_use]
+    pub fn varint(max: u32) -> Self {
+        Self::Varint(VarintField { offset: 0, strip: None, max })
+    }
+
     /// True if bytes go to the user as they arrive.
     #[must_use]
     pub fn is_raw(&self) -> bool {
@@ -87,7 +103,7 @@ impl Framing {
     pub fn validate(&self) -> Result<(), FramingError> {
         let max = match self {
             Self::Raw => return Ok(()),
-            Self::Line { max } | Self::Varint { max } => *max,
+            Self::Line { max } => *max,
             Self::Delimiter { bytes, max } => {
                 if !(1..=16).contains(&bytes.len()) {
                     return Err(FramingError("a delimiter has 1 to 16 bytes"));
@@ -104,9 +120,26 @@ impl Framing {
                 field.validate()?;
                 field.max
             }
+            Self::Varint(field) => {
+                field.validate()?;
+                field.max
+            }
         };
         if max > MAX_FRAME {
             return Err(FramingError("a frame's max is at most 2147483583 bytes"));
+        }
+        Ok(())
+    }
+}
+
+impl VarintField {
+    fn validate(&self) -> Result<(), FramingError> {
+        if self.offset > 1024 {
+            return Err(FramingError("a varint's offset is at most 1024"));
+        }
+        // The shortest frame is its header with a varint of one byte.
+        if self.strip.is_some_and(|strip| strip > self.offset + 1) {
+            return Err(FramingError("a varint's strip is at most its offset and 1"));
         }
         Ok(())
     }

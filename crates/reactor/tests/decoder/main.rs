@@ -3,7 +3,7 @@
 mod reference;
 
 use bytes::{Buf, BytesMut};
-use millrace_reactor::{FrameDecoder, FrameError, Framing, LengthField, cut};
+use millrace_reactor::{FrameDecoder, FrameError, Framing, LengthField, VarintField, cut};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use reference::{Outcome, ended_by, naive, tokio, varint};
@@ -32,6 +32,18 @@ fn length_fields() -> impl Strategy<Value = LengthField> {
         (-(header as i32)..40, any::<Index>()).prop_map(move |(adjust, strip)| {
             let strip = strip.index((header as i32 + adjust.max(0)) as usize + 1) as u32;
             LengthField { bytes, offset, adjust, strip, little, max }
+        })
+    })
+}
+
+fn varint_fields() -> impl Strategy<Value = VarintField> {
+    let offset = prop_oneof![Just(0u32), 0u32..12];
+    let max = prop_oneof![Just(1u32 << 20), 0u32..150];
+    (offset, max).prop_flat_map(|(offset, max)| {
+        proptest::option::of(0..=offset + 1).prop_map(move |strip| VarintField {
+            offset,
+            strip,
+            max,
         })
     })
 }
@@ -139,11 +151,12 @@ proptest! {
         noise in proptest::collection::vec(any::<u8>(), 0..8),
         // A length may be written in more bytes than it needs.
         padding in 0usize..3,
-        max in prop_oneof![Just(1u32 << 20), 0u32..150],
+        field in varint_fields(),
         cuts in cuts(),
     ) {
         let mut stream = Vec::new();
         for frame in frames {
+            stream.extend(std::iter::repeat_n(0xa5, field.offset as usize));
             stream.push(frame.len() as u8 & 0x7f | 0x80);
             stream.extend(std::iter::repeat_n(0x80, padding));
             let last = stream.len() - 1;
@@ -154,8 +167,10 @@ proptest! {
             stream.extend(&frame);
         }
         stream.extend(noise);
-        let expected = naive(&stream, |stream| varint(stream, max as usize));
-        prop_assert_eq!(outcome(&Framing::Varint { max }, &stream, &cuts), expected);
+        let framing = Framing::Varint(field);
+        framing.validate().unwrap();
+        let expected = naive(&stream, |stream| varint(stream, &field));
+        prop_assert_eq!(outcome(&framing, &stream, &cuts), expected);
     }
 }
 
@@ -163,9 +178,13 @@ fn field(bytes: u8, adjust: i32, strip: u32, max: u32) -> LengthField {
     LengthField { bytes, offset: 0, adjust, strip, little: false, max }
 }
 
+fn varint_at(offset: u32, strip: Option<u32>, max: u32) -> Framing {
+    Framing::Varint(VarintField { offset, strip, max })
+}
+
 #[test]
 fn a_header_is_checked_before_its_body_arrives_and_reserves_no_memory() {
-    let cases: [(Framing, &[u8], Result<(), FrameError>); 8] = [
+    let cases: [(Framing, &[u8], Result<(), FrameError>); 12] = [
         (Framing::Length(field(4, 0, 4, 100)), &[0, 0, 0, 101], Err(FrameError::TooLarge)),
         (Framing::Length(field(4, 0, 4, 1 << 30)), &[0x40, 0, 0, 0], Ok(())),
         (Framing::Length(field(8, 0, 8, 100)), &[0xff; 8], Err(FrameError::Invalid)),
@@ -173,8 +192,13 @@ fn a_header_is_checked_before_its_body_arrives_and_reserves_no_memory() {
         (Framing::Length(field(3, 6, 0, 100)), &[0, 0, 91], Ok(())),
         (Framing::Length(field(3, 6, 0, 100)), &[0, 0, 92], Err(FrameError::TooLarge)),
         (Framing::Length(field(2, -2, 2, 100)), &[0, 1], Err(FrameError::Invalid)),
-        (Framing::Varint { max: 100 }, &[101], Err(FrameError::TooLarge)),
-        (Framing::Varint { max: 1 << 30 }, &[0x80, 0x80, 0x80, 0x80, 4], Ok(())),
+        (Framing::varint(100), &[101], Err(FrameError::TooLarge)),
+        (Framing::varint(1 << 30), &[0x80, 0x80, 0x80, 0x80, 4], Ok(())),
+        // MQTT: a byte, then the length, and the header is part of the frame.
+        (varint_at(1, Some(0), 100), &[0x30, 98], Ok(())),
+        (varint_at(1, Some(0), 100), &[0x30, 99], Err(FrameError::TooLarge)),
+        (varint_at(3, None, 100), &[0xff, 0xff, 0xff, 101], Err(FrameError::TooLarge)),
+        (varint_at(1, None, 100), &[0, 0xff, 0xff, 0xff, 0xff, 0xff], Err(FrameError::Invalid)),
     ];
     for (framing, header, expected) in cases {
         framing.validate().unwrap();
@@ -221,6 +245,10 @@ fn invalid_framings_are_refused() {
         Framing::Length(field(4, 0, 5, 1)),
         Framing::Length(field(4, i32::MIN, 0, 1)),
         Framing::Length(LengthField { offset: 1025, ..field(4, 0, 0, 1) }),
+        varint_at(1025, None, 1),
+        varint_at(0, Some(2), 1),
+        varint_at(3, Some(5), 1),
+        varint_at(0, None, u32::MAX),
     ];
     for framing in bad {
         assert!(framing.validate().is_err(), "{framing:?}");

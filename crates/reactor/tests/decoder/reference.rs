@@ -1,7 +1,7 @@
 //! The simplest decoders that could be written, and `tokio_util`'s.
 
 use bytes::BytesMut;
-use millrace_reactor::{FrameError, LengthField};
+use millrace_reactor::{FrameError, LengthField, VarintField};
 use tokio_util::codec::{Decoder, LengthDelimitedCodec};
 
 /// What a stream should be cut into: frames, and the error that stops it, if any.
@@ -50,18 +50,21 @@ pub fn ended_by(end: &[u8], max: usize, is_line: bool) -> impl Fn(&[u8]) -> Foun
 /// A frame, and how many bytes it takes including those that are dropped.
 pub type Found = Result<Option<(Vec<u8>, usize)>, FrameError>;
 
-/// Finds a frame after its length in groups of seven bits.
-pub fn varint(stream: &[u8], max: usize) -> Found {
-    let Some(last) = stream.iter().take(5).position(|byte| byte & 0x80 == 0) else {
-        return if stream.len() >= 5 { Err(FrameError::Invalid) } else { Ok(None) };
+/// Finds a frame by its length in groups of seven bits.
+pub fn varint(stream: &[u8], field: &VarintField) -> Found {
+    let Some(from) = stream.get(field.offset as usize..) else { return Ok(None) };
+    let Some(last) = from.iter().take(5).position(|byte| byte & 0x80 == 0) else {
+        return if from.len() >= 5 { Err(FrameError::Invalid) } else { Ok(None) };
     };
     let length =
-        stream[..=last].iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
-    if length > max {
+        from[..=last].iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
+    let header = field.offset as usize + last + 1;
+    let start = field.strip.map_or(header, |strip| strip as usize);
+    let end = header + length;
+    if end - start > field.max as usize {
         return Err(FrameError::TooLarge);
     }
-    let end = last + 1 + length;
-    Ok(stream.get(last + 1..end).map(|frame| (frame.to_vec(), end)))
+    Ok(stream.get(start..end).map(|frame| (frame.to_vec(), end)))
 }
 
 /// `tokio_util`'s decoder with the mapping of the four numbers, and with a `max` that it does not

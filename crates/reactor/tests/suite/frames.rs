@@ -96,12 +96,12 @@ fn address_space() -> u64 {
 #[test]
 fn a_header_that_announces_a_gigabyte_reserves_no_memory() {
     const PEERS: usize = 16;
-    for framing in [frames::length(1 << 30), Framing::Varint { max: 1 << 30 }] {
+    for framing in [frames::length(1 << 30), Framing::varint(1 << 30)] {
         let mut user = User::start(Setup::LARGE);
         let address = user.listen(&Listen::new(framing.clone()));
         let mut announced = Vec::new();
         match framing {
-            Framing::Varint { .. } => announced.extend([0x80, 0x80, 0x80, 0x80, 4]),
+            Framing::Varint(_) => announced.extend([0x80, 0x80, 0x80, 0x80, 4]),
             _ => announced.extend((1u32 << 30).to_be_bytes()),
         }
         announced.extend([7; 1000]);

@@ -39,9 +39,9 @@ fn bad_streams() -> Vec<Bad> {
         bad(delimiter(), b"12345678901", reason::FRAME_TOO_LARGE),
         // The header alone is enough.
         bad(field(4, 0), &[0, 0, 0, 9], reason::FRAME_TOO_LARGE),
-        bad(Framing::Varint { max: 8 }, &[9], reason::FRAME_TOO_LARGE),
-        bad(Framing::Varint { max: 8 }, &[0xff, 0xff, 0xff, 0xff, 0x7f], reason::FRAME_TOO_LARGE),
-        bad(Framing::Varint { max: 8 }, &[0x80, 0x80, 0x80, 0x80, 0x80], reason::FRAME_INVALID),
+        bad(Framing::varint(8), &[9], reason::FRAME_TOO_LARGE),
+        bad(Framing::varint(8), &[0xff, 0xff, 0xff, 0xff, 0x7f], reason::FRAME_TOO_LARGE),
+        bad(Framing::varint(8), &[0x80, 0x80, 0x80, 0x80, 0x80], reason::FRAME_INVALID),
     ]
 }
 
@@ -241,7 +241,7 @@ fn too_many_sockets_that_stay_for_last_replies_close_the_oldest() {
 
 #[test]
 fn input_after_a_bad_frame_is_dropped() {
-    let framing = Framing::Varint { max: 8 };
+    let framing = Framing::varint(8);
     let (mut user, mut peer, key) = User::with_peer(Setup::LARGE, &Listen::new(framing));
     peer.write_all(&[1, b'a', 100, 1, b'b', 1, b'c']).unwrap();
     assert_eq!(user.data(key), b"\x01a");

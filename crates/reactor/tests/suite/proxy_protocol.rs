@@ -35,7 +35,7 @@ fn what_follows_the_header_in_the_same_segment_is_delivered() {
             Framing::Line { max: 1 << 20 },
             Framing::Fixed { size: 3 },
             Framing::Length(length),
-            Framing::Varint { max: 1 << 20 },
+            Framing::varint(1 << 20),
         ] {
             let mut user = User::start(setup);
             let address = user.listen(&trusting(framing.clone(), [127, 0, 0, 1], 32));

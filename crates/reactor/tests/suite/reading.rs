@@ -111,7 +111,7 @@ fn a_fin_during_a_pause_waits_for_resume_and_for_the_data_before_it() {
 #[test]
 fn random_pauses_neither_lose_nor_repeat_data() {
     for setup in Setup::ALL {
-        let framing = Framing::Varint { max: 4 << 10 };
+        let framing = Framing::varint(4 << 10);
         let mut user = User::start(setup);
         let address = user.listen(&Listen::new(framing.clone()));
         let mut random = Random(3);

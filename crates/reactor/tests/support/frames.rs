@@ -1,7 +1,7 @@
 //! Frames as a peer writes them, for each framing.
 
 use super::Random;
-use millrace_reactor::{Framing, LengthField};
+use millrace_reactor::{Framing, LengthField, VarintField};
 
 /// A four-byte length before each frame.
 pub fn length(max: u32) -> Framing {
@@ -22,7 +22,8 @@ pub fn native(max: u32, size: u32) -> Vec<Framing> {
         Framing::Delimiter { bytes: (*b"\0~\0").into(), max },
         Framing::Fixed { size },
         length(max),
-        Framing::Varint { max },
+        Framing::varint(max),
+        Framing::Varint(VarintField { offset: 2, strip: None, max }),
     ]
 }
 
@@ -60,7 +61,8 @@ pub fn encode(framing: &Framing, body: &[u8], into: &mut Vec<u8>) {
             into.extend_from_slice(&(body.len() as u32).to_be_bytes());
             into.extend_from_slice(body);
         }
-        Framing::Varint { .. } => {
+        Framing::Varint(field) => {
+            into.extend(std::iter::repeat_n(0xa5, field.offset as usize));
             let mut rest = body.len();
             while rest >= 0x80 {
                 into.push(rest as u8 | 0x80);
