@@ -47,8 +47,6 @@ async function stalled(
   return { conn: await opened.passed, closed: closed.passed, peer, seen, received: () => received }
 }
 
-const CUT = { error: 'ECONNRESET', isCut: true }
-
 for (const [kind, listen] of [
   ['TCP', () => ANY],
   ...(IS_WINDOWS ? [] : ([['Unix', () => `unix:${path()}`]] as const)),
@@ -66,6 +64,8 @@ for (const [kind, listen] of [
         const sending = sendFile(conn, fileOf(t, BODY))
         // All of it is written then, and waits in the loop.
         if (isWritten) await sending
+        // Before its first byte there is nothing that the peer could take for all.
+        while (conn.bytesWritten === 0) await turns(1)
         conn.setTimeouts({ [limit]: 50 })
         if (!isWritten) await t.throwsAsync(sending, { code })
         t.is(await closed, code)
@@ -78,14 +78,18 @@ for (const [kind, listen] of [
 
   test(`close() in the middle of a file that nobody reads ends with ERR_LINGER_TIMEOUT (${kind})`, async (t) => {
     for (const isAtOnce of [true, false]) {
-      const { conn, closed, seen } = await stalled(t, listen(), { lingerTimeout: 100 })
+      const { conn, closed, seen, received } = await stalled(t, listen(), { lingerTimeout: 100 })
       const sending = sendFile(conn, fileOf(t, BODY))
       if (!isAtOnce) while (conn.buffered === 0) await turns(1)
       conn.close()
       conn.close()
       await t.throwsAsync(sending, { code: 'ERR_LINGER_TIMEOUT' })
       t.is(await closed, 'ERR_LINGER_TIMEOUT')
-      if (kind === 'TCP') t.deepEqual(await seen(), CUT)
+      if (kind !== 'TCP') continue
+      const { error, isCut } = await seen()
+      t.true(isCut)
+      // The time may end before the first byte, and then there is nothing to reset.
+      t.is(error, isAtOnce && received() === 0 ? undefined : 'ECONNRESET')
     }
   })
 

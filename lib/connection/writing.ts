@@ -184,12 +184,12 @@ export function flushed(conn: ConnImpl): Promise<void> {
 
 /** See `Conn.drained`. */
 export function drained(conn: ConnImpl): Promise<void> {
-  if (conn.flags & (OUTPUT_OVER | CLOSING)) return rejectClosed(conn)
-  return roomForMore(conn)
+  return conn.flags & CLOSING ? rejectClosed(conn) : roomForMore(conn)
 }
 
 /** The same while a file is sent, which goes on when the user has called `close`. */
 export function roomForMore(conn: ConnImpl): Promise<void> {
+  if (conn.flags & OUTPUT_OVER) return rejectClosed(conn)
   return conn.flags & DRAIN_ASKED ? conn.coldState().drained.promise() : Promise.resolve()
 }
 
