@@ -13,6 +13,7 @@ use crate::service::Place;
 use crate::timers::{Moment, Timers};
 use crate::transport::Socket;
 use millrace_ring::record::kind;
+use millrace_sys::SocketOption;
 use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
@@ -202,6 +203,15 @@ impl EventLoop {
 
     /// The peer has accepted: from here on it is a connection like any other.
     fn open_dialled(&mut self, dial: Dial, mut socket: Socket, is_registered: bool) {
+        let (remote, local) = (dial.peer(), socket.local_address());
+        if socket.is_its_own_peer(&local, &remote) {
+            // Nobody listens there, and a server that comes needs the port at once. If the option cannot be set,
+            // the connection is gone already.
+            let _ = socket.with(|socket| SocketOption::Reset.set(socket, 1));
+            socket.deregister(self.poll.registrar());
+            drop(socket);
+            return self.dial_failed(&dial, &millrace_sys::refused());
+        }
         let key = match self.next_connection_key() {
             Ok(key) => key,
             Err(error) => {
@@ -218,7 +228,6 @@ impl EventLoop {
         if let Err(error) = registered {
             return self.dial_failed(&dial, &error);
         }
-        let (remote, local) = (dial.peer(), socket.local_address());
         self.begin_connection(NewConnection {
             socket,
             profile: dial.profile,

@@ -160,6 +160,19 @@ impl Socket {
         !result.is_err_and(|error| error.kind() == io::ErrorKind::NotConnected)
     }
 
+    /// Whether this socket is both ends of its TCP connection. A dial to a port that nobody listens on comes to
+    /// that if the system chose this very port to connect from. Asks the kernel only if the ports are equal.
+    pub(crate) fn is_its_own_peer(&self, local: &Address, dialled: &Address) -> bool {
+        let (Some(local), Some(dialled)) = (local.inet(), dialled.inet()) else { return false };
+        let Stream::Tcp(stream) = &self.stream else { return false };
+        if local.port() != dialled.port() {
+            return false;
+        }
+        // Of an unspecified address, the kernel made another one. With fast open there is no peer yet.
+        let peer = stream.peer_addr().unwrap_or(dialled);
+        (peer.ip(), peer.port()) == (local.ip(), local.port())
+    }
+
     /// Bytes that the kernel holds and that the peer's side has not acknowledged or read, if the system says.
     pub(crate) fn unacknowledged(&self) -> Option<u32> {
         each!(self, stream => millrace_sys::unacknowledged(&SockRef::from(stream)))

@@ -48,6 +48,12 @@ pub fn is_begun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
+/// The error of a connection that nobody accepts.
+#[must_use]
+pub fn refused() -> io::Error {
+    io::Error::from_raw_os_error(libc::ECONNREFUSED)
+}
+
 /// Sets the options that a datagram socket needs on this platform before it is bound. With `shared`, other
 /// sockets may have the same address, as receivers of one multicast group do. (Without that, `SO_REUSEADDR`
 /// would let another socket take over the port.)

@@ -63,6 +63,12 @@ pub fn is_begun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(winsock::WSAEWOULDBLOCK)
 }
 
+/// The error of a connection that nobody accepts.
+#[must_use]
+pub fn refused() -> io::Error {
+    io::Error::from_raw_os_error(winsock::WSAECONNREFUSED)
+}
+
 /// Whether the kernel spreads connections and datagrams over the sockets of one port.
 pub const PORTS_ARE_SHARED: bool = false;
 
