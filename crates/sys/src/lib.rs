@@ -25,6 +25,7 @@ pub use platform::{
 };
 
 use bytes::BytesMut;
+use mio::Interest;
 use socket2::Socket;
 use std::io;
 use std::mem::MaybeUninit;
@@ -34,8 +35,8 @@ use std::mem::MaybeUninit;
 /// forced `poll(2)` back end (which stands in for Windows in the tests), mio arms a socket again only after
 /// it has seen `WouldBlock`, so reading has to go on until then.
 ///
-/// A peer that breaks this assumption harms only itself: TCP urgent data can cause a short read with bytes
-/// left, and those then wait for that peer's next byte.
+/// There are two exceptions: [`Piece::is_cut`] tells of the one, and [`READING`] watches for the other, TCP's urgent
+/// mark. Only epoll has an event for that. With kqueue, the bytes behind the mark wait for that peer's next byte.
 pub const SHORT_MEANS_DRAINED: bool = cfg!(all(
     any(
         target_os = "linux",
@@ -49,6 +50,14 @@ pub const SHORT_MEANS_DRAINED: bool = cfg!(all(
     ),
     not(mio_unsupported_force_poll_poll)
 ));
+
+/// What a socket is watched for in order to read it. With epoll that includes urgent data, because reading stops at
+/// its mark, though the kernel has more.
+#[cfg(all(linux_like, not(mio_unsupported_force_poll_poll)))]
+pub const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
+/// What a socket is watched for in order to read it.
+#[cfg(not(all(linux_like, not(mio_unsupported_force_poll_poll))))]
+pub const READING: Interest = Interest::READABLE;
 
 /// Whether closing a socket takes it off a poll, so that it need not be deregistered before. True with epoll
 /// and kqueue, as long as nobody has a duplicate of the descriptor.
@@ -87,6 +96,47 @@ pub fn peek(socket: &Socket, into: &mut BytesMut, limit: usize) -> io::Result<us
     receive_by(into, limit, |room| socket.peek(room))
 }
 
+/// What one read of a stream socket returned.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece {
+    /// How many bytes.
+    pub count: usize,
+    /// The kernel may hold more, even if these are fewer than were asked for.
+    pub is_cut: bool,
+}
+
+impl Piece {
+    /// All that the kernel had, or as much as was asked for.
+    #[must_use]
+    pub fn whole(count: usize) -> Self {
+        Self { count, is_cut: false }
+    }
+}
+
+/// Receives from a Unix socket as [`receive`] does.
+///
+/// # Errors
+/// Those of `recvmsg(2)`.
+pub fn receive_unix(socket: &Socket, into: &mut BytesMut, limit: usize) -> io::Result<Piece> {
+    let mut is_cut = false;
+    let count = receive_by(into, limit, |room| {
+        let piece = platform::receive_piece(socket, room)?;
+        is_cut = piece.is_cut;
+        Ok(piece.count)
+    })?;
+    Ok(Piece { count, is_cut })
+}
+
+/// Receives from a Unix socket into memory of a fixed size.
+///
+/// # Errors
+/// Those of `recvmsg(2)`.
+pub fn read_unix(socket: &Socket, into: &mut [u8]) -> io::Result<Piece> {
+    // SAFETY: both types have the same layout, and nothing but bytes is written there.
+    let room = unsafe { &mut *(std::ptr::from_mut(into) as *mut [MaybeUninit<u8>]) };
+    platform::receive_piece(socket, room)
+}
+
 /// Receives by a call that initialises as many bytes of its room as it returns.
 fn receive_by(
     into: &mut BytesMut,
@@ -97,7 +147,7 @@ fn receive_by(
     let room = &mut into.spare_capacity_mut()[..limit];
     let received = call(room)?;
     let length = into.len() + received;
-    // SAFETY: recv(2), which both callers call, initialised the first `received` bytes of the spare capacity.
+    // SAFETY: recv(2) or recvmsg(2), which all callers call, initialised the first `received` bytes of the spare capacity.
     unsafe { into.set_len(length) };
     Ok(received)
 }

@@ -96,7 +96,8 @@ impl AwaitedHeader {
             self.header.truncate(end);
             // What was looked at is there, so that it comes at once.
             scratch.clear();
-            if socket.read_behind(scratch, end - known).ok() != Some(end - known) {
+            let read = socket.read_behind(scratch, end - known);
+            if read.ok().map(|piece| piece.count) != Some(end - known) {
                 return Progress::Bad;
             }
             *read_bytes += (end - known) as u64;

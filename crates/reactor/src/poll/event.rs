@@ -57,6 +57,11 @@ impl Event<'_> {
         self.0.is_write_closed()
     }
 
+    /// There is urgent data that was not read.
+    pub(crate) fn is_urgent(self) -> bool {
+        self.0.is_priority()
+    }
+
     pub(crate) fn is_error(self) -> bool {
         self.0.is_error()
     }

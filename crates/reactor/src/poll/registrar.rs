@@ -50,8 +50,8 @@ impl<'a> Registrar<'a> {
 impl From<Interest> for mio::Interest {
     fn from(interest: Interest) -> Self {
         match interest {
-            Interest::Read => Self::READABLE,
-            Interest::ReadAndWrite => Self::READABLE | Self::WRITABLE,
+            Interest::Read => millrace_sys::READING,
+            Interest::ReadAndWrite => millrace_sys::READING | Self::WRITABLE,
         }
     }
 }

@@ -12,6 +12,7 @@ pub use socket_options::{SocketOptions, socket_option};
 
 use crate::poll::{Event, Key, Readiness, Registrar};
 use bytes::BytesMut;
+use millrace_sys::Piece;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
 
@@ -97,7 +98,7 @@ impl Transport {
 
     /// The peer's FIN was announced, and no byte is before it.
     pub(crate) fn has_only_end_left(&self) -> bool {
-        self.ready.read_closed && self.socket.as_ref().is_some_and(|socket| socket.unread() == 0)
+        self.ready.read_closed && self.unread() == 0
     }
 
     /// Makes the next read ask the kernel, whatever events have said.
@@ -110,9 +111,14 @@ impl Transport {
         self.ready.readable = false;
     }
 
-    /// Bytes that the kernel holds and that were not read.
+    /// Bytes that the kernel holds and that were not read; more than there can be if the kernel does not count them all.
     pub(crate) fn unread(&self) -> usize {
-        self.socket.as_ref().map_or(0, Socket::unread)
+        match &self.socket {
+            // The kernel counts only those in front of the mark.
+            Some(_) if self.ready.urgent => u32::MAX as usize,
+            Some(socket) => socket.unread(),
+            None => 0,
+        }
     }
 
     /// Bytes that the kernel holds and that the peer's side has not acknowledged or read, if the system says.
@@ -140,15 +146,15 @@ impl Transport {
         self.note_read(result, limit)
     }
 
-    fn note_read(&mut self, result: io::Result<usize>, asked: usize) -> Received {
+    fn note_read(&mut self, result: io::Result<Piece>, asked: usize) -> Received {
         match result {
-            Ok(0) => {
+            Ok(Piece { count: 0, .. }) => {
                 self.ready.readable = false;
                 Received::End
             }
-            Ok(count) => {
+            Ok(Piece { count, is_cut }) => {
                 self.received = self.received.saturating_add(count as u32);
-                if count < asked && self.ready.is_drained_by_short_read() {
+                if count < asked && !is_cut && self.ready.is_drained_by_short_read() {
                     self.ready.readable = false;
                     return Received::Last(count);
                 }
@@ -157,6 +163,7 @@ impl Transport {
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => {
                     self.ready.readable = false;
+                    self.ready.urgent = false;
                     Received::Nothing
                 }
                 ErrorKind::Interrupted => Received::Nothing,

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::poll::{Interest, Key, Registrar};
 use bytes::BytesMut;
-use millrace_sys::UnixStream;
+use millrace_sys::{Piece, UnixStream};
 use mio::net::TcpStream;
 use socket2::SockRef;
 use std::io::{self, IoSlice, Read, Write};
@@ -117,15 +117,25 @@ impl Socket {
         }
     }
 
-    pub(crate) fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        each!(self, stream => { stream }.read(into))
+    pub(crate) fn read(&self, into: &mut [u8]) -> io::Result<Piece> {
+        match &self.stream {
+            Stream::Tcp(stream) => { stream }.read(into).map(Piece::whole),
+            Stream::Unix(stream) => {
+                stream.try_io(|| millrace_sys::read_unix(&SockRef::from(stream), into))
+            }
+        }
     }
 
     /// Reads at most `limit` bytes behind what `into` holds.
-    pub(crate) fn read_behind(&self, into: &mut BytesMut, limit: usize) -> io::Result<usize> {
-        each!(self, stream => {
-            stream.try_io(|| millrace_sys::receive(&SockRef::from(stream), into, limit))
-        })
+    pub(crate) fn read_behind(&self, into: &mut BytesMut, limit: usize) -> io::Result<Piece> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream
+                .try_io(|| millrace_sys::receive(&SockRef::from(stream), into, limit))
+                .map(Piece::whole),
+            Stream::Unix(stream) => {
+                stream.try_io(|| millrace_sys::receive_unix(&SockRef::from(stream), into, limit))
+            }
+        }
     }
 
     /// Looks at what the next read would read, behind what `into` holds and at most `limit` bytes.

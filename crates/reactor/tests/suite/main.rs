@@ -18,6 +18,8 @@ mod proxy_protocol;
 mod reading;
 mod resetting;
 mod sharing;
+#[cfg(target_os = "linux")]
+mod short_reads;
 mod stalling;
 mod timeouts;
 #[cfg(unix)]

@@ -5,6 +5,7 @@ mod bound_path;
 mod duplicate;
 mod local;
 mod number;
+mod receive;
 
 pub use adopt::{Claim, adopt_listener};
 pub use bound_path::BoundPath;
@@ -16,6 +17,7 @@ pub use local::{
 pub(crate) use number::number;
 #[cfg(linux_like)]
 pub(crate) use number::set_number;
+pub(crate) use receive::receive_piece;
 
 use crate::AcceptError;
 use mio::Poll;

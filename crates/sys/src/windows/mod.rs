@@ -11,10 +11,11 @@ pub use local::{
 };
 pub(crate) use number::{number, set_number};
 
-use crate::AcceptError;
+use crate::{AcceptError, Piece};
 use mio::Poll;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::windows::io::AsRawSocket;
 use windows_sys::Win32::Networking::WinSock as winsock;
 
@@ -99,6 +100,11 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
         }
         _ => AcceptError::BackOff,
     }
+}
+
+/// Receives into `room`.
+pub(crate) fn receive_piece(socket: &Socket, room: &mut [MaybeUninit<u8>]) -> io::Result<Piece> {
+    Ok(Piece { count: socket.recv(room)?, is_cut: true })
 }
 
 /// How many received bytes are waiting in the kernel.
