@@ -20,8 +20,8 @@ pub use platform::{
     BoundPath, Claim, Duplicate, PORTS_ARE_SHARED, UnixListener, UnixStream, accept_error,
     accept_unix, adopt_listener, bind_to_device, choose_port_late, error_name, interface_index,
     is_begun, listen_on_path, listener_name, local_name, peer_name, poll_descriptor,
-    prepare_datagrams, prepare_listener, refused, share_port, stream_socket, unacknowledged,
-    unix_address, unix_listener, unix_stream, unread,
+    prepare_datagrams, prepare_listener, refused, rewatch, share_port, stream_socket,
+    unacknowledged, unix_address, unix_listener, unix_stream, unread,
 };
 
 use bytes::BytesMut;

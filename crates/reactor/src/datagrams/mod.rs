@@ -70,6 +70,8 @@ pub(crate) struct DatagramSocket {
     is_ending: bool,
     /// Receiving does nothing but fail; it is tried again later.
     is_failing: bool,
+    /// Writability is watched only while something waits to be sent: the kernel would report it after each datagram.
+    watches_writes: bool,
     /// The user asked to be told when the queue is at the low-water mark.
     drain_asked: bool,
     send_queue: SendQueue,
@@ -93,7 +95,9 @@ impl DatagramSocket {
     ) -> io::Result<Self> {
         let BoundDatagramSocket { mut socket, local, handle, .. } = bound;
         let BoundDatagramSocket { number, max, high_water, is_connected, takes_trains, .. } = bound;
-        registrar.register(&mut socket, key, Interest::ReadAndWrite)?;
+        let interest =
+            if Registrar::WATCHES_CHANGE { Interest::Read } else { Interest::ReadAndWrite };
+        registrar.register(&mut socket, key, interest)?;
         let opening = Opening { number, remote: Address::Unnamed, local: local.into() };
         let socket = Arc::new(socket);
         handle.lend(&socket);
@@ -111,6 +115,7 @@ impl DatagramSocket {
             is_paused: false,
             is_ending: false,
             is_failing: false,
+            watches_writes: interest == Interest::ReadAndWrite,
             drain_asked: false,
             send_queue: SendQueue::default(),
             errors: ErrorLog::default(),

@@ -4,6 +4,7 @@ use super::DatagramSocket;
 use super::send_queue::COST;
 use crate::address::Address;
 use crate::inbound::{BUDGET, Inbound};
+use crate::poll::{Interest, Key, Registrar};
 use millrace_ring::record;
 use millrace_sys::datagrams::{Outbox, Outgoing, SENT_AT_ONCE};
 use socket2::SockRef;
@@ -73,6 +74,21 @@ impl DatagramSocket {
         }
         self.note_progress();
         self.ready.writable && !self.send_queue.is_empty()
+    }
+
+    /// Watches for room in the kernel while something waits for it.
+    pub(crate) fn watch_writes(&mut self, registrar: Registrar<'_>, key: Key) {
+        let waits = !self.send_queue.is_empty() && !self.ready.writable;
+        if self.watches_writes == waits || !Registrar::WATCHES_CHANGE {
+            return;
+        }
+        let Some(socket) = &self.socket else { return };
+        let interest = if waits { Interest::ReadAndWrite } else { Interest::Read };
+        match registrar.rewatch(socket, key, interest) {
+            Ok(()) => self.watches_writes = waits,
+            // It is tried again after whatever the socket does next.
+            Err(error) => self.note_error(&error, false),
+        }
     }
 
     /// Tells the user that there is room, if it asked for that.

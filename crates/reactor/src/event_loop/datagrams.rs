@@ -136,7 +136,9 @@ impl EventLoop {
 
     /// Does what a socket needs next, and keeps its deadline and its notices in the loop's lists.
     pub(super) fn schedule_datagrams(&mut self, slot: u32, next: Next) {
-        let Some((_, socket)) = self.datagrams.get_mut(slot) else { return };
+        let Some((generation, socket)) = self.datagrams.get_mut(slot) else { return };
+        let key = Key::Datagrams { slot: slot - slots::DATAGRAMS, generation };
+        socket.watch_writes(self.poll.registrar(), key);
         self.run_queue.put(slot, next, &mut socket.scheduling, &mut self.inbound);
         if let Next::Close(cause) = next {
             socket.close(cause, self.poll.registrar());

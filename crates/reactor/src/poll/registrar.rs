@@ -15,6 +15,10 @@ pub(crate) enum Interest {
 pub(crate) struct Registrar<'a>(&'a mio::Registry);
 
 impl<'a> Registrar<'a> {
+    /// Whether [`rewatch`](Self::rewatch) works. Elsewhere a socket has no event before it has blocked, so that
+    /// watching for too much costs nothing.
+    pub(crate) const WATCHES_CHANGE: bool = millrace_sys::SHORT_MEANS_DRAINED;
+
     pub(super) fn new(registry: &'a mio::Registry) -> Self {
         Self(registry)
     }
@@ -38,6 +42,17 @@ impl<'a> Registrar<'a> {
         interest: Interest,
     ) -> io::Result<()> {
         self.0.reregister(source, key.token(), interest.into())
+    }
+
+    /// Watches a datagram socket that others may hold, too, for something else. What is ready already is reported
+    /// again. Only where [`WATCHES_CHANGE`](Self::WATCHES_CHANGE).
+    pub(crate) fn rewatch(
+        self,
+        socket: &mio::net::UdpSocket,
+        key: Key,
+        interest: Interest,
+    ) -> io::Result<()> {
+        millrace_sys::rewatch(self.0, socket, key.token(), interest.into())
     }
 
     /// Stops watching a socket that is closed right after. An error changes nothing: closing takes a

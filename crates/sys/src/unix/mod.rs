@@ -6,6 +6,7 @@ mod duplicate;
 mod local;
 mod number;
 mod receive;
+mod rewatch;
 
 pub use adopt::{Claim, adopt_listener};
 pub use bound_path::BoundPath;
@@ -18,6 +19,7 @@ pub(crate) use number::number;
 #[cfg(linux_like)]
 pub(crate) use number::set_number;
 pub(crate) use receive::receive_piece;
+pub use rewatch::rewatch;
 
 use crate::AcceptError;
 use mio::Poll;

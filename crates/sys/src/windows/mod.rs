@@ -12,7 +12,8 @@ pub use local::{
 pub(crate) use number::{number, set_number};
 
 use crate::{AcceptError, Piece};
-use mio::Poll;
+use mio::net::UdpSocket;
+use mio::{Interest, Poll, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::mem::MaybeUninit;
@@ -105,6 +106,14 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
 /// Receives into `room`.
 pub(crate) fn receive_piece(socket: &Socket, room: &mut [MaybeUninit<u8>]) -> io::Result<Piece> {
     Ok(Piece { count: socket.recv(room)?, is_cut: true })
+}
+
+/// Does nothing: a registered socket is armed again only after it has blocked.
+///
+/// # Errors
+/// None on this platform.
+pub fn rewatch(_: &Registry, _: &UdpSocket, _: Token, _: Interest) -> io::Result<()> {
+    Ok(())
 }
 
 /// How many received bytes are waiting in the kernel.

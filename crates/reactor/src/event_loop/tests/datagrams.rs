@@ -122,3 +122,61 @@ fn a_socket_that_only_fails_is_left_alone_for_a_while_and_then_tried_again() {
     peer.send_to(b"still there?", address).unwrap();
     bench.turn_until(kind::DATAGRAM);
 }
+
+#[cfg(not(mio_unsupported_force_poll_poll))]
+mod writability {
+    use super::{Bench, bound, send, start};
+    use crate::event_loop::EventLoop;
+    use millrace_ring::record::kind;
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    impl EventLoop {
+        /// Takes the events that the kernel has by now. Returns how many those were.
+        fn take_events_now(&mut self) -> usize {
+            self.ask_for_events(Some(Duration::ZERO));
+            self.take_events()
+        }
+    }
+
+    /// Sends a datagram, which has arrived when this returns.
+    fn send_one(bench: &mut Bench, whose: millrace_ring::record::Label, peer: &UdpSocket) {
+        bench.tell(whose, kind::SEND, &send(peer, b"one"));
+        bench.event_loop.work();
+        // The kernel has room again for what the peer took, of which it would tell whoever waits for that.
+        assert_eq!(peer.recv(&mut [0; 9]).unwrap(), 3);
+    }
+
+    #[test]
+    fn sending_wakes_its_loop_no_more() {
+        let mut bench = start();
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (whose, _) = bench.open(bound(1));
+        bench.event_loop.take_events_now();
+        for _ in 0..10 {
+            send_one(&mut bench, whose, &peer);
+            assert_eq!(bench.event_loop.take_events_now(), 0);
+        }
+    }
+
+    #[test]
+    fn what_waits_for_room_is_sent_when_there_is_room_and_then_sending_wakes_no_more() {
+        let mut bench = start();
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (whose, handle) = bench.open(bound(1));
+        bench.event_loop.take_events_now();
+        for round in 1..=3 {
+            bench.set_writable(whose, false);
+            bench.tell(whose, kind::SEND, &send(&peer, b"one"));
+            bench.event_loop.work();
+            assert_eq!(handle.counts().sent, 2 * round - 2);
+            assert_eq!(bench.event_loop.take_events_now(), 1);
+            assert_eq!(handle.counts().sent, 2 * round - 1);
+            assert_eq!(peer.recv(&mut [0; 9]).unwrap(), 3);
+            // Whether it is told once more that there is room, is the kernel's business.
+            bench.event_loop.take_events_now();
+            send_one(&mut bench, whose, &peer);
+            assert_eq!(bench.event_loop.take_events_now(), 0);
+        }
+    }
+}
