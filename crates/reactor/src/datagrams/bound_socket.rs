@@ -100,6 +100,9 @@ impl BoundDatagramSocket {
         }
         if let Some(peer) = options.peer {
             socket.connect(&peer.into())?;
+        } else {
+            // If it fails, receiving skips those errors, and a flood of them holds it up for a moment.
+            let _ = millrace_sys::ignore_closed_ports(&socket);
         }
         let socket = UdpSocket::from_std(socket.into());
         let local = socket.local_addr()?;

@@ -81,6 +81,14 @@ pub fn prepare_datagrams(socket: &Socket, shared: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Does nothing: a datagram socket with many peers does not hear that an earlier datagram reached a closed port.
+///
+/// # Errors
+/// None on this platform.
+pub fn ignore_closed_ports(_: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
 /// Whether the kernel spreads connections and datagrams over the sockets of one port.
 pub const PORTS_ARE_SHARED: bool = cfg!(any(linux_like, target_os = "freebsd"));
 

@@ -52,6 +52,31 @@ pub fn interface_index(_name: &str) -> u32 {
     0
 }
 
+/// Makes a datagram socket with many peers not hear that an earlier datagram reached a closed port. Each time would be
+/// an error of receiving, which does not say which peer it is about.
+///
+/// # Errors
+/// Those of `WSAIoctl`. Receiving works all the same then, with errors in between.
+pub fn ignore_closed_ports(socket: &Socket) -> io::Result<()> {
+    let (report, mut returned): (i32, u32) = (0, 0);
+    // SAFETY: the socket is open while borrowed; the control code reads one BOOL and writes nothing but the count of
+    // bytes that it returns. Both outlive the call, which is not overlapped.
+    let result = unsafe {
+        winsock::WSAIoctl(
+            socket.as_raw_socket() as winsock::SOCKET,
+            winsock::SIO_UDP_CONNRESET,
+            (&raw const report).cast(),
+            size_of::<i32>() as u32,
+            std::ptr::null_mut(),
+            0,
+            &raw mut returned,
+            std::ptr::null_mut(),
+            None,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 fn set_exclusive(socket: &Socket) -> io::Result<()> {
     set_number(socket, winsock::SOL_SOCKET, winsock::SO_EXCLUSIVEADDRUSE, 1)
 }
