@@ -86,6 +86,10 @@ impl Listener {
         self.last_sweep = self.last_sweep.or(Some(LAST_SWEEP));
     }
 
+    pub(crate) fn is_closing(&self) -> bool {
+        self.last_sweep.is_some()
+    }
+
     pub(crate) fn duplicate(&mut self) -> io::Result<Duplicate> {
         self.bound.duplicate()
     }

@@ -59,6 +59,11 @@ impl Listeners {
         self.entries.iter().flatten().any(|listener| listener.is_due(now))
     }
 
+    /// Whether any listener has its last sweep ahead.
+    pub(crate) fn is_any_closing(&self) -> bool {
+        self.entries.iter().flatten().any(Listener::is_closing)
+    }
+
     /// Begins the last sweep of a listener; false if it is not here.
     pub(crate) fn close(&mut self, id: u32) -> bool {
         self.of(id).map(Listener::close).count() > 0

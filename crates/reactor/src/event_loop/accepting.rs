@@ -29,15 +29,17 @@ pub(super) struct NewConnection {
 }
 
 impl EventLoop {
-    /// Takes a connection that was assigned to this loop.
-    pub(super) fn adopt(&mut self, mut accepted: AcceptedSocket) {
-        if accepted.profile.proxy.as_ref().is_some_and(|proxy| proxy.trusts(&accepted.peer)) {
-            return self.await_header(accepted);
-        }
-        let key = self.next_connection_key();
-        let registrar = self.poll.registrar();
-        if key.and_then(|key| accepted.socket.register(registrar, key)).is_err() {
-            return self.drop_accepted(accepted);
+    /// Begins an accepted connection. Returns its socket if the poll does not take it.
+    pub(super) fn open_accepted(
+        &mut self,
+        mut accepted: AcceptedSocket,
+    ) -> Result<(), (AcceptedSocket, io::Error)> {
+        let Ok(key) = self.next_connection_key() else {
+            self.drop_accepted(accepted);
+            return Ok(());
+        };
+        if let Err(error) = accepted.socket.register(self.poll.registrar(), key) {
+            return Err((accepted, error));
         }
         let AcceptedSocket { socket, peer, profile, place } = accepted;
         let local = socket.local_address();
@@ -50,6 +52,7 @@ impl EventLoop {
             is_paused: false,
             has_input: false,
         });
+        Ok(())
     }
 
     /// Closes a connection that the user never hears of.
@@ -120,13 +123,19 @@ impl EventLoop {
         }
     }
 
-    /// Whether there is something to accept. Nothing is while too many notices wait for room in the ring.
+    /// Whether there is something to accept. Nothing is while too many notices wait for room in the ring, or accepted
+    /// sockets for a watch. A closing listener does not wait for the latter.
     pub(super) fn can_accept(&self) -> bool {
-        self.untold.len() < UNTOLD && self.listeners.is_due(self.inbound.now)
+        self.untold.len() < UNTOLD
+            && (self.unwatched.is_empty() || self.listeners.is_any_closing())
+            && self.listeners.is_due(self.inbound.now)
     }
 
     /// Accepts from the loop's own listeners.
     pub(super) fn accept(&mut self) {
+        if !self.can_accept() {
+            return;
+        }
         let mut sink = AcceptBatch::new(UNTOLD.saturating_sub(self.untold.len()));
         let closed = self.listeners.sweep(self.inbound.now, self.poll.registrar(), &mut sink);
         for accepted in sink.accepted {
@@ -145,6 +154,7 @@ impl EventLoop {
     /// A listener is closed: what its connections have received by now is still delivered.
     pub(super) fn drain_connections_of(&mut self, id: u32) {
         self.end_awaiting_headers_of(id);
+        self.drop_unwatched_of(id);
         for slot in 0..self.connections.slots() {
             if let Some((_, connection)) = self.connections.get_mut(slot)
                 && connection.profile.id == id

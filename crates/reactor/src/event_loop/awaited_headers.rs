@@ -109,20 +109,28 @@ impl AwaitedHeader {
 }
 
 impl EventLoop {
-    /// Takes a connection that begins with a header.
-    pub(super) fn await_header(&mut self, mut accepted: AcceptedSocket) {
+    /// Takes a connection that begins with a header. Returns its socket if the poll does not take it.
+    pub(super) fn await_header(
+        &mut self,
+        mut accepted: AcceptedSocket,
+    ) -> Result<(), (AcceptedSocket, io::Error)> {
         let Some(timeout) = accepted.profile.proxy.as_ref().map(|proxy| proxy.timeout) else {
-            return;
+            return Ok(());
         };
         let awaited = &mut self.awaited_headers;
         let (slot, generation) = awaited.entries.next();
         let key = Key::AwaitingHeader { slot, generation };
-        if slot >= MAX_SLOTS || accepted.socket.register(self.poll.registrar(), key).is_err() {
-            return self.drop_accepted(accepted);
+        if slot >= MAX_SLOTS {
+            self.drop_accepted(accepted);
+            return Ok(());
+        }
+        if let Err(error) = accepted.socket.register(self.poll.registrar(), key) {
+            return Err((accepted, error));
         }
         let deadline = awaited.timers.clock(self.inbound.now).refreshed().after(timeout);
         awaited.timers.insert(slot, deadline);
         awaited.entries.insert(AwaitedHeader { accepted, header: BytesMut::new(), deadline });
+        Ok(())
     }
 
     /// Takes an event of a connection whose header is awaited.

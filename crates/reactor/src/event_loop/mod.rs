@@ -26,6 +26,7 @@ mod speculation;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod unwatched;
 
 pub use turn::Turn;
 
@@ -49,6 +50,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+use unwatched::Unwatched;
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -76,6 +78,7 @@ pub struct EventLoop {
     dials: PendingDials,
     awaited_headers: AwaitedHeaders,
     speculation: Speculation,
+    unwatched: Unwatched,
 }
 
 impl EventLoop {
@@ -104,6 +107,7 @@ impl EventLoop {
             dials: PendingDials::new(now),
             awaited_headers: AwaitedHeaders::new(now),
             speculation: Speculation::new(now),
+            unwatched: Unwatched::new(),
         })
     }
 
@@ -148,6 +152,7 @@ impl EventLoop {
         self.listeners.clear();
         self.dials.clear();
         self.awaited_headers.clear();
+        self.unwatched.clear();
         for slot in 0..self.connections.slots() {
             if let Some(connection) = self.connections.remove(slot) {
                 connection.choose_reset(Cause::NONE);

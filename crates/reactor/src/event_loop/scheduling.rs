@@ -59,6 +59,7 @@ impl EventLoop {
             // Closed before the service hears of it: a listener may have waited for the descriptor.
             drop(socket);
             connection.place.free();
+            self.unwatched.note_close(self.inbound.now);
             self.handle.release_connection();
             self.inbound.stats.counters.closed(1);
             had_last_replies = connection.was_counted_for_last_replies();

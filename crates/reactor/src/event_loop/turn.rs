@@ -98,6 +98,7 @@ impl EventLoop {
         self.bound_last_replies();
         self.dial_again();
         self.refuse_late_headers();
+        self.watch_again();
         self.tell();
         self.inbound.publish();
         self.connections.recycle();
@@ -124,7 +125,8 @@ impl EventLoop {
     fn next_deadline(&self) -> Option<Instant> {
         let retry = self.listeners.next_retry().filter(|_| self.untold.len() < UNTOLD);
         let headers = self.awaited_headers.next_deadline();
-        let all = [self.timers.next(), retry, self.dials.next_deadline(), headers];
+        let watches = self.unwatched.next_retry();
+        let all = [self.timers.next(), retry, self.dials.next_deadline(), headers, watches];
         all.into_iter().flatten().min()
     }
 }

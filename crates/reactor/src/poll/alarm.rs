@@ -16,7 +16,7 @@ pub(crate) struct Alarm {
 impl Alarm {
     /// An alarm for the one thread that waits in this poll.
     pub(crate) fn new(poll: &Poll) -> io::Result<Self> {
-        let waker = Waker::new(poll.0.registry(), WAKER)?;
+        let waker = Waker::new(poll.poll.registry(), WAKER)?;
         Ok(Self { doorbell: Doorbell::new(), waker })
     }
 

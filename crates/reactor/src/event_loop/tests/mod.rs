@@ -9,6 +9,7 @@ mod duplicates;
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 mod speculation;
 mod stale;
+mod unwatched;
 
 use super::EventLoop;
 use crate::accepting::testing::listening;
