@@ -72,7 +72,9 @@ impl Connection {
             }
             if let Err(error) = self.transport.finish() {
                 let known = self.failure.or(self.broken);
-                return Next::Close(known.unwrap_or(Cause::system(&error)));
+                // Of a reset that was not seen yet, this error says only that nothing is connected any more.
+                let first = || self.transport.take_pending_error().unwrap_or(error);
+                return Next::Close(known.unwrap_or_else(|| Cause::system(&first())));
             }
         }
         if self.output == Output::Finished

@@ -112,6 +112,10 @@ impl Connection {
                 }
                 Received::End => {
                     let whole = buffer.is_empty() && self.partial.is_none();
+                    if let (Some(cause), false) = (self.broken, whole) {
+                        // The failed write took the error of a reset: this is not the peer's FIN.
+                        return Next::Close(cause);
+                    }
                     let why = if whole { reason::NONE } else { reason::FRAME_INCOMPLETE };
                     return self.input_ended(why);
                 }

@@ -131,6 +131,11 @@ impl Transport {
         self.socket.as_ref().filter(|_| self.ready.error)?.take_error()
     }
 
+    /// The error that the kernel holds, whether an event announced it or not.
+    pub(crate) fn take_pending_error(&self) -> Option<io::Error> {
+        self.socket.as_ref()?.take_error()
+    }
+
     /// Reads into memory of a fixed size.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> Received {
         let Some(socket) = &self.socket else { return Received::Nothing };

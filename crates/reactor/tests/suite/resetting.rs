@@ -123,3 +123,24 @@ fn records_for_a_closed_connection_do_not_reach_its_successor() {
         assert!(slots.len() < 50, "slots are used again");
     }
 }
+
+#[test]
+fn a_reset_with_output_waiting_and_half_a_frame_received_is_told_as_the_reset() {
+    for setup in Setup::ALL {
+        for framing in [Framing::Line { max: 100 }, Framing::Fixed { size: 4 }] {
+            let (mut user, mut peer, key) = User::with_peer(setup, &Listen::new(framing));
+            peer.write_all(b"one\ntw").unwrap();
+            user.data(key);
+            // More than the kernel takes of a peer that reads nothing.
+            user.write(key, &vec![7; 16 << 20]);
+            reset(peer);
+            let closed = user.closed(key);
+            assert!(
+                !user.has(|event| matches!(event.what, What::Eof(_))),
+                "the peer ended nothing"
+            );
+            assert_eq!(closed.reason, reason::SYSTEM, "{closed:?}");
+            assert_eq!(kind_of(closed.errno), ErrorKind::ConnectionReset);
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod counts;
 mod datagrams;
 #[cfg(unix)]
 mod duplicates;
+mod reasons;
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 mod speculation;
 mod stale;
