@@ -257,6 +257,22 @@ test('a URL with the host * or with a zone behind IPv4 is refused with the right
   }
 })
 
+test('a zone behind an IPv4 address that is written as IPv6 is refused with the right form', async (t) => {
+  for (const use of ['serve', 'connect', 'bind'] as const) {
+    const scheme = use === 'bind' ? 'udp' : 'tcp'
+    const url = `${scheme}://[::ffff:127.0.0.1%lo]:80`
+    await t.throwsAsync(give(use, url), {
+      code: 'ERR_INVALID_ADDRESS',
+      message: `"${url}" has a zone, which only an IPv6 address in brackets has: write ${scheme}://[::ffff:127.0.0.1]:80`,
+    })
+    await t.throwsAsync(give(use, { host: '::ffff:127.0.0.1%lo', port: 80 }), {
+      code: 'ERR_INVALID_ADDRESS',
+      message:
+        /^{.*} has a zone, which only an IPv6 address has: write { host: "::ffff:127.0.0.1", port: 80 }$/,
+    })
+  }
+})
+
 test('a hole in a list of addresses is not an address', async (t) => {
   const sparse = new Array(2)
   sparse[1] = 'tcp://127.0.0.1:0'

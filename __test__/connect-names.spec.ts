@@ -5,11 +5,12 @@ import { once } from 'node:events'
 import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import test from 'ava'
-import { type Conn, connect, type MillraceError, serve } from 'millrace'
+import { bind, type Conn, connect, type MillraceError, serve } from 'millrace'
 import { addressesOf } from '../lib/address/resolve.js'
 import { blackhole, deadPort, dial, peer } from './support/dial.js'
 import { gate } from './support/gate.js'
 import { millraceThreadsOf } from './support/proc.js'
+import { LOOPS, start } from './support/serve.js'
 import { linux } from './support/system.js'
 
 type Answer = readonly string[] | Error | Promise<never>
@@ -43,7 +44,6 @@ async function text(conn: Conn): Promise<string> {
 
 test('IPv4 and IPv6 addresses are tried alternately, beginning with the family of the first', async (t) => {
   const orders: [string[], string[]][] = [
-    [[], []],
     [['::1'], ['::1']],
     [
       ['::1', '::2', '::3', '10.0.0.1', '10.0.0.2'],
@@ -153,6 +153,39 @@ test("an unknown name rejects with the resolver's error", async (t) => {
   t.is(error.syscall, 'getaddrinfo')
   t.is(error.address, 'unknown.test')
   t.is(error.cause, unknown)
+})
+
+/** Ways to use a name. */
+const USES: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
+  serve: (name) => serve({ listen: `tcp://${name}:0`, loops: LOOPS }),
+  'serve, behind another address': (name) =>
+    serve({ listen: ['tcp://127.0.0.1:0', { host: name, port: 0 }], loops: LOOPS }),
+  connect: (name) => connect({ to: `tcp://${name}:80`, loops: LOOPS }),
+  'connect with localAddress': (name) =>
+    connect({ to: `tcp://${name}:80`, localAddress: '127.0.0.1', loops: LOOPS }),
+  'connect with reconnect': (name) =>
+    connect({ to: `tcp://${name}:80`, reconnect: { attempts: 1 }, loops: LOOPS }),
+  'connect for datagrams': (name) => connect({ to: `udp://${name}:80`, loops: LOOPS }),
+  bind: (name) => bind({ address: `udp://${name}:0`, loops: LOOPS }),
+}
+
+for (const [use, way] of Object.entries(USES)) {
+  test(`${use}: a name that has no address rejects with ENOTFOUND`, async (t) => {
+    names.set('empty.test', [])
+    const error = await t.throwsAsync<MillraceError>(way('empty.test'))
+    t.is(error.name, 'MillraceError')
+    t.is(error.code, 'ENOTFOUND')
+    t.is(error.syscall, 'getaddrinfo')
+    t.is(error.address, 'empty.test')
+    t.is(error.message, 'getaddrinfo ENOTFOUND empty.test: the name has no address')
+  })
+}
+
+test('a listener with a name that has no address is not added to a server', async (t) => {
+  names.set('empty.test', [])
+  const server = await start(t, { message() {} })
+  await t.throwsAsync(server.listen('tcp://empty.test:0'), { code: 'ENOTFOUND' })
+  t.is(server.listeners.length, 1)
 })
 
 test.serial(

@@ -1,8 +1,9 @@
 /** Makes the errors for addresses that are refused. Each says what is wrong, and shows the right form. */
 
-import { isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import { MillraceError } from '../errors.js'
 import { formatHostPort, showValue } from './format.js'
+import { parseIP } from './ip.js'
 
 /** What an address is for: `serve`, `connect`, or `bind`. */
 export type AddressUse = 'listen' | 'connect' | 'bind'
@@ -124,6 +125,18 @@ export function badHostPort(text: string, use: AddressUse): MillraceError {
   return invalid(text, why ?? 'has a port with leading zeros', write(text, use, scheme))
 }
 
+const WRONG_ZONE = 'has a zone, which only an IPv6 address in brackets has'
+
+/** Returns whether a host has a zone, but is no IPv6 address. An IPv4 address may be written as one. */
+function hasWrongZone(host: string): boolean {
+  if (!host.includes('%')) return false
+  return !isIPv6(host) || isIPv4(parseIP(withoutZone(host))?.ip ?? '')
+}
+
+function withoutZone(host: string): string {
+  return host.replace(/%.*$/, '')
+}
+
 /** Says what is wrong after `tcp:`. `undefined` if only the port can be wrong. */
 function malformed(rest: string): string | undefined {
   if (!rest.startsWith('//')) return 'has no // behind its scheme'
@@ -135,8 +148,9 @@ function malformed(rest: string): string | undefined {
   if (body.startsWith('[')) {
     if (!body.includes(']')) return 'has a bracket that is not closed'
     if (!isIPv6(host ?? '')) return 'has brackets without an IPv6 address'
+    if (hasWrongZone(host ?? '')) return WRONG_ZONE
   } else if (host?.includes('%')) {
-    return 'has a zone, which only an IPv6 address in brackets has'
+    return WRONG_ZONE
   } else if (isIPv6(host ?? '')) {
     return 'has an IPv6 address without brackets'
   }
@@ -246,10 +260,7 @@ function partsOf(text: string): [host: string, port: string | undefined] | undef
   if (!parts || !/^[\x21-\x7e]*$/.test(parts[0])) return undefined
   const [host, port] = parts
   // What is not a host of its own is left out of the right form.
-  return [
-    host === '*' ? '' : host.includes('%') && !isIPv6(host) ? host.replace(/%.*$/, '') : host,
-    port,
-  ]
+  return [host === '*' ? '' : hasWrongZone(host) ? withoutZone(host) : host, port]
 }
 
 /** Splits `host:port`, with or without brackets. `undefined` if the parts are unclear. */

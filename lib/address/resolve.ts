@@ -1,5 +1,6 @@
 /** Turns parsed addresses into addresses of sockets. Names are looked up here. */
 
+import type { LookupAddress } from 'node:dns'
 import { lookup } from 'node:dns/promises'
 import { isIPv6 } from 'node:net'
 import { MillraceError } from '../errors.js'
@@ -38,11 +39,11 @@ async function resolveHost({ host, port }: HostAddress): Promise<TcpAddress[]> {
   return (await lookUp(host)).map((found) => ({ ...tcp, host: found }))
 }
 
-/** Looks up all addresses of a name, in the order of the system's resolver. */
+/** Looks up all addresses of a name, at least one, in the order of the system's resolver. */
 async function lookUp(host: string): Promise<string[]> {
+  let found: LookupAddress[]
   try {
-    const found = await lookup(host, { all: true, verbatim: true })
-    return [...new Set(found.map((each) => each.address))]
+    found = await lookup(host, { all: true, verbatim: true })
   } catch (cause) {
     const { code = 'ENOTFOUND', message, syscall } = cause as NodeJS.ErrnoException
     throw new MillraceError(code, message, {
@@ -51,6 +52,12 @@ async function lookUp(host: string): Promise<string[]> {
       ...(syscall ? { syscall } : {}),
     })
   }
+  if (found.length === 0) {
+    // Otherwise a server would listen nowhere.
+    const message = `getaddrinfo ENOTFOUND ${host}: the name has no address`
+    throw new MillraceError('ENOTFOUND', message, { syscall: 'getaddrinfo', address: host })
+  }
+  return [...new Set(found.map((each) => each.address))]
 }
 
 /**
