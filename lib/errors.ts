@@ -176,9 +176,18 @@ export function toError(thrown: unknown): Error {
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'bigint') return `${value}n`
-  if (Array.isArray(value)) return value.length === 0 ? '[]' : 'an array'
+  if (isArray(value)) return value.length === 0 ? '[]' : 'an array'
   // The text of a function is its source.
   return typeof value === 'function' ? 'a function' : textOf(value)
+}
+
+function isArray(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value)
+  } catch {
+    // A revoked proxy, which nothing can be asked of.
+    return false
+  }
 }
 
 /** Converts any value to text, even an object whose `toString` throws. */

@@ -13,6 +13,10 @@ export interface Backoff {
   readonly attempts: number
 }
 
+/** The waits in milliseconds that are used unless the options say otherwise. */
+const DEFAULT_MIN_WAIT = 100
+const DEFAULT_MAX_WAIT = 30_000
+
 const BACKOFF_NAMES: ReadonlySet<string> = new Set(['min', 'max', 'factor', 'jitter', 'attempts'])
 
 /** What a connection achieved before it ended. */
@@ -64,11 +68,13 @@ export function checkBackoff(reconnect: unknown): Backoff {
     throw invalidOption('reconnect', 'true or an object', reconnect)
   const options: ReconnectOptions = reconnect === true ? {} : reconnect
   checkNames(options, BACKOFF_NAMES, ' of reconnect')
-  const min = whole('reconnect.min', options.min, Math.min(100, options.max ?? 100), 1)
+  // `max` first, because it bounds the default of `min`.
+  const most = whole('reconnect.max', options.max, DEFAULT_MAX_WAIT, 1)
+  const min = whole('reconnect.min', options.min, Math.min(DEFAULT_MIN_WAIT, most), 1)
   const { attempts = Number.POSITIVE_INFINITY } = options
   return {
     min,
-    max: whole('reconnect.max', options.max, Math.max(30_000, min), min),
+    max: whole('reconnect.max', options.max, Math.max(most, min), min),
     factor: between('reconnect.factor', options.factor, 2, 1, 1000),
     jitter: between('reconnect.jitter', options.jitter, 0.5, 0, 1),
     attempts:

@@ -153,9 +153,12 @@ export interface ReconnectingOptions<In = Buffer, Out = FrameData, Context = und
  * ```
  */
 export interface ReconnectOptions {
-  /** Milliseconds before the first attempt after a failure or a lost connection. Default 100, or `max` if that is less. */
+  /**
+   * Milliseconds before the first attempt after a failure or a lost connection, 1 or more. Default 100, or `max` if
+   * that is less.
+   */
   min?: number | undefined
-  /** The longest wait in milliseconds. Default 30,000, or `min` if that is more. */
+  /** The longest wait in milliseconds, 1 or more, and not less than `min`. Default 30,000, or `min` if that is more. */
   max?: number | undefined
   /** What the wait is multiplied by after each further failure in a row, from 1 to 1,000. Default 2. */
   factor?: number | undefined
@@ -165,7 +168,7 @@ export interface ReconnectOptions {
    */
   jitter?: number | undefined
   /**
-   * The number of failures in a row after which the client gives up. A connection counts as a failure too
+   * The number of failures in a row after which the client gives up, 1 or more. A connection counts as a failure too
    * if it lasted less than the wait before it (at least `min`), or, if nothing was received, less than
    * `max`. Default `Infinity`.
    */

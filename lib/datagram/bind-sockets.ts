@@ -254,7 +254,8 @@ function socketSettings(
 
 function memberships({ groups = [] }: MulticastOptions): SettingInit[] {
   return groups.map((group) => {
-    const { address, ...options } = typeof group === 'string' ? { address: group } : group
+    const isObject = typeof group === 'object' && group !== null
+    const { address, ...options } = isObject ? group : { address: group }
     return membershipSetting('join', address, options)
   })
 }

@@ -3,10 +3,12 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { indexOfInterface } from '../address/interfaces.js'
-import { invalidOption, MillraceError } from '../errors.js'
+import { invalidOption, MillraceError, shown } from '../errors.js'
 import { hasSourcesV6, type SettingInit } from '../native/binding.js'
-import { whole } from '../util/checks.js'
+import { checkNames, whole } from '../util/checks.js'
 import type { MembershipOptions } from './multicast-options.js'
+
+const MEMBERSHIP_NAMES: ReadonlySet<string> = new Set(['interface', 'source'])
 
 /**
  * Checks a group to join or to leave.
@@ -18,6 +20,7 @@ export function membershipSetting(
   group: unknown,
   options: MembershipOptions = {},
 ): SettingInit {
+  checkNames(options, MEMBERSHIP_NAMES, ' of a multicast group')
   const family = typeof group === 'string' ? isIP(group) : 0
   const address = group as string
   if (family === 4) {
@@ -26,12 +29,17 @@ export function membershipSetting(
     const ownAddress = interfaceAddress(options.interface)
     const setting = { name, value: 0, group: address, interface: ownAddress }
     if (options.source === undefined) return setting
-    if (!isIPv4(options.source)) throw invalidOption('source', 'an IPv4 address', options.source)
+    if (typeof options.source !== 'string' || !isIPv4(options.source))
+      throw invalidOption('source', 'an IPv4 address', options.source)
     return { ...setting, source: options.source }
   }
   const [ip = '', zone] = family === 6 ? address.split('%') : []
   if (!/^ff/i.test(ip)) throw invalidGroup(group)
-  const setting = { name, value: interfaceNumber(options.interface ?? zone), group: ip }
+  const setting = {
+    name,
+    value: interfaceNumber(options.interface === undefined ? zone : options.interface),
+    group: ip,
+  }
   return options.source === undefined ? setting : withIPv6Source(setting, options.source)
 }
 
@@ -59,7 +67,7 @@ function withIPv6Source(setting: SettingInit, source: unknown): SettingInit {
 function invalidGroup(group: unknown): MillraceError {
   return new MillraceError(
     'ERR_INVALID_ADDRESS',
-    `${JSON.stringify(group)} is not a multicast address: use one such as 239.1.2.3 or ff02::114`,
+    `${shown(group)} is not a multicast address: use one such as 239.1.2.3 or ff02::114`,
   )
 }
 

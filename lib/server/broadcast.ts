@@ -3,7 +3,8 @@
 import type { Codec } from '../codec/codec.js'
 import { encodeFrame } from '../codec/encode.js'
 import type { Conn } from '../connection/conn.js'
-import type { ConnImpl } from '../connection/conn-impl.js'
+import { ConnImpl } from '../connection/conn-impl.js'
+import { invalidOption } from '../errors.js'
 import { checkNames } from '../util/checks.js'
 
 /**
@@ -45,11 +46,15 @@ export function broadcast(
 ): number {
   // A misspelt `group` must not reach everybody.
   checkNames(options, BROADCAST_NAMES, ' of broadcast')
-  const { group = all, except } = options
+  const { group, except } = options
+  if (except !== undefined && !(except instanceof ConnImpl))
+    throw invalidOption('except', 'a connection', except)
+  const receivers = group === undefined ? all : checkGroup(group)
   /** The encoded message by codec: connections that share a codec share the bytes. */
   const encoded = new Map<Codec<unknown, unknown>, Buffer>()
   let count = 0
-  for (const conn of group as Iterable<ConnImpl>) {
+  for (const conn of receivers) {
+    if (!(conn instanceof ConnImpl)) throw invalidOption('group', 'connections only', conn)
     if ((conn as Conn) === except || !mayReceive(conn)) continue
     if (conn.readyState !== 'open' || !conn.isWritable) continue
     const { codec, codecOf } = conn.profile
@@ -66,4 +71,11 @@ export function broadcast(
     count++
   }
   return count
+}
+
+function checkGroup(group: unknown): Iterable<unknown> {
+  const { [Symbol.iterator]: iterate } = Object(group) as Partial<Iterable<unknown>>
+  if (typeof iterate !== 'function' || typeof group === 'string')
+    throw invalidOption('group', 'an iterable of connections', group)
+  return group as Iterable<unknown>
 }

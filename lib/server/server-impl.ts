@@ -1,6 +1,6 @@
 /** The implementation of `Server`: its listeners, its connections, and its end. */
 
-import { portOf } from '../address/format.js'
+import { portOf, showAddress } from '../address/format.js'
 import { resolve } from '../address/resolve.js'
 import type { Conn } from '../connection/conn.js'
 import type { AnyHandlers } from '../connection/conn-handlers.js'
@@ -117,7 +117,9 @@ export class ServerImpl implements Server<unknown, unknown, unknown>, ListenerSe
     )
     if (found === undefined || others.length > 0) {
       const what =
-        address === undefined ? 'dup needs one of the addresses' : `nobody listens on ${address}`
+        address === undefined
+          ? 'dup needs one of the addresses'
+          : `nobody listens on ${showAddress(address)}`
       const why = `${what}: ${this.addresses.join(', ')}`
       throw new MillraceError('ERR_INVALID_ADDRESS', why)
     }
