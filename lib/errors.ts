@@ -40,6 +40,7 @@ export type ErrorCode =
   | 'ERR_LOOP_PANIC'
   | 'ERR_MAX_LIFETIME'
   | 'ERR_NOT_A_FILE'
+  | 'ERR_NO_BINARY'
   | 'ERR_PIPED'
   | 'ERR_PIPE_BROKEN'
   | 'ERR_READER_STALE'
