@@ -163,13 +163,7 @@ impl Group {
     /// all loops.
     pub fn listen(&mut self, bound: BoundListener, lane: Option<usize>) -> Result<(), GroupError> {
         if lane.is_none() && self.loops.len() > 1 && self.acceptor.is_none() {
-            // Before any of them is claimed: a claim is for life.
-            if self.loops.iter().any(|each| each.0.acceptor.get().is_some()) {
-                return Err(TargetTaken.into());
-            }
-            let acceptor = Acceptor::start()?;
-            self.loops.iter().try_for_each(|each| acceptor.add_target(each))?;
-            self.acceptor = Some(acceptor);
+            self.acceptor = Some(acceptor_of(&self.loops, Acceptor::start)?);
         }
         self.command(lane, ListenerCommand::Listen(bound));
         Ok(())
@@ -266,5 +260,47 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Starts an acceptor that gives connections to all of these loops. None of them is claimed if it cannot be
+/// started, or if one of them belongs to another: a claim is for life.
+fn acceptor_of(
+    loops: &[LoopHandle],
+    start: impl FnOnce() -> io::Result<Acceptor>,
+) -> Result<Acceptor, GroupError> {
+    if loops.iter().any(|each| each.0.acceptor.get().is_some()) {
+        return Err(TargetTaken.into());
+    }
+    let acceptor = start()?;
+    loops.iter().try_for_each(|each| acceptor.add_target(each))?;
+    Ok(acceptor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Acceptor, GroupError, acceptor_of};
+    use crate::handoff::LoopHandle;
+    use crate::inbound::testing::Silent;
+    use crate::poll::{Alarm, Poll};
+    use std::io;
+    use std::sync::Arc;
+
+    #[test]
+    fn an_acceptor_that_cannot_be_started_claims_no_loop() {
+        let polls = [Poll::new().unwrap(), Poll::new().unwrap()];
+        let loops = polls
+            .each_ref()
+            .map(|poll| LoopHandle::new(Alarm::new(poll).unwrap(), Arc::new(Silent)));
+        let no_thread = || Err(io::ErrorKind::OutOfMemory.into());
+        assert!(matches!(acceptor_of(&loops, no_thread), Err(GroupError::Io(_))));
+        assert!(loops.iter().all(|each| each.0.acceptor.get().is_none()));
+        // The next one has them all, and they wake that one: to another acceptor they would be taken.
+        let acceptor = acceptor_of(&loops, Acceptor::start).unwrap();
+        assert!(loops.iter().all(|each| acceptor.add_target(each).is_ok()));
+        assert!(matches!(
+            acceptor_of(&loops[1..], Acceptor::start),
+            Err(GroupError::TargetTaken(_))
+        ));
     }
 }
