@@ -11,6 +11,7 @@ import { theEnvironment } from './runtime/environment.js'
 import type { Group } from './runtime/group.js'
 import { BoundListener } from './server/bind-listener.js'
 import { checkServe, type ServeSettings } from './server/check-serve.js'
+import { whenUnlocked } from './server/locked-directory.js'
 import type { ServeOptions } from './server/serve-options.js'
 import type { Server } from './server/server.js'
 import { ServerImpl } from './server/server-impl.js'
@@ -49,7 +50,11 @@ export async function serve<In = Buffer, Out = FrameData, Context = undefined>(
   const group = joinGroup(options.loops, options.ringBytes)
   let server: ServerImpl
   try {
-    server = startServer(group, settings, options as unknown as AnyHandlers, addresses)
+    const handlers = options as unknown as AnyHandlers
+    server = await whenUnlocked(
+      (ignoresLock) => startServer(group, settings, handlers, addresses, ignoresLock),
+      () => signal?.throwIfAborted(),
+    )
   } catch (error) {
     group.leave()
     throw error
@@ -66,6 +71,7 @@ function startServer(
   settings: ServeSettings,
   handlers: AnyHandlers,
   addresses: BindAddress[][],
+  ignoresLock: boolean,
 ): ServerImpl {
   const { handle } = theEnvironment()
   const service = createService(handle, settings.balance, settings.maxConnections, settings.refuse)
@@ -73,7 +79,8 @@ function startServer(
   try {
     // All listeners are bound before the first one accepts, so that nothing was accepted if one fails.
     for (const [index, entry] of settings.listen.entries()) {
-      bound.push(new BoundListener(group, service, entry, addresses[index] as BindAddress[]))
+      const own = addresses[index] as BindAddress[]
+      bound.push(new BoundListener(group, service, entry, own, ignoresLock))
     }
     const server = new ServerImpl(group, service, settings.checkEntry, handlers)
     server.start(bound)

@@ -18,6 +18,7 @@ import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
 import { checkKind } from '../socket/socket-kinds.js'
 import type { ListenSettings } from './check-serve.js'
+import { LockedDirectory } from './locked-directory.js'
 
 /** How often to look for a port that is free on all addresses of one entry. */
 const PORT_ATTEMPTS = 16
@@ -46,18 +47,22 @@ export class BoundListener {
   /**
    * Binds all sockets, or none.
    *
-   * @throws `ERR_INVALID_ADDRESS`, `ERR_INVALID_OPTION`, or the system's error
+   * @param ignoresLock whether paths are bound even if another process is binding in their directory
+   * @throws {@link LockedDirectory} unless that is ignored, `ERR_INVALID_ADDRESS`, `ERR_INVALID_OPTION`, or the system's error
    */
   constructor(
     group: Group,
     service: number,
     settings: ListenSettings,
     addresses: readonly BindAddress[],
+    ignoresLock: boolean,
   ) {
     this.settings = settings
     this.number = theEnvironment().originNumber()
     this.#group = group
-    this.#sockets = new Binder(group, service, settings, this.number).bindAll(addresses)
+    this.#sockets = new Binder(group, service, settings, this.number, ignoresLock).bindAll(
+      addresses,
+    )
   }
 
   /** The addresses without duplicates, in the order in which they were bound. */
@@ -106,8 +111,16 @@ class Binder {
   readonly #service: number
   readonly #settings: ListenSettings
   readonly #listener: number
+  readonly #ignoresLock: boolean
 
-  constructor(group: Group, service: number, settings: ListenSettings, listener: number) {
+  constructor(
+    group: Group,
+    service: number,
+    settings: ListenSettings,
+    listener: number,
+    ignoresLock: boolean,
+  ) {
+    this.#ignoresLock = ignoresLock
     this.#group = group
     this.#service = service
     this.#settings = settings
@@ -195,8 +208,9 @@ class Binder {
 
   #unix(path: string): BoundSocket {
     const { mode } = this.#settings
-    const target = { path: unixName(path), ...(mode === undefined ? {} : { mode }) }
-    const { errno, number } = this.#bind(target)
+    const target = { path: unixName(path), ignoresLock: this.#ignoresLock }
+    const { errno, number } = this.#bind(mode === undefined ? target : { ...target, mode })
+    if (errno !== 0 && errorName(errno) === 'EAGAIN') throw new LockedDirectory()
     if (errno !== 0) throw systemError(errno, 'listen', { address: path })
     return {
       number,

@@ -2,6 +2,7 @@
 
 import { portOf, showAddress } from '../address/format.js'
 import { resolve } from '../address/resolve.js'
+import type { BindAddress } from '../address/socket-address.js'
 import type { Conn } from '../connection/conn.js'
 import type { AnyHandlers } from '../connection/conn-handlers.js'
 import type { ConnImpl } from '../connection/conn-impl.js'
@@ -17,11 +18,12 @@ import { ErrorReporter } from '../util/error-reporter.js'
 import { showAs } from '../util/inspect.js'
 import { BoundListener } from './bind-listener.js'
 import { type BroadcastOptions, broadcast } from './broadcast.js'
-import type { ServeSettings } from './check-serve.js'
+import type { ListenSettings, ServeSettings } from './check-serve.js'
 import { connsOf } from './conns-of.js'
 import { type CloseOptions, Draining } from './draining.js'
 import type { Listener } from './listener.js'
 import { ListenerImpl, type ListenerServer } from './listener-impl.js'
+import { whenUnlocked } from './locked-directory.js'
 import type { Server } from './server.js'
 import type { ServerStats } from './stats.js'
 
@@ -93,7 +95,18 @@ export class ServerImpl implements Server<unknown, unknown, unknown>, ListenerSe
     const settings = this.#checkEntry(entry)
     const addresses = await resolve(settings.address)
     this.#refuseIfClosing()
-    const bound = new BoundListener(this.#group, this.#service, settings, addresses)
+    return whenUnlocked(
+      (ignoresLock) => this.#add(settings, addresses, ignoresLock),
+      () => this.#refuseIfClosing(),
+    )
+  }
+
+  #add(
+    settings: ListenSettings,
+    addresses: readonly BindAddress[],
+    ignoresLock: boolean,
+  ): ListenerImpl {
+    const bound = new BoundListener(this.#group, this.#service, settings, addresses, ignoresLock)
     try {
       return this.start([bound])[0] as ListenerImpl
     } catch (error) {

@@ -81,6 +81,8 @@ pub struct ListenInit {
     /// Instead of `host`: the path of a Unix socket, or a 0 and an abstract name.
     pub path: Option<Uint8Array>,
     pub mode: Option<u32>,
+    /// Bind a path even if another process is binding in its directory.
+    pub ignores_lock: Option<bool>,
     pub backlog: i32,
     /// Whose connections begin with a PROXY header.
     pub proxy: Option<ProxyInit>,
@@ -221,7 +223,9 @@ impl ListenInit {
 
     fn address(&self) -> Result<ListenAddress> {
         if let Some(path) = &self.path {
-            return Ok(ListenAddress::Unix { path: path.to_vec().into(), mode: self.mode });
+            let path = path.to_vec().into();
+            let ignores_lock = self.ignores_lock.unwrap_or(false);
+            return Ok(ListenAddress::Unix { path, mode: self.mode, ignores_lock });
         }
         if let Some(descriptor) = self.descriptor {
             return Ok(ListenAddress::Inherited(descriptor));

@@ -29,7 +29,7 @@ impl Listener {
             Target::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(*address)?)),
             Target::Unix(path) => {
                 let name = path.as_os_str().as_encoded_bytes();
-                let (socket, bound) = millrace_sys::listen_on_path(name, None, BACKLOG)?;
+                let (socket, bound) = millrace_sys::listen_on_path(name, None, BACKLOG, true)?;
                 // The benchmark removes the directory.
                 if let Some(mut bound) = bound {
                     bound.leave();

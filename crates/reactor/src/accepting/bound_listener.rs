@@ -32,6 +32,8 @@ pub enum ListenAddress {
         path: Box<[u8]>,
         /// The permissions of the path; by default what the umask leaves.
         mode: Option<u32>,
+        /// Bind even if another process is binding in the directory. Otherwise binding fails with `EAGAIN`.
+        ignores_lock: bool,
     },
     /// A socket that listens already, inherited as this descriptor.
     Inherited(u32),
@@ -90,8 +92,9 @@ impl BoundListener {
                 socket.set_nonblocking(true)?;
                 (socket, None, None)
             }
-            ListenAddress::Unix { path, mode } => {
-                let (socket, bound) = millrace_sys::listen_on_path(path, *mode, options.backlog)?;
+            ListenAddress::Unix { path, mode, ignores_lock } => {
+                let (socket, bound) =
+                    millrace_sys::listen_on_path(path, *mode, options.backlog, *ignores_lock)?;
                 socket.set_nonblocking(true)?;
                 (socket, bound, None)
             }

@@ -10,13 +10,6 @@ use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
-
-/// How long to wait for the lock of a directory: how often it is tried, and the pause in between. A millrace
-/// process holds it for far less than that. A longer holder is another program, or a stopped process, and must
-/// not keep this one from starting.
-const PATIENCE: (u32, Duration) = (250, Duration::from_millis(1));
 
 /// A path that this process bound. Removed when dropped, if it is still the same file. Drop it before the
 /// socket: while the socket is open it answers, and no other file can get its inode number.
@@ -35,8 +28,9 @@ impl BoundPath {
         socket: &Socket,
         mode: Option<u32>,
         backlog: i32,
+        ignores_lock: bool,
     ) -> io::Result<Self> {
-        let lock = lock_directory(path);
+        let lock = if ignores_lock { None } else { lock_directory(path)? };
         if let Some(dead) = find_dead(path, address)? {
             remove(path, dead)?;
         }
@@ -84,21 +78,18 @@ fn remove(path: &Path, wanted: (u64, u64)) -> io::Result<()> {
 }
 
 /// Locks the directory of a path, until the lock is dropped. `None` if that is impossible: the directory may
-/// not be read, the file system has no locks, or another program keeps the lock.
-fn lock_directory(path: &Path) -> Option<File> {
+/// not be read, or the file system has no locks. Does not wait: `EAGAIN` if another process holds the lock.
+fn lock_directory(path: &Path) -> io::Result<Option<File>> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let file = File::open(directory).ok()?;
-    for _ in 0..PATIENCE.0 {
-        match file.try_lock() {
-            Ok(()) => return Some(file),
-            Err(TryLockError::WouldBlock) => thread::sleep(PATIENCE.1),
-            Err(TryLockError::Error(_)) => return None,
-        }
+    let Ok(file) = File::open(directory) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
-    None
 }
 
 /// Finds the socket at a path on which nobody answers. Anything else at the path must not be removed: binding

@@ -21,11 +21,13 @@ pub fn unix_address(name: &[u8]) -> io::Result<SockAddr> {
 /// name there is nothing to remove. An existing path is reused if nobody answers on it.
 ///
 /// # Errors
-/// Those of the system: `EADDRINUSE` if the path exists and is not a dead socket.
+/// Those of the system: `EAGAIN` if another process is binding in the directory, unless that is ignored;
+/// `EADDRINUSE` if the path exists and is not a dead socket.
 pub fn listen_on_path(
     name: &[u8],
     mode: Option<u32>,
     backlog: i32,
+    ignores_lock: bool,
 ) -> io::Result<(Socket, Option<BoundPath>)> {
     let address = unix_address(name)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -35,7 +37,7 @@ pub fn listen_on_path(
         return Ok((socket, None));
     }
     let path = Path::new(OsStr::from_bytes(name));
-    let bound = BoundPath::listen(path, &address, &socket, mode, backlog)?;
+    let bound = BoundPath::listen(path, &address, &socket, mode, backlog, ignores_lock)?;
     Ok((socket, Some(bound)))
 }
 

@@ -37,6 +37,7 @@ pub fn listen_on_path(
     _name: &[u8],
     _mode: Option<u32>,
     _backlog: i32,
+    _ignores_lock: bool,
 ) -> io::Result<(Socket, Option<BoundPath>)> {
     Err(io::ErrorKind::Unsupported.into())
 }
