@@ -206,7 +206,7 @@ test('a length that does not fit its field is refused instead of cutting a name'
 
 /** Calls of a Reader with what no length, place or needle can be, and the class of their error. */
 const MISREADS: [Decode, typeof TypeError | typeof RangeError][] = [
-  ...([-1, Number.NaN, 1.5, Number.POSITIVE_INFINITY] as unknown[]).map(
+  ...([Number.NaN, 1.5, Number.POSITIVE_INFINITY] as unknown[]).map(
     (n) => [n, RangeError] as const,
   ),
   ...['1', null, true, {}].map((n) => [n, TypeError] as const),
@@ -240,7 +240,7 @@ test('every method of a Reader refuses what is no length, no place and no needle
       t.deepEqual(messages, [])
       t.is(error?.constructor, instanceOf, `${decode} ${error?.message}`)
     }
-    for (const past of [length + 1, 2 ** 32, 2 ** 53]) {
+    for (const past of [length + 1, 2 ** 32, 2 ** 53, -1, -(2 ** 32)]) {
       const codec: Codec<unknown> = { ...varint(), decode: (from) => from.text(past), encode() {} }
       t.is(codeOf(testCodec(codec, stream).error), 'ERR_FRAME_INVALID')
     }
@@ -255,7 +255,7 @@ async function failed(
 ): Promise<CodedError | undefined> {
   const ended = gate<CodedError | undefined>()
   const server = await start<unknown, FrameData>(t, {
-    codec: { ...varint(), decode: (from) => from.skip(-1) },
+    codec: { ...varint(), decode: (from) => from.skip(0.5) },
     ...(pulls
       ? {
           async open(conn) {
@@ -278,7 +278,7 @@ for (const pulls of [false, true]) {
     test(`a wrong length in decode is reported as a mistake of the codec (${pulls ? 'pulled' : 'pushed'}, ${handler})`, async (t) => {
       const error = await failed(t, pulls, handler)
       t.is(error?.constructor, RangeError)
-      t.regex(error?.message ?? '', /-1/)
+      t.regex(error?.message ?? '', /0\.5/)
     })
   }
 }

@@ -5,7 +5,7 @@ import { isThenable, refusePromise } from '../util/thenable.js'
 import type { Codec } from './codec.js'
 import type { Framing, FramingOf } from './framing.js'
 import type { Writer } from './writer.js'
-import { WriterImpl } from './writer-impl.js'
+import { memoryOf, WriterImpl } from './writer-impl.js'
 
 /** The half of a codec that writing needs. */
 export type Encoder<Out> = Pick<Codec<unknown, Out>, 'encode'>
@@ -31,7 +31,7 @@ export function encodeFrame(
   } finally {
     writer.close()
   }
-  return writer.memory.subarray(writer.start, writer.pos)
+  return memoryOf(writer).subarray(writer.start, writer.pos)
 }
 
 /** Writes one message with its framing, at the writer's position. */
@@ -131,19 +131,22 @@ function writeVarint<Out>(
   for (let rest = length >>> 7; rest > 0; rest >>>= 7) width++
   if (width > 1) to.shift(width - 1)
   let rest = length
+  const memory = memoryOf(to)
   for (let at = 0; at < width; at++) {
-    to.memory[to.start + at] = at === width - 1 ? rest : (rest & 0x7f) | 0x80
+    memory[to.start + at] = at === width - 1 ? rest : (rest & 0x7f) | 0x80
     rest >>>= 7
   }
 }
 
 /** Checks a frame that `encode` has written with its header: its receiver has to find the same frame. */
 function checkVarint(
-  { memory, body, pos }: WriterImpl,
+  writer: WriterImpl,
   offset: number,
   strip: number | undefined,
   max: number,
 ): void {
+  const { body, pos } = writer
+  const memory = memoryOf(writer)
   const start = body + offset
   let end = start
   while (end < pos && (memory[end] as number) >= 0x80) end++
@@ -172,7 +175,7 @@ export function encodeBody<Out>(codec: Encoder<Out>, message: Out, to: Writer): 
 
 /** Returns how many bytes of the body come before the needle, or -1. */
 function indexOf(writer: WriterImpl, needle: number | Uint8Array): number {
-  return writer.memory.subarray(writer.body, writer.pos).indexOf(needle)
+  return memoryOf(writer).subarray(writer.body, writer.pos).indexOf(needle)
 }
 
 function checkLength(length: number, max: number): void {

@@ -25,6 +25,24 @@ const latin1: (this: Buffer, from: number, to: number) => string =
 const EMPTY = Buffer.alloc(0)
 const NOTHING = new DataView(EMPTY.buffer, 0, 0)
 
+// Not methods, because users have the reader, and must not reach the memory of a ring.
+
+/**
+ * Moves a reader to other memory.
+ *
+ * @param isOwn whether the memory will never be used for anything else
+ * @param words the whole memory as words, if it begins and ends at the boundary of a word
+ */
+export let attach: (
+  reader: ReaderImpl,
+  memory: Buffer,
+  view: DataView,
+  isOwn: boolean,
+  words?: Int32Array,
+) => void
+/** Takes the next `n` bytes for `Writer.copy`. Returns the memory, and where the bytes begin in it. */
+export let lend: (reader: ReaderImpl, n: number) => { memory: Buffer; at: number }
+
 /** See {@link Reader}. Each loop moves one reader over its inbound ring. Other readers use ordinary memory. */
 export class ReaderImpl implements Reader {
   #memory: Buffer = EMPTY
@@ -51,21 +69,18 @@ export class ReaderImpl implements Reader {
   /** Whether the memory belongs to the frame alone, so that `bytes` may return views of it. */
   #isOwn = false
 
-  /**
-   * Moves to other memory.
-   *
-   * @param isOwn whether the memory will never be used for anything else
-   * @param words the whole memory as words, if it begins and ends at the boundary of a word
-   */
-  attach(memory: Buffer, view: DataView, isOwn: boolean, words?: Int32Array): void {
-    this.#memory = memory
-    this.#view = view
-    this.#arrayBuffer = memory.buffer as ArrayBuffer
-    this.#byteOffset = memory.byteOffset
-    this.#words = words
-    this.#isOwn = isOwn
-    this.#batchEnd = 0
-    this.#copiedFrom = this.#copiedTo = 0
+  static {
+    attach = (reader, memory, view, isOwn, words) => {
+      reader.#memory = memory
+      reader.#view = view
+      reader.#arrayBuffer = memory.buffer as ArrayBuffer
+      reader.#byteOffset = memory.byteOffset
+      reader.#words = words
+      reader.#isOwn = isOwn
+      reader.#batchEnd = 0
+      reader.#copiedFrom = reader.#copiedTo = 0
+    }
+    lend = (reader, n) => ({ at: reader.#take(n), memory: reader.#memory })
   }
 
   /** Sets how far the memory has data. This reader will be moved over all of it. */
@@ -95,10 +110,11 @@ export class ReaderImpl implements Reader {
         'a Reader is valid only inside the decode that it was given to',
       )
     }
-    if (!Number.isInteger(n) || (n as number) < 0) {
-      throw wrongNumber('a Reader', 'lengths and places that are whole numbers from 0', n)
-    }
-    throw new MillraceError('ERR_FRAME_INVALID', 'decode read past the end of the frame')
+    if (!Number.isInteger(n))
+      throw wrongNumber('a Reader', 'lengths and places that are whole numbers', n)
+    // Computed from what the peer has sent, in most cases: `skip(u16() - 2)`, say.
+    const what = (n as number) < 0 ? `a length of ${n}` : 'past the end of the frame'
+    throw new MillraceError('ERR_FRAME_INVALID', `decode read ${what}`)
   }
 
   /** Takes the next `n` bytes and returns where they begin. */
@@ -254,11 +270,6 @@ export class ReaderImpl implements Reader {
   skip(n: number): void {
     this.#take(n)
   }
-
-  /** Takes the next `n` bytes for `Writer.copy`. Returns the memory, and where the bytes begin in it. */
-  lend(n: number): { memory: Buffer; at: number } {
-    return { at: this.#take(n), memory: this.#memory }
-  }
 }
 
 function wrongNeedle(needle: unknown): TypeError | RangeError {
@@ -272,6 +283,6 @@ function wrongNeedle(needle: unknown): TypeError | RangeError {
  */
 export function readerOver(memory: Buffer, isOwn: boolean): ReaderImpl {
   const reader = new ReaderImpl()
-  reader.attach(memory, new DataView(memory.buffer, memory.byteOffset, memory.length), isOwn)
+  attach(reader, memory, new DataView(memory.buffer, memory.byteOffset, memory.length), isOwn)
   return reader
 }

@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { MillraceError } from '../errors.js'
 import type { Reader } from './reader.js'
-import type { ReaderImpl } from './reader-impl.js'
+import { lend, type ReaderImpl } from './reader-impl.js'
 import type { Writer } from './writer.js'
 import { wrongInteger, wrongType } from './wrong-argument.js'
 
@@ -19,9 +19,22 @@ const CLOSED = -1
 const EMPTY = Buffer.alloc(0)
 const NOTHING = new DataView(EMPTY.buffer, 0, 0)
 
+// Not methods, because users have the writer, and must not reach the memory of a ring.
+
+/** Returns the memory that a writer writes into. */
+export let memoryOf: (writer: WriterImpl) => Buffer
+/** Moves a writer to a ring. It writes between `start` and `limit` from now on. */
+export let place: (
+  writer: WriterImpl,
+  memory: Buffer,
+  view: DataView,
+  start: number,
+  limit: number,
+) => void
+
 /** See {@link Writer}. The methods that `Writer` does not have are for framings and rings. */
 export class WriterImpl implements Writer {
-  memory: Buffer = EMPTY
+  #memory: Buffer = EMPTY
   #view: DataView = NOTHING
   /** The position at which the message starts. */
   start = 0
@@ -37,22 +50,24 @@ export class WriterImpl implements Writer {
   #scratch: Buffer = EMPTY
   #scratchView: DataView = NOTHING
 
-  /** Moves to a ring. The writer writes between `start` and `limit` from now on. */
-  place(memory: Buffer, view: DataView, start: number, limit: number): void {
-    // Usually the writer was in the same ring before.
-    if (this.memory !== memory) {
-      this.memory = memory
-      this.#view = view
+  static {
+    memoryOf = (writer) => writer.#memory
+    place = (writer, memory, view, start, limit) => {
+      // Usually the writer was in the same ring before.
+      if (writer.#memory !== memory) {
+        writer.#memory = memory
+        writer.#view = view
+      }
+      writer.start = writer.pos = writer.body = start
+      writer.#limit = limit
+      writer.inPlace = true
     }
-    this.start = this.pos = this.body = start
-    this.#limit = limit
-    this.inPlace = true
   }
 
   /** Moves to the scratch buffer. */
   toScratch(): void {
     if (this.#scratch.length === 0) this.#grow(SCRATCH_BYTES)
-    this.memory = this.#scratch
+    this.#memory = this.#scratch
     this.#view = this.#scratchView
     this.start = this.pos = this.body = 0
     this.#limit = this.#scratch.length
@@ -72,7 +87,7 @@ export class WriterImpl implements Writer {
   /** Called once the message was copied from the scratch buffer, or refused. Drops the buffer if it is large. */
   releaseScratch(): void {
     if (!this.inPlace && this.#scratch.length > SCRATCH_BYTES) {
-      this.#scratch = this.memory = EMPTY
+      this.#scratch = this.#memory = EMPTY
       // The views hold the buffer too.
       this.#scratchView = this.#view = NOTHING
     }
@@ -98,12 +113,12 @@ export class WriterImpl implements Writer {
         'a Writer is valid only inside the encode that it was given to',
       )
     }
-    const { memory, start, pos, body } = this
+    const { start, pos, body } = this
     const used = pos - start
     if (this.inPlace ? used + n > this.#scratch.length : true) {
       this.#grow(Math.max(SCRATCH_BYTES, 2 * (used + n)))
     }
-    memory.copy(this.#scratch, 0, start, pos)
+    this.#memory.copy(this.#scratch, 0, start, pos)
     this.toScratch()
     this.pos = used
     this.body = body - start
@@ -123,7 +138,7 @@ export class WriterImpl implements Writer {
     }
     let rest = value
     for (let at = 0; at < width; at++) {
-      this.memory[little ? this.start + at : this.start + width - 1 - at] = rest % 256
+      this.#memory[little ? this.start + at : this.start + width - 1 - at] = rest % 256
       rest = Math.floor(rest / 256)
     }
   }
@@ -131,7 +146,7 @@ export class WriterImpl implements Writer {
   /** Moves the body `n` bytes back, for a header that is wider than what was reserved. */
   shift(n: number): void {
     this.#take(n)
-    this.memory.copyWithin(this.body + n, this.body, this.pos - n)
+    this.#memory.copyWithin(this.body + n, this.body, this.pos - n)
     this.body += n
   }
 
@@ -142,13 +157,13 @@ export class WriterImpl implements Writer {
     if (typeof value !== 'number' || (value & 0xff) !== value) throw wrongInteger('u8', value)
     // Reserved before `memory` is read, because reserving may switch to other memory.
     const at = this.#take(1)
-    this.memory[at] = value
+    this.#memory[at] = value
     return this
   }
   i8(value: number): this {
     if (typeof value !== 'number' || (value << 24) >> 24 !== value) throw wrongInteger('i8', value)
     const at = this.#take(1)
-    this.memory[at] = value
+    this.#memory[at] = value
     return this
   }
   u16(value: number): this {
@@ -262,7 +277,7 @@ export class WriterImpl implements Writer {
     if (!(bytes instanceof Uint8Array)) throw wrongType('bytes', 'a Uint8Array', bytes)
     const n = bytes.length
     const at = this.#take(n)
-    const memory = this.memory
+    const memory = this.#memory
     if (n <= SHORT) {
       for (let i = 0; i < n; i++) memory[at + i] = bytes[i] as number
     } else {
@@ -284,13 +299,13 @@ export class WriterImpl implements Writer {
     // An unknown encoding makes `write` throw. Then nothing was written.
     this.pos = at
     // Malformed hex or base64 becomes fewer bytes. The old memory after them must not be sent.
-    this.pos = at + this.memory.write(text, at, n, encoding)
+    this.pos = at + this.#memory.write(text, at, n, encoding)
     return this
   }
 
   /** Writes short ASCII text without a call. Returns false if the text is not ASCII. */
   #short(text: string, at: number): boolean {
-    const memory = this.memory
+    const memory = this.#memory
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i)
       if (code > 0x7f) return false
@@ -300,13 +315,13 @@ export class WriterImpl implements Writer {
   }
 
   copy(reader: Reader, n: number): this {
-    const { memory, at } = (reader as ReaderImpl).lend(n)
+    const { memory, at } = lend(reader as ReaderImpl, n)
     const to = this.#take(n)
     if (n <= SHORT) {
-      const target = this.memory
+      const target = this.#memory
       for (let i = 0; i < n; i++) target[to + i] = memory[at + i] as number
     } else {
-      memory.copy(this.memory, to, at, at + n)
+      memory.copy(this.#memory, to, at, at + n)
     }
     return this
   }

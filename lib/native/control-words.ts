@@ -4,8 +4,12 @@
 export const MAX_LOOPS = 128
 const FIRST = 4
 const EACH = 8
-/** Bytes of all words. */
-export const CONTROL_BYTES: number = 4 * (FIRST + EACH * MAX_LOOPS)
+
+/**
+ * The words of this JavaScript environment. Not the property of an object, since users have objects from which they
+ * could reach it, and must not take away memory that Rust uses.
+ */
+export const control: Int32Array = new Int32Array(FIRST + EACH * MAX_LOOPS)
 
 /** From Rust: 1 if an inline loop can go on at once. */
 export const PENDING = 0

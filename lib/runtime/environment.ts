@@ -1,7 +1,7 @@
 /** What one JavaScript environment has of millrace: its loops, its origins, its questions and its pump. */
 
 import { keepAlive, openEnvironment, shutDown } from '../native/binding.js'
-import { CONTROL_BYTES } from '../native/control-words.js'
+import { control } from '../native/control-words.js'
 import { Delivery } from './delivery.js'
 import type { Loop } from './loop.js'
 import type { Origin } from './origin.js'
@@ -15,8 +15,6 @@ const EXIT_TIMEOUT = 100
 export class Environment {
   /** Names the environment in calls of the native half. */
   readonly handle: number
-  /** The words that are exchanged with the native half: see native/control-words. */
-  readonly control: Int32Array
   readonly pump: Pump
   readonly delivery: Delivery = new Delivery()
   /** Listeners, connection attempts and datagram sockets, by the number that records name them by. */
@@ -30,9 +28,8 @@ export class Environment {
   #holds = 0
 
   constructor() {
-    const control = new ArrayBuffer(CONTROL_BYTES)
-    this.control = new Int32Array(control)
-    const { number, commit } = openEnvironment(() => this.pump.run(), control)
+    const memory = control.buffer as ArrayBuffer
+    const { number, commit } = openEnvironment(() => this.pump.run(), memory)
     this.handle = number
     this.pump = new Pump(this, commit)
     process.once('exit', () => {

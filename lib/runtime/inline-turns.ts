@@ -1,7 +1,7 @@
 /** Schedules the turns of inline loops, which have no thread that could wait. */
 
 import { turn } from '../native/binding.js'
-import { DEADLINE, PENDING } from '../native/control-words.js'
+import { control, DEADLINE, PENDING } from '../native/control-words.js'
 import { clearTimeout, now, setImmediate, setTimeout } from '../util/timers.js'
 import type { Environment } from './environment.js'
 
@@ -23,7 +23,6 @@ export class InlineTurns {
 
   /** Schedules the next turn, as the control words ask for it. */
   schedule(): void {
-    const { control } = this.#environment
     if (control[PENDING] === 1) {
       control[PENDING] = 0
       this.#turnSoon()

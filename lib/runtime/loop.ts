@@ -1,8 +1,9 @@
 /** One event loop as JavaScript sees it: its two rings, and its connections and sockets by slot. */
 
-import { ReaderImpl } from '../codec/reader-impl.js'
+import { attach, ReaderImpl } from '../codec/reader-impl.js'
 import { toError } from '../errors.js'
 import {
+  control,
   DEAD,
   IN_HEAD,
   IN_TAIL,
@@ -91,7 +92,7 @@ export class Loop {
     this.#ints = new Int32Array(inbound)
     this.#view = new DataView(inbound)
     this.#capacity = inbound.byteLength
-    this.#reader.attach(this.#memory, this.#view, false, this.#ints)
+    attach(this.#reader, this.#memory, this.#view, false, this.#ints)
   }
 
   /** The size of each of its rings in bytes. */
@@ -101,7 +102,6 @@ export class Loop {
 
   /** Writes our positions into the control words, for `commit`. */
   present(): void {
-    const { control } = this.environment
     control[this.#words + IN_HEAD] = this.#head
     control[this.#words + WAITS] = this.outbound.isBlocked ? 1 : 0
     // Inside `encode` the ring's last record may still grow, so the loop must not see it yet.
@@ -116,7 +116,6 @@ export class Loop {
    * @returns whether another commit is needed: queued records have gone out, or still wait for room
    */
   refresh(): boolean {
-    const { control } = this.environment
     const { tail } = this.outbound
     this.outbound.taken(control[this.#words + OUT_HEAD] as number)
     if (control[this.#words + DEAD] === 1) this.isLost = true
@@ -133,7 +132,7 @@ export class Loop {
 
   /** Whether there are records that may be taken. */
   get hasRecords(): boolean {
-    const tail = this.environment.control[this.#words + IN_TAIL] as number
+    const tail = control[this.#words + IN_TAIL] as number
     return this.#head !== tail
   }
 
@@ -158,7 +157,7 @@ export class Loop {
   #takeRecords(budget: Budget, scope: Scope): boolean {
     const ints = this.#ints
     const mask = this.#capacity - 1
-    const tail = this.environment.control[this.#words + IN_TAIL] as number
+    const tail = control[this.#words + IN_TAIL] as number
     let head = this.#head
     if (head !== tail) this.#reader.batch(this.#batchEnd(head, tail))
     while (head !== tail) {

@@ -2,7 +2,7 @@
 
 import { type Encoder, encodeBody, writeFrame } from '../codec/encode.js'
 import type { Framing } from '../codec/framing.js'
-import { WriterImpl } from '../codec/writer-impl.js'
+import { memoryOf, WriterImpl } from '../codec/writer-impl.js'
 import { MillraceError } from '../errors.js'
 import { KIND_DESTROY, KIND_SEND } from '../native/record.js'
 import type { Delivery } from './delivery.js'
@@ -88,7 +88,7 @@ export class Outbound {
       if (writer.inPlace && start !== undefined) {
         this.#ring.endWrite(start, kind, handle, writer)
       } else {
-        this.#send(kind, handle, writer.memory.subarray(writer.start, writer.pos))
+        this.#send(kind, handle, memoryOf(writer).subarray(writer.start, writer.pos))
       }
       return length
     } finally {
@@ -116,7 +116,7 @@ export class Outbound {
     } finally {
       writer.close()
     }
-    const bytes = writer.memory.subarray(writer.start, writer.pos)
+    const bytes = memoryOf(writer).subarray(writer.start, writer.pos)
     this.#nested.push(kind, handle, Buffer.from(bytes), this.#delivery.current)
     return bytes.length
   }
@@ -155,7 +155,7 @@ export class Outbound {
       if (writer.inPlace && start !== undefined) {
         this.#ring.endRecord(start, KIND_SEND, handle, writer)
       } else {
-        const bytes = writer.memory.subarray(writer.start, writer.pos)
+        const bytes = memoryOf(writer).subarray(writer.start, writer.pos)
         if (isNested || this.#isHeld(handle) || !this.#ring.push(KIND_SEND, handle, bytes))
           this.#enqueue(KIND_SEND, handle, Buffer.from(bytes), this.#delivery.current)
       }

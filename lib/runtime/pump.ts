@@ -1,7 +1,7 @@
 /** Takes records from the loops' inbound rings, and shows the loops what was written for them. */
 
 import { toError } from '../errors.js'
-import { BURIED, NEWS, REST, wordsOf } from '../native/control-words.js'
+import { BURIED, control, NEWS, REST, wordsOf } from '../native/control-words.js'
 import { legible } from '../util/error-reporter.js'
 import { Scope } from '../util/scope.js'
 import { nextTick, setImmediate } from '../util/timers.js'
@@ -105,7 +105,7 @@ export class Pump {
 
   /** Tells everybody who depends on a loop that it has panicked. */
   #bury(loop: Loop): void {
-    const { control, origins, questions } = this.#environment
+    const { origins, questions } = this.#environment
     const words = wordsOf(loop.index)
     if (control[words + BURIED] === 1) return
     control[words + BURIED] = 1
@@ -146,7 +146,6 @@ export class Pump {
 
   /** Shows the loops our positions, and whether we want to sleep. Returns whether there is work left. */
   #commit(rest: 0 | 1): boolean {
-    const { control } = this.#environment
     control[REST] = rest
     this.#commitNative()
     return control[NEWS] === 1

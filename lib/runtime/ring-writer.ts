@@ -1,6 +1,6 @@
 /** Writes records into a loop's outbound ring. */
 
-import type { WriterImpl } from '../codec/writer-impl.js'
+import { place, type WriterImpl } from '../codec/writer-impl.js'
 import { HEADER, SKIP } from '../native/record.js'
 import type { SlotHandle } from './record-handlers.js'
 
@@ -71,7 +71,7 @@ export class RingWriter {
       const end = at + HEADER + (this.#words[(at >> 2) + 3] as number)
       const limit = at + HEADER + Math.min(this.largest, this.#roomAt(last) - HEADER)
       if (limit - end >= MIN_ROOM) {
-        writer.place(this.#memory, this.#view, end, limit)
+        place(writer, this.#memory, this.#view, end, limit)
         return last
       }
     }
@@ -96,7 +96,7 @@ export class RingWriter {
     if (start === undefined) return undefined
     const at = (start & this.#mask) + HEADER
     const room = Math.min(this.largest, this.#roomAt(start) - HEADER)
-    writer.place(this.#memory, this.#view, at, at + room)
+    place(writer, this.#memory, this.#view, at, at + room)
     return start
   }
 
