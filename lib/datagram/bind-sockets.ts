@@ -121,7 +121,7 @@ function leastUsed(loops: readonly Loop[]): Loop {
   const { handle } = theEnvironment()
   const load = (loop: Loop) => {
     const { opened, closed } = counters(handle, loop.index)
-    return opened - closed + loop.sockets.filter((socket) => socket !== undefined).length
+    return opened - closed + loop.socketCount
   }
   const loads = loops.map(load)
   return loops[loads.indexOf(Math.min(...loads))] as Loop

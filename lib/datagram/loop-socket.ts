@@ -122,6 +122,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
     this.generation = generation
     this.isOpen = true
     loop.sockets[slot - SLOT_DATAGRAMS] = this
+    loop.socketCount++
     this.#opened.resolve()
   }
 

@@ -58,6 +58,8 @@ export class Loop {
   readonly conns: (LoopConn | undefined)[] = []
   /** Its datagram sockets by slot, counted from `SLOT_DATAGRAMS`. */
   readonly sockets: (LoopDatagrams | undefined)[] = []
+  /** The number of its datagram sockets. */
+  socketCount = 0
   /** Whether the loop has panicked. */
   isLost = false
   /** Whether its group has stopped. */
@@ -289,6 +291,7 @@ export class Loop {
         return
       case KIND_CLOSE:
         this.sockets[slot] = undefined
+        this.socketCount--
         socket.closedByLoop(this.#view.getUint32(at, true))
     }
   }
@@ -326,6 +329,7 @@ export class Loop {
     this.conns.length = 0
     this.sockets.length = 0
     this.outbound.drop()
+    this.socketCount = 0
     for (const conn of conns) conn?.scope.runInAsyncScope(conn.lost, conn)
   }
 }
