@@ -44,3 +44,35 @@ for (const [limit, code, begins] of [
     })
   }
 }
+
+for (const isSent of [false, true]) {
+  for (const resets of [true, false]) {
+    const how = resets && !isSent ? 'resets' : 'ends with a FIN'
+    test(`lingerTimeout ${resets ? 'with' : 'without'} linger: 0 ${how} if ${isSent ? 'all' : 'not all'} is sent`, async (t) => {
+      const closed = gate<string | undefined>()
+      const server = await start<Buffer, string>(t, {
+        codec: line({ max: 64 << 20 }),
+        ...(resets ? { linger: 0 } : {}),
+        lingerTimeout: 100,
+        maxWriteBuffer: 64 << 20,
+        open: (conn) => conn.close('x'.repeat(isSent ? 10 : 32 << 20)),
+        message() {},
+        close: (_conn, error) => closed.open(codeOf(error)),
+      })
+      const lost = gate<string | undefined>()
+      const peer = await dial<Buffer, string>(t, {
+        to: server.port,
+        allowHalfOpen: true,
+        codec: line({ max: 64 << 20 }),
+        open: (conn) => conn.pause(),
+        message() {},
+        end: (conn) => conn.end(),
+        close: (_conn, error) => lost.open(codeOf(error)),
+      })
+      t.is(await closed.passed, 'ERR_LINGER_TIMEOUT')
+      peer.resume()
+      const cut = resets ? 'ECONNRESET' : 'ERR_FRAME_INCOMPLETE'
+      t.is(await lost.passed, isSent ? undefined : cut)
+    })
+  }
+}

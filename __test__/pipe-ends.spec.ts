@@ -208,3 +208,29 @@ test('a server that closes ends the input of its piped connections and waits for
   await closing
   t.is((await piped).error, undefined)
 })
+
+test('with half: false, what one side has still to send is sent, however the other one ends', async (t) => {
+  const { a, b, sockets, codes, over } = await pair(t, { lingerTimeout: 200 })
+  const [left, right] = sockets
+  right.on('end', () => right.end())
+  await b.setSocketOptions({ sendBuffer: 64 * 1024 })
+  const body = Buffer.alloc(8 * MIB, 'x')
+  const piped = pipe(a, b, { half: false })
+  left.write(body)
+  // Reads steadily, but no faster than the time of the left side, which never ends, is over.
+  let got = 0
+  right.on('data', (chunk: Buffer) => {
+    got += chunk.length
+    if (codes.has(a)) return
+    right.pause()
+    setImmediate(() => right.resume())
+  })
+  while (a.bytesRead < body.length) await turns(1)
+  a.close()
+  const { forth } = await piped
+  await over
+  t.is(codes.get(a), 'ERR_LINGER_TIMEOUT')
+  t.is(codes.get(b), undefined)
+  t.is(got, forth)
+  for (const socket of sockets) socket.destroy()
+})

@@ -1,7 +1,7 @@
 /** Whatever is thrown, the other connections of a loop go on. */
 
 import test from 'ava'
-import { type Conn, lengthField, line } from 'millrace'
+import { type Conn, lengthField, line, MillraceError } from 'millrace'
 import { closed, connect } from './support/client.js'
 import { bound, peer } from './support/datagrams.js'
 import { gate } from './support/gate.js'
@@ -27,6 +27,26 @@ const NASTY: readonly (readonly [string, () => unknown])[] = [
       }),
   ],
   [
+    'an error of ours whose code throws',
+    () =>
+      Object.defineProperty(new MillraceError('ERR_CLOSED', 'nasty'), 'code', {
+        get() {
+          throw new Error('no code')
+        },
+      }),
+  ],
+  [
+    'a proxy of an error of ours that throws itself',
+    () => {
+      const proxy: object = new Proxy(new MillraceError('ERR_CLOSED', 'nasty'), {
+        get() {
+          throw proxy
+        },
+      })
+      return proxy
+    },
+  ],
+  [
     'an error whose name is an object without text',
     () => Object.assign(new Error('nasty'), { name: Object.create(null) }),
   ],
@@ -50,7 +70,7 @@ for (const [what, make] of NASTY) {
           },
           end: (conn) => fails('end', conn),
           ...(where === 'close' ? { close: (conn: Conn) => fails('close', conn) } : {}),
-          ...(has === 'with error' ? { error: (error) => codes.push(error.name) } : {}),
+          ...(has === 'with error' ? { error: (error) => codes.push(typeof error) } : {}),
         })
         let bad: string | undefined
         function fails(at: (typeof HANDLERS)[number], conn: { remotePort?: number | undefined }) {

@@ -104,7 +104,8 @@ for (const mark of MARKS)
         // Two answers of the loop: before the second, it has taken all events.
         await conn.socketOptions()
         await conn.socketOptions()
-        void take(conn)
+        // It ends with the server, in the middle.
+        Promise.resolve(take(conn)).catch(nothing)
         conn.resume()
         await got.all
         t.is(got.text, ALL)
