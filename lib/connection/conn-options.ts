@@ -39,8 +39,8 @@ export interface ConnOptions<In, Out> extends SocketOptions {
    */
   maxWriteBuffer?: number | undefined
   /**
-   * Whether to stop reading from a connection while more than `highWaterMark` bytes wait to be sent to it. Default
-   * true for `serve` and false for `connect`: if both ends did it, each could wait for the other.
+   * Whether a connection gets no more messages once its replies make more than `highWaterMark` bytes wait to be sent.
+   * Default true for `serve` and false for `connect`: if both ends did it, each could wait for the other.
    */
   autoPause?: boolean | undefined
   /**
