@@ -5,7 +5,7 @@ import type { StreamAddress } from '../address/socket-address.js'
 import type { AnyHandlers } from '../connection/conn-handlers.js'
 import { ConnImpl } from '../connection/conn-impl.js'
 import { type ConnOwner, Profile } from '../connection/profile.js'
-import { reportClosed } from '../connection/report.js'
+import { reportClosed, reportError } from '../connection/report.js'
 import { MillraceError, toError } from '../errors.js'
 import { theEnvironment } from '../runtime/environment.js'
 import type { Group } from '../runtime/group.js'
@@ -279,5 +279,9 @@ export class Dialer implements ConnOwner, AttemptObserver {
     if (conn.profile.handlers.close !== undefined || error !== this.#thrown || error === undefined)
       reportClosed(reporter, conn, error)
     this.#finish()
+  }
+
+  connFailed(conn: ConnImpl, error: Error): void {
+    reportError(reporter, conn.profile.handlers, error, conn)
   }
 }

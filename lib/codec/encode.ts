@@ -1,6 +1,7 @@
 /** Runs a codec's `encode`, and writes the framing's header or delimiter around the message. */
 
 import { MillraceError } from '../errors.js'
+import { blameUser } from '../util/blame.js'
 import { isThenable, refusePromise } from '../util/thenable.js'
 import type { Codec } from './codec.js'
 import type { Framing, FramingOf } from './framing.js'
@@ -180,13 +181,12 @@ function indexOf(writer: WriterImpl, needle: number | Uint8Array): number {
 
 function checkLength(length: number, max: number): void {
   if (length > max) {
-    throw new MillraceError(
-      'ERR_FRAME_TOO_LARGE',
-      `a frame of ${length} bytes is over max (${max})`,
+    throw blameUser(
+      new MillraceError('ERR_FRAME_TOO_LARGE', `a frame of ${length} bytes is over max (${max})`),
     )
   }
 }
 
 function invalid(message: string): MillraceError {
-  return new MillraceError('ERR_FRAME_INVALID', message)
+  return blameUser(new MillraceError('ERR_FRAME_INVALID', message))
 }

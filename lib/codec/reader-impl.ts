@@ -3,6 +3,7 @@
 // Imported, because the global is a getter, which is slower.
 import { Buffer } from 'node:buffer'
 import { MillraceError } from '../errors.js'
+import { blameUser } from '../util/blame.js'
 import { viewOf } from '../util/buffer-view.js'
 import type { Reader } from './reader.js'
 import { slab } from './slab.js'
@@ -114,7 +115,7 @@ export class ReaderImpl implements Reader {
       throw wrongNumber('a Reader', 'lengths and places that are whole numbers', n)
     // Computed from what the peer has sent, in most cases: `skip(u16() - 2)`, say.
     const what = (n as number) < 0 ? `a length of ${n}` : 'past the end of the frame'
-    throw new MillraceError('ERR_FRAME_INVALID', `decode read ${what}`)
+    throw blameUser(new MillraceError('ERR_FRAME_INVALID', `decode read ${what}`))
   }
 
   /** Takes the next `n` bytes and returns where they begin. */

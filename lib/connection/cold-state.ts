@@ -1,6 +1,7 @@
 /** The part of a connection's state that most connections never need. */
 
 import { connClosed } from '../native/close-error.js'
+import { tellsEnd } from '../util/blame.js'
 import { type Deferred, SharedWait } from '../util/deferred.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
 import { clearTimeout } from '../util/timers.js'
@@ -72,13 +73,13 @@ export class ColdState {
 
   /** Returns the `ERR_CLOSED` of this connection, always the same one. */
   closedError(): Error {
-    this.#closedError ??= connClosed()
+    this.#closedError ??= tellsEnd(connClosed())
     return this.#closedError
   }
 
   /** Returns what a wait for output rejects with because the connection has ended. */
   endError(): Error {
-    return this.error ?? this.closedError()
+    return this.error === undefined ? this.closedError() : tellsEnd(this.error)
   }
 
   /** Tells whether an error that the user's code threw only says that this connection is ending. */

@@ -4,9 +4,10 @@
  */
 
 import { MillraceError, toError } from '../errors.js'
+import { isTheEnd, isUsersMistake } from '../util/blame.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
-import { FAILED } from './flags.js'
+import { CLOSED, DESTROYED, FAILED } from './flags.js'
 import { beginPromise } from './handler-watch.js'
 
 /** Calls a handler, and tracks its promise. */
@@ -43,15 +44,37 @@ export function fail(conn: ConnImpl, thrown: unknown): Error {
     conn.close()
     return error
   }
-  if (!isPeersFault(error)) conn.flags |= FAILED
+  if (isPeersFault(error)) {
+    conn.destroy(error)
+    return error
+  }
+  if (conn.flags & (DESTROYED | CLOSED)) {
+    failLate(conn, error)
+    return error
+  }
+  conn.flags |= FAILED
   conn.destroy(error)
   return error
+}
+
+/** The user's code threw when the connection had ended anyway: a mistake must not stay unseen for that. */
+function failLate(conn: ConnImpl, error: Error): void {
+  // It may have waited for another connection that has ended, too.
+  if (isTheEnd(error)) return
+  const cold = conn.coldState()
+  if (conn.flags & CLOSED || cold.error !== undefined) {
+    conn.profile.owner.connFailed(conn, error)
+    return
+  }
+  // `close` has not run yet, and tells it.
+  conn.flags |= FAILED
+  cold.error = error
 }
 
 /** Tells whether a peer can cause the error. It is then not a bug of the user's, and worth no warning. */
 function isPeersFault(error: Error): boolean {
   try {
-    return error instanceof MillraceError && PEERS_FAULTS.has(error.code)
+    return error instanceof MillraceError && PEERS_FAULTS.has(error.code) && !isUsersMistake(error)
   } catch {
     // A proxy, or a getter that throws.
     return false

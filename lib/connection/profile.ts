@@ -20,6 +20,8 @@ export interface ConnOwner {
   connOpened(conn: ConnImpl): void
   /** A connection has closed. Calls its `close` handler. */
   connClosed(conn: ConnImpl, error: Error | undefined): void
+  /** The user's code threw after its `close` handler, or when the connection had ended with another error. */
+  connFailed(conn: ConnImpl, error: Error): void
 }
 
 /** A local address, as many connections share it. */

@@ -32,6 +32,8 @@ export interface ListenerServer {
   connOpened(conn: ConnImpl, listener: ListenerImpl): void
   /** A connection of the listener has closed. Calls its `close` handler. */
   connClosed(conn: ConnImpl, error: Error | undefined): void
+  /** See `ConnOwner`. */
+  connFailed(conn: ConnImpl, error: Error): void
   /** Accepting has failed. */
   acceptFailed(error: Error, listener: ListenerImpl): void
   /** The listener has begun to close. */
@@ -241,6 +243,9 @@ export class ListenerImpl implements Origin, ConnOwner, Listener<unknown, unknow
   connClosed(conn: ConnImpl, error: Error | undefined): void {
     this.server.connClosed(conn, error)
     this.#draining.connClosed()
+  }
+  connFailed(conn: ConnImpl, error: Error): void {
+    this.server.connFailed(conn, error)
   }
 
   // ---- what its loops call ----

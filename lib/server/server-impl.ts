@@ -256,6 +256,9 @@ export class ServerImpl implements Server<unknown, unknown, unknown>, ListenerSe
     this.#draining.connClosed()
     reportClosed(this.#reporter, conn, error)
   }
+  connFailed(conn: ConnImpl, error: Error): void {
+    reportError(this.#reporter, conn.profile.handlers, error, conn)
+  }
 
   acceptFailed(error: Error, listener: ListenerImpl): void {
     reportError(this.#reporter, listener.profile.handlers, error)
