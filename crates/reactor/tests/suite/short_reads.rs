@@ -35,7 +35,7 @@ fn listen(user: &mut User, mark: Mark, listen: &Listen) -> SockAddr {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let path = format!("\0millrace short reads {} {count}", std::process::id()).into_bytes();
     let address = SockAddr::unix(OsStr::from_bytes(&path)).unwrap();
-    let unix = ListenAddress::Unix { path: path.into(), mode: None };
+    let unix = ListenAddress::Unix { path: path.into(), mode: None, ignores_lock: false };
     let options = ListenOptions { address: unix, ..listen.options() };
     let bound = BoundListener::new(options, &listen.service()).unwrap();
     user.group.listen(bound, None).unwrap();
