@@ -7,6 +7,7 @@ use crate::transport::Socket;
 use bytes::BytesMut;
 use millrace_ring::record::reason;
 use millrace_sys::SocketOption;
+use std::io;
 
 impl Connection {
     /// The user will write no more. Its input goes on.
@@ -71,10 +72,7 @@ impl Connection {
                 return Next::Wait;
             }
             if let Err(error) = self.transport.finish() {
-                let known = self.failure.or(self.broken);
-                // Of a reset that was not seen yet, this error says only that nothing is connected any more.
-                let first = || self.transport.take_pending_error().unwrap_or(error);
-                return Next::Close(known.unwrap_or_else(|| Cause::system(&first())));
+                return Next::Close(self.first_cause(error));
             }
         }
         if self.output == Output::Finished
@@ -93,6 +91,14 @@ impl Connection {
             return Next::Close(self.failure.unwrap_or(Cause::NONE));
         }
         Next::Wait
+    }
+
+    /// Why the connection ends, if a call has failed. Of a reset that was not seen yet, its error may say only that
+    /// nothing is connected any more.
+    pub(super) fn first_cause(&self, error: io::Error) -> Cause {
+        let known = self.failure.or(self.broken);
+        let first = || self.transport.take_pending_error().unwrap_or(error);
+        known.unwrap_or_else(|| Cause::system(&first()))
     }
 
     /// Gives up everything but the notice of the end. Returns the socket, to be closed.

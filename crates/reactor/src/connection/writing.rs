@@ -77,7 +77,7 @@ impl Connection {
     pub(crate) fn watch_writes(&mut self, next: Next, registrar: Registrar<'_>, key: Key) -> Next {
         let waits = self.send_queue.is_some();
         match self.transport.watch_writes(waits, registrar, key) {
-            Err(error) => Next::Close(Cause::system(&error)),
+            Err(error) => Next::Close(self.first_cause(error)),
             Ok(()) => next,
         }
     }
