@@ -5,5 +5,7 @@ export default {
   nodeArguments: ['--import', '@oxc-node/core/register', '--expose-gc'],
   workerThreads: false,
   concurrency: 2,
+  // A run in which nothing ends for so long names what it waited for, and stops. `t.timeout(n)` switches that off for
+  // everything that runs within n ms of it, so that only a spec for a release may call it.
   timeout: '2m',
 }

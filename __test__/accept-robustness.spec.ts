@@ -34,7 +34,6 @@ for (const { loops, reusePort } of ACCEPTING) {
   const how = `loops: ${loops}${reusePort ? ', on one port each' : ''}`
 
   test.serial(`a burst of connections is accepted without losing any (${how})`, async (t) => {
-    t.timeout(120_000)
     t.log(`${BURST} clients`)
     const opened = new Count()
     const ended = new Count()

@@ -13,7 +13,7 @@ for (const loops of LOOPS) {
   test.serial(
     `${WORKERS} workers terminated inside a handler leave nothing behind (loops: ${loops})`,
     async (t) => {
-      t.timeout(600_000)
+      if (IS_FULL) t.timeout(600_000)
       const fixture = launch(t, 'terminate', { args: [WORKERS, 4, loops] })
       const left = JSON.parse(await fixture.line())
       t.deepEqual(left, { threads: [], descriptors: 0 })
@@ -26,7 +26,7 @@ for (const loops of LOOPS) {
     test.serial(
       `${CLIENTS} workers terminated with open and pending connections and waiting clients leave nothing behind (loops: ${loops})`,
       async (t) => {
-        t.timeout(600_000)
+        if (IS_FULL) t.timeout(600_000)
         const fixture = launch(t, 'terminate-clients', { args: [CLIENTS, 4, loops] })
         const left = JSON.parse(await fixture.line())
         t.deepEqual(left, { threads: [], descriptors: 0 })
@@ -39,7 +39,7 @@ for (const loops of LOOPS) {
   test.serial(
     `process.exit() in a handler sends the reply and exits with its code, ${EXITS} times (loops: ${loops})`,
     async (t) => {
-      t.timeout(600_000)
+      if (IS_FULL) t.timeout(600_000)
       let left = EXITS
       const one = async () => {
         while (left-- > 0) {

@@ -76,3 +76,13 @@ test(`no source file has more than ${MOST_LINES} lines`, async (t) => {
     t.true(lines <= MOST_LINES, `${source}: ${lines} lines`)
   }
 })
+
+test('no spec switches off the limit of a run in which nothing ends', async (t) => {
+  const specs = (await readdir(join(ROOT, '__test__'))).filter((file) => file.endsWith('.spec.ts'))
+  t.true(specs.length > 100)
+  for (const spec of specs) {
+    for (const line of (await readFile(join(ROOT, '__test__', spec), 'utf8')).split('\n')) {
+      if (/^\s*[^'/*]*\bt\.timeout\(/.test(line)) t.regex(line, /if \(IS_FULL\) t\.timeout/, spec)
+    }
+  }
+})
