@@ -1,8 +1,12 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import type { Conn } from 'millrace'
+import type { ConnImpl } from '../lib/connection/conn-impl.js'
+import { bytesSent } from '../lib/native/binding.js'
 import { closed, connect, read, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
-import { start } from './support/serve.js'
+import { LOOPS, ONE, start } from './support/serve.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -40,6 +44,75 @@ test('a client that never reads makes write return false, then the connection is
   t.true(written < MUCH)
   socket.destroy()
 })
+
+/** Ways to write all that a connection takes. Each tells how often it wrote. */
+const FILLINGS: Record<string, (conn: Conn) => number | Promise<number>> = {
+  'until write returns false'(conn) {
+    return fill(conn) / PUSH.length
+  },
+  'as long as it is open'(conn) {
+    let count = 0
+    while (conn.readyState === 'open' && count < 1000) {
+      conn.write(PUSH)
+      count++
+    }
+    return count
+  },
+  async 'with drained() after each false'(conn) {
+    let count = 0
+    try {
+      for (; count < 1000; count++) if (!conn.write(PUSH)) await conn.drained()
+    } catch {}
+    return count
+  },
+}
+
+/** Once `flag[0]` is 1, and until it is 2: connects again and again. */
+const NEWCOMERS = `
+  const { port, flag } = require('node:worker_threads').workerData
+  Atomics.wait(flag, 0, 0)
+  const sockets = []
+  const next = () => {
+    if (flag[0] === 1) sockets.push(require('node:net').connect(port, '127.0.0.1', next).on('error', next))
+    else for (const socket of sockets) socket.destroy()
+  }
+  next()
+`
+
+for (const [how, writeAll] of Object.entries(FILLINGS)) {
+  test(`a handler that fills a connection comes to an end though its place has gone to another: ${how}`, async (t) => {
+    const ended = gate<string | undefined>()
+    const written = gate<number>()
+    const flag = new Int32Array(new SharedArrayBuffer(4))
+    const server = await start(t, {
+      loops: ONE,
+      async message(conn) {
+        // Closes the descriptor at once.
+        socket.resetAndDestroy()
+        const { eventLoop, slot, generation } = conn as ConnImpl
+        const { environment, index } = eventLoop
+        Atomics.store(flag, 0, 1)
+        Atomics.notify(flag, 0)
+        // A loop inside this thread stands still meanwhile.
+        if (LOOPS !== 'inline') {
+          while (bytesSent(environment.handle, index, slot, generation) !== -1);
+        }
+        Atomics.store(flag, 0, 2)
+        written.open(await writeAll(conn))
+      },
+      close: (_conn, error) => ended.open(codeOf(error)),
+    })
+    const worker = new Worker(NEWCOMERS, { eval: true, workerData: { port: server.port, flag } })
+    await once(worker, 'online')
+    const socket = await connect(server.port)
+    socket.write('go')
+    const count = await written.passed
+    t.true(count > 0 && count < 1000, `${count} writes`)
+    const isFull = LOOPS === 'inline' && how === 'as long as it is open'
+    t.is(await ended.passed, isFull ? 'ERR_WRITE_BUFFER_FULL' : 'ECONNRESET')
+    await once(worker, 'exit')
+  })
+}
 
 for (const highWaterMark of [1, 1000, 64 * KIB, MIB]) {
   test(`drain follows a false of write when the client reads again (highWaterMark: ${highWaterMark})`, async (t) => {

@@ -99,7 +99,10 @@ export interface Conn<In = any, Out = any, Context = any>
    * `ERR_CLOSED` after `end()` or `close()`.
    */
   drained(): Promise<void>
-  /** Bytes that were written and that the kernel has not taken yet. */
+  /**
+   * Bytes that were written and that the kernel has not taken yet; 0 once `readyState` is `'closed'`. A loop that
+   * fills a connection up to a mark asks `readyState` too, because a connection that ends takes nothing more.
+   */
   readonly buffered: number
   /** Bytes received, with the headers of frames, and without a PROXY header. */
   readonly bytesRead: number

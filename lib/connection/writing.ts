@@ -105,7 +105,7 @@ export function writeStreamed(conn: ConnImpl, bytes: Buffer): boolean {
   const isLow = conn.written - conn.sent <= conn.profile.highWaterMark
   if (isLow && !(conn.flags & DRAIN_ASKED)) return true
   // A stream waits for `drained`, so there is no need for a limit.
-  return updateSent(conn) && isUnderMark(conn, Number.POSITIVE_INFINITY, false)
+  return isUnderMark(conn, Number.POSITIVE_INFINITY, false)
 }
 
 function writeBytes(conn: ConnImpl, bytes: Buffer, kind = KIND_WRITE): void {
@@ -121,17 +121,13 @@ function writeBytes(conn: ConnImpl, bytes: Buffer, kind = KIND_WRITE): void {
  * @param follows whether what was written follows from the connection's own input
  */
 function isUnderMark(conn: ConnImpl, maxWriteBuffer: number, follows: boolean): boolean {
-  // The loop has closed the connection: its `close` follows, and nothing waits any more.
-  if (!updateSent(conn)) return true
+  // If the loop has closed the connection, `close` follows, but not before a handler that writes has ended.
+  const isOpen = updateSent(conn)
   const waiting = conn.written - conn.sent
   const { highWaterMark, autoPause } = conn.profile
   if (waiting > maxWriteBuffer) {
-    conn.destroy(
-      new MillraceError(
-        'ERR_WRITE_BUFFER_FULL',
-        `${waiting} bytes wait to be sent, over maxWriteBuffer (${maxWriteBuffer})`,
-      ),
-    )
+    // The loop tells why it closed the connection, which came first.
+    conn.destroy(isOpen ? writeBufferFull(waiting, maxWriteBuffer) : undefined)
     return false
   }
   const isOver = waiting > highWaterMark
@@ -142,6 +138,13 @@ function isUnderMark(conn: ConnImpl, maxWriteBuffer: number, follows: boolean): 
   conn.flags |= DRAIN_ASKED
   sendControl(conn, KIND_ASK)
   return false
+}
+
+function writeBufferFull(waiting: number, maxWriteBuffer: number): MillraceError {
+  return new MillraceError(
+    'ERR_WRITE_BUFFER_FULL',
+    `${waiting} bytes wait to be sent, over maxWriteBuffer (${maxWriteBuffer})`,
+  )
 }
 
 /**
