@@ -1,10 +1,12 @@
 import test, { type ExecutionContext } from 'ava'
 import { lengthField, type Peer, type Reader, raw, serve, type Writer } from 'millrace'
 import { theEnvironment } from '../lib/runtime/environment.js'
+import { connect } from './support/client.js'
 import { bound, peer as datagramPeer } from './support/datagrams.js'
 import { dial } from './support/dial.js'
-import { gate } from './support/gate.js'
-import { arrayBuffers, arrayBuffersUpTo, freed } from './support/memory.js'
+import { gate, tally } from './support/gate.js'
+import { arrayBuffers, arrayBuffersUpTo, freed, residentUpTo } from './support/memory.js'
+import { freePath } from './support/paths.js'
 import { client, peer, States } from './support/reconnect.js'
 import { ANY, start } from './support/serve.js'
 
@@ -112,3 +114,30 @@ test.serial(
     t.is(it.queued, 0)
   },
 )
+
+if (process.platform === 'linux') {
+  test.serial('what waited for peers that do not read goes back to the system', async (t) => {
+    const clients = 200
+    const waiting = gate()
+    const closes = tally(clients)
+    const block = Buffer.alloc(64 << 10)
+    let written = 0
+    const server = await start(t, {
+      // The kernel takes about 200 KiB of one connection.
+      listen: `unix://${freePath(t)}`,
+      open(conn) {
+        for (let count = 0; count < 20; count++) conn.write(block)
+        if (++written === clients) waiting.open()
+      },
+      close: () => closes.hit(),
+    })
+    const path = (server.addresses[0] as string).slice('unix://'.length)
+    const before = process.memoryUsage.rss()
+    const sockets = await Promise.all(Array.from({ length: clients }, () => connect(path)))
+    await waiting.passed
+    t.true(process.memoryUsage.rss() > before + (100 << 20), 'most of it waits')
+    for (const socket of sockets) socket.destroy()
+    await closes.all
+    await residentUpTo(before + (64 << 20))
+  })
+}

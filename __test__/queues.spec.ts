@@ -4,6 +4,7 @@ import { ParkedInput } from '../lib/connection/parked-input.js'
 import { DatagramInfoImpl } from '../lib/datagram/datagram-info.js'
 import { ParkedDatagram, ParkedDatagrams } from '../lib/datagram/parked-datagrams.js'
 import { OutboundQueue } from '../lib/runtime/outbound-queue.js'
+import { QueueMemory, type Slab } from '../lib/runtime/queue-memory.js'
 import type { SlotHandle } from '../lib/runtime/record-handlers.js'
 import { RingWriter } from '../lib/runtime/ring-writer.js'
 import { turns } from './support/turns.js'
@@ -68,19 +69,51 @@ test('input that was cut off goes in front of what waits', (t) => {
   t.deepEqual(all(), ['first', ...texts])
 })
 
-test('a queue of output that is never empty keeps nothing that has gone out', async (t) => {
+test('a queue of output that is never empty uses the memory of what has gone out again', (t) => {
   const queue = new OutboundQueue()
-  const push = () => {
-    const bytes = Buffer.alloc(900)
-    queue.push(2, HANDLE, bytes)
-    return new WeakRef(bytes)
-  }
   const ring = new RingWriter(new ArrayBuffer(4096))
-  const first = push()
-  for (let count = 0; count < 9; count++) push()
-  queue.moveInto(ring)
-  t.false(queue.isEmpty)
-  t.true(await isCollected(first))
+  const slabs = new Set<Slab>()
+  const { keep } = QueueMemory.prototype
+  QueueMemory.prototype.keep = function (bytes) {
+    const slab = keep.call(this, bytes)
+    slabs.add(slab)
+    return slab
+  }
+  t.teardown(() => {
+    QueueMemory.prototype.keep = keep
+  })
+  for (let count = 0; count < 10; count++) queue.push(2, HANDLE, Buffer.alloc(900))
+  for (let count = 0; count < 10_000; count++) {
+    queue.push(2, HANDLE, Buffer.alloc(900))
+    ring.taken(ring.tail)
+    queue.moveInto(ring)
+    if (queue.isEmpty) queue.push(2, HANDLE, Buffer.alloc(900))
+  }
+  t.true(slabs.size > 0 && slabs.size <= 2, `${slabs.size} slabs`)
+})
+
+test('of the memory of a queue, no more than 1.25 MiB is kept for later', async (t) => {
+  const memory = new QueueMemory()
+  const sizes = [1 << 20, ...Array.from({ length: 100 }, () => 1 << 18)]
+  const slabs = sizes.map((size) => memory.keep(Buffer.alloc(size)))
+  for (const slab of slabs) memory.release(slab)
+  const kept = slabs.map((slab) => new WeakRef(slab))
+  slabs.length = 0
+  const isGone = await Promise.all(kept.slice(0, -5).map(isCollected))
+  // The first slabs that are released are kept.
+  t.is(isGone.filter((each) => !each).length, 4)
+})
+
+test('bytes that wait are a copy, and those of different records do not mix', (t) => {
+  const memory = new QueueMemory()
+  const bytes = Buffer.alloc(100_000)
+  const kept = Array.from({ length: 9 }, (_, at) => {
+    const slab = memory.keep(bytes.fill(at))
+    return [slab, slab.end - bytes.length, slab.end] as const
+  })
+  for (const [at, [slab, from, to]] of kept.entries()) {
+    t.true(slab.memory.subarray(from, to).every((byte) => byte === at))
+  }
 })
 
 test('a queue takes any number of records from another', (t) => {

@@ -36,3 +36,12 @@ export async function arrayBuffers(): Promise<number> {
   await collectGarbage()
   return process.memoryUsage().arrayBuffers
 }
+
+/** Waits until the process has no more than `bytes` in memory. Throws if it keeps more. */
+export async function residentUpTo(bytes: number): Promise<void> {
+  for (let count = 0; process.memoryUsage.rss() > bytes; count++) {
+    const resident = process.memoryUsage.rss()
+    if (count === PATIENCE) throw new Error(`${resident} bytes are resident, over ${bytes}`)
+    await collectGarbage()
+  }
+}

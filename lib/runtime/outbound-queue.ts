@@ -1,5 +1,6 @@
 /** The queue of records that did not fit into a loop's outbound ring. */
 
+import { QueueMemory, type Slab } from './queue-memory.js'
 import type { SlotHandle } from './record-handlers.js'
 import type { RingWriter } from './ring-writer.js'
 
@@ -9,6 +10,8 @@ interface QueuedRecord {
   readonly handle: SlotHandle
   /** What is left to send; undefined for a record without a payload. */
   bytes: Buffer | undefined
+  /** Where its bytes are. */
+  readonly slab: Slab | undefined
   /** Who else has to wait until it has gone out. */
   readonly other: SlotHandle | undefined
 }
@@ -30,6 +33,7 @@ const MOST_OUT = 1024
  */
 export class OutboundQueue {
   #records: (QueuedRecord | undefined)[] = []
+  readonly #memory = new QueueMemory()
   /** The place of the first record that is still in the queue. */
   #first = 0
   /** Who is held back. */
@@ -47,15 +51,17 @@ export class OutboundQueue {
   }
 
   /**
-   * Appends a record. The queue keeps `bytes`, which nobody may change any more.
+   * Appends a record, with a copy of `bytes`.
    *
    * @param other has to wait for the record, too
    */
   push(kind: number, handle: SlotHandle, bytes: Buffer | undefined, other?: SlotHandle): void {
-    const record = { kind, handle, bytes, other: other === handle ? undefined : other }
-    this.#records.push(record)
+    const slab = bytes === undefined ? undefined : this.#memory.keep(bytes)
+    const kept = bytes && slab?.memory.subarray(slab.end - bytes.length, slab.end)
+    const cause = other === handle ? undefined : other
+    this.#records.push({ kind, handle, bytes: kept, slab, other: cause })
     this.#holdBack(handle).own++
-    if (record.other !== undefined) this.#holdBack(record.other).others++
+    if (cause !== undefined) this.#holdBack(cause).others++
   }
 
   /** Moves all records of another queue to the end of this one. */
@@ -69,6 +75,7 @@ export class OutboundQueue {
     }
     queue.#waiting.clear()
     queue.#clear()
+    queue.#memory.clear()
   }
 
   /** Moves records into the ring, and leaves a part of it to those who have nothing here. */
@@ -89,6 +96,7 @@ export class OutboundQueue {
       }
       // A queue that is never empty must not keep what has gone out.
       this.#records[this.#first++] = undefined
+      if (next.slab !== undefined) this.#memory.release(next.slab)
       if (next.other !== undefined) this.#letGo(next.other, 'others')
     }
     this.#clear()
@@ -109,6 +117,7 @@ export class OutboundQueue {
     const held = [...this.#waiting.keys()]
     this.#waiting.clear()
     this.#clear()
+    this.#memory.clear()
     for (const handle of held) handle.release?.()
   }
 

@@ -117,7 +117,7 @@ export class Outbound {
       writer.close()
     }
     const bytes = memoryOf(writer).subarray(writer.start, writer.pos)
-    this.#nested.push(kind, handle, Buffer.from(bytes), this.#delivery.current)
+    this.#nested.push(kind, handle, bytes, this.#delivery.current)
     return bytes.length
   }
 
@@ -157,7 +157,7 @@ export class Outbound {
       } else {
         const bytes = memoryOf(writer).subarray(writer.start, writer.pos)
         if (isNested || this.#isHeld(handle) || !this.#ring.push(KIND_SEND, handle, bytes))
-          this.#enqueue(KIND_SEND, handle, Buffer.from(bytes), this.#delivery.current)
+          this.#enqueue(KIND_SEND, handle, bytes, this.#delivery.current)
       }
       return length
     } finally {
@@ -170,12 +170,12 @@ export class Outbound {
 
   /** Sends bytes that are encoded already. */
   bytes(kind: number, handle: SlotHandle, bytes: Buffer): void {
-    if (this.isWriting) this.#enqueue(kind, handle, Buffer.from(bytes), this.#delivery.current)
+    if (this.isWriting) this.#enqueue(kind, handle, bytes, this.#delivery.current)
     else this.#send(kind, handle, bytes)
   }
 
   /**
-   * Sends a record that carries no data. Nobody may change its payload any more.
+   * Sends a record that carries no data.
    *
    * @param other is somebody whose records before this one have to go out before it, and those after it behind it
    */
@@ -217,10 +217,8 @@ export class Outbound {
         from += part.length
       }
     }
-    // Copied, because the bytes are the caller's or in a scratch buffer.
     if (from < bytes.length) {
-      const rest = Buffer.from(bytes.subarray(from))
-      this.#enqueue(kind, handle, rest, this.#delivery.current)
+      this.#enqueue(kind, handle, bytes.subarray(from), this.#delivery.current)
     }
   }
 

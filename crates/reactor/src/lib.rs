@@ -11,7 +11,8 @@
 //!   several loops, `balancing` chooses the loop, `handoff` brings the connection there;
 //! - `connecting` makes connections to others ([`Group::connect`]);
 //! - `proxy` is the header with which a proxy says for whom it connects;
-//! - `timers` are limits in time; `poll` is all that knows mio's polls, tokens and events.
+//! - `timers` are limits in time; `segments` is the memory of output that waits; `poll` is all that knows mio's polls,
+//!   tokens and events.
 //!
 //! A loop talks to its user through two rings of `millrace-ring` and nothing else; that crate's `record`
 //! says what the records mean.
@@ -37,6 +38,7 @@ mod poll;
 mod profile;
 mod proxy;
 mod run_queue;
+mod segments;
 mod service;
 mod stats;
 mod timers;

@@ -1,19 +1,18 @@
 //! The elastic queue of bytes that a connection has to send and the kernel refused.
 
+use crate::segments::{SEGMENT, Segment, Segments};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 /// The smallest segment, so that many small writes share one.
 const MIN_SEGMENT: usize = 4 << 10;
-/// The most room that is allocated ahead of need.
-const MAX_SEGMENT: usize = 64 << 10;
 /// Segments in one vectored write.
 const VECTORS: usize = 64;
 
-/// Bytes in the order in which they are to be sent, in segments of at least 4 KiB.
+/// Bytes in the order in which they are to be sent, in segments of 4 to 64 KiB.
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
-    segments: VecDeque<Vec<u8>>,
+    segments: VecDeque<Segment>,
     /// How much of the first segment is sent.
     sent: usize,
     length: usize,
@@ -28,19 +27,16 @@ impl SendQueue {
         self.length == 0
     }
 
-    pub(crate) fn append(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn append(&mut self, mut bytes: &[u8], segments: &mut Segments) {
         self.length += bytes.len();
         if let Some(last) = self.segments.back_mut() {
-            let room = (last.capacity() - last.len()).min(bytes.len());
-            let (fits, rest) = bytes.split_at(room);
-            last.extend_from_slice(fits);
-            bytes = rest;
+            bytes = last.append(bytes);
         }
-        if !bytes.is_empty() {
-            // As much again as is waiting, so that a long queue grows in few steps.
-            let room = self.length.clamp(MIN_SEGMENT, MAX_SEGMENT).max(bytes.len());
-            let mut segment = Vec::with_capacity(room);
-            segment.extend_from_slice(bytes);
+        // As much again as is waiting, so that a long queue grows in few steps.
+        let room = self.length.clamp(MIN_SEGMENT, SEGMENT);
+        while !bytes.is_empty() {
+            let mut segment = segments.take(room);
+            bytes = segment.append(bytes);
             self.segments.push_back(segment);
         }
     }
@@ -49,30 +45,32 @@ impl SendQueue {
     pub(crate) fn vectors<'a>(&'a self, into: &mut Vec<IoSlice<'a>>) {
         let mut skip = self.sent;
         for segment in self.segments.iter().take(VECTORS) {
-            into.push(IoSlice::new(&segment[skip..]));
+            into.push(IoSlice::new(&segment.bytes()[skip..]));
             skip = 0;
         }
     }
 
     /// Removes what was sent.
-    pub(crate) fn advance(&mut self, mut count: usize) {
+    pub(crate) fn advance(&mut self, mut count: usize, segments: &mut Segments) {
         self.length -= count;
         while count > 0 {
-            let left = self.segments[0].len() - self.sent;
+            let left = self.segments[0].bytes().len() - self.sent;
             if count < left {
                 self.sent += count;
                 return;
             }
             count -= left;
             self.sent = 0;
-            self.segments.pop_front();
+            if let Some(sent) = self.segments.pop_front() {
+                segments.give_back(sent);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::SendQueue;
+    use super::{SEGMENT, Segments, SendQueue};
     use proptest::prelude::*;
     use std::collections::VecDeque;
 
@@ -80,20 +78,20 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn bytes_come_out_in_the_order_in_which_they_went_in(steps in proptest::collection::vec((0usize..9000, 0usize..9000), 1..60)) {
-            let mut queue = SendQueue::default();
+        fn bytes_come_out_in_the_order_in_which_they_went_in(steps in proptest::collection::vec((0..SEGMENT * 2, 0..SEGMENT * 2), 1..60)) {
+            let (mut queue, mut segments) = (SendQueue::default(), Segments::default());
             let mut model = VecDeque::new();
             let mut next = 0u8;
             for (append, advance) in steps {
                 let bytes: Vec<u8> = (0..append).map(|_| { next = next.wrapping_add(7); next }).collect();
-                queue.append(&bytes);
+                queue.append(&bytes, &mut segments);
                 model.extend(bytes);
                 let mut vectors = Vec::new();
                 queue.vectors(&mut vectors);
                 let front: Vec<u8> = vectors.iter().flat_map(|v| v.iter().copied()).collect();
                 prop_assert!(front.iter().eq(model.iter().take(front.len())));
                 let count = advance.min(front.len());
-                queue.advance(count);
+                queue.advance(count, &mut segments);
                 model.drain(..count);
                 prop_assert_eq!(queue.len(), model.len());
                 prop_assert_eq!(queue.is_empty(), model.is_empty());
@@ -103,9 +101,9 @@ mod tests {
 
     #[test]
     fn tiny_writes_share_a_segment() {
-        let mut queue = SendQueue::default();
+        let (mut queue, mut segments) = (SendQueue::default(), Segments::default());
         for _ in 0..4096 {
-            queue.append(b"x");
+            queue.append(b"x", &mut segments);
         }
         assert_eq!(queue.segments.len(), 1);
     }

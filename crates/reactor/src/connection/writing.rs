@@ -64,7 +64,7 @@ impl Connection {
         }
         if taken < bytes.len() {
             let queue = self.send_queue.get_or_insert_default();
-            queue.append(&bytes[taken..]);
+            queue.append(&bytes[taken..], &mut inbound.segments);
             if self.transport.is_writable() {
                 // A signal cut the write short, for example: no event will come.
                 return self.send_queued(slot, generation, inbound);
@@ -125,7 +125,7 @@ impl Connection {
                 Err(error) => return self.write_failed(&error),
             };
             budget = budget.saturating_sub(count);
-            queue.advance(count);
+            queue.advance(count, &mut inbound.segments);
             if queue.is_empty() {
                 self.send_queue = None;
             }

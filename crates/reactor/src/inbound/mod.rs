@@ -9,6 +9,7 @@ pub(crate) mod testing;
 
 pub(crate) use backpressure::{Credit, Until};
 
+use crate::segments::Segments;
 use crate::stats::Stats;
 use crate::timers::{Tick, Timers};
 use backpressure::HeldSockets;
@@ -44,6 +45,8 @@ pub(crate) struct Inbound {
     pub(crate) ring: Producer,
     /// The loop's read buffer.
     pub(crate) scratch: BytesMut,
+    /// Memory for output that waits.
+    pub(crate) segments: Segments,
     pub(crate) stats: Arc<Stats>,
     bell: Arc<dyn Bell>,
     /// When the turn began.
@@ -72,6 +75,7 @@ impl Inbound {
         let quarter = ring.capacity() / 4;
         Self {
             scratch: BytesMut::new(),
+            segments: Segments::default(),
             stats,
             bell,
             now,
