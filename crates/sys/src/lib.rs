@@ -19,8 +19,8 @@ pub use option::{OPTIONS_ARE_INHERITED, SocketOption};
 pub use platform::{
     BoundPath, Claim, Duplicate, PORTS_ARE_SHARED, UnixListener, UnixStream, accept_error,
     accept_unix, adopt_listener, bind_to_device, choose_port_late, error_name, ignore_closed_ports,
-    interface_index, is_begun, listen_on_path, listener_name, local_name, peer_name,
-    poll_descriptor, prepare_datagrams, prepare_listener, refused, rewatch, share_port,
+    interface_index, is_begun, is_out_of_buffers, listen_on_path, listener_name, local_name,
+    peer_name, poll_descriptor, prepare_datagrams, prepare_listener, refused, rewatch, share_port,
     stream_socket, unacknowledged, unix_address, unix_listener, unix_stream, unread,
 };
 

@@ -23,6 +23,7 @@ mod scheduling;
 mod slab;
 mod socket_options;
 mod speculation;
+mod starved;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -45,6 +46,7 @@ use last_replies::LastReplySockets;
 use millrace_ring::{Consumer, Producer};
 use slab::Slab;
 use speculation::Speculation;
+use starved::Starved;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -79,6 +81,7 @@ pub struct EventLoop {
     awaited_headers: AwaitedHeaders,
     speculation: Speculation,
     unwatched: Unwatched,
+    starved: Starved,
 }
 
 impl EventLoop {
@@ -108,6 +111,7 @@ impl EventLoop {
             awaited_headers: AwaitedHeaders::new(now),
             speculation: Speculation::new(now),
             unwatched: Unwatched::new(),
+            starved: Starved::default(),
         })
     }
 

@@ -50,6 +50,9 @@ impl EventLoop {
         let Some((generation, connection)) = self.connections.get_mut(slot) else { return };
         let key = Key::Connection { slot, generation };
         let next = connection.watch_writes(next, self.poll.registrar(), key);
+        if connection.transport.take_starved() {
+            self.starved.add(slot, generation, self.inbound.now);
+        }
         let mut had_last_replies = false;
         self.run_queue.put(slot, next, &mut connection.scheduling, &mut self.inbound);
         if let Next::Close(cause) = next

@@ -99,6 +99,7 @@ impl EventLoop {
         self.dial_again();
         self.refuse_late_headers();
         self.watch_again();
+        self.send_again();
         self.tell();
         self.inbound.publish();
         self.connections.recycle();
@@ -125,8 +126,9 @@ impl EventLoop {
     fn next_deadline(&self) -> Option<Instant> {
         let retry = self.listeners.next_retry().filter(|_| self.untold.len() < UNTOLD);
         let headers = self.awaited_headers.next_deadline();
-        let watches = self.unwatched.next_retry();
-        let all = [self.timers.next(), retry, self.dials.next_deadline(), headers, watches];
+        let (watches, starved) = (self.unwatched.next_retry(), self.starved.next_retry());
+        let dials = self.dials.next_deadline();
+        let all = [self.timers.next(), retry, dials, headers, watches, starved];
         all.into_iter().flatten().min()
     }
 }

@@ -16,6 +16,14 @@ use millrace_sys::Piece;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
 
+/// `ENOBUFS`, or what Windows calls it.
+#[cfg(test)]
+const NO_BUFFERS: i32 = match () {
+    () if cfg!(windows) => 10055,
+    () if cfg!(target_os = "linux") => 105,
+    () => 55,
+};
+
 /// How one read ended.
 #[derive(Debug)]
 pub(crate) enum Received {
@@ -51,13 +59,26 @@ pub(crate) struct Transport {
     /// Bytes on the wire, each way, that are not counted yet.
     received: u32,
     sent: u32,
+    /// The kernel had no memory for output, and the loop does not know it yet.
+    is_starved: bool,
+    /// How many of the next writes fail for want of memory.
+    #[cfg(test)]
+    pub(crate) refusals: u8,
 }
 
 impl Transport {
     pub(crate) fn new(socket: Socket) -> Self {
         // A new socket has room; an event says when there is something to read.
         let ready = Readiness { writable: true, ..Readiness::default() };
-        Self { socket: Some(socket), ready, received: 0, sent: 0 }
+        Self {
+            socket: Some(socket),
+            ready,
+            received: 0,
+            sent: 0,
+            is_starved: false,
+            #[cfg(test)]
+            refusals: 0,
+        }
     }
 
     pub(crate) fn socket(&self) -> Option<&Socket> {
@@ -81,6 +102,16 @@ impl Transport {
     /// Bytes that went onto the wire since this was asked last.
     pub(crate) fn take_wire_sent(&mut self) -> u64 {
         mem::take(&mut self.sent).into()
+    }
+
+    /// Whether the kernel had no memory for output since this was asked last. No event comes when it has some again.
+    pub(crate) fn take_starved(&mut self) -> bool {
+        mem::take(&mut self.is_starved)
+    }
+
+    /// Makes the next write ask the kernel, whatever events have said.
+    pub(crate) fn expect_room(&mut self) {
+        self.ready.writable = true;
     }
 
     /// Adds what an event says to what is known.
@@ -180,6 +211,10 @@ impl Transport {
     /// Writes what the kernel takes; 0 if that is nothing for now.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(socket) = &self.socket else { return Ok(0) };
+        #[cfg(test)]
+        if self.refusals > 0 {
+            return self.refuse();
+        }
         let result = socket.write(bytes);
         self.note_write(result, bytes.len())
     }
@@ -187,9 +222,19 @@ impl Transport {
     /// Writes what the kernel takes of several pieces; 0 if that is nothing for now.
     pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let Some(socket) = &self.socket else { return Ok(0) };
+        #[cfg(test)]
+        if self.refusals > 0 {
+            return self.refuse();
+        }
         let asked = pieces.iter().map(|piece| piece.len()).sum();
         let result = socket.write_vectored(pieces);
         self.note_write(result, asked)
+    }
+
+    #[cfg(test)]
+    fn refuse(&mut self) -> io::Result<usize> {
+        self.refusals -= 1;
+        self.note_write(Err(io::Error::from_raw_os_error(NO_BUFFERS)), 0)
     }
 
     fn note_write(&mut self, result: io::Result<usize>, asked: usize) -> io::Result<usize> {
@@ -207,6 +252,12 @@ impl Transport {
                     Ok(0)
                 }
                 ErrorKind::Interrupted => Ok(0),
+                // It passes. A connection does not end of it.
+                _ if millrace_sys::is_out_of_buffers(&error) => {
+                    self.ready.writable = false;
+                    self.is_starved = true;
+                    Ok(0)
+                }
                 _ => Err(error),
             },
         }

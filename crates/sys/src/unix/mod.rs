@@ -52,6 +52,12 @@ pub fn is_begun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
+/// Whether the error of a write means that the kernel has no memory for it now.
+#[must_use]
+pub fn is_out_of_buffers(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOBUFS)
+}
+
 /// The error of a connection that nobody accepts.
 #[must_use]
 pub fn refused() -> io::Error {

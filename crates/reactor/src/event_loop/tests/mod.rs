@@ -10,6 +10,7 @@ mod reasons;
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 mod speculation;
 mod stale;
+mod starved;
 mod unwatched;
 
 use super::EventLoop;
