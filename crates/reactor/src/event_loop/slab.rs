@@ -1,5 +1,7 @@
 //! Sockets by slot and generation: the handle of one that is gone finds nothing.
 
+use std::collections::VecDeque;
+
 /// A store of values under slots. A slot is used again, each time with another generation.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
@@ -7,6 +9,8 @@ pub(super) struct Slab<T> {
     free: Vec<u32>,
     /// Freed in this turn: an event or a record of this turn may still name these slots.
     retired: Vec<u32>,
+    /// Freed before, with the position in the ring behind what tells the user so.
+    untold: VecDeque<(u32, u32)>,
 }
 
 #[derive(Debug)]
@@ -17,7 +21,7 @@ struct Entry<T> {
 
 impl<T> Slab<T> {
     pub(super) fn new() -> Self {
-        Self { entries: Vec::new(), free: Vec::new(), retired: Vec::new() }
+        Self { entries: Vec::new(), free: Vec::new(), retired: Vec::new(), untold: VecDeque::new() }
     }
 
     /// The slot and generation that the next [`insert`](Self::insert) uses.
@@ -73,6 +77,18 @@ impl<T> Slab<T> {
         self.free.append(&mut self.retired);
     }
 
+    /// The same for values whose removal the user is told at `position` of a ring at the latest: their slots are free
+    /// once it has read that. Until then it asks by slot, and must not be answered about another value.
+    pub(super) fn recycle_once(&mut self, position: u32, mut is_read: impl FnMut(u32) -> bool) {
+        self.untold.extend(self.retired.drain(..).map(|slot| (slot, position)));
+        while let Some((slot, position)) = self.untold.front()
+            && is_read(*position)
+        {
+            self.free.push(*slot);
+            self.untold.pop_front();
+        }
+    }
+
     /// How many slots there are, free ones included.
     pub(super) fn slots(&self) -> u32 {
         self.entries.len() as u32
@@ -83,6 +99,7 @@ impl<T> Slab<T> {
         self.entries.clear();
         self.free.clear();
         self.retired.clear();
+        self.untold.clear();
     }
 }
 
@@ -98,6 +115,20 @@ mod tests {
         assert_ne!(slab.insert('b'), first);
         slab.recycle();
         assert_eq!(slab.insert('c'), first);
+    }
+
+    #[test]
+    fn a_freed_slot_is_not_used_again_before_the_user_has_read_of_it() {
+        let mut slab = Slab::new();
+        let [first, second] = ['a', 'b'].map(|value| slab.insert(value));
+        slab.remove(second);
+        slab.recycle_once(100, |read| read <= 99);
+        slab.remove(first);
+        slab.recycle_once(200, |read| read <= 100);
+        assert_eq!(slab.insert('c'), second);
+        assert_eq!(slab.insert('d'), 2);
+        slab.recycle_once(300, |read| read <= 200);
+        assert_eq!(slab.insert('e'), first);
     }
 
     #[test]

@@ -75,6 +75,7 @@ impl EventLoop {
         self.inbound.now = Instant::now();
         self.inbound.tick = self.timers.clock(self.inbound.now).tick();
         self.inbound.stats.counters.turns(1);
+        self.recycle_connections();
         // As many as are queued now: a socket that is queued during this turn goes on in the next.
         let (ready, held) = (self.run_queue.len(), self.inbound.held_for_room());
         for _ in 0..held {
@@ -102,11 +103,18 @@ impl EventLoop {
         self.send_again();
         self.tell();
         self.inbound.publish();
-        self.connections.recycle();
         self.dials.recycle();
         self.awaited_headers.recycle();
         self.datagrams.recycle();
         Turn { pending: self.is_pending(), next_deadline: self.next_deadline() }
+    }
+
+    /// Lets the slots be used again of connections that the user knows to be closed.
+    fn recycle_connections(&mut self) {
+        let ring = &mut self.inbound.ring;
+        // What tells of those that were closed in the last turn is before it.
+        let position = ring.position();
+        self.connections.recycle_once(position, |position| ring.is_consumed(position));
     }
 
     /// Whether anything waits for room in the inbound ring.

@@ -38,6 +38,35 @@ fn reused() -> Reused {
 }
 
 #[test]
+fn a_slot_waits_until_the_user_has_read_that_its_connection_is_closed() {
+    let mut bench = start();
+    let address = bench.listen();
+    let mut first = TcpStream::connect(address).unwrap();
+    let earlier = bench.turn_until(kind::OPEN);
+    first.write_all(b"seven b").unwrap();
+    bench.turn_until(kind::DATA);
+    bench.tell(earlier, kind::DESTROY, b"");
+    while bench.counters().closed == 0 {
+        bench.event_loop.turn(Some(PATIENCE));
+    }
+    let second = TcpStream::connect(address).unwrap();
+    while bench.counters().opened < 2 {
+        bench.event_loop.turn(Some(PATIENCE));
+    }
+    let handle = bench.event_loop.handle();
+    assert_eq!(handle.received(earlier.slot, earlier.generation), Some(7));
+    assert_eq!(handle.sent(earlier.slot, earlier.generation), Some(0));
+    let records = bench.take();
+    let opened: Vec<_> = records.iter().filter(|(label, _)| label.kind == kind::OPEN).collect();
+    assert_eq!(opened.len(), 1);
+    assert_ne!(opened[0].0.slot, earlier.slot);
+    // All of it was read.
+    let third = TcpStream::connect(address).unwrap();
+    assert_eq!(bench.turn_until(kind::OPEN).slot, earlier.slot);
+    drop((second, third));
+}
+
+#[test]
 fn records_for_the_earlier_connection_do_nothing() {
     let Reused { mut bench, earlier, whose, mut peer } = reused();
     for kind in [
