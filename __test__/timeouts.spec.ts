@@ -6,6 +6,7 @@ import { connect, connectHalfOpen, readHalf } from './support/client.js'
 import { dial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
 import { ONE, start } from './support/serve.js'
+import { turns } from './support/turns.js'
 
 /** Short, but long enough that a busy machine does not make a peer late that is not. */
 const TIME = 150
@@ -164,6 +165,36 @@ test('handlers that do not settle after the end of the input close with ERR_HAND
   t.is((await readHalf(socket)).toString(), 'hi', 'what was written is sent')
   t.is(codeOf(await ended.passed), 'ERR_HANDLER_TIMEOUT')
   t.true(performance.now() - before >= TIME)
+})
+
+test('a promise of the handler end has its time, though an earlier one has not settled', async (t) => {
+  const handler = 3000
+  const ended = gate<Error | undefined>()
+  const atEnd = gate()
+  const [first, second] = [gate(), gate()]
+  // A time that began with the process would be over.
+  while (performance.now() < handler) await turns(1)
+  const server = await start(t, {
+    timeouts: { handler },
+    message: async (conn) => {
+      await first.passed
+      conn.write('first')
+    },
+    async end(conn) {
+      atEnd.open()
+      await second.passed
+      conn.write('second')
+    },
+    close: (_conn, error) => ended.open(error),
+  })
+  const socket = await connectHalfOpen(server.port)
+  socket.end('hello')
+  await atEnd.passed
+  await turns(3)
+  first.open()
+  second.open()
+  t.is(String(await readHalf(socket)), 'firstsecond')
+  t.is(await ended.passed, undefined)
 })
 
 test('handlers that settle in time are not cut off', async (t) => {

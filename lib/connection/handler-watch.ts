@@ -18,6 +18,8 @@ export function beginPromise(conn: ConnImpl): LatePromise | undefined {
   if (!(conn.flags & INPUT_DONE)) return undefined
   const cold = conn.coldState()
   const late = { since: now() }
+  // The handler `end` runs, before the time of the others begins.
+  if (cold.inputDoneAt === 0) cold.inputDoneAt = late.since
   cold.latePromises ??= new Set()
   cold.latePromises.add(late)
   if (cold.handlerTimer === undefined) look(conn)
