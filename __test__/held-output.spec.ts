@@ -111,32 +111,48 @@ test('what was received before a bad frame is delivered, though its replies wait
   t.deepEqual(await closed.passed, ['ERR_FRAME_TOO_LARGE', count])
 })
 
-for (const kind of ['tcp', 'unix'] as const) {
-  test(`peers that read late do not wait for each other through a relay by hand: ${kind}`, async (t) => {
-    const path = freePath(t)
-    let waiting: Conn | undefined
-    const partners = new Map<Conn, Conn>()
-    const server = await start(t, {
-      listen: kind === 'unix' ? `unix://${path}` : ANY,
-      allowHalfOpen: true,
-      open(conn) {
-        if (waiting === undefined) waiting = conn
-        else partners.set(conn, waiting).set(waiting, conn)
-      },
-      message: (conn, bytes) => partners.get(conn)?.write(bytes),
-      end: (conn) => partners.get(conn)?.end(),
-    })
-    const to = kind === 'unix' ? path : server.port
-    const sockets = [await connectHalfOpen(to), await connectHalfOpen(to)]
-    while (partners.size < 2) await turns(1)
-    const body = randomBytes(8 * 1024 * KIB)
-    // Each has sent everything before it reads.
-    await Promise.all(
-      sockets.map((socket) => new Promise<void>((done) => socket.end(body, () => done()))),
-    )
-    for (const got of await Promise.all(sockets.map(readHalf))) t.true(got.equals(body))
-  })
+const RELAYS = {
+  'handlers that return nothing': {},
+  'handlers with promises': { isAsync: true },
+  'a session of its own for each': { hasSession: true },
 }
+
+for (const kind of ['tcp', 'unix'] as const)
+  for (const [how, { isAsync = false, hasSession = false }] of Object.entries<{
+    isAsync?: boolean
+    hasSession?: boolean
+  }>(RELAYS)) {
+    test(`peers that read late do not wait for each other through a relay by hand: ${kind}, ${how}`, async (t) => {
+      const over = gate()
+      const path = freePath(t)
+      let waiting: Conn | undefined
+      const partners = new Map<Conn, Conn>()
+      const server = await start(t, {
+        listen: kind === 'unix' ? `unix://${path}` : ANY,
+        allowHalfOpen: true,
+        open(conn) {
+          if (waiting === undefined) waiting = conn
+          else partners.set(conn, waiting).set(waiting, conn)
+          return hasSession ? over.passed : undefined
+        },
+        message(conn, bytes) {
+          partners.get(conn)?.write(bytes)
+          return isAsync ? Promise.resolve() : undefined
+        },
+        end: (conn) => partners.get(conn)?.end(),
+      })
+      const to = kind === 'unix' ? path : server.port
+      const sockets = [await connectHalfOpen(to), await connectHalfOpen(to)]
+      while (partners.size < 2) await turns(1)
+      const body = randomBytes(8 * 1024 * KIB)
+      // Each has sent everything before it reads.
+      await Promise.all(
+        sockets.map((socket) => new Promise<void>((done) => socket.end(body, () => done()))),
+      )
+      for (const got of await Promise.all(sockets.map(readHalf))) t.true(got.equals(body))
+      over.open()
+    })
+  }
 
 test('in a chat, a peer that does not read is still heard, and is lost once too much waits', async (t) => {
   const heard = [gate(), gate(), gate()]

@@ -27,6 +27,24 @@ test('bytes cross both ways, halves end apart, and the promise tells how many th
   t.deepEqual([...codes.values()], [undefined, undefined])
 })
 
+test('flushed waits for what the other side of the pipe has passed on', async (t) => {
+  const { a, b, sockets } = await pair(t)
+  const [left, right] = sockets
+  const piped = pipe(a, b)
+  left.end(Buffer.alloc(32 * MIB))
+  while (b.buffered === 0) await turns(1)
+  let rounds = 0
+  const flushing = (async () => {
+    for (; b.buffered > 0 && rounds < 100_000; rounds++) await b.flushed()
+  })()
+  await turns(20)
+  t.true(rounds < 1000, `${rounds} rounds in 20 turns`)
+  t.is((await readHalf(right)).length, 32 * MIB)
+  right.end()
+  await flushing
+  t.is((await piped).forth, 32 * MIB)
+})
+
 test('what was received and not delivered goes first: pulled in part, with a message that is not complete', async (t) => {
   const words = defineCodec({
     framing: raw(),

@@ -343,7 +343,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     this.flags |= HELD
   }
   release(): void {
-    release(this, HELD)
+    if (!this.eventLoop.environment.holdsBack(this)) release(this, HELD)
   }
 
   closedByLoop(view: DataView, at: number): void {

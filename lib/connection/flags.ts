@@ -53,6 +53,9 @@ export const HELD = 16777216
 /** More than the high-water mark waits to be sent after a reply, so that no input is delivered (`autoPause`). */
 export const FULL = 33554432
 
+/** The handler `drain` runs. */
+export const DRAIN_RUNS = 67108864
+
 /** Our half has ended, whatever ended it. */
 export const OUTPUT_OVER: number = ENDED | DESTROYED | CLOSED
 /** The connection closes or is closed: what happens to its input and its limits in time does not matter any more. */

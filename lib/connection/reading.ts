@@ -93,13 +93,21 @@ export function deliverParked(conn: ConnImpl): void {
   settleInput(conn)
 }
 
-/** Before `close`: delivers what only waited because output did, which goes nowhere now. */
+/**
+ * Before `close`: delivers what only waited because output did, which goes nowhere now, or whose turn has not come since
+ * it waits no more.
+ */
 export function deliverHeld(conn: ConnImpl): void {
-  while (conn.flags & (HELD | FULL)) {
+  while (conn.flags & (HELD | FULL) || hasUndelivered(conn)) {
     conn.flags &= ~(HELD | FULL)
     deliverParked(conn)
     conn.eventLoop.outbound.forget(conn)
   }
+}
+
+/** Whether there is parked input that a handler takes. */
+function hasUndelivered(conn: ConnImpl): boolean {
+  return (conn.cold?.parked?.count ?? 0) > 0 && takesMessages(conn) && !(conn.flags & PULL_MODE)
 }
 
 function deliver(

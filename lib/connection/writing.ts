@@ -11,6 +11,7 @@ import {
   DESTROYED,
   DRAIN_ASKED,
   DRAIN_OWED,
+  DRAIN_RUNS,
   FULL,
   MESSAGE_OUT,
   OUTPUT_OVER,
@@ -44,11 +45,11 @@ export function write(conn: ConnImpl, message: unknown): boolean {
  * since those who write it, a chat or a relay, may wait for what this connection receives.
  */
 function followsInput(conn: ConnImpl): boolean {
-  return (
-    conn.eventLoop.environment.delivery.current === conn ||
-    conn.pendingPromises > 0 ||
-    (conn.flags & MESSAGE_OUT) !== 0
-  )
+  // It waits for room by itself, and would be over the mark again before any input gets its turn.
+  if (conn.flags & DRAIN_RUNS) return false
+  const { current } = conn.eventLoop.environment.delivery
+  if (current !== undefined) return current === conn
+  return conn.pendingPromises > 0 || (conn.flags & MESSAGE_OUT) !== 0
 }
 
 /** Refuses a message: if the connection is open, its output is somebody else's. */
@@ -78,7 +79,13 @@ export function drainedAfterFile(conn: ConnImpl): void {
   conn.flags &= ~DRAIN_OWED
   // If it is asked still, it follows.
   if (conn.flags & DRAIN_ASKED) return
+  callDrain(conn)
+}
+
+function callDrain(conn: ConnImpl): void {
+  conn.flags |= DRAIN_RUNS
   callConnHandler(conn, () => conn.profile.handlers.drain?.(conn))
+  conn.flags &= ~DRAIN_RUNS
 }
 
 /**
@@ -108,7 +115,7 @@ export function writeStreamed(conn: ConnImpl, bytes: Buffer): boolean {
   return isUnderMark(conn, Number.POSITIVE_INFINITY, false)
 }
 
-function writeBytes(conn: ConnImpl, bytes: Buffer, kind = KIND_WRITE): void {
+function writeBytes(conn: ConnImpl, bytes: Buffer, kind = KIND_PUSH): void {
   conn.eventLoop.outbound.bytes(kind, conn, bytes)
   conn.written += bytes.length
   conn.eventLoop.wrote()
@@ -178,7 +185,7 @@ function relayed(conn: ConnImpl): number {
 /** See `Conn.flushed`. */
 export function flushed(conn: ConnImpl): Promise<void> {
   if (conn.flags & (DESTROYED | CLOSED)) return rejectClosed(conn)
-  if (updateSent(conn) && conn.written === conn.sent) return Promise.resolve()
+  if (buffered(conn) === 0) return Promise.resolve()
   const cold = conn.coldState()
   if (cold.flushed.isAwaited) return cold.flushedNext.promise()
   sendControl(conn, KIND_FLUSH)
@@ -217,7 +224,7 @@ export function drainedByLoop(conn: ConnImpl): void {
   // Whoever was told `false` before the file is told after it.
   if (conn.flags & SENDING_FILE) return
   if (conn.flags & TAKEN) conn.cold?.taker?.drained(conn)
-  else callConnHandler(conn, () => conn.profile.handlers.drain?.(conn))
+  else callDrain(conn)
 }
 
 /** The loop answers `FLUSH`: the kernel has taken what was written before. */

@@ -148,7 +148,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
   }
 
   release(): void {
-    if (!this.#isHeld) return
+    if (!this.#isHeld || this.loop.environment.holdsBack(this)) return
     this.#isHeld = false
     this.#socket.held--
     if (this.#socket.held === 0) this.loop.environment.pump.resume(this.#socket)

@@ -17,6 +17,13 @@ export class Budget {
   /** Begins a pump. */
   begin(): void {
     this.#left = RECORDS
+    this.#deadline = 0
+  }
+
+  /** Whether the time is over for what goes on without a record, such as queued output. */
+  get isOver(): boolean {
+    if (this.#deadline === 0) this.#deadline = now() + MILLISECONDS
+    return now() >= this.#deadline
   }
 
   /**

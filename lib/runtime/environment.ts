@@ -7,6 +7,7 @@ import type { Loop } from './loop.js'
 import type { Origin } from './origin.js'
 import { Pump } from './pump.js'
 import { Questions } from './questions.js'
+import type { SlotHandle } from './record-handlers.js'
 
 /** Milliseconds that a process which exits waits for its loops. */
 const EXIT_TIMEOUT = 100
@@ -57,6 +58,11 @@ export class Environment {
     const before = this.#holds
     this.#holds += change
     if (before === 0 || this.#holds === 0) keepAlive(this.handle, this.#holds > 0)
+  }
+
+  /** Whether output waits for room in some loop's ring that is somebody's, or that it has caused. */
+  holdsBack(handle: SlotHandle): boolean {
+    return this.loops.some((loop) => loop?.outbound.holdsBack(handle))
   }
 }
 

@@ -202,6 +202,11 @@ export class Outbound {
     this.#queue.drop()
   }
 
+  /** Whether it holds somebody back, who has records here or has caused some. */
+  holdsBack(handle: SlotHandle): boolean {
+    return this.#isHeld(handle)
+  }
+
   /** Whether the next record of somebody has to wait behind its others. */
   #isHeld(handle: SlotHandle): boolean {
     return this.isBlocked && this.#queue.has(handle)

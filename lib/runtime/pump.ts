@@ -66,13 +66,13 @@ export class Pump {
       const isLeft = this.#takeRecords(budget)
       this.#deliverResumed()
       this.#present()
-      if (isLeft) {
+      if (!isLeft && !this.#commit(1)) break
+      if (isLeft || budget.isOver) {
         // We stay awake, so no doorbell has to ring for what is left.
         this.#commit(0)
         this.#pumpSoon()
         break
       }
-      if (!this.#commit(1)) break
     }
     this.#isCommitDue = false
     this.#inlineTurns.schedule()

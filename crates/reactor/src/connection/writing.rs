@@ -97,7 +97,8 @@ impl Connection {
         if self.notices.closed || self.broken.is_some() {
             return;
         }
-        match NonZeroU64::new(self.user_output()) {
+        // With what the other side of its pipe has passed on.
+        match NonZeroU64::new(self.sent + self.queued() as u64) {
             Some(mark) => self.flush_at = Some(mark),
             // Nothing was written so far.
             None => self.notices.flushed = true,
