@@ -1,6 +1,7 @@
 import test from 'ava'
 import { encodeWith, line } from 'millrace'
 import { ParkedInput } from '../lib/connection/parked-input.js'
+import { NOWHERE } from '../lib/datagram/arrival.js'
 import { DatagramInfoImpl } from '../lib/datagram/datagram-info.js'
 import { ParkedDatagram, ParkedDatagrams } from '../lib/datagram/parked-datagrams.js'
 import { OutboundQueue } from '../lib/runtime/outbound-queue.js'
@@ -10,7 +11,7 @@ import { RingWriter } from '../lib/runtime/ring-writer.js'
 import { turns } from './support/turns.js'
 
 const HANDLE: SlotHandle = { slot: 1, generation: 1 }
-const FROM = new DatagramInfoImpl(new Int32Array(6), 0, false, 0)
+const FROM = new DatagramInfoImpl(new Int32Array(6), 0, false, NOWHERE)
 
 /** Whether the garbage collector has taken an object that nothing should hold any more. */
 async function isCollected(ref: WeakRef<object>): Promise<boolean> {

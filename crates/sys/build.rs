@@ -8,5 +8,7 @@ fn main() {
         known_unix: {
             any(linux_like, target_os = "macos", target_os = "ios", target_os = "freebsd")
         },
+        // Systems that say where a datagram was sent to, and take where one leaves from (`IP_PKTINFO`).
+        tells_locals: { any(target_os = "linux", target_os = "macos", target_os = "ios") },
     }
 }

@@ -76,7 +76,7 @@ export async function openDatagramSocket(plan: DatagramPlan): Promise<DatagramSo
       throw new MillraceError('ERR_LOOP_PANIC', 'all event loops have panicked')
     const isLoopAlive = loop !== undefined && alive.includes(loop)
     const loops = isSpread ? alive : [isLoopAlive ? loop : leastUsed(alive)]
-    const max = maxDatagram(settings.max, group.ringBytes)
+    const max = maxDatagram(settings.max, group.ringBytes, isWildcard(target))
     const address = bindAll(loops, plan, target, max, bound)
     const { host, dualStack } = address
     socket = new DatagramSocketImpl(settings, handlers, group)
@@ -97,6 +97,11 @@ export async function openDatagramSocket(plan: DatagramPlan): Promise<DatagramSo
   if (signal !== undefined) closeOnAbort(socket, signal)
   await socket.open(signal)
   return socket
+}
+
+/** Returns whether a socket receives what is sent to any address of this machine. */
+function isWildcard({ address, peer }: BindTarget): boolean {
+  return peer === undefined && /^(::|(::ffff:)?0\.0\.0\.0)$/.test(address.host)
 }
 
 /** Called before the socket opens: an abort between its opening and this would be lost. */

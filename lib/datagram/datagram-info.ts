@@ -2,7 +2,9 @@
 
 import { endpointText, endpointWords, hostText } from '../address/endpoint.js'
 import type { Writer } from '../codec/writer.js'
+import { KIND_SEND_FROM } from '../native/record.js'
 import { showAs } from '../util/inspect.js'
+import { type Arrival, NOWHERE } from './arrival.js'
 
 /**
  * What is known about a received datagram beside its message. Pass it to `send` to answer the sender.
@@ -26,6 +28,16 @@ export interface DatagramInfo {
   readonly port: number
   /** The family of the sender's address. */
   readonly family: 'IPv4' | 'IPv6'
+  /**
+   * The address and port of this machine that the datagram was sent to: `127.0.0.1:9000`, `[fe80::1%2]:9000`. Of a
+   * multicast or broadcast, it is the address of the group or of the network. On a socket that is bound to one
+   * address, and on a connected socket, it is the address of the socket.
+   *
+   * On a socket that is bound to all addresses of this machine, an answer to this `info` leaves from this address, so
+   * that a peer which accepts answers only from the address that it asked gets the answer. Linux and macOS; elsewhere
+   * it is then the address of the socket, such as `[::]:9000`, and the system chooses where an answer leaves from.
+   */
+  readonly local: string
   /** Whether the datagram was longer than the socket's `max`, and so was cut. */
   readonly truncated: boolean
 }
@@ -42,10 +54,10 @@ export class DatagramInfoImpl implements DatagramInfo {
   /** The interface index of a link-local address, 0 for none. */
   readonly scope: number
   readonly truncated: boolean
-  /** The index of the loop socket that received the datagram, and that sends the answer. -1 for any. */
-  readonly loopSocket: number
+  /** Which socket received the datagram, and where. */
+  readonly arrival: Arrival
 
-  constructor(words: Int32Array, at: number, truncated: boolean, loopSocket: number) {
+  constructor(words: Int32Array, at: number, truncated: boolean, arrival: Arrival) {
     this.head = words[at] as number
     this.a = words[at + 1] as number
     this.b = words[at + 2] as number
@@ -53,7 +65,7 @@ export class DatagramInfoImpl implements DatagramInfo {
     this.d = words[at + 4] as number
     this.scope = words[at + 5] as number
     this.truncated = truncated
-    this.loopSocket = loopSocket
+    this.arrival = arrival
   }
 
   get port(): number {
@@ -72,9 +84,14 @@ export class DatagramInfoImpl implements DatagramInfo {
     return hostText(this.#words())
   }
 
-  /** Writes the address in front of a datagram that is to be sent. */
-  write(to: Writer): void {
+  get local(): string {
+    return this.arrival.local
+  }
+
+  /** Writes the address in front of a datagram that is to be sent; in a `SEND_FROM` also that which it leaves from. */
+  write(to: Writer, kind: number): void {
     to.i32le(this.head).i32le(this.a).i32le(this.b).i32le(this.c).i32le(this.d).i32le(this.scope)
+    if (kind === KIND_SEND_FROM) this.arrival.writeSource(to)
   }
 
   #words(): Int32Array {
@@ -82,10 +99,19 @@ export class DatagramInfoImpl implements DatagramInfo {
   }
 }
 
-showAs(DatagramInfoImpl, 'DatagramInfo', ({ remote, truncated }) => ({ remote, truncated }))
+showAs(DatagramInfoImpl, 'DatagramInfo', ({ remote, local, truncated }) => ({
+  remote,
+  local,
+  truncated,
+}))
 
 /** Stands for the peer of a connected socket. The kernel knows the address. */
-export const CONNECTED: DatagramInfoImpl = new DatagramInfoImpl(new Int32Array(6), 0, false, -1)
+export const CONNECTED: DatagramInfoImpl = new DatagramInfoImpl(
+  new Int32Array(6),
+  0,
+  false,
+  NOWHERE,
+)
 
 /** The most addresses that are kept. Over it all are dropped. */
 const MAX_CACHED = 1024
@@ -103,7 +129,7 @@ export class DestinationCache {
   parse(text: string): DatagramInfoImpl {
     let peer = this.#parsed.get(text)
     if (peer === undefined) {
-      peer = new DatagramInfoImpl(endpointWords(text), 0, false, -1)
+      peer = new DatagramInfoImpl(endpointWords(text), 0, false, NOWHERE)
       if (this.#parsed.size >= MAX_CACHED) this.#parsed.clear()
       this.#parsed.set(text, peer)
     }

@@ -1,7 +1,7 @@
 /** How large a datagram may be. */
 
 import { invalidOption } from '../errors.js'
-import { DATAGRAM_BYTES, HEADER } from '../native/record.js'
+import { DATAGRAM_BYTES, DATAGRAM_LOCAL_BYTES, HEADER } from '../native/record.js'
 
 /** The largest datagram in bytes: that of IPv6 without jumbograms. */
 export const MAX_DATAGRAM = 65_527
@@ -13,10 +13,11 @@ export const MAX_IPV4_DATAGRAM = 65_507
  *
  * @param max the option `max`, 0 if it is not set
  * @param ringBytes the size of a ring
+ * @param isWildcard whether the socket is bound to all addresses of this machine: each datagram comes with one then
  * @throws `ERR_INVALID_OPTION` if a ring has no room for datagrams of `max` bytes
  */
-export function maxDatagram(max: number, ringBytes: number): number {
-  const room = ringBytes / 4 - HEADER - DATAGRAM_BYTES
+export function maxDatagram(max: number, ringBytes: number, isWildcard: boolean): number {
+  const room = ringBytes / 4 - HEADER - (isWildcard ? DATAGRAM_LOCAL_BYTES : DATAGRAM_BYTES)
   if (max > room) {
     throw invalidOption('max', `at most ${room} with rings of ${ringBytes} bytes`, max)
   }

@@ -82,7 +82,8 @@ export interface DatagramSocket<In = any, Out = any>
   /** `'closed'` from the call of `close()` on, or once the socket has failed. */
   readonly readyState: 'open' | 'closed'
   /**
-   * Sends a message in one datagram. The message is encoded and copied before `send` returns.
+   * Sends a message in one datagram. The message is encoded and copied before `send` returns. An answer to the `info`
+   * of a datagram leaves from the address that the datagram was sent to: see {@link DatagramInfo.local}.
    *
    * @param to the `info` of a datagram, or an IP address and a port: `127.0.0.1:9000`, `[::1]:9000`
    * @returns `true` if you may go on sending. `false` if more than `highWaterMark` bytes now wait: the

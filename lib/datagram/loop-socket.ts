@@ -17,9 +17,15 @@ import {
 import { closeError } from '../native/close-error.js'
 import {
   DATAGRAM_BYTES,
+  DATAGRAM_CUT,
   DATAGRAM_FLAGS,
+  DATAGRAM_HAS_LOCAL,
+  DATAGRAM_LOCAL_BYTES,
+  DATAGRAM_NOT_OWN,
   KIND_ASK,
   KIND_END,
+  KIND_SEND,
+  KIND_SEND_FROM,
   OPTION_DSCP,
   OPTION_RECEIVE_BUFFER,
   OPTION_SEND_BUFFER,
@@ -34,6 +40,7 @@ import type { Origin } from '../runtime/origin.js'
 import type { LoopDatagrams } from '../runtime/record-handlers.js'
 import { type Deferred, deferred } from '../util/deferred.js'
 import type { Scope } from '../util/scope.js'
+import { Arrival, Arrivals, NOWHERE } from './arrival.js'
 import { DatagramInfoImpl } from './datagram-info.js'
 import type { DatagramSocketOptions } from './datagram-live-options.js'
 import type { DatagramSocketImpl } from './datagram-socket-impl.js'
@@ -63,6 +70,10 @@ export class LoopSocket implements Origin, LoopDatagrams {
   /** Whether output waits for room in the loop's ring, so that no datagram is delivered. */
   #isHeld = false
   readonly #socket: DatagramSocketImpl
+  /** Where datagrams arrive if the socket is bound to one address. */
+  #arrival: Arrival = NOWHERE
+  /** Where they arrive if it is bound to all addresses of this machine. */
+  readonly #arrivals: Arrivals
   /** The index among the parts of the socket. */
   readonly #index: number
   /** Identifies the socket in calls of the native half. */
@@ -84,6 +95,7 @@ export class LoopSocket implements Origin, LoopDatagrams {
   ) {
     this.#socket = socket
     this.#index = index
+    this.#arrivals = new Arrivals(socket, index)
     this.loop = loop
     this.origin = origin
     this.#number = number
@@ -117,7 +129,9 @@ export class LoopSocket implements Origin, LoopDatagrams {
 
   onOpen(loop: Loop, slot: number, generation: number, view: DataView, at: number): void {
     const [, local] = readEndpoints(view, at)
-    this.#socket.boundTo(formatEndpoint(local.ip, local.port))
+    const address = formatEndpoint(local.ip, local.port)
+    this.#socket.boundTo(address)
+    this.#arrival = new Arrival(this.#socket, this.#index, address, false)
     this.slot = slot
     this.generation = generation
     this.isOpen = true
@@ -163,9 +177,15 @@ export class LoopSocket implements Origin, LoopDatagrams {
   }
 
   receive(reader: ReaderImpl, memory: Buffer, words: Int32Array, at: number, end: number): void {
-    const isTruncated = words[(at + DATAGRAM_FLAGS) >> 2] !== 0
-    const from = new DatagramInfoImpl(words, at >> 2, isTruncated, this.#index)
-    this.#socket.receive(reader, memory, at + DATAGRAM_BYTES, end, from)
+    const flags = words[(at + DATAGRAM_FLAGS) >> 2] as number
+    let arrival = this.#arrival
+    let bytesAt = at + DATAGRAM_BYTES
+    if ((flags & DATAGRAM_HAS_LOCAL) !== 0) {
+      arrival = this.#arrivals.find(words, at, (flags & DATAGRAM_NOT_OWN) === 0)
+      bytesAt = at + DATAGRAM_LOCAL_BYTES
+    }
+    const from = new DatagramInfoImpl(words, at >> 2, (flags & DATAGRAM_CUT) !== 0, arrival)
+    this.#socket.receive(reader, memory, bytesAt, end, from)
   }
 
   failedByLoop(words: Int32Array, at: number): void {
@@ -214,7 +234,11 @@ export class LoopSocket implements Origin, LoopDatagrams {
   send(to: DatagramInfoImpl, message: unknown, max: number): boolean {
     const { settings } = this.#socket
     if (this.#written - this.#taken > settings.maxWriteBuffer && this.#isFull()) return false
-    const length = this.loop.outbound.datagram(this, to, settings.codec, message, max)
+    const { source, socket } = to.arrival
+    // Another socket may be bound to another address.
+    const isFrom = source !== undefined && socket === this.#socket
+    const kind = isFrom ? KIND_SEND_FROM : KIND_SEND
+    const length = this.loop.outbound.datagram(kind, this, to, settings.codec, message, max)
     // A separate statement, because `encode` may send too.
     this.#written += length + DATAGRAM_COST
     this.loop.wrote()

@@ -59,7 +59,8 @@ export class LoopSockets {
     const all = this.#all
     const count = all.length
     if (count === 1) return all[0] as LoopSocket
-    const preferred = peer.loopSocket >= 0 ? peer.loopSocket : hash(peer)
+    const { loopSocket } = peer.arrival
+    const preferred = loopSocket >= 0 ? loopSocket : hash(peer)
     for (let step = 0; step < count; step++) {
       const socket = all[(preferred + step) % count] as LoopSocket
       if (socket.isOpen) return socket

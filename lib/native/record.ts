@@ -80,6 +80,8 @@ export const KIND_FILE_BEGUN = 33
 export const KIND_FILE_ENDED = 34
 /** Bytes to send, which do not follow from the connection's own input. */
 export const KIND_PUSH = 35
+/** A datagram to send from an address of this machine. Payload: see `departure`, then its bytes. */
+export const KIND_SEND_FROM = 36
 
 // slot: Slots, of which connections and datagram sockets have ranges of their own.
 /** The first one of a datagram socket; those of connections are below. */
@@ -88,10 +90,28 @@ export const SLOT_DATAGRAMS = 16777216
 // datagram: Offsets in the payload of `DATAGRAM`.
 /** The sender's address, see `address`. */
 export const DATAGRAM_FROM = 0
-/** `u32`, 1 if it was longer than the socket's `max` and is cut. */
+/** `u32`, the sum of some of `CUT`, `HAS_LOCAL` and `NOT_OWN`. */
 export const DATAGRAM_FLAGS = 24
-/** Bytes before those of the datagram, of which the last four are unused. */
+/** Bytes before those of the datagram, of which the last four are unused, if there is no local address. */
 export const DATAGRAM_BYTES = 32
+/** The address that it was sent to, see `address`, if `HAS_LOCAL`. The zone is there in IPv4, too, and only if an answer has to leave through that interface. */
+export const DATAGRAM_LOCAL = 32
+/** Bytes before those of the datagram if there is a local address. */
+export const DATAGRAM_LOCAL_BYTES = 56
+/** It was longer than the socket's `max` and is cut. */
+export const DATAGRAM_CUT = 1
+/** There is a local address: the socket is bound to all addresses of this machine. */
+export const DATAGRAM_HAS_LOCAL = 2
+/** The local address is that of a group or a network, from which no datagram can leave. */
+export const DATAGRAM_NOT_OWN = 4
+
+// departure: Offsets in the payload of `SEND_FROM`.
+/** The address it goes to, see `address`. */
+export const DEPARTURE_TO = 0
+/** The address it leaves from, as in `LOCAL` of a `DATAGRAM`. */
+export const DEPARTURE_SOURCE = 24
+/** Bytes before those of the datagram. */
+export const DEPARTURE_DEPARTURE_SIZE = 48
 
 // trouble: Offsets in the payload of `TROUBLE`.
 /** `i32`, the system's error number. */

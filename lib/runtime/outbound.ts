@@ -4,7 +4,7 @@ import { type Encoder, encodeBody, writeFrame } from '../codec/encode.js'
 import type { Framing } from '../codec/framing.js'
 import { memoryOf, WriterImpl } from '../codec/writer-impl.js'
 import { MillraceError } from '../errors.js'
-import { KIND_DESTROY, KIND_SEND } from '../native/record.js'
+import { KIND_DESTROY } from '../native/record.js'
 import type { Delivery } from './delivery.js'
 import { OutboundQueue } from './outbound-queue.js'
 import type { SlotHandle } from './record-handlers.js'
@@ -12,8 +12,8 @@ import { RingWriter } from './ring-writer.js'
 
 /** Where a datagram goes. */
 export interface DatagramDestination {
-  /** Writes the address in front of the datagram. */
-  write(to: WriterImpl): void
+  /** Writes the address, or addresses, in front of the datagram: what the kind of record asks for. */
+  write(to: WriterImpl, kind: number): void
 }
 
 /** Sends records to a loop, in order. */
@@ -124,11 +124,13 @@ export class Outbound {
   /**
    * Encodes and sends a datagram, which is one record and never several.
    *
+   * @param kind `SEND` or `SEND_FROM`
    * @param max the largest datagram in bytes
    * @returns the number of bytes of the datagram
    * @throws `ERR_FRAME_TOO_LARGE` over `max`
    */
   datagram<Out>(
+    kind: number,
     handle: SlotHandle,
     to: DatagramDestination,
     codec: Encoder<Out>,
@@ -141,7 +143,7 @@ export class Outbound {
     if (start === undefined) writer.toScratch()
     writer.isBusy = true
     try {
-      to.write(writer)
+      to.write(writer, kind)
       writer.body = writer.pos
       encodeBody(codec, message, writer)
       writer.isBusy = false
@@ -153,11 +155,11 @@ export class Outbound {
         )
       }
       if (writer.inPlace && start !== undefined) {
-        this.#ring.endRecord(start, KIND_SEND, handle, writer)
+        this.#ring.endRecord(start, kind, handle, writer)
       } else {
         const bytes = memoryOf(writer).subarray(writer.start, writer.pos)
-        if (isNested || this.#isHeld(handle) || !this.#ring.push(KIND_SEND, handle, bytes))
-          this.#enqueue(KIND_SEND, handle, bytes, this.#delivery.current)
+        if (isNested || this.#isHeld(handle) || !this.#ring.push(kind, handle, bytes))
+          this.#enqueue(kind, handle, bytes, this.#delivery.current)
       }
       return length
     } finally {

@@ -76,8 +76,10 @@ impl Peer {
             self.flights[*place].sent_at = now;
             fill(bytes, self.index, self.flights[*place].number);
         }
-        let all: Vec<Outgoing<'_>> =
-            memory.chunks_exact(size).map(|bytes| Outgoing { to: None, bytes }).collect();
+        let all: Vec<Outgoing<'_>> = memory
+            .chunks_exact(size)
+            .map(|bytes| Outgoing { to: None, source: None, bytes })
+            .collect();
         let mut sent = 0;
         while sent < all.len() {
             let socket = &self.socket;

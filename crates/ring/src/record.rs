@@ -125,6 +125,8 @@ table! {
         FILE_ENDED = 34,
         /// Bytes to send, which do not follow from the connection's own input.
         PUSH = 35,
+        /// A datagram to send from an address of this machine. Payload: see `departure`, then its bytes.
+        SEND_FROM = 36,
     }
     /// Slots, of which connections and datagram sockets have ranges of their own.
     slot {
@@ -135,10 +137,29 @@ table! {
     datagram {
         /// The sender's address, see `address`.
         FROM = 0,
-        /// `u32`, 1 if it was longer than the socket's `max` and is cut.
+        /// `u32`, the sum of some of `CUT`, `HAS_LOCAL` and `NOT_OWN`.
         FLAGS = 24,
-        /// Bytes before those of the datagram, of which the last four are unused.
+        /// Bytes before those of the datagram, of which the last four are unused, if there is no local address.
         BYTES = 32,
+        /// The address that it was sent to, see `address`, if `HAS_LOCAL`. The zone is there in IPv4, too, and only if an answer has to leave through that interface.
+        LOCAL = 32,
+        /// Bytes before those of the datagram if there is a local address.
+        LOCAL_BYTES = 56,
+        /// It was longer than the socket's `max` and is cut.
+        CUT = 1,
+        /// There is a local address: the socket is bound to all addresses of this machine.
+        HAS_LOCAL = 2,
+        /// The local address is that of a group or a network, from which no datagram can leave.
+        NOT_OWN = 4,
+    }
+    /// Offsets in the payload of `SEND_FROM`.
+    departure {
+        /// The address it goes to, see `address`.
+        TO = 0,
+        /// The address it leaves from, as in `LOCAL` of a `DATAGRAM`.
+        SOURCE = 24,
+        /// Bytes before those of the datagram.
+        DEPARTURE_SIZE = 48,
     }
     /// Offsets in the payload of `TROUBLE`.
     trouble {

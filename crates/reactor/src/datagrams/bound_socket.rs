@@ -2,7 +2,7 @@
 
 use super::handle::DatagramHandle;
 use super::setting::DatagramSetting;
-use millrace_sys::datagrams::LARGEST;
+use millrace_sys::datagrams::{Extras, LARGEST, take_trains, tell_locals};
 use mio::net::UdpSocket;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -67,8 +67,8 @@ pub struct BoundDatagramSocket {
     pub(crate) max: u32,
     pub(crate) high_water: usize,
     pub(crate) is_connected: bool,
-    /// Several datagrams of one sender may come in one piece (a train).
-    pub(crate) takes_trains: bool,
+    /// What the kernel says with each datagram beside its sender.
+    pub(crate) extras: Extras,
     pub(crate) handle: Arc<DatagramHandle>,
 }
 
@@ -92,8 +92,12 @@ impl BoundDatagramSocket {
         if address.is_ipv6() {
             socket.set_only_v6(!options.dual_stack)?;
         }
-        // Before anything can come in: later, a train could not be told from a datagram.
-        let takes_trains = options.receive_offload && millrace_sys::datagrams::take_trains(&socket);
+        // Before anything can come in: later, a train could not be told from a datagram, and nobody would know where an
+        // earlier datagram was sent to.
+        let trains = options.receive_offload && take_trains(&socket);
+        // Any other socket has one address, and pays nothing.
+        let is_wildcard = options.peer.is_none() && address.ip().to_canonical().is_unspecified();
+        let locals = is_wildcard && tell_locals(&socket, address.is_ipv6());
         socket.bind(&address.into())?;
         for setting in &options.settings {
             setting.apply(&socket, address.is_ipv6())?;
@@ -113,7 +117,7 @@ impl BoundDatagramSocket {
             max: options.max,
             high_water: options.high_water,
             is_connected: options.peer.is_some(),
-            takes_trains,
+            extras: Extras { trains, locals },
             handle: DatagramHandle::new(address.is_ipv6()),
         })
     }

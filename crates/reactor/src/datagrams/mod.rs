@@ -3,12 +3,14 @@
 //! A datagram socket has many peers and no connections: nothing that one peer sends, and no error that it
 //! causes, closes the socket or delays another peer. `receiving.rs` receives, `sending.rs` sends,
 //! `errors.rs` collects the errors that the socket survives, `counts.rs` counts (dropped datagrams, too),
+//! `local.rs` knows the addresses of this machine that they were sent to,
 //! `setting.rs` sets socket options, `time_limit.rs` is a time that may be running, and `handle.rs` is what the user's thread sees of the socket.
 
 mod bound_socket;
 mod counts;
 mod errors;
 mod handle;
+mod local;
 mod receive_queue;
 mod receiving;
 mod send_queue;
@@ -21,6 +23,7 @@ mod time_limit;
 pub use bound_socket::{BoundDatagramSocket, DatagramOptions};
 pub use counts::DatagramCounts;
 pub use handle::DatagramHandle;
+pub(crate) use sending::Sending;
 pub use setting::{DatagramSetting, Interface, Membership};
 
 use crate::address::Address;
@@ -31,7 +34,7 @@ use crate::run_queue::{Next, Scheduling};
 use crate::timers::{Clock, Moment};
 use errors::ErrorLog;
 use millrace_ring::record::reason;
-use millrace_sys::datagrams::{Inbox, Outbox};
+use millrace_sys::datagrams::{Extras, Inbox, Outbox};
 use mio::net::UdpSocket;
 use receive_queue::ReceiveQueue;
 use send_queue::SendQueue;
@@ -61,7 +64,10 @@ pub(crate) struct DatagramSocket {
     max: u32,
     high_water: usize,
     is_connected: bool,
-    takes_trains: bool,
+    /// What the kernel says with each datagram beside its sender.
+    extras: Extras,
+    /// The port that it is bound to.
+    port: u16,
     is_v6: bool,
     pub(crate) notices: SocketNotices,
     pub(crate) ready: Readiness,
@@ -94,7 +100,7 @@ impl DatagramSocket {
         key: Key,
     ) -> io::Result<Self> {
         let BoundDatagramSocket { mut socket, local, handle, .. } = bound;
-        let BoundDatagramSocket { number, max, high_water, is_connected, takes_trains, .. } = bound;
+        let BoundDatagramSocket { number, max, high_water, is_connected, extras, .. } = bound;
         let interest =
             if Registrar::WATCHES_CHANGE { Interest::Read } else { Interest::ReadAndWrite };
         registrar.register(&mut socket, key, interest)?;
@@ -107,7 +113,8 @@ impl DatagramSocket {
             max,
             high_water,
             is_connected,
-            takes_trains,
+            extras,
+            port: local.port(),
             is_v6: local.is_ipv6(),
             notices: SocketNotices { opening: Some(Box::new(opening)), ..Default::default() },
             ready: Readiness { readable: true, writable: true, ..Readiness::default() },

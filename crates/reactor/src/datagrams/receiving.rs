@@ -1,11 +1,11 @@
 //! Receiving: batches of datagrams, each a record of its own.
 
-use super::DatagramSocket;
+use super::{DatagramSocket, local};
 use crate::address::Address;
 use crate::inbound::{BUDGET, Inbound, Until};
 use crate::run_queue::Next;
 use millrace_ring::record::{self, Label, datagram, kind};
-use millrace_sys::datagrams::{Inbox, RECEIVED_AT_ONCE};
+use millrace_sys::datagrams::{Datagram, Inbox, RECEIVED_AT_ONCE};
 use socket2::SockRef;
 use std::io::{self, ErrorKind};
 
@@ -81,15 +81,13 @@ impl DatagramSocket {
     fn receive_once(&self, count: usize, inbox: &mut Inbox) -> io::Result<usize> {
         let Some(socket) = &self.socket else { return Err(ErrorKind::WouldBlock.into()) };
         let max = self.max as usize;
-        socket.try_io(|| match self.takes_trains {
-            true => inbox.receive_trains(&SockRef::from(&**socket), count, max),
-            false => inbox.receive(&SockRef::from(&**socket), count, max),
-        })
+        socket.try_io(|| inbox.receive_with(&SockRef::from(&**socket), count, max, self.extras))
     }
 
     /// How many datagrams the ring has room for, whatever their sizes.
     fn room(&self, inbound: &mut Inbound) -> usize {
-        let largest = datagram::BYTES + self.max;
+        let head = if self.extras.locals { datagram::LOCAL_BYTES } else { datagram::BYTES };
+        let largest = head + self.max;
         let free = inbound.ring.free().saturating_sub(inbound.control_room());
         // One less, because the end of the ring is skipped if a record does not fit there.
         let count = (free / record::size(largest)).saturating_sub(1);
@@ -120,17 +118,15 @@ impl DatagramSocket {
         let (mut cost, mut bytes, mut truncated) = (0, 0, 0);
         for at in 0..inbox.len() {
             let datagram = inbox.get(at);
-            let mut head = [0; datagram::BYTES as usize];
-            let (address, flags) = head.split_at_mut(datagram::FLAGS as usize);
-            datagram.from.map_or(Address::Unnamed, Address::Inet).encode(address);
-            flags[..4].copy_from_slice(&u32::from(datagram.is_truncated).to_ne_bytes());
-            let size = record::size(datagram::BYTES + datagram.bytes.len() as u32);
+            let mut head = [0; datagram::LOCAL_BYTES as usize];
+            let head = self.head(&datagram, &mut head);
+            let size = record::size((head.len() + datagram.bytes.len()) as u32);
             // After those that are queued already, if there are any.
             let is_next = self.receive_queue.is_empty() && *budget > 0;
-            if is_next && inbound.data(label, &head, datagram.bytes) {
+            if is_next && inbound.data(label, head, datagram.bytes) {
                 *budget = budget.saturating_sub(size);
             } else {
-                self.receive_queue.push(&head, datagram.bytes);
+                self.receive_queue.push(head, datagram.bytes);
             }
             cost += size;
             bytes += datagram.bytes.len() as u64;
@@ -141,6 +137,25 @@ impl DatagramSocket {
         self.handle.counts.truncated.add(truncated);
         inbound.stats.counters.received(bytes);
         cost
+    }
+
+    /// Writes what stands before the bytes of a datagram, and returns it.
+    fn head<'a>(
+        &self,
+        datagram: &Datagram<'_>,
+        into: &'a mut [u8; datagram::LOCAL_BYTES as usize],
+    ) -> &'a [u8] {
+        let mut flags = if datagram.is_truncated { datagram::CUT } else { 0 };
+        let mut length = datagram::BYTES;
+        if let Some(to) = datagram.local {
+            flags |= datagram::HAS_LOCAL | if to.is_own { 0 } else { datagram::NOT_OWN };
+            local::encode(to, self.port, &mut into[datagram::LOCAL as usize..]);
+            length = datagram::LOCAL_BYTES;
+        }
+        let (address, rest) = into.split_at_mut(datagram::FLAGS as usize);
+        datagram.from.map_or(Address::Unnamed, Address::Inet).encode(address);
+        rest[..4].copy_from_slice(&flags.to_ne_bytes());
+        &into[..length as usize]
     }
 
     /// Makes records of the queued datagrams, as far as there are room and budget.
@@ -181,7 +196,8 @@ mod tests {
         /// Sends datagrams to the socket, in trains where the system has them.
         fn flood(&self, payloads: &[Vec<u8>]) {
             let to = Some(self.socket.socket.as_ref().unwrap().local_addr().unwrap());
-            let all: Vec<_> = payloads.iter().map(|bytes| Outgoing { to, bytes }).collect();
+            let all: Vec<_> =
+                payloads.iter().map(|bytes| Outgoing { to, source: None, bytes }).collect();
             let mut outbox = Outbox::new();
             let mut sent = 0;
             while sent < all.len() {
@@ -224,7 +240,7 @@ mod tests {
         assert!(matches!(next, Next::Hold(Until::Consumed(_))), "{next:?}");
         let one = size(datagram::BYTES + 4);
         assert!((BUDGET..BUDGET + one).contains(&put), "{put}");
-        assert!(!setup.socket.takes_trains || !setup.socket.receive_queue.is_empty());
+        assert!(!setup.socket.extras.trains || !setup.socket.receive_queue.is_empty());
         // Nothing follows until the user has taken them.
         assert!(matches!(setup.turn(), (Next::Hold(Until::Consumed(_)), 0)));
         setup.take(&mut seen);
@@ -244,7 +260,7 @@ mod tests {
         assert_eq!(setup.turn().0, Next::Hold(Until::Room));
         setup.take(&mut seen);
         assert!(!seen.is_empty() && seen.len() < sent.len());
-        assert!(!setup.socket.takes_trains || !setup.socket.receive_queue.is_empty());
+        assert!(!setup.socket.extras.trains || !setup.socket.receive_queue.is_empty());
         setup.socket.pause();
         assert_eq!(setup.turn(), (Next::Wait, 0));
         setup.socket.resume();
@@ -261,7 +277,7 @@ mod tests {
         let mut setup = roomy(4096);
         setup.flood(&vec![vec![1; 800]; 64]);
         assert_eq!(setup.turn().0, Next::Hold(Until::Room));
-        if !setup.socket.takes_trains {
+        if !setup.socket.extras.trains {
             return;
         }
         setup.socket.ready.readable = false;

@@ -1,6 +1,6 @@
 //! Datagrams that wait to be sent.
 
-use millrace_sys::datagrams::Outgoing;
+use millrace_sys::datagrams::{Outgoing, Source};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -11,6 +11,7 @@ pub(super) const COST: usize = 64;
 #[derive(Debug)]
 struct Queued {
     to: Option<SocketAddr>,
+    source: Option<Source>,
     bytes: Box<[u8]>,
 }
 
@@ -33,7 +34,8 @@ impl SendQueue {
 
     pub(super) fn push(&mut self, outgoing: Outgoing<'_>) {
         self.cost += outgoing.bytes.len() + COST;
-        self.datagrams.push_back(Queued { to: outgoing.to, bytes: outgoing.bytes.into() });
+        let Outgoing { to, source, bytes } = outgoing;
+        self.datagrams.push_back(Queued { to, source, bytes: bytes.into() });
     }
 
     /// Removes the first `count` datagrams.
@@ -51,6 +53,8 @@ impl SendQueue {
     /// The first datagrams, at most `count`.
     pub(super) fn front(&self, count: usize) -> Vec<Outgoing<'_>> {
         let front = self.datagrams.iter().take(count);
-        front.map(|each| Outgoing { to: each.to, bytes: &each.bytes }).collect()
+        front
+            .map(|Queued { to, source, bytes }| Outgoing { to: *to, source: *source, bytes })
+            .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Sending: datagrams that were written together go out in one call, and wait only if the kernel has no room.
 
-use super::DatagramSocket;
 use super::send_queue::COST;
+use super::{DatagramSocket, local};
 use crate::address::Address;
 use crate::inbound::{BUDGET, Inbound};
 use crate::poll::{Interest, Key, Registrar};
@@ -10,6 +10,15 @@ use millrace_sys::datagrams::{Outbox, Outgoing, SENT_AT_ONCE};
 use socket2::SockRef;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+
+/// What kind of record a datagram to send is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// `SEND`: the system chooses the address that it leaves from, if the socket is bound to several.
+    Anyhow,
+    /// `SEND_FROM`: it leaves from the address in the record.
+    FromSource,
+}
 
 /// How far the kernel took a batch.
 struct Sent {
@@ -20,20 +29,26 @@ struct Sent {
 }
 
 impl DatagramSocket {
-    /// Sends what `SEND` records hold, in order.
+    /// Sends what `SEND` and `SEND_FROM` records hold, in order.
     pub(crate) fn send<'a>(
         &mut self,
-        payloads: impl Iterator<Item = &'a [u8]>,
+        records: impl Iterator<Item = (Sending, &'a [u8])>,
         inbound: &Inbound,
         outbox: &mut Outbox,
     ) {
         if self.socket.is_none() {
             return;
         }
-        let all: Vec<Outgoing<'a>> = payloads
-            .map(|payload| {
-                let (to, bytes) = payload.split_at(record::address::LENGTH as usize);
-                Outgoing { to: self.target(to), bytes }
+        let all: Vec<Outgoing<'a>> = records
+            .map(|(sending, payload)| {
+                let (to, source, bytes) = match sending {
+                    Sending::Anyhow => {
+                        let (to, bytes) = payload.split_at(record::address::LENGTH as usize);
+                        (to, None, bytes)
+                    }
+                    Sending::FromSource => local::split_departure(payload),
+                };
+                Outgoing { to: self.target(to), source, bytes }
             })
             .collect();
         let mut done = 0;
@@ -146,7 +161,7 @@ impl DatagramSocket {
 
 #[cfg(test)]
 mod tests {
-    use super::COST;
+    use super::{COST, Sending};
     use crate::address::Address;
     use crate::datagrams::DatagramOptions;
     use crate::datagrams::testing::Setup;
@@ -172,7 +187,8 @@ mod tests {
             let mut payload = vec![0; 24];
             Address::Inet(self.peer.local_addr().unwrap()).encode(&mut payload);
             payload.extend_from_slice(text);
-            self.socket.send(std::iter::once(&payload[..]), &self.inbound, &mut self.boxes.outbox);
+            let record = (Sending::Anyhow, &payload[..]);
+            self.socket.send(std::iter::once(record), &self.inbound, &mut self.boxes.outbox);
         }
     }
 
@@ -209,5 +225,34 @@ mod tests {
         assert_eq!(setup.drive(), Next::Close(Cause::NONE));
         let mut bytes = [0; 9];
         assert_eq!(setup.peer.recv(&mut bytes).unwrap(), 4);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn waiting_datagrams_keep_the_address_that_they_leave_from() {
+        use millrace_ring::record::departure;
+        let options = DatagramOptions::new(1, (Ipv4Addr::UNSPECIFIED, 0).into());
+        let mut setup = Setup::new(1 << 20, &options);
+        setup.socket.ready.writable = false;
+        let port = setup.socket.port;
+        let hosts = [[127, 0, 0, 2], [127, 0, 0, 3], [127, 0, 0, 3], [127, 0, 0, 2]];
+        let records = hosts.map(|host| {
+            let mut payload = vec![0; departure::DEPARTURE_SIZE as usize];
+            let (to, source) = payload.split_at_mut(departure::SOURCE as usize);
+            Address::Inet(setup.peer.local_addr().unwrap()).encode(to);
+            Address::Inet((host, port).into()).encode(source);
+            payload.extend_from_slice(&host);
+            payload
+        });
+        let records = records.iter().map(|payload| (Sending::FromSource, &payload[..]));
+        setup.socket.send(records, &setup.inbound, &mut setup.boxes.outbox);
+        assert_eq!(setup.socket.handle.done(), 0);
+        setup.socket.ready.writable = true;
+        assert_eq!(setup.drive(), Next::Wait);
+        for host in hosts {
+            let mut bytes = [0; 9];
+            let (length, from) = setup.peer.recv_from(&mut bytes).unwrap();
+            assert_eq!((&bytes[..length], from), (&host[..], (host, port).into()));
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::EventLoop;
 use super::slab::Slab;
-use crate::datagrams::{BoundDatagramSocket, Boxes, DatagramSocket};
+use crate::datagrams::{BoundDatagramSocket, Boxes, DatagramSocket, Sending};
 use crate::notices::LoopNotice;
 use crate::poll::{Event, Key};
 use crate::run_queue::Next;
@@ -16,7 +16,7 @@ use millrace_sys::datagrams::SENT_AT_ONCE;
 struct GatheredSends {
     at: u32,
     generation: u32,
-    places: Vec<Place>,
+    places: Vec<(Sending, Place)>,
 }
 
 /// A loop's datagram sockets.
@@ -95,13 +95,18 @@ impl EventLoop {
         let at = slot - slots::DATAGRAMS;
         let gathered = &self.datagrams.gathered;
         let is_same = (gathered.at, gathered.generation) == (at, generation);
-        if kind != kind::SEND || !is_same || gathered.places.len() >= SENT_AT_ONCE {
+        let sending = match kind {
+            kind::SEND => Some(Sending::Anyhow),
+            kind::SEND_FROM => Some(Sending::FromSource),
+            _ => None,
+        };
+        if sending.is_none() || !is_same || gathered.places.len() >= SENT_AT_ONCE {
             self.send_gathered();
         }
-        if kind == kind::SEND {
+        if let Some(sending) = sending {
             let gathered = &mut self.datagrams.gathered;
             (gathered.at, gathered.generation) = (at, generation);
-            gathered.places.push(self.outbound.place());
+            gathered.places.push((sending, self.outbound.place()));
             return;
         }
         let Some(socket) = self.datagrams.slab.find(at, generation) else { return };
@@ -126,8 +131,9 @@ impl EventLoop {
             return;
         }
         if let (Some(socket), Some(boxes)) = (slab.find(gathered.at, gathered.generation), boxes) {
-            let payloads = gathered.places.iter().map(|place| self.outbound.lend(*place));
-            socket.send(payloads, &self.inbound, &mut boxes.outbox);
+            let places = gathered.places.iter();
+            let records = places.map(|(sending, place)| (*sending, self.outbound.lend(*place)));
+            socket.send(records, &self.inbound, &mut boxes.outbox);
         }
         gathered.places.clear();
         let slot = slots::DATAGRAMS + gathered.at;

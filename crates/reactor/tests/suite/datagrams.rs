@@ -112,7 +112,8 @@ fn trains_of_several_senders_arrive_as_single_datagrams() {
                     random.bytes(size)
                 }));
                 let to = Some(socket.address);
-                let all: Vec<_> = payloads.iter().map(|bytes| Outgoing { to, bytes }).collect();
+                let all: Vec<_> =
+                    payloads.iter().map(|bytes| Outgoing { to, source: None, bytes }).collect();
                 let mut sent = 0;
                 while sent < all.len() {
                     sent += outbox.send(&SockRef::from(&peers[at].0), &all[sent..]).unwrap();

@@ -7,6 +7,8 @@ mod accept;
 mod acceptor;
 mod backpressure;
 mod balance;
+#[cfg(target_os = "linux")]
+mod datagram_locals;
 mod datagrams;
 mod dialing;
 mod ending;

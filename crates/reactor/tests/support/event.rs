@@ -42,6 +42,7 @@ pub enum What {
     AcceptError(u32, i32),
     Datagram {
         from: Option<SocketAddr>,
+        local: Option<SocketAddr>,
         is_truncated: bool,
         bytes: Vec<u8>,
     },
@@ -125,11 +126,19 @@ impl Event {
                 number(payload, news::NUMBER),
                 i32::from_ne_bytes(word(payload, news::ERRNO)),
             ),
-            kind::DATAGRAM => What::Datagram {
-                from: decode_address(&payload[datagram::FROM as usize..]),
-                is_truncated: number(payload, datagram::FLAGS) != 0,
-                bytes: payload[datagram::BYTES as usize..].to_vec(),
-            },
+            kind::DATAGRAM => {
+                let flags = number(payload, datagram::FLAGS);
+                let has_local = flags & datagram::HAS_LOCAL != 0;
+                let head = if has_local { datagram::LOCAL_BYTES } else { datagram::BYTES };
+                What::Datagram {
+                    from: decode_address(&payload[datagram::FROM as usize..]),
+                    local: has_local
+                        .then(|| decode_address(&payload[datagram::LOCAL as usize..]))
+                        .flatten(),
+                    is_truncated: flags & datagram::CUT != 0,
+                    bytes: payload[head as usize..].to_vec(),
+                }
+            }
             kind::TROUBLE => What::Trouble {
                 errno: number(payload, trouble::ERRNO).cast_signed(),
                 count: number(payload, trouble::COUNT),

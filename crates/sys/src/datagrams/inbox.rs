@@ -1,12 +1,15 @@
 //! The datagrams of an inbox, however they were received.
 
-use super::{Datagram, Inbox, LARGEST, RECEIVED_AT_ONCE};
+use super::{Datagram, Extras, Inbox, LARGEST, Local, RECEIVED_AT_ONCE};
+use socket2::Socket;
+use std::io;
 use std::net::SocketAddr;
 
 /// Where a datagram is in an inbox.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Got {
     pub(super) from: Option<SocketAddr>,
+    pub(super) local: Option<Local>,
     /// An offset in the inbox's memory.
     pub(super) start: usize,
     pub(super) length: usize,
@@ -30,6 +33,15 @@ impl Default for Inbox {
 }
 
 impl Inbox {
+    /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones. Returns how
+    /// many. If there are fewer than asked for, no more are waiting, unless the socket has an error.
+    ///
+    /// # Errors
+    /// Those of receiving, if no datagram was received before the error.
+    pub fn receive(&mut self, socket: &Socket, count: usize, max: usize) -> io::Result<usize> {
+        self.receive_with(socket, count, max, Extras::default())
+    }
+
     /// How many datagrams the last call received.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -48,7 +60,7 @@ impl Inbox {
     /// If there were fewer.
     #[must_use]
     pub fn get(&self, at: usize) -> Datagram<'_> {
-        let Got { from, start, length, is_truncated } = self.got[at];
-        Datagram { from, bytes: &self.memory.0[start..][..length], is_truncated }
+        let Got { from, local, start, length, is_truncated } = self.got[at];
+        Datagram { from, local, bytes: &self.memory.0[start..][..length], is_truncated }
     }
 }

@@ -3,9 +3,15 @@
 //! The library `quinn-udp` does this for QUIC: it does not report truncation, sends to one peer per call,
 //! and forbids fragments. Here a socket has many peers, and datagrams of up to 64 KiB.
 
+// Linux does it in batches; its tests see that this works.
+#[cfg(all(tells_locals, any(test, not(target_os = "linux"))))]
+mod addressed;
 #[cfg(target_os = "linux")]
 mod batched;
+#[cfg(tells_locals)]
+mod control;
 mod inbox;
+mod local;
 #[cfg(not(target_os = "linux"))]
 mod single;
 mod source;
@@ -15,6 +21,7 @@ mod train;
 #[cfg(target_os = "linux")]
 pub use batched::{Inbox, Outbox, dropped, take_trains};
 use inbox::{Got, Memory};
+pub use local::{Local, Source, tell_locals};
 #[cfg(not(target_os = "linux"))]
 pub use single::{Inbox, Outbox, dropped, take_trains};
 pub use source::{HAS_SOURCES_V6, SourceGroup};
@@ -33,6 +40,8 @@ pub const LARGEST: usize = 64 << 10;
 pub struct Datagram<'a> {
     /// The sender; `None` if the system did not say.
     pub from: Option<SocketAddr>,
+    /// Where it was sent to, of a socket that [tells it](tell_locals).
+    pub local: Option<Local>,
     /// The payload.
     pub bytes: &'a [u8],
     /// The datagram was longer than asked for, and is cut.
@@ -44,15 +53,29 @@ pub struct Datagram<'a> {
 pub struct Outgoing<'a> {
     /// The destination; `None` on a connected socket.
     pub to: Option<SocketAddr>,
+    /// Where it leaves from, of the destination's family; `None`: where the socket is bound, and the system chooses
+    /// if that is no single address.
+    pub source: Option<Source>,
     /// The payload.
     pub bytes: &'a [u8],
 }
 
+/// What a socket was told to say of what it receives, beside the sender.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Several datagrams may come in one piece: see [`take_trains`].
+    pub trains: bool,
+    /// Where each was sent to: see [`tell_locals`].
+    pub locals: bool,
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Inbox, Outbox, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE, take_trains};
+    use super::{Extras, Inbox, Outbox, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE, take_trains};
     use socket2::SockRef;
     use std::net::UdpSocket;
+
+    const TRAINS: Extras = Extras { trains: true, locals: false };
 
     fn socket() -> UdpSocket {
         UdpSocket::bind("127.0.0.1:0").unwrap()
@@ -74,7 +97,7 @@ mod tests {
             .enumerate()
             .map(|(at, bytes)| {
                 let to = if at % 2 == 0 { &one } else { &other };
-                Outgoing { to: Some(to.local_addr().unwrap()), bytes }
+                Outgoing { to: Some(to.local_addr().unwrap()), source: None, bytes }
             })
             .collect();
         send_all(&mut Outbox::new(), &sender, &all);
@@ -117,7 +140,7 @@ mod tests {
                 .iter()
                 .map(|(to_other, bytes)| {
                     let to = if *to_other { &other } else { &one };
-                    Outgoing { to: Some(to.local_addr().unwrap()), bytes }
+                    Outgoing { to: Some(to.local_addr().unwrap()), source: None, bytes }
                 })
                 .collect();
             send_all(&mut Outbox::new(), &sender, &all);
@@ -160,7 +183,8 @@ mod tests {
 
     fn send_to(outbox: &mut Outbox, from: &UdpSocket, to: &UdpSocket, payloads: &[Vec<u8>]) {
         let to = Some(to.local_addr().unwrap());
-        let all: Vec<_> = payloads.iter().map(|bytes| Outgoing { to, bytes }).collect();
+        let all: Vec<_> =
+            payloads.iter().map(|bytes| Outgoing { to, source: None, bytes }).collect();
         send_all(outbox, from, &all);
     }
 
@@ -198,7 +222,8 @@ mod tests {
             let total: usize = wanted.iter().map(Vec::len).sum();
             while seen.iter().map(Vec::len).sum::<usize>() < total {
                 let count = next() % RECEIVED_AT_ONCE + 1;
-                trains += inbox.receive_trains(&SockRef::from(&receiver), count, 65536).unwrap();
+                trains +=
+                    inbox.receive_with(&SockRef::from(&receiver), count, 65536, TRAINS).unwrap();
                 datagrams += inbox.len();
                 for at in 0..inbox.len() {
                     let datagram = inbox.get(at);
@@ -223,7 +248,7 @@ mod tests {
         let mut inbox = Inbox::new();
         let mut seen = Vec::new();
         while seen.len() < sizes.len() {
-            inbox.receive_trains(&SockRef::from(&receiver), 9, 100).unwrap();
+            inbox.receive_with(&SockRef::from(&receiver), 9, 100, TRAINS).unwrap();
             seen.extend((0..inbox.len()).map(|at| {
                 let datagram = inbox.get(at);
                 assert!(datagram.bytes.iter().all(|byte| *byte == datagram.bytes[0]));
@@ -245,7 +270,7 @@ mod tests {
         let mut inbox = Inbox::new();
         let mut lengths = Vec::new();
         while lengths.len() < 4 {
-            inbox.receive_trains(&SockRef::from(&receiver), 9, 100).unwrap();
+            inbox.receive_with(&SockRef::from(&receiver), 9, 100, TRAINS).unwrap();
             lengths.extend((0..inbox.len()).map(|at| inbox.get(at).bytes.len()));
         }
         assert_eq!(lengths, [0, 0, 1, 0]);
@@ -256,7 +281,10 @@ mod tests {
         let (sender, receiver) = (socket(), socket());
         let to = Some(receiver.local_addr().unwrap());
         let large = vec![0; 66_000];
-        let all = [Outgoing { to, bytes: b"a" }, Outgoing { to, bytes: &large }];
+        let all = [
+            Outgoing { to, source: None, bytes: b"a" },
+            Outgoing { to, source: None, bytes: &large },
+        ];
         let mut outbox = Outbox::new();
         assert_eq!(outbox.send(&SockRef::from(&sender), &all).unwrap(), 1);
         assert!(outbox.send(&SockRef::from(&sender), &all[1..]).is_err());
@@ -266,7 +294,7 @@ mod tests {
     fn one_call_sends_a_limited_number_of_datagrams() {
         let (sender, receiver) = (socket(), socket());
         let to = Some(receiver.local_addr().unwrap());
-        let all = vec![Outgoing { to, bytes: b"" }; SENT_AT_ONCE + 1];
+        let all = vec![Outgoing { to, source: None, bytes: b"" }; SENT_AT_ONCE + 1];
         let mut outbox = Outbox::new();
         let sent = outbox.send(&SockRef::from(&sender), &all).unwrap();
         assert!((1..=SENT_AT_ONCE).contains(&sent));

@@ -1,9 +1,21 @@
 //! Systems other than Linux: one datagram per call.
 
-use super::{Got, LARGEST, Memory, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE};
+#[cfg(tells_locals)]
+use super::addressed::Received;
+use super::{Extras, Got, LARGEST, Memory, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE};
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
 use std::io;
 use std::mem::MaybeUninit;
+
+/// What was received.
+#[cfg(not(tells_locals))]
+#[derive(Debug)]
+struct Received {
+    length: usize,
+    is_truncated: bool,
+    from: Option<std::net::SocketAddr>,
+    local: Option<super::Local>,
+}
 
 /// Memory to receive datagrams into.
 #[derive(Debug)]
@@ -21,12 +33,17 @@ impl Inbox {
         Self { memory: Memory::new(), got: Vec::with_capacity(RECEIVED_AT_ONCE), failure: None }
     }
 
-    /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones. Returns how
-    /// many. If there are fewer than asked for, no more are waiting, unless the socket has an error.
+    /// Receives as [`receive`](Self::receive) does, with what the socket was told to say beside.
     ///
     /// # Errors
-    /// Those of receiving, if no datagram was received before the error.
-    pub fn receive(&mut self, socket: &Socket, count: usize, max: usize) -> io::Result<usize> {
+    /// As for [`receive`](Self::receive).
+    pub fn receive_with(
+        &mut self,
+        socket: &Socket,
+        count: usize,
+        max: usize,
+        extras: Extras,
+    ) -> io::Result<usize> {
         self.got.clear();
         if let Some(failure) = self.failure.take() {
             return Err(failure);
@@ -38,13 +55,12 @@ impl Inbox {
             // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, the slice is borrowed from `slot` for as
             // long as this one lives, and only initialised bytes are written to it.
             let room = unsafe { &mut *(room as *mut [MaybeUninit<u8>]) };
-            match socket.recv_from_vectored(&mut [MaybeUninitSlice::new(room)]) {
-                Ok((length, flags, from)) => {
-                    let is_truncated = flags.is_truncated();
+            match receive_one(socket, room, extras) {
+                Ok(Received { length, is_truncated, from, local }) => {
                     // Windows does not say how long a cut datagram is: it fills all the room.
                     let length = if is_truncated { max } else { length.min(max) };
-                    let (from, start) = (from.as_socket(), at * LARGEST);
-                    self.got.push(Got { from, start, length, is_truncated });
+                    let start = at * LARGEST;
+                    self.got.push(Got { from, local, start, length, is_truncated });
                 }
                 Err(error) if self.got.is_empty() => return Err(error),
                 Err(error) => {
@@ -56,19 +72,6 @@ impl Inbox {
             }
         }
         Ok(self.got.len())
-    }
-
-    /// Does the same, because there are no trains here.
-    ///
-    /// # Errors
-    /// As for [`receive`](Self::receive).
-    pub fn receive_trains(
-        &mut self,
-        socket: &Socket,
-        count: usize,
-        max: usize,
-    ) -> io::Result<usize> {
-        self.receive(socket, count, max)
     }
 }
 
@@ -89,17 +92,40 @@ impl Outbox {
     /// Those of sending the first datagram.
     pub fn send(&mut self, socket: &Socket, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
         for (sent, datagram) in datagrams.iter().take(SENT_AT_ONCE).enumerate() {
-            let result = match datagram.to {
-                Some(to) => socket.send_to(datagram.bytes, &SockAddr::from(to)),
-                None => socket.send(datagram.bytes),
-            };
-            match result {
+            match send_one(socket, datagram) {
                 Ok(_) => {}
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => return Ok(sent),
             }
         }
         Ok(datagrams.len().min(SENT_AT_ONCE))
+    }
+}
+
+fn receive_one(
+    socket: &Socket,
+    room: &mut [MaybeUninit<u8>],
+    extras: Extras,
+) -> io::Result<Received> {
+    #[cfg(tells_locals)]
+    if extras.locals {
+        return super::addressed::receive(socket, room);
+    }
+    debug_assert!(!extras.locals, "the system does not tell it");
+    let (length, flags, from) = socket.recv_from_vectored(&mut [MaybeUninitSlice::new(room)])?;
+    let is_truncated = flags.is_truncated();
+    Ok(Received { length, is_truncated, from: from.as_socket(), local: None })
+}
+
+fn send_one(socket: &Socket, datagram: &Outgoing<'_>) -> io::Result<usize> {
+    let Outgoing { to, bytes, .. } = *datagram;
+    #[cfg(tells_locals)]
+    if let Some(source) = datagram.source {
+        return super::addressed::send(socket, bytes, to, source);
+    }
+    match to {
+        Some(to) => socket.send_to(bytes, &SockAddr::from(to)),
+        None => socket.send(bytes),
     }
 }
 

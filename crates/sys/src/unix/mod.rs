@@ -16,7 +16,7 @@ pub use local::{
     unix_address, unix_listener, unix_stream,
 };
 pub(crate) use number::number;
-#[cfg(linux_like)]
+#[cfg(any(linux_like, tells_locals))]
 pub(crate) use number::set_number;
 pub(crate) use receive::receive_piece;
 pub use rewatch::rewatch;

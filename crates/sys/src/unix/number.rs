@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 /// Sets an option.
-#[cfg(linux_like)]
+#[cfg(any(linux_like, tells_locals))]
 pub(crate) fn set_number(
     socket: &Socket,
     level: libc::c_int,

@@ -111,20 +111,18 @@ impl User {
 
     /// Sends a datagram; `None` is the peer of a connected socket.
     pub fn send_to(&mut self, key: Key, to: Option<SocketAddr>, bytes: &[u8]) {
-        let mut payload = vec![0; address::LENGTH as usize];
-        let mut put = |at: u32, bytes: &[u8]| {
-            payload[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
-        };
-        if let Some(to) = to {
-            put(address::FAMILY, &if to.is_ipv4() { 4u16 } else { 6 }.to_ne_bytes());
-            put(address::PORT, &to.port().to_ne_bytes());
-            match to.ip() {
-                IpAddr::V4(ip) => put(address::IP, &ip.octets()),
-                IpAddr::V6(ip) => put(address::IP, &ip.octets()),
-            }
-        }
+        let mut payload = encode_address(to);
         payload.extend_from_slice(bytes);
         self.send(key, kind::SEND, &payload);
+    }
+
+    /// Sends a datagram from an address of this machine.
+    #[cfg(target_os = "linux")]
+    pub fn send_from(&mut self, key: Key, source: IpAddr, to: SocketAddr, bytes: &[u8]) {
+        let mut payload = encode_address(Some(to));
+        payload.extend(encode_address(Some((source, 0).into())));
+        payload.extend_from_slice(bytes);
+        self.send(key, kind::SEND_FROM, &payload);
     }
 
     /// Sends the body of a frame back, in a frame.
@@ -165,4 +163,21 @@ impl User {
         }
         closed
     }
+}
+
+/// An address as a record holds it, without a zone.
+fn encode_address(of: Option<SocketAddr>) -> Vec<u8> {
+    let mut payload = vec![0; address::LENGTH as usize];
+    let mut put = |at: u32, bytes: &[u8]| {
+        payload[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+    };
+    if let Some(of) = of {
+        put(address::FAMILY, &if of.is_ipv4() { 4u16 } else { 6 }.to_ne_bytes());
+        put(address::PORT, &of.port().to_ne_bytes());
+        match of.ip() {
+            IpAddr::V4(ip) => put(address::IP, &ip.octets()),
+            IpAddr::V6(ip) => put(address::IP, &ip.octets()),
+        }
+    }
+    payload
 }

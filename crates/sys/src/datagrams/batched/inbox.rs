@@ -1,7 +1,8 @@
 //! Receiving with `recvmmsg(2)`, with trains of datagrams in one piece (`UDP_GRO`).
 
+use crate::datagrams::control::{Control, Message};
 use crate::datagrams::train::Train;
-use crate::datagrams::{Got, LARGEST, Memory, RECEIVED_AT_ONCE};
+use crate::datagrams::{Extras, Got, LARGEST, Memory, RECEIVED_AT_ONCE, local};
 use crate::unix::set_number;
 use socket2::Socket;
 use std::io;
@@ -15,19 +16,11 @@ const UDP_GRO: libc::c_int = 104;
 /// Lets the kernel hand over several datagrams of one sender in one piece: they pass its network stack as
 /// one. Returns false if the kernel is too old for that; datagrams then come one by one.
 ///
-/// Call it before anything can come in, and use [`Inbox::receive_trains`] from then on: a plain receive would
+/// Call it before anything can come in, and ask for [trains](Extras::trains) from then on: a plain receive would
 /// return a train as one datagram.
 #[must_use]
 pub fn take_trains(socket: &Socket) -> bool {
     set_number(socket, libc::IPPROTO_UDP, UDP_GRO, 1).is_ok()
-}
-
-/// A control message with the length of a train's segments. No other control message is asked for.
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-struct SegmentSize {
-    header: libc::cmsghdr,
-    size: libc::c_int,
 }
 
 /// Memory to receive datagrams into.
@@ -35,6 +28,7 @@ struct SegmentSize {
 pub struct Inbox {
     pub(in crate::datagrams) memory: Memory,
     names: Box<[libc::sockaddr_in6; RECEIVED_AT_ONCE]>,
+    controls: Box<[Control; RECEIVED_AT_ONCE]>,
     pub(in crate::datagrams) got: Vec<Got>,
 }
 
@@ -47,47 +41,27 @@ impl Inbox {
         Self {
             memory: Memory::new(),
             names: Box::new([name; RECEIVED_AT_ONCE]),
+            controls: Box::new([Control::EMPTY; RECEIVED_AT_ONCE]),
             got: Vec::with_capacity(RECEIVED_AT_ONCE),
         }
     }
 
-    /// Receives at most `count` datagrams of at most `max` bytes each, in place of the last ones. Returns how
-    /// many. If there are fewer than asked for, no more are waiting, unless the socket has an error.
+    /// Receives as [`receive`](Self::receive) does, with what the socket was told to say beside. A train is split into
+    /// its datagrams; `count` and the result are of trains then, and a datagram that came alone is a train, too.
     ///
     /// # Errors
     /// Those of `recvmmsg(2)`, if no datagram was received before the error.
-    pub fn receive(&mut self, socket: &Socket, count: usize, max: usize) -> io::Result<usize> {
-        let count = count.clamp(1, RECEIVED_AT_ONCE);
-        self.receive_messages(socket, count, max, max.min(LARGEST), &mut [])
-    }
-
-    /// Receives at most `count` trains on a socket that [takes trains](take_trains), and splits them into
-    /// datagrams. A datagram that came alone is a train, too. Returns how many trains.
-    ///
-    /// # Errors
-    /// As for [`receive`](Self::receive).
-    pub fn receive_trains(
+    pub fn receive_with(
         &mut self,
         socket: &Socket,
         count: usize,
         max: usize,
+        extras: Extras,
     ) -> io::Result<usize> {
         let count = count.clamp(1, RECEIVED_AT_ONCE);
-        // SAFETY: all zeros is a value of this plain C struct, and of an array of it.
-        let mut sizes: [SegmentSize; RECEIVED_AT_ONCE] = unsafe { zeroed() };
         // `max` applies to a datagram; a train needs all the room that there is.
-        self.receive_messages(socket, count, max, LARGEST, &mut sizes)
-    }
-
-    /// Receives messages of at most `room` bytes, each with a control message if there are `sizes`.
-    fn receive_messages(
-        &mut self,
-        socket: &Socket,
-        count: usize,
-        max: usize,
-        room: usize,
-        sizes: &mut [SegmentSize],
-    ) -> io::Result<usize> {
+        let room = if extras.trains { LARGEST } else { max.min(LARGEST) };
+        let has_control = extras.trains || extras.locals;
         self.got.clear();
         // SAFETY: all zeros is a value of this plain C struct, and of an array of it.
         let mut vectors: [libc::iovec; RECEIVED_AT_ONCE] = unsafe { zeroed() };
@@ -104,12 +78,16 @@ impl Inbox {
             header.msg_iov = &raw mut *vector;
             header.msg_iovlen = 1;
         }
-        for (message, size) in messages.iter_mut().zip(sizes.iter_mut()).take(count) {
-            message.msg_hdr.msg_control = (&raw mut *size).cast();
-            message.msg_hdr.msg_controllen = size_of::<SegmentSize>() as _;
+        if has_control {
+            for (message, control) in messages.iter_mut().zip(self.controls.iter_mut()).take(count)
+            {
+                let room = control.room();
+                message.msg_hdr.msg_control = room.as_mut_ptr().cast();
+                message.msg_hdr.msg_controllen = room.len() as _;
+            }
         }
         // SAFETY: the descriptor is open as long as `socket` is borrowed. The first `count` messages
-        // point to names, vectors, sizes and memory that outlive the call and have the lengths given;
+        // point to names, vectors, controls and memory that outlive the call and have the lengths given;
         // any bytes are a valid value of each. There is no timeout.
         let result = unsafe {
             libc::syscall(
@@ -126,13 +104,23 @@ impl Inbox {
             messages.iter().zip(self.names.iter()).enumerate().take(received)
         {
             let from = address(name, message.msg_hdr.msg_namelen);
+            let mut size = None;
+            let mut local = None;
+            if has_control {
+                let used: usize = message.msg_hdr.msg_controllen as _;
+                for message in self.controls[at].messages(used) {
+                    size = size.or_else(|| segment_size(message));
+                    local = local::read(message, local);
+                }
+            }
             let train = Train {
                 length: (message.msg_len as usize).min(room),
-                size: sizes.get(at).and_then(|size| segment_size(&message.msg_hdr, size)),
+                size,
                 is_truncated: message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
             };
             self.got.extend(train.cars(max).map(|car| Got {
                 from,
+                local,
                 start: at * LARGEST + car.start,
                 length: car.length,
                 is_truncated: car.is_truncated,
@@ -142,17 +130,13 @@ impl Inbox {
     }
 }
 
-/// The length of the datagrams of a train; `None` if there is only one datagram.
-fn segment_size(header: &libc::msghdr, message: &SegmentSize) -> Option<usize> {
-    let needed = size_of::<libc::cmsghdr>() + size_of::<libc::c_int>();
-    let is_there = header.msg_controllen >= needed as _
-        && message.header.cmsg_len >= needed as _
-        && message.header.cmsg_level == libc::IPPROTO_UDP
-        && message.header.cmsg_type == UDP_GRO;
-    if !is_there {
+/// The length of the datagrams of a train; `None` if this message does not say it, because there is only one.
+fn segment_size(Message { level, kind, value }: Message<'_>) -> Option<usize> {
+    if (level, kind) != (libc::IPPROTO_UDP, UDP_GRO) {
         return None;
     }
-    usize::try_from(message.size).ok().filter(|size| *size > 0)
+    let size = libc::c_int::from_ne_bytes(*value.first_chunk()?);
+    usize::try_from(size).ok().filter(|size| *size > 0)
 }
 
 /// Reads the address that the kernel wrote into a name of `length` bytes.

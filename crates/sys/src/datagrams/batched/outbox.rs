@@ -1,10 +1,11 @@
 //! Sending with `sendmmsg(2)`, with runs of datagrams in one message (`UDP_SEGMENT`).
 
-use crate::datagrams::{Outgoing, SENT_AT_ONCE};
+use crate::datagrams::control::{Control, Message};
+use crate::datagrams::{Outgoing, SENT_AT_ONCE, local};
 use crate::unix::number;
 use socket2::{SockAddr, Socket};
 use std::io;
-use std::mem::{size_of, zeroed};
+use std::mem::zeroed;
 use std::os::fd::AsRawFd;
 
 /// `UDP_SEGMENT`, which not every libc defines.
@@ -15,18 +16,11 @@ const LONGEST_SEGMENT: usize = 1400;
 const SEGMENTS: usize = 64;
 const SEGMENTED_BYTES: usize = 65_000;
 
-/// A control message with the length of the segments.
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-struct SegmentSize {
-    header: libc::cmsghdr,
-    size: u16,
-}
-
 /// What sending needs beside the datagrams, kept between calls.
 #[derive(Debug, Default)]
 pub struct Outbox {
     names: Vec<SockAddr>,
+    controls: Vec<Control>,
     /// Whether the kernel takes runs; `None` until it was asked.
     segments: Option<bool>,
 }
@@ -40,16 +34,17 @@ impl Outbox {
 
     /// Sends the first of these datagrams, as many as one call and the kernel take. Returns how many, at least
     /// one. A run to one peer, of one size apart from a shorter last datagram, passes the kernel's network
-    /// stack as one message (`UDP_SEGMENT`), and leaves it as single datagrams.
+    /// stack as one message (`UDP_SEGMENT`), and leaves it as single datagrams. All of a run leave from one source.
     ///
     /// # Errors
     /// Those of `sendmmsg(2)` for the first datagram.
     pub fn send(&mut self, socket: &Socket, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
         let datagrams = &datagrams[..datagrams.len().min(SENT_AT_ONCE)];
         if !*self.segments.get_or_insert_with(|| has_segments(socket)) {
-            return self.send_runs(socket, datagrams, |_| 1);
+            let result = self.send_runs(socket, datagrams, |_| 1);
+            return result.map_err(|error| explained(error, datagrams));
         }
-        match self.send_runs(socket, datagrams, run) {
+        let result = match self.send_runs(socket, datagrams, run) {
             Err(error) if run(datagrams) > 1 && is_refusal(&error) => {
                 // A device that computes no checksums will refuse later runs, too.
                 if error.raw_os_error() == Some(libc::EIO) {
@@ -58,7 +53,8 @@ impl Outbox {
                 self.send_runs(socket, &datagrams[..run(datagrams)], |_| 1)
             }
             result => result,
-        }
+        };
+        result.map_err(|error| explained(error, datagrams))
     }
 
     /// Sends runs, each as one message; `length` says how long each run is.
@@ -71,12 +67,12 @@ impl Outbox {
         self.names.clear();
         // Room for every datagram, so that none moves while messages point to it.
         self.names.reserve(datagrams.len());
+        self.controls.clear();
+        self.controls.reserve(datagrams.len());
         // SAFETY: all zeros is a value of this plain C struct, and of an array of it.
         let mut vectors: [libc::iovec; SENT_AT_ONCE] = unsafe { zeroed() };
         // SAFETY: likewise; its pointers are set below, its lengths are 0 until then.
         let mut messages: [libc::mmsghdr; SENT_AT_ONCE] = unsafe { zeroed() };
-        // SAFETY: likewise.
-        let mut sizes: [SegmentSize; SENT_AT_ONCE] = unsafe { zeroed() };
         let mut runs = [0; SENT_AT_ONCE];
         for (datagram, vector) in datagrams.iter().zip(vectors.iter_mut()) {
             vector.iov_base = datagram.bytes.as_ptr().cast_mut().cast();
@@ -96,21 +92,29 @@ impl Outbox {
             }
             header.msg_iov = &raw mut vectors[at];
             header.msg_iovlen = run as _;
-            if run > 1 {
-                let size = &mut sizes[count];
-                size.header.cmsg_level = libc::IPPROTO_UDP;
-                size.header.cmsg_type = UDP_SEGMENT;
-                size.header.cmsg_len = (size_of::<libc::cmsghdr>() + size_of::<u16>()) as _;
-                size.size = first.bytes.len() as u16;
-                header.msg_control = (&raw mut *size).cast();
-                header.msg_controllen = size_of::<SegmentSize>() as _;
+            if run > 1 || first.source.is_some() {
+                let mut control = Control::EMPTY;
+                let mut used = 0;
+                if let Some(source) = first.source {
+                    used = local::message(&mut control, source);
+                }
+                if run > 1 {
+                    let value = &(first.bytes.len() as u16).to_ne_bytes();
+                    let (level, kind) = (libc::IPPROTO_UDP, UDP_SEGMENT);
+                    used = control.push(used, Message { level, kind, value });
+                }
+                self.controls.push(control);
+                if let Some(control) = self.controls.last_mut() {
+                    header.msg_control = control.room().as_mut_ptr().cast();
+                    header.msg_controllen = used as _;
+                }
             }
             runs[count] = run;
             at += run;
             count += 1;
         }
         // SAFETY: the descriptor is open as long as `socket` is borrowed; the messages point to names,
-        // vectors, sizes and bytes that outlive the call, of the lengths they say, and which the kernel
+        // vectors, controls and bytes that outlive the call, of the lengths they say, and which the kernel
         // only reads.
         let result = unsafe {
             libc::syscall(
@@ -136,8 +140,8 @@ fn run(datagrams: &[Outgoing<'_>]) -> usize {
     let most = SEGMENTS.min(SEGMENTED_BYTES / size);
     let mut length = 1;
     for next in &datagrams[1..] {
-        if length == most || next.to != first.to || next.bytes.is_empty() || next.bytes.len() > size
-        {
+        let is_same_way = next.to == first.to && next.source == first.source;
+        if length == most || !is_same_way || next.bytes.is_empty() || next.bytes.len() > size {
             break;
         }
         length += 1;
@@ -152,6 +156,19 @@ fn run(datagrams: &[Outgoing<'_>]) -> usize {
 /// Whether the kernel supports segments: an older one would send the whole run as one datagram.
 fn has_segments(socket: &Socket) -> bool {
     number(socket, libc::IPPROTO_UDP, UDP_SEGMENT).is_ok()
+}
+
+/// The error of the first datagram. For a source that is no address of this machine any more, Linux says `EINVAL`;
+/// this says `EADDRNOTAVAIL`, as `bind(2)` does. (For IPv4, newer kernels say `ENETUNREACH`, which stays.)
+fn explained(error: io::Error, datagrams: &[Outgoing<'_>]) -> io::Error {
+    let is_of_source = datagrams.first().is_some_and(|first| {
+        // The other reason for `EINVAL` is a port that nobody can have.
+        first.source.is_some() && first.to.is_some_and(|to| to.port() != 0)
+    });
+    match error.raw_os_error() {
+        Some(libc::EINVAL) if is_of_source => io::Error::from_raw_os_error(libc::EADDRNOTAVAIL),
+        _ => error,
+    }
 }
 
 /// Whether the kernel may have refused the run itself, and not its datagrams.
