@@ -1,6 +1,7 @@
 /** Runs a codec's `decode` over received bytes, whether messages are pushed, pulled or tested. */
 
 import { MillraceError } from '../errors.js'
+import { blameUser } from '../util/blame.js'
 import type { GrowingBuffer } from '../util/growing-buffer.js'
 import { isThenable, refusePromise } from '../util/thenable.js'
 import { type Codec, SWALLOWED } from './codec.js'
@@ -68,6 +69,11 @@ export interface RawSink {
   /** The codec to use. It may change from one message to the next. */
   readonly codec: Decoder
   /**
+   * Returns whether this is not the codec any more, and the one that is has to look at the same bytes at once: `decode`
+   * may choose by what it sees, and then waits.
+   */
+  hasReplaced(codec: Decoder): boolean
+  /**
    * Takes a message.
    *
    * @returns whether the next message may follow at once
@@ -88,13 +94,39 @@ export function decodeRawStream(
   end: number,
 ): number {
   let at = start
+  let handed = 0
   while (at < end) {
-    const message = decodeRaw(sink.codec, reader, at, end)
-    if (message === undefined) return at
+    const { codec } = sink
+    const message = decodeRaw(codec, reader, at, end)
+    if (message === undefined) {
+      if (!sink.hasReplaced(codec)) return at
+      checkHanded(++handed)
+      continue
+    }
+    handed = 0
     at = reader.stoppedAt
     if (message !== SWALLOWED && !sink.take(message)) return at
   }
   return at
+}
+
+/** How often the same bytes may go from one codec to the next. */
+const MOST_HANDED = 16
+
+/**
+ * Checks how often the same bytes went from one codec to the next. A peer must not be able to make two codecs hand
+ * them to each other for ever.
+ *
+ * @throws `ERR_FRAME_INVALID`
+ */
+export function checkHanded(count: number): void {
+  if (count <= MOST_HANDED) return
+  throw blameUser(
+    new MillraceError(
+      'ERR_FRAME_INVALID',
+      `decode has replaced the codec ${count} times in a row, and none has read a byte`,
+    ),
+  )
 }
 
 /**

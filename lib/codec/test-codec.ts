@@ -117,7 +117,11 @@ function feedFrames(codec: AnyCodec, chunks: Buffer[], messages: unknown[]): Err
 /** Feeds a codec with `raw` framing, as `feedFrames` does. */
 function feedRaw(codec: AnyCodec, chunks: Buffer[], messages: unknown[]): Error | undefined {
   const unread = new GrowingBuffer()
-  const sink = { codec, take: (message: unknown) => messages.push(message) > 0 }
+  const sink = {
+    codec,
+    hasReplaced: () => false,
+    take: (message: unknown) => messages.push(message) > 0,
+  }
   for (const chunk of chunks) {
     unread.append(chunk, 0, chunk.length)
     const reader = readerOver(unread.memory, false)

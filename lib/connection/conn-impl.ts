@@ -7,12 +7,11 @@ import {
   formatEndpoint,
   readEndpoints,
 } from '../address/endpoint.js'
-import { type Codec, checkCodec } from '../codec/codec.js'
-import type { RawSink } from '../codec/decode.js'
+import type { Codec } from '../codec/codec.js'
+import type { Decoder, RawSink } from '../codec/decode.js'
 import type { ReaderImpl } from '../codec/reader-impl.js'
-import { MillraceError } from '../errors.js'
 import { bytesReceived } from '../native/binding.js'
-import { closeError, connPiped, isStreamBroken, loopPanicked } from '../native/close-error.js'
+import { closeError, isStreamBroken, loopPanicked } from '../native/close-error.js'
 import {
   CLOSE_ERRNO,
   CLOSE_REASON,
@@ -29,6 +28,7 @@ import { unawaited } from '../util/deferred.js'
 import { showAs } from '../util/inspect.js'
 import type { Scope } from '../util/scope.js'
 import { isThenable } from '../util/thenable.js'
+import { setCodec } from './codec-switch.js'
 import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
 import { changeLiveOptions, readLiveOptions } from './conn-live-options.js'
@@ -55,7 +55,7 @@ import {
 import { fail, trackPromise } from './handler-failure.js'
 import type { LatePromise } from './handler-watch.js'
 import { makeContext } from './make-context.js'
-import { pause, release, resume } from './pausing.js'
+import { pause, release, resume, takesMessages } from './pausing.js'
 import { peerOf } from './peer.js'
 import type { LocalEndpoint, Profile } from './profile.js'
 import { messageIterator } from './pulling.js'
@@ -157,14 +157,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     return this.currentCodec
   }
   set codec(codec: Codec<unknown, unknown>) {
-    if (this.flags & TAKEN && !(this.flags & CLOSED)) throw connPiped()
-    if (this.profile.framing.kind !== 'raw' || checkCodec(codec).framing.kind !== 'raw') {
-      throw new MillraceError(
-        'ERR_INVALID_OPTION',
-        'a codec can be replaced only if both the old one and the new one have raw framing',
-      )
-    }
-    this.currentCodec = codec
+    setCodec(this, codec)
   }
   get readyState(): ReadyState {
     const { flags } = this
@@ -334,6 +327,10 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   /** Delivers a message of a raw stream. Returns whether the connection takes another one. */
   take(message: unknown): boolean {
     return reading.deliverMessage(this, message)
+  }
+  /** Returns whether `decode` has chosen another codec, which is to look at the same bytes at once. */
+  hasReplaced(codec: Decoder): boolean {
+    return this.currentCodec !== codec && takesMessages(this)
   }
   deliverParked(): void {
     reading.deliverParked(this)

@@ -71,8 +71,8 @@ export interface Conn<In = any, Out = any, Context = any>
   context: Context
   /**
    * The codec. If its framing is `raw`, another codec with `raw` framing may be assigned, which takes over
-   * at the next undecoded byte. Any other assignment throws `ERR_INVALID_OPTION`, and `ERR_PIPED` while a pipe
-   * or a stream has the connection.
+   * at the next undecoded byte: bytes that are there already are offered to it, even if no more come. Any other
+   * assignment throws `ERR_INVALID_OPTION`, and `ERR_PIPED` while a pipe or a stream has the connection.
    */
   codec: Codec<In, Out>
   /**

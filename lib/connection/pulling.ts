@@ -1,7 +1,7 @@
 /** Hands out messages one at a time, for connections without a `message` handler. */
 
 import { SWALLOWED } from '../codec/codec.js'
-import { checkUnread, decodeFrame, decodeRaw } from '../codec/decode.js'
+import { checkHanded, checkUnread, decodeFrame, decodeRaw } from '../codec/decode.js'
 import type { FrameShape } from '../codec/frame-shape.js'
 import { readerOver } from '../codec/reader-impl.js'
 import { connPiped } from '../native/close-error.js'
@@ -116,11 +116,19 @@ function pullRaw(conn: ConnImpl, parked: ParkedInput): unknown {
   const cold = conn.coldState()
   cold.unread ??= new GrowingBuffer()
   const { unread } = cold
+  let handed = 0
   for (;;) {
     while (cold.isUnreadFresh && unread.length > 0) {
       const reader = readerOver(unread.memory, false)
-      const message = decodeRaw(conn.currentCodec, reader, unread.start, unread.end)
+      const codec = conn.currentCodec
+      const message = decodeRaw(codec, reader, unread.start, unread.end)
       if (message === undefined) {
+        if (conn.hasReplaced(codec)) {
+          checkHanded(++handed)
+          continue
+        }
+        // The codec that has replaced it looks at them once messages are taken again.
+        if (conn.currentCodec !== codec) return undefined
         cold.isUnreadFresh = false
         checkUnread(conn.currentCodec, unread)
         noteMessages(conn, false, true)

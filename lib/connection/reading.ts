@@ -13,6 +13,9 @@ import { ParkedInput } from './parked-input.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
 import { noteMessages } from './timed-out.js'
 
+const NOTHING = Buffer.alloc(0)
+const NO_READER = readerOver(NOTHING, true)
+
 /** A record of bytes: one frame as it came from the wire, or a chunk of a raw stream. */
 export function receive(
   conn: ConnImpl,
@@ -83,8 +86,12 @@ export function deliverParked(conn: ConnImpl): void {
     settleInput(conn)
     return
   }
-  const parked = conn.cold?.parked
   conn.eventLoop.environment.delivery.current = conn
+  // A codec that was assigned has not seen what the last one left.
+  if (conn.cold?.isUnreadFresh === true && takesMessages(conn)) {
+    deliver(conn, NO_READER, NOTHING, 0, 0)
+  }
+  const parked = conn.cold?.parked
   while (parked !== undefined && takesMessages(conn) && parked.take()) {
     deliver(conn, parked.reader, parked.memory, parked.at, parked.end)
   }
@@ -149,6 +156,7 @@ function deliverRaw(
     // A handler may have closed the connection, which drops its input.
     if (conn.cold?.unread !== unread) return
     unread.consume(used)
+    conn.cold.isUnreadFresh = false
     checkUnread(conn.currentCodec, unread)
     // The buffer may have grown to the largest message, which an idle connection must not keep.
     if (unread.length === 0) conn.cold.unread = undefined
