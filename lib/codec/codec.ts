@@ -41,6 +41,12 @@ export interface Codec<In, Out = In> {
    * sent.
    */
   encode(message: Out, to: Writer): void
+  /**
+   * Whether another codec may be assigned to `conn.codec` while a connection has this one. A codec with `raw` framing
+   * may always be replaced. `map` and `json` take this over from the codec below. Costs nothing for each frame.
+   * Default false.
+   */
+  readonly switchable?: boolean | undefined
 }
 
 /** What `decode` of `map` returns for a swallowed message under `raw` framing, where `undefined` asks for more bytes. */
@@ -55,7 +61,10 @@ export function checkCodec(codec: unknown): Codec<unknown, unknown> {
   if (typeof codec !== 'object' || codec === null) {
     throw invalidOption('codec', 'an object with framing, decode and encode', codec)
   }
-  const { decode, encode } = codec as Partial<Codec<unknown, unknown>>
+  const { decode, encode, switchable } = codec as Partial<Codec<unknown, unknown>>
+  if (switchable !== undefined && typeof switchable !== 'boolean') {
+    throw invalidOption('switchable', 'true or false', switchable)
+  }
   const missing = [
     ...(hasFraming(codec) ? [] : ['a framing, such as line()']),
     ...(typeof decode === 'function' ? [] : ['a function decode']),
@@ -114,6 +123,7 @@ export function map<In, Out, NextIn, NextOut = NextIn>(
   const swallowed = codec.framing.kind === 'raw' ? (SWALLOWED as unknown as undefined) : undefined
   return {
     framing: codec.framing,
+    ...(codec.switchable === undefined ? {} : { switchable: codec.switchable }),
     decode(from) {
       const message = codec.decode(from)
       if (message === undefined || message === SWALLOWED) return message as undefined
@@ -154,7 +164,7 @@ export function json<In = any, Out = In>(codec: { readonly framing: Framing }): 
       `json needs a framing, as in json(line()) or json(lengthField()), not ${shown(codec)}`,
     )
   }
-  const { framing } = codec
+  const { framing, switchable } = codec as Pick<Codec<unknown>, 'framing' | 'switchable'>
   if (framing.kind === 'raw') {
     throw new MillraceError(
       'ERR_INVALID_OPTION',
@@ -163,6 +173,7 @@ export function json<In = any, Out = In>(codec: { readonly framing: Framing }): 
   }
   return {
     framing,
+    ...(switchable === undefined ? {} : { switchable }),
     decode(from) {
       const text = from.text(from.remaining)
       try {

@@ -1,24 +1,63 @@
-/** Replaces the codec of a connection while it is open. */
+/**
+ * Replaces the codec of a connection while it is open.
+ *
+ * Between raw codecs that is a matter of JavaScript alone. With another framing, the loop has to cut the stream
+ * elsewhere, from the first byte on that was not dealt with:
+ *
+ * 1. `SWITCH` makes the loop stop. What it had delivered by then is parked here.
+ * 2. `EOF` with the reason `SWITCHED` says that nothing more comes.
+ * 3. What is parked goes back in `RETURN` records, in wire form. If the new framing is raw, it stays here.
+ * 4. `FRAMING` names the framing, and the loop goes on.
+ */
 
-import { checkCodec } from '../codec/codec.js'
+import { type Codec, checkCodec } from '../codec/codec.js'
+import { encodeFraming } from '../codec/framing-record.js'
+import { validateFraming } from '../codec/native-framing.js'
+import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
 import { connPiped } from '../native/close-error.js'
+import { KIND_FRAMING, KIND_RETURN, KIND_SWITCH } from '../native/record.js'
 import { clearTimeout } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
-import { CLOSED, ENDING, INPUT_DONE, PULL_MODE, STREAM_BROKEN, TAKEN } from './flags.js'
+import {
+  CLOSED,
+  ENDING,
+  EOF,
+  INPUT_DONE,
+  PULL_MODE,
+  STREAM_BROKEN,
+  SWITCHING,
+  TAKEN,
+  WATCHES_MESSAGES,
+} from './flags.js'
+import { passOnReceived } from './input-taker.js'
+import { limitsOf } from './limits.js'
+import { park } from './reading.js'
+import { sendControl } from './send-control.js'
+import { noteMessages } from './timed-out.js'
 
 /** See `Conn.codec`. */
 export function setCodec(conn: ConnImpl, next: unknown): void {
   if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
   const codec = checkCodec(next)
-  if (conn.profile.framing.kind !== 'raw' || codec.framing.kind !== 'raw') {
-    throw new MillraceError(
-      'ERR_INVALID_OPTION',
-      'a codec can be replaced only if both the old one and the new one have raw framing',
-    )
+  const { framing } = conn.profile
+  const isRaw = framing.kind === 'raw'
+  if (!isRaw && conn.currentCodec.switchable !== true) throw notSwitchable(framing.kind)
+  if (isRaw && codec.framing.kind === 'raw') {
+    conn.currentCodec = codec
+    offerUnread(conn)
+    return
   }
+  validateFraming(codec.framing)
   conn.currentCodec = codec
-  offerUnread(conn)
+  if (!isSameFraming(framing, codec.framing)) changeFraming(conn, codec)
+}
+
+function notSwitchable(kind: string): MillraceError {
+  return new MillraceError(
+    'ERR_INVALID_OPTION',
+    `a codec with ${kind} framing can be replaced only if it has switchable: true`,
+  )
 }
 
 /**
@@ -29,18 +68,68 @@ function offerUnread(conn: ConnImpl): void {
   const { cold } = conn
   if (cold?.unread === undefined || cold.unread.length === 0 || conn.flags & ENDING) return
   cold.isUnreadFresh = true
-  if (conn.flags & INPUT_DONE) reopenInput(conn)
-  if (conn.flags & PULL_MODE) cold.wakePull()
+  if (conn.flags & INPUT_DONE) reopenInput(conn, INPUT_DONE)
+  goOn(conn)
+}
+
+/** Delivers what is there, once the running code is finished. */
+function goOn(conn: ConnImpl): void {
+  if (conn.flags & PULL_MODE) conn.cold?.wakePull()
   else conn.eventLoop.environment.pump.resume(conn)
 }
 
-/** The end of the input does not count any more, because the bytes before it become messages after all. */
-function reopenInput(conn: ConnImpl): void {
+/**
+ * The end of the input does not count any more, because the bytes before it become messages after all.
+ *
+ * @param flags what of the end does not count
+ */
+function reopenInput(conn: ConnImpl, flags: number): void {
   const { cold } = conn
   if (cold !== undefined) {
     if (conn.flags & STREAM_BROKEN) cold.error = undefined
     clearTimeout(cold.handlerTimer)
     cold.handlerTimer = undefined
   }
-  conn.flags &= ~(INPUT_DONE | STREAM_BROKEN)
+  conn.flags &= ~(flags | STREAM_BROKEN)
+}
+
+/** Goes on under another framing. */
+function changeFraming(conn: ConnImpl, { framing }: Codec<unknown, unknown>): void {
+  if (conn.flags & WATCHES_MESSAGES) {
+    noteMessages(conn, false, false)
+    conn.flags &= ~WATCHES_MESSAGES
+  }
+  conn.profile = conn.profile.withFraming(framing)
+  const { frame, firstMessage } = limitsOf(conn)
+  if (framing.kind === 'raw' && (frame > 0 || firstMessage > 0)) conn.flags |= WATCHES_MESSAGES
+  if (conn.flags & (SWITCHING | ENDING) || isInputOver(conn)) return
+  if (conn.flags & EOF) reopenInput(conn, EOF | INPUT_DONE)
+  const { cold } = conn
+  if (cold?.frame !== undefined) {
+    // The rest of a large frame follows as bytes.
+    park(conn, cold.frame, 0, cold.frameLength)
+    cold.frame = undefined
+  }
+  conn.flags |= SWITCHING
+  sendControl(conn, KIND_SWITCH)
+}
+
+/** Returns whether all input has come and was dealt with, so that only what is written changes. */
+function isInputOver({ flags, cold }: ConnImpl): boolean {
+  return (flags & INPUT_DONE) !== 0 && !(flags & STREAM_BROKEN) && (cold?.unread?.length ?? 0) === 0
+}
+
+/** The loop has delivered everything that it read before it heard of the switch. */
+export function switchedByLoop(conn: ConnImpl): void {
+  // A pipe or a stream may have taken the connection meanwhile.
+  if (!(conn.flags & SWITCHING)) return
+  conn.flags &= ~SWITCHING
+  const { cold } = conn
+  const { framing } = conn.profile
+  if (cold !== undefined) cold.isUnreadFresh = framing.kind === 'raw'
+  if (framing.kind !== 'raw') {
+    passOnReceived(conn, (bytes) => conn.eventLoop.outbound.bytes(KIND_RETURN, conn, bytes))
+  }
+  sendControl(conn, KIND_FRAMING, encodeFraming(framing))
+  goOn(conn)
 }

@@ -62,7 +62,11 @@ export class ColdState {
 
   /** Whether there is input that was neither delivered nor looked at. */
   get hasParked(): boolean {
-    if ((this.parked?.count ?? 0) > 0) return true
+    return (this.parked?.count ?? 0) > 0 || this.hasFreshUnread
+  }
+
+  /** Whether there are bytes in `unread` that `decode` has not seen. */
+  get hasFreshUnread(): boolean {
     return this.isUnreadFresh && (this.unread?.length ?? 0) > 0
   }
 

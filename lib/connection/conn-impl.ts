@@ -20,6 +20,7 @@ import {
   REASON_LINGER_TIMEOUT,
   REASON_MAX_LIFETIME,
   REASON_NONE,
+  REASON_SWITCHED,
 } from '../native/record.js'
 import type { Loop } from '../runtime/loop.js'
 import type { LoopConn } from '../runtime/record-handlers.js'
@@ -28,7 +29,7 @@ import { unawaited } from '../util/deferred.js'
 import { showAs } from '../util/inspect.js'
 import type { Scope } from '../util/scope.js'
 import { isThenable } from '../util/thenable.js'
-import { setCodec } from './codec-switch.js'
+import { setCodec, switchedByLoop } from './codec-switch.js'
 import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
 import { changeLiveOptions, readLiveOptions } from './conn-live-options.js'
@@ -76,7 +77,8 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   context: unknown = undefined
   readonly slot: number
   readonly generation: number
-  readonly profile: Profile
+  /** That of its listener or client, or, after a switch, the same with another framing. */
+  profile: Profile
   readonly eventLoop: Loop
   currentCodec: Codec<unknown, unknown>
   /** See the file `flags`. */
@@ -313,7 +315,8 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     reading.addToFrame(this, memory, at, end)
   }
   inputEnded(reason: number): void {
-    inputEnded(this, reason)
+    if (reason === REASON_SWITCHED) switchedByLoop(this)
+    else inputEnded(this, reason)
   }
   timedOut(reason: number): void {
     timedOut(this, reason)

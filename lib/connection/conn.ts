@@ -70,9 +70,23 @@ export interface Conn<In = any, Out = any, Context = any>
   /** What the handler `context` returned, or whatever you assign. */
   context: Context
   /**
-   * The codec. If its framing is `raw`, another codec with `raw` framing may be assigned, which takes over
-   * at the next undecoded byte: bytes that are there already are offered to it, even if no more come. Any other
-   * assignment throws `ERR_INVALID_OPTION`, and `ERR_PIPED` while a pipe or a stream has the connection.
+   * The codec. Another one may be assigned, with any framing: it takes over at the first byte that the old one has
+   * not dealt with. Bytes that are there already count, even if no more come. `write` uses the new codec at once.
+   *
+   * Throws `ERR_INVALID_OPTION` if the new codec is not valid, or if the old one has a framing other than `raw` and not
+   * `switchable: true`; `ERR_PIPED` while a pipe or a stream has the connection.
+   *
+   * @example
+   * ```ts
+   * const lines: Codec<Buffer, string> = { ...line(), switchable: true }
+   * await serve<Buffer, string>({
+   *   listen: 9000,
+   *   codec: lines,
+   *   message(conn, message) {
+   *     if (message.toString() === 'UPGRADE') conn.codec = raw()
+   *   },
+   * })
+   * ```
    */
   codec: Codec<In, Out>
   /**

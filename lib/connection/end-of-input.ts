@@ -21,6 +21,7 @@ import {
   PAUSED,
   RETIRED,
   STREAM_BROKEN,
+  SWITCHING,
   TAKEN,
 } from './flags.js'
 import { callConnHandler } from './handler-failure.js'
@@ -35,13 +36,16 @@ export function inputEnded(conn: ConnImpl, reason: number): void {
   }
   // A taker wants what could not be cut, and the loop sends it once it has heard of that.
   if (conn.flags & TAKEN && isStreamBroken(reason)) return
+  const isDrained = reason === REASON_DRAINING || reason === REASON_MAX_LIFETIME
+  if (isDrained) conn.flags |= DRAINING
+  if (reason === REASON_MAX_LIFETIME) conn.flags |= RETIRED
+  // The loop tells it again, because the stream may end elsewhere under the other framing.
+  if (conn.flags & SWITCHING) return
   conn.flags |= EOF
   if (isStreamBroken(reason)) conn.flags |= STREAM_BROKEN
   // The rest of a large frame will not come.
   if (conn.cold !== undefined) conn.cold.frame = undefined
-  if (reason === REASON_DRAINING) conn.flags |= DRAINING
-  else if (reason === REASON_MAX_LIFETIME) conn.flags |= DRAINING | RETIRED
-  else if (reason !== REASON_NONE)
+  if (reason !== REASON_NONE && !isDrained)
     conn.coldState().error ??= closeError(reason, 0, conn.profile.maxFrame)
   conn.cold?.wakePull()
   if (conn.flags & TAKEN) conn.cold?.taker?.inputEnded(conn)

@@ -52,6 +52,8 @@ export const IDLE_RUNS = 1048576
 export const HELD = 16777216
 /** More than the high-water mark waits to be sent after a reply, so that no input is delivered (`autoPause`). */
 export const FULL = 33554432
+/** Another framing was chosen, and the loop still delivers what it had read before. */
+export const SWITCHING = 67108864
 
 /** The handler `drain` runs. */
 export const DRAIN_RUNS = 67108864

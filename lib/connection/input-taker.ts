@@ -9,7 +9,15 @@ import {
 } from '../native/record.js'
 import { clearTimeout } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
-import { EOF, INPUT_DONE, PAUSED, STREAM_BROKEN, TAKEN, WATCHES_MESSAGES } from './flags.js'
+import {
+  EOF,
+  INPUT_DONE,
+  PAUSED,
+  STREAM_BROKEN,
+  SWITCHING,
+  TAKEN,
+  WATCHES_MESSAGES,
+} from './flags.js'
 import { park } from './reading.js'
 import { sendControl } from './send-control.js'
 import { noteMessages } from './timed-out.js'
@@ -46,7 +54,7 @@ export interface InputTaker {
 export function takeInput(conn: ConnImpl, taker: InputTaker, to?: ConnImpl): void {
   // The loop need not be told any more where messages begin and end.
   noteMessages(conn, true, false)
-  conn.flags = (conn.flags | TAKEN) & ~(PAUSED | WATCHES_MESSAGES)
+  conn.flags = (conn.flags | TAKEN) & ~(PAUSED | WATCHES_MESSAGES | SWITCHING)
   // The connection stays while it is taken, and the server waits for it.
   conn.pendingPromises++
   const cold = conn.coldState()

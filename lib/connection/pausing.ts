@@ -12,6 +12,7 @@ import {
   HELD,
   PAUSED,
   READING_STOPPED,
+  SWITCHING,
   TAKEN,
 } from './flags.js'
 import { sendControl } from './send-control.js'
@@ -55,7 +56,7 @@ export function resumeReading(conn: ConnImpl): void {
 
 /** Tells whether a message may be delivered now. */
 export function takesMessages(conn: ConnImpl): boolean {
-  return !(conn.flags & (PAUSED | HELD | FULL | TAKEN)) && takesInput(conn)
+  return !(conn.flags & (PAUSED | HELD | FULL | TAKEN | SWITCHING)) && takesInput(conn)
 }
 
 /** Tells whether received input is still wanted. */

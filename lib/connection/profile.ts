@@ -34,7 +34,7 @@ export class Profile {
   readonly owner: ConnOwner
   readonly handlers: Handlers<unknown, unknown, unknown>
   /** Where the handlers run. */
-  readonly scope: Scope = new Scope()
+  readonly scope: Scope
   readonly codec: Codec<unknown, unknown>
   readonly codecOf: ((peer: Peer) => Codec<unknown, unknown>) | undefined
   readonly framing: Framing
@@ -47,19 +47,24 @@ export class Profile {
   readonly allowHalfOpen: boolean
   readonly lingerTimeout: number
   readonly timeouts: TimeoutSettings
+  /** The same with other framings, for connections that have switched. */
+  #others: WeakMap<Framing, Profile> | undefined
   /** The last local address: most connections of a listener have the same one. */
   #lastLocal: LocalEndpoint | undefined
 
   constructor(
     owner: ConnOwner,
-    settings: ConnSettings,
+    settings: Omit<ConnSettings, 'socket'>,
     handlers: Handlers<unknown, unknown, unknown>,
+    framing: Framing = settings.codec.framing,
+    scope: Scope = new Scope(),
   ) {
     this.owner = owner
     this.handlers = handlers
     this.codec = settings.codec
     this.codecOf = settings.codecOf
-    this.framing = settings.codec.framing
+    this.framing = framing
+    this.scope = scope
     this.frameShape = shapeOf(this.framing)
     this.highWaterMark = settings.highWaterMark
     this.maxWriteBuffer = settings.maxWriteBuffer
@@ -79,6 +84,20 @@ export class Profile {
   /** The longest frame that the framing allows. */
   get maxFrame(): number {
     return this.framing.kind === 'fixed' ? this.framing.size : this.framing.max
+  }
+
+  /** Returns the same with another framing. Connections that switch to the same framing share it. */
+  withFraming(framing: Framing): Profile {
+    const known = this.#others?.get(framing)
+    if (known !== undefined) return known
+    const made = new Profile(this.owner, this, this.handlers, framing, this.scope)
+    if (Object.isFrozen(framing)) {
+      this.#others ??= new WeakMap([[this.framing, this]])
+      this.#others.set(framing, made)
+      // Whoever switches to and fro must not make a chain of profiles.
+      made.#others = this.#others
+    }
+    return made
   }
 
   /** Returns a local address as an object that connections share. */

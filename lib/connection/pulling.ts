@@ -20,6 +20,7 @@ import {
   PAUSED,
   PULL_MODE,
   PULLS_OVER,
+  SWITCHING,
   TAKEN,
 } from './flags.js'
 import { fail } from './handler-failure.js'
@@ -82,7 +83,7 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
 /** Returns the next message of what was received, if it is complete. */
 function pullMessage(conn: ConnImpl): unknown {
   // `resume` lets a `next()` that waits look again.
-  if (conn.flags & (PAUSED | HELD | FULL) && !(conn.flags & CLOSED)) return undefined
+  if (conn.flags & (PAUSED | HELD | FULL | SWITCHING) && !(conn.flags & CLOSED)) return undefined
   const parked = conn.cold?.parked
   if (parked === undefined) {
     resumeReading(conn)
@@ -100,7 +101,8 @@ function pullMessage(conn: ConnImpl): unknown {
 }
 
 function pullFrame(conn: ConnImpl, shape: FrameShape, parked: ParkedInput): unknown {
-  while (parked.take()) {
+  // A `decode` that swallows a frame may replace its codec.
+  while (!(conn.flags & SWITCHING) && parked.take()) {
     const { memory, at, end } = parked
     const start = shape.bodyStart(memory, at)
     const stop = shape.bodyEnd(memory, at, end)

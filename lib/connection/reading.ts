@@ -7,7 +7,7 @@ import { isFull } from '../util/parked-limit.js'
 import { isThenable } from '../util/thenable.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
-import { FULL, HELD, PAUSED, PULL_MODE, TAKEN } from './flags.js'
+import { FULL, HELD, PAUSED, PULL_MODE, SWITCHING, TAKEN } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { ParkedInput } from './parked-input.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
@@ -29,7 +29,10 @@ export function receive(
     conn.cold?.taker?.receive(conn, memory.subarray(at, end))
     return
   }
-  if (conn.flags & (PAUSED | HELD | FULL | PULL_MODE) || (conn.cold?.parked?.count ?? 0) > 0) {
+  if (
+    conn.flags & (PAUSED | HELD | FULL | PULL_MODE | SWITCHING) ||
+    (conn.cold?.parked?.count ?? 0) > 0
+  ) {
     park(conn, memory, at, end)
     return
   }
@@ -38,7 +41,7 @@ export function receive(
 
 /** A large frame begins, which comes in parts. */
 export function beginFrame(conn: ConnImpl, length: number): void {
-  if (!takesInput(conn) || conn.flags & TAKEN) return
+  if (!takesInput(conn) || conn.flags & (TAKEN | SWITCHING)) return
   const cold = conn.coldState()
   cold.frame = Buffer.allocUnsafeSlow(length)
   cold.frameLength = 0
@@ -49,6 +52,10 @@ export function addToFrame(conn: ConnImpl, memory: Buffer, at: number, end: numb
   const { cold } = conn
   if (conn.flags & TAKEN && takesInput(conn)) {
     cold?.taker?.receive(conn, memory.subarray(at, end))
+    return
+  }
+  if (conn.flags & SWITCHING && takesInput(conn)) {
+    park(conn, memory, at, end)
     return
   }
   const frame = cold?.frame
@@ -88,7 +95,7 @@ export function deliverParked(conn: ConnImpl): void {
   }
   conn.eventLoop.environment.delivery.current = conn
   // A codec that was assigned has not seen what the last one left.
-  if (conn.cold?.isUnreadFresh === true && takesMessages(conn)) {
+  if (conn.cold?.hasFreshUnread === true && takesMessages(conn)) {
     deliver(conn, NO_READER, NOTHING, 0, 0)
   }
   const parked = conn.cold?.parked

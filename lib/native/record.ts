@@ -82,6 +82,12 @@ export const KIND_FILE_ENDED = 34
 export const KIND_PUSH = 35
 /** A datagram to send from an address of this machine. Payload: see `departure`, then its bytes. */
 export const KIND_SEND_FROM = 36
+/** The input is to go on under another framing: deliver nothing more. Answered by an `EOF` with the reason `SWITCHED` once everything that was read before is delivered. */
+export const KIND_SWITCH = 37
+/** Bytes that were delivered and not dealt with, as they came: they stand before everything that is not delivered yet. */
+export const KIND_RETURN = 38
+/** All such bytes are back: go on with this framing. Payload: see `framing`. */
+export const KIND_FRAMING = 39
 
 // slot: Slots, of which connections and datagram sockets have ranges of their own.
 /** The first one of a datagram socket; those of connections are below. */
@@ -154,6 +160,8 @@ export const REASON_WRITE_TIMEOUT = 12
 export const REASON_MAX_LIFETIME = 13
 /** No end: the loop passes on all input from here on. */
 export const REASON_TAKEN_OVER = 14
+/** No end: nothing more is delivered until the user names a framing. */
+export const REASON_SWITCHED = 15
 
 // open: Offsets in the payload of `OPEN`.
 /** `u32`, the listener's number. */
@@ -214,6 +222,40 @@ export const TAKE_TO_GENERATION = 4
 export const TAKE_TAKE_SIZE = 8
 /** The slot if no connection of the loop gets it: the input is delivered. */
 export const TAKE_ELSEWHERE = 4294967295
+
+// framing: Offsets in the payload of `FRAMING`, and the forms. Which other words count depends on the form.
+/** `u32`, one of the forms below. */
+export const FRAMING_FORM = 0
+/** `u32`, the longest frame; of `FIXED`, the size of all. */
+export const FRAMING_MAX = 4
+/** `u32`, the bytes of a length, or of a delimiter. */
+export const FRAMING_WIDTH = 8
+/** `u32`, the bytes before a length. */
+export const FRAMING_OFFSET = 12
+/** `i32`, what is added to a length. */
+export const FRAMING_ADJUST = 16
+/** `u32`, the bytes dropped from the front of a frame; of `VARINT`, `NO_STRIP` for the header. */
+export const FRAMING_STRIP = 20
+/** `u32`, 1 if the least significant byte of a length comes first. */
+export const FRAMING_LITTLE = 24
+/** The bytes of a delimiter, up to 16. */
+export const FRAMING_DELIMITER_BYTES = 28
+/** Bytes in all. */
+export const FRAMING_FRAMING_SIZE = 48
+/** The header is dropped, however long it is. */
+export const FRAMING_NO_STRIP = 4294967295
+/** Bytes as they arrive. */
+export const FRAMING_RAW = 0
+/** Lines. */
+export const FRAMING_LINE = 1
+/** Frames before a delimiter. */
+export const FRAMING_DELIMITER = 2
+/** Frames of one size. */
+export const FRAMING_FIXED = 3
+/** Frames behind a length of fixed width. */
+export const FRAMING_LENGTH_FIELD = 4
+/** Frames behind a varint. */
+export const FRAMING_VARINT = 5
 
 // answer: Offsets in the payload of `TIMEOUT_ANSWER`.
 /** `u32`, the `reason` in the `TIMEOUT`. */

@@ -64,7 +64,7 @@ impl Timeouts {
 }
 
 /// What a connection needs to know about where it came from: a listener or a dial.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Profile {
     /// The number that the user gave to the listener or the dial.
     pub(crate) id: u32,
@@ -74,4 +74,11 @@ pub(crate) struct Profile {
     pub(crate) proxy: Option<ProxyProtocol>,
     /// The server that the connection belongs to. A dialled connection has none.
     pub(crate) service: Option<Arc<Service>>,
+}
+
+impl Profile {
+    /// The same for a connection that goes on under another framing.
+    pub(crate) fn with_framing(&self, framing: Framing) -> Self {
+        Self { framing, ..self.clone() }
+    }
 }

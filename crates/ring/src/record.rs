@@ -127,6 +127,12 @@ table! {
         PUSH = 35,
         /// A datagram to send from an address of this machine. Payload: see `departure`, then its bytes.
         SEND_FROM = 36,
+        /// The input is to go on under another framing: deliver nothing more. Answered by an `EOF` with the reason `SWITCHED` once everything that was read before is delivered.
+        SWITCH = 37,
+        /// Bytes that were delivered and not dealt with, as they came: they stand before everything that is not delivered yet.
+        RETURN = 38,
+        /// All such bytes are back: go on with this framing. Payload: see `framing`.
+        FRAMING = 39,
     }
     /// Slots, of which connections and datagram sockets have ranges of their own.
     slot {
@@ -204,6 +210,8 @@ table! {
         MAX_LIFETIME = 13,
         /// No end: the loop passes on all input from here on.
         TAKEN_OVER = 14,
+        /// No end: nothing more is delivered until the user names a framing.
+        SWITCHED = 15,
     }
     /// Offsets in the payload of `OPEN`.
     open {
@@ -269,6 +277,41 @@ table! {
         TAKE_SIZE = 8,
         /// The slot if no connection of the loop gets it: the input is delivered.
         ELSEWHERE = 4_294_967_295,
+    }
+    /// Offsets in the payload of `FRAMING`, and the forms. Which other words count depends on the form.
+    framing {
+        /// `u32`, one of the forms below.
+        FORM = 0,
+        /// `u32`, the longest frame; of `FIXED`, the size of all.
+        MAX = 4,
+        /// `u32`, the bytes of a length, or of a delimiter.
+        WIDTH = 8,
+        /// `u32`, the bytes before a length.
+        OFFSET = 12,
+        /// `i32`, what is added to a length.
+        ADJUST = 16,
+        /// `u32`, the bytes dropped from the front of a frame; of `VARINT`, `NO_STRIP` for the header.
+        STRIP = 20,
+        /// `u32`, 1 if the least significant byte of a length comes first.
+        LITTLE = 24,
+        /// The bytes of a delimiter, up to 16.
+        DELIMITER_BYTES = 28,
+        /// Bytes in all.
+        FRAMING_SIZE = 48,
+        /// The header is dropped, however long it is.
+        NO_STRIP = 4_294_967_295,
+        /// Bytes as they arrive.
+        RAW = 0,
+        /// Lines.
+        LINE = 1,
+        /// Frames before a delimiter.
+        DELIMITER = 2,
+        /// Frames of one size.
+        FIXED = 3,
+        /// Frames behind a length of fixed width.
+        LENGTH_FIELD = 4,
+        /// Frames behind a varint.
+        VARINT = 5,
     }
     /// Offsets in the payload of `TIMEOUT_ANSWER`.
     answer {

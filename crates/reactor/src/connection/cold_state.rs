@@ -3,6 +3,7 @@
 use super::last_replies::LastReplies;
 use super::linger::Linger;
 use super::relay::Relay;
+use super::switching::Switch;
 use super::timeout_watch::TimeoutWatch;
 use std::mem;
 
@@ -24,6 +25,8 @@ pub(super) struct Fields {
     pub(super) drain_owed: bool,
     /// The pipe or the stream that has the input.
     pub(super) relay: Option<Relay>,
+    /// The input is about to go on under another framing.
+    pub(super) switch: Option<Switch>,
 }
 
 /// Which part of the output is files: until all of a file went out, the peer might take what it has for all.
@@ -70,6 +73,18 @@ impl ColdState {
     /// Takes back that the input was to be ended.
     pub(super) fn take_drain_owed(&mut self) -> bool {
         self.0.as_mut().is_some_and(|fields| mem::take(&mut fields.drain_owed))
+    }
+
+    pub(super) fn switch(&self) -> Option<&Switch> {
+        self.0.as_ref()?.switch.as_ref()
+    }
+
+    pub(super) fn switch_mut(&mut self) -> Option<&mut Switch> {
+        self.0.as_mut()?.switch.as_mut()
+    }
+
+    pub(super) fn take_switch(&mut self) -> Option<Switch> {
+        self.0.as_mut()?.switch.take()
     }
 
     pub(super) fn relay(&self) -> Option<&Relay> {

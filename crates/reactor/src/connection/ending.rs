@@ -7,7 +7,7 @@ use crate::transport::Socket;
 use bytes::BytesMut;
 use millrace_ring::record::reason;
 use millrace_sys::SocketOption;
-use std::io;
+use std::{io, mem};
 
 impl Connection {
     /// The user will write no more. Its input goes on.
@@ -52,13 +52,19 @@ impl Connection {
         }
         if self.input == Input::Finished && !self.is_input_done && self.failure.is_none() {
             // All is delivered, and the user might never end the connection.
-            self.notices.eof = Some(self.drain_reason());
+            let reason = self.drain_reason();
+            if !self.ends_after_switch(reason) {
+                self.notices.eof = Some(reason);
+            }
         }
     }
 
     /// While the server closes: all that had come is delivered.
     pub(super) fn end_drained_input(&mut self) {
+        // Kept, because under another framing it may be whole frames.
+        let rest = mem::take(&mut self.rest);
         self.discard();
+        self.rest = rest;
         self.notices.eof = Some(self.drain_reason());
         // What came since is dropped, and the peer's FIN may be behind it.
         self.transport.expect_input();

@@ -25,10 +25,10 @@ pub(super) struct Partial {
 
 /// How many frames one connection may have waiting in the ring: each costs the user more than its bytes, so a peer that
 /// sends tiny ones would get more than its share of the user's time and memory.
-const MOST_FRAMES: u32 = 2048;
+pub(super) const MOST_FRAMES: u32 = 2048;
 
 /// How far a buffer could be cut.
-enum Cut {
+pub(super) enum Cut {
     /// All of it, but for the beginning of a frame.
     Through,
     /// Until the ring was full.
@@ -126,7 +126,7 @@ impl Connection {
     }
 
     /// Passes on the whole frames at the front of a buffer.
-    fn cut(
+    pub(super) fn cut(
         &mut self,
         label: Label,
         buffer: &mut BytesMut,

@@ -9,8 +9,8 @@
 //! `input_done()`, that it has dealt with the input.
 //!
 //! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
-//! `send_queue.rs` holds what the kernel refused; `relay.rs` is for input that a pipe or a stream takes; `ending.rs`
-//! ends the connection; `deadlines.rs` has the limits in time: `timeouts.rs` those that the user set, `linger.rs` and
+//! `send_queue.rs` holds what the kernel refused; `relay.rs` is for input that a pipe or a stream takes; `switching.rs`
+//! goes on under another framing; `ending.rs` ends the connection; `deadlines.rs` has the limits in time: `timeouts.rs` those that the user set, `linger.rs` and
 //! `last_replies.rs` those for the end. This file connects them.
 
 mod cold_state;
@@ -23,6 +23,7 @@ mod pausing;
 mod reading;
 mod relay;
 mod send_queue;
+mod switching;
 mod timeout_watch;
 mod timeouts;
 mod writing;
@@ -152,7 +153,10 @@ impl Connection {
         if !self.transport.is_open() {
             return Next::Wait;
         }
-        let is_read = !self.pauses.user && !self.waits_after_failure() && !self.is_relay_held();
+        let is_read = !self.pauses.user
+            && !self.waits_after_failure()
+            && !self.is_relay_held()
+            && !self.is_switching();
         if (!is_read || self.input == Input::Finished)
             && let Some(error) = self.transport.take_error()
         {

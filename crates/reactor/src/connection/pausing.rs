@@ -35,6 +35,9 @@ impl Connection {
 
     /// Neither here nor in the kernel is anything that was not delivered.
     pub(super) fn has_nothing_received(&self) -> bool {
-        self.rest.is_empty() && self.partial.is_none() && self.transport.unread() == 0
+        self.rest.is_empty()
+            && self.partial.is_none()
+            && !self.has_switch()
+            && self.transport.unread() == 0
     }
 }

@@ -15,6 +15,9 @@ const MIN_RAW: u32 = 2 << 10;
 impl Connection {
     /// Reads and passes on what there is, within the budget.
     pub(super) fn read(&mut self, slot: u32, generation: u32, inbound: &mut Inbound) -> Next {
+        if let Some(next) = self.read_switched(slot, generation, inbound) {
+            return next;
+        }
         let is_taken = self.is_taken();
         if is_taken && !self.rest.is_empty() {
             if self.is_paused() {
@@ -182,6 +185,7 @@ impl Connection {
     pub(super) fn discard(&mut self) {
         self.rest = BytesMut::new();
         self.partial = None;
+        self.cold.take_switch();
         if self.input == Input::Flowing {
             self.input = Input::Discarding;
             self.draining = None;

@@ -30,8 +30,8 @@ pub(super) struct Relay {
     is_on: bool,
     /// The other side has too much to send.
     is_held: bool,
-    /// The user is to be told of the peer's FIN once what came before it is delivered.
-    tells_end: bool,
+    /// What the user is told of the end of the input once what came before it is delivered.
+    end: Option<u32>,
     /// Where in the output the bytes end that the user wrote. Those of the other side follow them.
     user_output: u64,
 }
@@ -42,7 +42,12 @@ impl Connection {
     /// and is passed on from [`begin_relay`](Self::begin_relay) on.
     pub(crate) fn take_input(&mut self, to: Option<Name>, clock: Clock) {
         let user_output = self.sent + self.queued() as u64;
-        let relay = Relay { to, is_on: false, is_held: false, tells_end: false, user_output };
+        let end = self.break_off_switch();
+        if self.input == Input::Discarding && self.failure.is_none() && end.is_none() {
+            // The user has been told that nothing more comes.
+            self.rest = BytesMut::new();
+        }
+        let relay = Relay { to, is_on: false, is_held: false, end, user_output };
         self.cold.allocated().relay = Some(relay);
         self.pauses.output = false;
         self.forgive_broken_stream();
@@ -85,7 +90,7 @@ impl Connection {
                 self.drain();
             }
         } else if let Some(relay) = self.cold.relay_mut() {
-            relay.tells_end = true;
+            relay.end = Some(reason::NONE);
         }
     }
 
@@ -96,8 +101,8 @@ impl Connection {
         if !self.rest.is_empty() || self.notices.eof.is_some() {
             return;
         }
-        if mem::take(&mut relay.tells_end) {
-            self.notices.eof = Some(reason::NONE);
+        if let Some(end) = relay.end.take() {
+            self.notices.eof = Some(end);
         } else if relay.to.is_some() && self.input == Input::Flowing {
             self.notices.eof = Some(reason::TAKEN_OVER);
         }

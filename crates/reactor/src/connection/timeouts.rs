@@ -114,6 +114,7 @@ impl Connection {
             is_held: self.is_paused()
                 || self.scheduling.credit.is_held()
                 || self.notices.opening.is_some()
+                || self.is_switching()
                 || self.transport.is_readable(),
             is_taken: self.is_taken(),
         };

@@ -151,7 +151,8 @@ impl Connection {
     fn write_failed(&mut self, error: &io::Error) -> Next {
         let cause = self.failure.unwrap_or(Cause::system(error));
         self.send_queue = None;
-        if self.pauses.user || self.is_relay_held() || self.input == Input::Finished {
+        let is_all_told = self.input == Input::Finished && !self.has_switch();
+        if self.pauses.user || self.is_relay_held() || is_all_told {
             return Next::Close(cause);
         }
         self.broken = Some(cause);

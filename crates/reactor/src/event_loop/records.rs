@@ -94,6 +94,18 @@ impl EventLoop {
                         connection.end_file();
                         Next::Wait
                     }
+                    kind::SWITCH => {
+                        connection.begin_switch();
+                        Next::Wait
+                    }
+                    kind::RETURN => {
+                        connection.take_back(record.payload);
+                        Next::Wait
+                    }
+                    kind::FRAMING => {
+                        connection.end_switch(record.payload, clock);
+                        connection.drive(slot, generation, inbound)
+                    }
                     kind::RELAY => {
                         connection.begin_relay();
                         connection.drive(slot, generation, inbound)

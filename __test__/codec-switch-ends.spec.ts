@@ -1,0 +1,285 @@
+/** What happens around a switch to another framing: the end of the input, limits, pauses, and large frames. */
+
+import test, { type ExecutionContext } from 'ava'
+import { type Codec, type Conn, lengthField, line, MillraceError, raw, varint } from 'millrace'
+import { closed, connect, read } from './support/client.js'
+import { bodyOf } from './support/framings.js'
+import { codeOf, gate } from './support/gate.js'
+import { start } from './support/serve.js'
+
+type Bytes = Codec<Buffer, Uint8Array | string>
+type BytesConn = Conn<Buffer, Uint8Array | string>
+
+const lines: Bytes = { ...line({ max: 1000 }), switchable: true }
+const chunks: Bytes = raw()
+const packets: Bytes = { ...lengthField({ bytes: 2, max: 60_000 }), switchable: true }
+
+function packet(body: Buffer | string): Buffer {
+  const bytes = Buffer.from(body)
+  const header = Buffer.alloc(2)
+  header.writeUInt16BE(bytes.length)
+  return Buffer.concat([header, bytes])
+}
+
+/** A server of lines that switches at the line `switch`, and collects what it got as texts. */
+async function serveSwitch(
+  t: ExecutionContext,
+  next: Bytes,
+  { isPulled = false, first = lines, wait = () => undefined as Promise<void> | undefined } = {},
+) {
+  const texts: string[] = []
+  const ended = gate<string | undefined>()
+  const opened = gate<BytesConn>()
+  const took = gate()
+  async function take(conn: BytesConn, message: Buffer): Promise<void> {
+    texts.push(message.toString('latin1'))
+    if (message.toString() !== 'switch') return
+    took.open()
+    const waiting = wait()
+    if (waiting !== undefined) await waiting
+    conn.codec = next
+  }
+  const server = await start(t, {
+    codec: first,
+    async open(conn) {
+      opened.open(conn)
+      if (isPulled) for await (const message of conn) await take(conn, message)
+    },
+    ...(isPulled ? {} : { message: take }),
+    close: (_conn, error) => ended.open(codeOf(error)),
+  })
+  const socket = await connect(server.port, { allowHalfOpen: true })
+  return { server, socket, texts, ended: ended.passed, opened: opened.passed, took: took.passed }
+}
+
+test('a codec with a framing of the loops cannot be replaced unless it is switchable', async (t) => {
+  const done = gate()
+  const server = await start(t, {
+    codec: line(),
+    message(conn) {
+      for (const next of [line(), raw(), lengthField(), lines]) {
+        const error = t.throws(
+          () => {
+            conn.codec = next
+          },
+          { instanceOf: MillraceError },
+        )
+        t.is(error?.code, 'ERR_INVALID_OPTION')
+        t.regex(error?.message ?? '', /switchable/)
+      }
+      done.open()
+    },
+  })
+  const socket = await connect(server.port)
+  socket.write('x\n')
+  await done.passed
+  socket.destroy()
+})
+
+test('a framing that is not one, and a switchable that is no boolean, are refused and change nothing', async (t) => {
+  const codes: unknown[] = []
+  const server = await start(t, {
+    codec: lines,
+    message(conn, message) {
+      for (const bad of [
+        { ...lines, switchable: 'yes' },
+        { ...lines, framing: { kind: 'line', max: 0 } },
+        { ...lines, framing: { kind: 'lines', max: 1 } },
+      ]) {
+        try {
+          conn.codec = bad as never
+        } catch (error) {
+          codes.push(codeOf(error))
+        }
+      }
+      conn.write(message)
+    },
+  })
+  const socket = await connect(server.port)
+  socket.write('x\ny\n')
+  t.is((await read(socket, 4)).toString(), 'x\ny\n')
+  t.deepEqual(codes, Array(6).fill('ERR_INVALID_OPTION'))
+  socket.destroy()
+})
+
+for (const isPulled of [false, true]) {
+  const how = isPulled ? 'pulled' : 'pushed'
+
+  test(`bytes that the old framing could not cut are no error after the switch: ${how}`, async (t) => {
+    // Over the max of a line by far, and then the end.
+    const body = bodyOf(50_000, 7)
+    const { socket, texts, ended } = await serveSwitch(t, packets, { isPulled })
+    socket.end(Buffer.concat([Buffer.from('a\nswitch\n'), packet(body), packet('b')]))
+    t.is(await ended, undefined)
+    t.deepEqual(texts, ['a', 'switch', body.toString('latin1'), 'b'])
+    socket.destroy()
+  })
+
+  test(`a switch after the loop has met the end takes effect: ${how}`, async (t) => {
+    const { socket, texts, ended, opened, took } = await serveSwitch(t, packets, {
+      isPulled,
+      wait: () => seen.passed,
+    })
+    const seen = gate()
+    const body = bodyOf(2000, 3)
+    socket.end(Buffer.concat([Buffer.from('switch\n'), packet(body)]))
+    await took
+    const conn = await opened
+    while (conn.bytesRead < 2009) await new Promise(setImmediate)
+    // What follows the line is too long for one, and the handler has not settled: the connection stays.
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+    seen.open()
+    t.is(await ended, undefined)
+    t.deepEqual(texts, ['switch', body.toString('latin1')])
+    socket.destroy()
+  })
+
+  test(`a frame that is cut off after the switch is an error: ${how}`, async (t) => {
+    const { socket, texts, ended } = await serveSwitch(t, packets, { isPulled })
+    socket.end(
+      Buffer.concat([Buffer.from('switch\n'), packet('one'), packet('two').subarray(0, 4)]),
+    )
+    t.is(await ended, 'ERR_FRAME_INCOMPLETE')
+    t.deepEqual(texts, ['switch', 'one'])
+    socket.destroy()
+  })
+
+  test(`the max of the new framing holds for bytes that were there already: ${how}`, async (t) => {
+    const first: Bytes = {
+      ...raw(),
+      decode: (from) => (from.remaining < 6 ? undefined : from.bytes(6)),
+    }
+    const next: Bytes = lengthField({ bytes: 2, max: 10 })
+    const { socket, texts, ended } = await serveSwitch(t, next, { isPulled, first })
+    socket.write(Buffer.concat([Buffer.from('switch'), packet('short'), packet('much too long')]))
+    t.is(await ended, 'ERR_FRAME_TOO_LARGE')
+    t.deepEqual(texts, ['switch', 'short'])
+    socket.destroy()
+  })
+}
+
+test('a frame in many parts, of which some are here, goes on under another framing', async (t) => {
+  // The frame is larger than what fits into a ring at once, so the loop has told only its beginning.
+  const framed: Bytes = { ...varint({ max: 8 << 20 }), switchable: true }
+  const length = 3 << 20
+  const body = bodyOf(length, 11)
+  const opened = gate<Conn>()
+  const received: Buffer[] = []
+  const ended = gate<string | undefined>()
+  const server = await start(t, {
+    codec: framed,
+    open: opened.open,
+    message: (_conn, chunk) => void received.push(Buffer.from(chunk)),
+    close: (_conn, error) => ended.open(codeOf(error)),
+  })
+  const socket = await connect(server.port)
+  const header = Buffer.from([0x80, 0x80, 0xc0, 0x01])
+  const conn = await opened.passed
+  // In two halves, so that the frame has not come as a whole before.
+  socket.write(Buffer.concat([header, body.subarray(0, length / 2)]))
+  while (conn.bytesRead < length / 2) await new Promise(setImmediate)
+  conn.codec = chunks
+  socket.end(body.subarray(length / 2))
+  t.is(await ended.passed, undefined)
+  t.true(Buffer.concat(received).equals(Buffer.concat([header, body])))
+  socket.destroy()
+})
+
+test('a switch in a frame that is told in part keeps its bytes', async (t) => {
+  const framed: Bytes = { ...varint({ max: 8 << 20 }), switchable: true }
+  const length = 3 << 20
+  const body = bodyOf(length, 13)
+  const received: Buffer[] = []
+  const ended = gate<string | undefined>()
+  const server = await start(t, {
+    codec: framed,
+    message(conn, chunk) {
+      received.push(Buffer.from(chunk))
+      if (received.length === 1) {
+        // While the handler runs the loop fills the ring with the parts of the next frame.
+        const { bytesRead } = conn
+        for (let look = 0; look < 1000 && conn.bytesRead === bytesRead; look++);
+        setImmediate(() => {
+          conn.codec = chunks
+        })
+      }
+    },
+    close: (_conn, error) => ended.open(codeOf(error)),
+  })
+  const socket = await connect(server.port)
+  const header = Buffer.from([0x80, 0x80, 0xc0, 0x01])
+  socket.end(Buffer.concat([Buffer.from([1, 0x61]), header, body]))
+  t.is(await ended.passed, undefined)
+  const all = Buffer.concat(received)
+  // The frame may have been complete before the switch: then its header is not among the bytes.
+  t.true(all.subarray(1).equals(body) || all.subarray(1).equals(Buffer.concat([header, body])))
+  socket.destroy()
+})
+
+test('a paused connection switches, and delivers nothing before it goes on', async (t) => {
+  const conns: BytesConn[] = []
+  const texts: string[] = []
+  const paused = gate()
+  const ended = gate<string | undefined>()
+  const server = await start(t, {
+    codec: lines,
+    message(conn, message) {
+      texts.push(message.toString())
+      if (texts.length > 1) return
+      conn.pause()
+      conn.codec = packets
+      conns.push(conn)
+      paused.open()
+    },
+    close: (_conn, error) => ended.open(codeOf(error)),
+  })
+  const socket = await connect(server.port)
+  socket.end(Buffer.concat([Buffer.from('switch\n'), packet('one'), packet('two')]))
+  await paused.passed
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+  t.deepEqual(texts, ['switch'])
+  for (const conn of conns) conn.resume()
+  t.is(await ended.passed, undefined)
+  t.deepEqual(texts, ['switch', 'one', 'two'])
+  socket.destroy()
+})
+
+test('of codecs that are assigned one after the other the last one counts', async (t) => {
+  const texts: string[] = []
+  const ended = gate<string | undefined>()
+  const server = await start(t, {
+    codec: lines,
+    message(conn, message) {
+      texts.push(message.toString())
+      if (message.toString() !== 'switch') return
+      for (const next of [packets, chunks, lines, packets, chunks, packets]) conn.codec = next
+    },
+    close: (_conn, error) => ended.open(codeOf(error)),
+  })
+  const socket = await connect(server.port)
+  socket.end(Buffer.concat([Buffer.from('switch\n'), packet('one'), packet('two')]))
+  t.is(await ended.passed, undefined)
+  t.deepEqual(texts, ['switch', 'one', 'two'])
+  socket.destroy()
+})
+
+test('a server that closes delivers what came before, under the new framing', async (t) => {
+  const texts: string[] = []
+  const ended = gate<string | undefined>()
+  const server = await start(t, {
+    codec: lines,
+    message(conn, message) {
+      texts.push(message.toString())
+      if (texts.length > 1) return
+      conn.codec = packets
+      void server.close()
+    },
+    close: (_conn, error) => ended.open(codeOf(error)),
+  })
+  const socket = await connect(server.port)
+  socket.write(Buffer.concat([Buffer.from('switch\n'), packet('one'), packet('two')]))
+  socket.resume()
+  t.is(await ended.passed, undefined)
+  t.deepEqual(texts, ['switch', 'one', 'two'])
+  await closed(socket)
+})

@@ -1,0 +1,142 @@
+/** Protocols that begin as lines or with a byte, and go on as something else. */
+
+import test from 'ava'
+import { type Codec, type Conn, lengthField, line, pipe, raw, toDuplex } from 'millrace'
+import { closed, connect, readHalf } from './support/client.js'
+import { bodyOf } from './support/framings.js'
+import { gate } from './support/gate.js'
+import { ONE, start } from './support/serve.js'
+
+type Bytes = Codec<Buffer, Uint8Array | string>
+
+const lines: Bytes = { ...line({ max: 1000 }), switchable: true }
+const chunks: Bytes = raw()
+const packets: Bytes = { ...lengthField({ bytes: 2, max: 60_000 }), switchable: true }
+
+function packet(body: Buffer | string): Buffer {
+  const bytes = Buffer.from(body)
+  const header = Buffer.alloc(2)
+  header.writeUInt16BE(bytes.length)
+  return Buffer.concat([header, bytes])
+}
+
+test('a stream takes the bytes of a switch that is not complete', async (t) => {
+  const server = await start(t, {
+    codec: lines,
+    message(conn, message) {
+      if (message.toString() !== 'STARTTLS') return
+      conn.codec = packets
+      const stream = toDuplex(conn)
+      stream.pipe(stream)
+    },
+  })
+  const socket = await connect(server.port, { allowHalfOpen: true })
+  const reply = readHalf(socket)
+  const rest = bodyOf(20_000, 5)
+  socket.end(Buffer.concat([Buffer.from('STARTTLS\n'), rest]))
+  t.true((await reply).equals(rest))
+  await closed(socket)
+})
+
+test('a stream takes the bytes behind a switch that is complete', async (t) => {
+  const server = await start(t, {
+    codec: lines,
+    message(conn, message) {
+      if (message.toString() === 'STARTTLS') conn.codec = packets
+      if (message.toString() !== 'go') return
+      const stream = toDuplex(conn)
+      stream.pipe(stream)
+    },
+  })
+  const socket = await connect(server.port, { allowHalfOpen: true })
+  const reply = readHalf(socket)
+  const rest = bodyOf(200_000, 5)
+  socket.end(Buffer.concat([Buffer.from('STARTTLS\n'), packet('go'), rest]))
+  t.true((await reply).equals(rest))
+  await closed(socket)
+})
+
+test('two connections are piped in the middle of a switch', async (t) => {
+  const first = gate<Conn<Buffer, Uint8Array | string>>()
+  const waiting: Conn<Buffer, Uint8Array | string>[] = []
+  const server = await start(t, {
+    loops: ONE,
+    codec: lines,
+    message(conn, message) {
+      if (message.toString() === 'wait') {
+        waiting.push(conn)
+        first.open(conn)
+      }
+      const [other] = waiting
+      if (message.toString() !== 'join' || other === undefined) return undefined
+      conn.codec = packets
+      return pipe(other, conn).then(() => {})
+    },
+  })
+  const [one, other] = await Promise.all([connect(server.port), connect(server.port)])
+  one.write('wait\n')
+  await first.passed
+  const rest = bodyOf(30_000, 9)
+  const crossed = readHalf(one)
+  other.end(Buffer.concat([Buffer.from('join\n'), rest]))
+  t.deepEqual([(await crossed).length, (await crossed).equals(rest)], [rest.length, true])
+  one.destroy()
+})
+
+test('HTTP: a request in lines is upgraded, and what came with it is the new protocol', async (t) => {
+  const server = await start(t, {
+    codec: lines,
+    message(conn, text) {
+      // An empty line ends the head.
+      if (conn.codec !== lines) conn.write(text)
+      else if (text.length === 0) {
+        conn.write('HTTP/1.1 101 Switching Protocols\r')
+        conn.write('\r')
+        conn.codec = chunks
+      }
+    },
+  })
+  const head = 'GET / HTTP/1.1\r\nUpgrade: echo\r\n\r\n'
+  for (const cut of [1, 1000]) {
+    const socket = await connect(server.port, { noDelay: true, allowHalfOpen: true })
+    const reply = readHalf(socket)
+    const request = `${head}hello\nand no line`
+    for (let at = 0; at < request.length; at += cut) {
+      await new Promise((resolve) => socket.write(request.slice(at, at + cut), resolve))
+    }
+    socket.end()
+    t.is((await reply).toString(), 'HTTP/1.1 101 Switching Protocols\r\n\r\nhello\nand no line')
+    socket.destroy()
+  }
+})
+
+test('SOCKS: one port serves lines and packets, chosen by the first byte, which is not consumed', async (t) => {
+  const server = await start(t, {
+    codec: chunks,
+    open(conn) {
+      conn.codec = {
+        ...chunks,
+        decode(from) {
+          conn.codec = from.peek() === 0 ? packets : lines
+          return undefined
+        },
+      }
+    },
+    message: (conn, message) => conn.write(message),
+  })
+  for (const [stream, how] of [
+    [Buffer.from('hello\nworld\n'), 'lines'],
+    [Buffer.concat([packet('hello'), packet('world')]), 'packets'],
+  ] as const) {
+    for (const cut of [1, 1000]) {
+      const socket = await connect(server.port, { noDelay: true, allowHalfOpen: true })
+      const reply = readHalf(socket)
+      for (let at = 0; at < stream.length; at += cut) {
+        await new Promise((resolve) => socket.write(stream.subarray(at, at + cut), resolve))
+      }
+      socket.end()
+      t.deepEqual(await reply, stream, how)
+      socket.destroy()
+    }
+  }
+})
