@@ -38,7 +38,7 @@ async function look<T>(t: ExecutionContext, bytes: Buffer, by: (from: Reader) =>
 
 type Numbers = Exclude<
   keyof Reader,
-  'remaining' | 'peek' | 'indexOf' | 'startsWith' | 'bytes' | 'text' | 'skip'
+  'remaining' | 'peek' | 'indexOf' | 'startsWith' | 'bytes' | 'text' | 'skip' | 'discard'
 >
 
 /** Each number type, and Node's own reading of it. */

@@ -38,6 +38,12 @@ export function decodeFrame(
   return message === SWALLOWED ? undefined : message
 }
 
+/** Takes what a raw `decode` has to say beside its message. */
+export interface Discarding {
+  /** So many of the bytes to come are to be dropped. All that are here were read. */
+  discard(count: number): void
+}
+
 /**
  * Decodes one message from the front of a raw stream. `reader.stoppedAt` then says where the message
  * ends.
@@ -45,15 +51,23 @@ export function decodeFrame(
  * @returns the message, {@link SWALLOWED}, or `undefined` if the message is not complete yet
  * @throws `ERR_FRAME_INVALID`, `ERR_DECODE_ASYNC`, or whatever `decode` throws
  */
-export function decodeRaw(codec: Decoder, reader: ReaderImpl, start: number, end: number): unknown {
+export function decodeRaw(
+  codec: Decoder,
+  sink: Discarding,
+  reader: ReaderImpl,
+  start: number,
+  end: number,
+): unknown {
   let message: unknown
+  let ahead = 0
   try {
-    reader.open(start, end)
+    reader.openStream(start, end)
     message = codec.decode(reader)
   } finally {
-    reader.close()
+    ahead = reader.closeStream()
   }
-  if (message === undefined) return undefined
+  if (ahead > 0) sink.discard(ahead)
+  if (message === undefined) return reader.hasDiscarded ? SWALLOWED : undefined
   if (isThenable(message)) throw refusePromise(message, 'ERR_DECODE_ASYNC', 'decode')
   if (reader.stoppedAt === start) {
     throw new MillraceError(
@@ -65,7 +79,7 @@ export function decodeRaw(codec: Decoder, reader: ReaderImpl, start: number, end
 }
 
 /** Takes the messages of a raw stream. */
-export interface RawSink {
+export interface RawSink extends Discarding {
   /** The codec to use. It may change from one message to the next. */
   readonly codec: Decoder
   /**
@@ -97,7 +111,7 @@ export function decodeRawStream(
   let handed = 0
   while (at < end) {
     const { codec } = sink
-    const message = decodeRaw(codec, reader, at, end)
+    const message = decodeRaw(codec, sink, reader, at, end)
     if (message === undefined) {
       if (!sink.hasReplaced(codec)) return at
       checkHanded(++handed)

@@ -60,6 +60,10 @@ export class ReaderImpl implements Reader {
   end = -1
   /** The position at which the reader was last closed. */
   stoppedAt = 0
+  /** Bytes to be dropped that have not come yet; -1 where the next bytes are another frame. */
+  #ahead = -1
+  /** Whether bytes were discarded, so that what was read stays read. */
+  hasDiscarded = false
   /** The position up to which one copy may include later data: see `#copyAhead`. */
   #batchEnd = 0
   /** The part of the memory that was copied to a slab, and where in the slab it is. */
@@ -94,6 +98,21 @@ export class ReaderImpl implements Reader {
   open(start: number, end: number): void {
     this.pos = start
     this.end = end
+  }
+
+  /** Starts a message of a raw stream, of which more may come. */
+  openStream(start: number, end: number): void {
+    this.open(start, end)
+    this.#ahead = 0
+    this.hasDiscarded = false
+  }
+
+  /** Ends a message of a raw stream. Returns how many of the bytes to come are to be dropped. */
+  closeStream(): number {
+    const ahead = this.#ahead
+    this.#ahead = -1
+    this.close()
+    return ahead
   }
 
   /** Ends the frame. From now on every method throws. */
@@ -270,6 +289,18 @@ export class ReaderImpl implements Reader {
 
   skip(n: number): void {
     this.#take(n)
+  }
+
+  discard(n: number): void {
+    // Of the bytes that are there, `skip` takes as many; the rest may only be more than 32 bits hold.
+    const here = Math.min(n, this.remaining)
+    if (this.#ahead === -1 || !Number.isSafeInteger(n) || n < 0) {
+      this.#take(n)
+      return
+    }
+    this.pos += here
+    this.#ahead += n - here
+    if (n > 0) this.hasDiscarded = true
   }
 }
 

@@ -85,4 +85,14 @@ export interface Reader {
   text(n: number, encoding?: BufferEncoding): string
   /** Skips `n` bytes. */
   skip(n: number): void
+  /**
+   * Drops the next `n` bytes, also those that have not arrived yet: they are dropped as they come, without being kept,
+   * and do not count for `max`. Then `decode` is called again. For codecs with `raw` framing; otherwise it is `skip`.
+   *
+   * What `decode` has read stays read, even if it then returns `undefined`. If the stream ends before all of them have
+   * come, the connection ends with `ERR_FRAME_INCOMPLETE`.
+   *
+   * @param n how many bytes, up to `Number.MAX_SAFE_INTEGER`
+   */
+  discard(n: number): void
 }

@@ -117,18 +117,24 @@ function feedFrames(codec: AnyCodec, chunks: Buffer[], messages: unknown[]): Err
 /** Feeds a codec with `raw` framing, as `feedFrames` does. */
 function feedRaw(codec: AnyCodec, chunks: Buffer[], messages: unknown[]): Error | undefined {
   const unread = new GrowingBuffer()
+  let ahead = 0
   const sink = {
     codec,
+    discard: (count: number) => {
+      ahead += count
+    },
     hasReplaced: () => false,
     take: (message: unknown) => messages.push(message) > 0,
   }
   for (const chunk of chunks) {
-    unread.append(chunk, 0, chunk.length)
+    const dropped = Math.min(ahead, chunk.length)
+    ahead -= dropped
+    unread.append(chunk, dropped, chunk.length)
     const reader = readerOver(unread.memory, false)
     unread.consume(decodeRawStream(sink, reader, unread.start, unread.end))
     checkUnread(codec, unread)
   }
-  return unread.length > 0 ? incomplete() : undefined
+  return unread.length > 0 || ahead > 0 ? incomplete() : undefined
 }
 
 function incomplete(): MillraceError {

@@ -18,6 +18,8 @@ export class ColdState {
   unread: GrowingBuffer | undefined
   /** Whether `unread` holds bytes that `decode` has not seen. */
   isUnreadFresh = false
+  /** So many of the next bytes of a raw stream are to be dropped. Nothing is unread then. */
+  discards = 0
   /** A large frame that arrives in parts, and how many of its bytes have arrived. */
   frame: Buffer | undefined
   frameLength = 0
@@ -89,6 +91,18 @@ export class ColdState {
   /** Tells whether an error that the user's code threw only says that this connection is ending. */
   isEnd(error: Error): boolean {
     return error === this.error || error === this.#closedError
+  }
+
+  /** Drops what is to be dropped of the next `count` bytes. Returns how many that are. */
+  drop(count: number): number {
+    const dropped = Math.min(this.discards, count)
+    this.discards -= dropped
+    return dropped
+  }
+
+  /** Whether a message of a raw stream has begun and is not complete. */
+  get hasBegun(): boolean {
+    return this.discards > 0 || (this.unread?.length ?? 0) > 0
   }
 
   /** Forgets what was received and not delivered. */

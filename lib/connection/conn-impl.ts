@@ -331,6 +331,9 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
   take(message: unknown): boolean {
     return reading.deliverMessage(this, message)
   }
+  discard(count: number): void {
+    this.coldState().discards += count
+  }
   /** Returns whether `decode` has chosen another codec, which is to look at the same bytes at once. */
   hasReplaced(codec: Decoder): boolean {
     return this.currentCodec !== codec && takesMessages(this)

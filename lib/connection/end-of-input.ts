@@ -89,7 +89,7 @@ function isInputHeld({ flags, cold }: ConnImpl): boolean {
 /** Finds out whether the stream was cut in the middle of a raw message. Replies still go out. */
 function checkCut(conn: ConnImpl): void {
   const { flags, cold } = conn
-  if (cold === undefined || flags & DRAINING || (cold.unread?.length ?? 0) === 0) return
+  if (cold === undefined || flags & DRAINING || !cold.hasBegun) return
   cold.error ??= new MillraceError(
     'ERR_FRAME_INCOMPLETE',
     'the stream ended in the middle of a message',

@@ -92,6 +92,8 @@ export function passOnReceived({ cold }: ConnImpl, passOn: (bytes: Buffer) => vo
   if (cold === undefined) return
   const { unread } = cold
   cold.unread = undefined
+  // Whoever goes on with the stream gets what has not come yet, too.
+  cold.discards = 0
   if (unread !== undefined && unread.length > 0)
     passOn(unread.memory.subarray(unread.start, unread.end))
   const { parked } = cold

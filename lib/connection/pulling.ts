@@ -123,7 +123,7 @@ function pullRaw(conn: ConnImpl, parked: ParkedInput): unknown {
     while (cold.isUnreadFresh && unread.length > 0) {
       const reader = readerOver(unread.memory, false)
       const codec = conn.currentCodec
-      const message = decodeRaw(codec, reader, unread.start, unread.end)
+      const message = decodeRaw(codec, conn, reader, unread.start, unread.end)
       if (message === undefined) {
         if (conn.hasReplaced(codec)) {
           checkHanded(++handed)
@@ -139,11 +139,14 @@ function pullRaw(conn: ConnImpl, parked: ParkedInput): unknown {
       unread.consume(reader.stoppedAt)
       // It may have grown to the largest message, which an idle connection must not keep.
       if (unread.length === 0) cold.unread = undefined
-      noteMessages(conn, true, false)
+      noteMessages(conn, true, cold.discards > 0)
       if (message !== SWALLOWED) return message
     }
     if (!parked.take()) return undefined
-    unread.append(parked.memory, parked.at, parked.end)
+    // A message that was swallowed may have emptied it.
+    cold.unread = unread
+    unread.append(parked.memory, parked.at + cold.drop(parked.end - parked.at), parked.end)
     cold.isUnreadFresh = true
+    if (unread.length === 0) noteMessages(conn, false, cold.discards > 0)
   }
 }

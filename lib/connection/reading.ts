@@ -151,9 +151,17 @@ function deliverRaw(
   conn: ConnImpl,
   reader: ReaderImpl,
   memory: Buffer,
-  at: number,
+  start: number,
   end: number,
 ): void {
+  let at = start
+  if (conn.cold !== undefined && conn.cold.discards > 0) {
+    at += conn.cold.drop(end - start)
+    if (at === end) {
+      noteMessages(conn, false, conn.cold.hasBegun)
+      return
+    }
+  }
   const unread = conn.cold?.unread
   if (unread !== undefined && unread.length > 0) {
     unread.append(memory, at, end)
@@ -167,7 +175,7 @@ function deliverRaw(
     checkUnread(conn.currentCodec, unread)
     // The buffer may have grown to the largest message, which an idle connection must not keep.
     if (unread.length === 0) conn.cold.unread = undefined
-    noteMessages(conn, used > from, unread.length > 0)
+    noteMessages(conn, used > from, conn.cold.hasBegun)
     return
   }
   const used = decodeChunk(conn, reader, memory, at, end)
@@ -177,7 +185,7 @@ function deliverRaw(
     rest.append(memory, used, end)
     checkUnread(conn.currentCodec, rest)
   }
-  noteMessages(conn, used > at, used < end)
+  noteMessages(conn, used > at, conn.cold?.hasBegun === true)
 }
 
 /** Decodes and delivers messages. Returns up to where the chunk is dealt with. */

@@ -52,7 +52,7 @@ export function setTimeouts(conn: ConnImpl, timeouts: LiveTimeouts): void {
 function watchMessages(conn: ConnImpl): void {
   if (conn.flags & WATCHES_MESSAGES) return
   conn.flags |= WATCHES_MESSAGES
-  noteMessages(conn, false, (conn.cold?.unread?.length ?? 0) > 0)
+  noteMessages(conn, false, conn.cold?.hasBegun === true)
 }
 
 /**
