@@ -38,7 +38,7 @@ async function look<T>(t: ExecutionContext, bytes: Buffer, by: (from: Reader) =>
 
 type Numbers = Exclude<
   keyof Reader,
-  'remaining' | 'peek' | 'indexOf' | 'startsWith' | 'bytes' | 'text' | 'skip' | 'discard'
+  'remaining' | 'peek' | 'indexOf' | 'startsWith' | 'bytes' | 'copy' | 'text' | 'skip' | 'discard'
 >
 
 /** Each number type, and Node's own reading of it. */
@@ -157,6 +157,7 @@ test('indexOf finds nothing in the next frame', async (t) => {
 test('lengths that reach past the end are refused', async (t) => {
   const uses: ((from: Reader, n: number) => unknown)[] = [
     (from, n) => from.bytes(n),
+    (from, n) => from.copy(n),
     (from, n) => from.text(n),
     (from, n) => from.skip(n),
     (from, n) => from.peek(n),

@@ -4,17 +4,13 @@
 import { Buffer } from 'node:buffer'
 import { MillraceError } from '../errors.js'
 import { blameUser } from '../util/blame.js'
-import { viewOf } from '../util/buffer-view.js'
+import { copyOf, MAX_IN_OBJECT, viewOf } from '../util/buffer-view.js'
 import type { Reader } from './reader.js'
-import { slab } from './slab.js'
+import { MAX_PIECE, slabFor } from './slab.js'
 import { wrongNumber, wrongType } from './wrong-argument.js'
 
-/** Larger copies get memory of their own, so that keeping one keeps nothing else in memory. */
-const MAX_SHARED_COPY = 16 * 1024
 /** Up to this many bytes, a loop finds a byte faster than a call does. */
 const SHORT_SEARCH = 64
-/** Up to this many bytes, copying word by word takes less time than making a view to copy from. */
-const SHORT_COPY = 128
 
 /** `toString('latin1')`, if possible without its checks, which take as long as reading a short string. */
 const latin1: (this: Buffer, from: number, to: number) => string =
@@ -32,15 +28,8 @@ const NOTHING = new DataView(EMPTY.buffer, 0, 0)
  * Moves a reader to other memory.
  *
  * @param isOwn whether the memory will never be used for anything else
- * @param words the whole memory as words, if it begins and ends at the boundary of a word
  */
-export let attach: (
-  reader: ReaderImpl,
-  memory: Buffer,
-  view: DataView,
-  isOwn: boolean,
-  words?: Int32Array,
-) => void
+export let attach: (reader: ReaderImpl, memory: Buffer, view: DataView, isOwn: boolean) => void
 /** Takes the next `n` bytes for `Writer.copy`. Returns the memory, and where the bytes begin in it. */
 export let lend: (reader: ReaderImpl, n: number) => { memory: Buffer; at: number }
 
@@ -52,8 +41,6 @@ export class ReaderImpl implements Reader {
   #arrayBuffer = NOTHING.buffer
   /** Where the view begins in it. */
   #byteOffset = 0
-  /** The memory as words, if it begins and ends at the boundary of a word. */
-  #words: Int32Array | undefined
   /** The position of the next byte. */
   pos = 0
   /** The position after the last byte of the frame; -1 while the reader may not be used. */
@@ -64,34 +51,18 @@ export class ReaderImpl implements Reader {
   #ahead = -1
   /** Whether bytes were discarded, so that what was read stays read. */
   hasDiscarded = false
-  /** The position up to which one copy may include later data: see `#copyAhead`. */
-  #batchEnd = 0
-  /** The part of the memory that was copied to a slab, and where in the slab it is. */
-  #copiedFrom = 0
-  #copiedTo = 0
-  #copyMemory = NOTHING.buffer
-  #copyAt = 0
-  /** Whether the memory belongs to the frame alone, so that `bytes` may return views of it. */
+  /** Whether the memory belongs to the frame alone, so that `bytes` may return a view of it. */
   #isOwn = false
 
   static {
-    attach = (reader, memory, view, isOwn, words) => {
+    attach = (reader, memory, view, isOwn) => {
       reader.#memory = memory
       reader.#view = view
       reader.#arrayBuffer = memory.buffer as ArrayBuffer
       reader.#byteOffset = memory.byteOffset
-      reader.#words = words
       reader.#isOwn = isOwn
-      reader.#batchEnd = 0
-      reader.#copiedFrom = reader.#copiedTo = 0
     }
     lend = (reader, n) => ({ at: reader.#take(n), memory: reader.#memory })
-  }
-
-  /** Sets how far the memory has data. This reader will be moved over all of it. */
-  batch(end: number): void {
-    this.#batchEnd = end
-    this.#copiedFrom = this.#copiedTo = 0
   }
 
   /** Starts a frame. */
@@ -244,41 +215,22 @@ export class ReaderImpl implements Reader {
 
   bytes(n: number): Buffer {
     const at = this.#take(n)
-    if (this.#isOwn) return this.#memory.subarray(at, at + n)
-    if (n > MAX_SHARED_COPY) {
-      const copy = Buffer.allocUnsafeSlow(n)
-      this.#memory.copy(copy, 0, at, at + n)
-      return copy
-    }
-    if (at < this.#copiedFrom || at + n > this.#copiedTo) this.#copyAhead(at, n)
-    return viewOf(this.#copyMemory, this.#copyAt + (at - this.#copiedFrom), n)
+    const memory = this.#arrayBuffer
+    const from = this.#byteOffset + at
+    if (n <= MAX_IN_OBJECT) return copyOf(memory, from, n)
+    // Only one piece can be more than half of it, so that this view shares the memory with no other.
+    if (this.#isOwn && 2 * n > memory.byteLength) return viewOf(memory, from, n)
+    if (n > MAX_PIECE) return copyOf(memory, from, n)
+    const slab = slabFor(n)
+    const start = slab.take(n)
+    const piece = viewOf(slab.memory, start, n)
+    piece.set(viewOf(memory, from, n))
+    return piece
   }
 
-  /**
-   * Copies the bytes together with the bytes that follow them in the same batch. The next `bytes()` then
-   * only makes a view, which takes a third of the time of another copy.
-   */
-  #copyAhead(at: number, n: number): void {
-    const to = Math.max(at + n, Math.min(this.#batchEnd, at + MAX_SHARED_COPY))
-    const words = this.#words
-    let copyAt: number
-    if (to - at <= SHORT_COPY && words !== undefined) {
-      // The first and the last word may have other bytes, which are copied too.
-      let from = at >> 2
-      const behind = (to + 3) >> 2
-      copyAt = slab.take((behind - from) << 2)
-      const into = slab.words
-      for (let next = copyAt >> 2; from < behind; from++, next++) into[next] = words[from] as number
-      copyAt += at & 3
-    } else {
-      copyAt = slab.take(to - at)
-      // `set` with a view, because `copy` would make a view too, and look up the array buffer first.
-      slab.buffer.set(viewOf(this.#arrayBuffer, this.#byteOffset + at, to - at), copyAt)
-    }
-    this.#copiedFrom = at
-    this.#copiedTo = to
-    this.#copyMemory = slab.memory
-    this.#copyAt = copyAt
+  copy(n: number): Buffer {
+    const at = this.#take(n)
+    return copyOf(this.#arrayBuffer, this.#byteOffset + at, n)
   }
 
   text(n: number, encoding: BufferEncoding = 'utf8'): string {

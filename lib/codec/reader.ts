@@ -75,8 +75,31 @@ export interface Reader {
   indexOf(needle: number | Uint8Array, from?: number): number
   /** Returns whether these bytes come next, without reading them. */
   startsWith(bytes: Uint8Array): boolean
-  /** Reads `n` bytes as a Buffer that you may keep and change. */
+  /**
+   * Reads `n` bytes as a Buffer that you may keep and change.
+   *
+   * Its memory (`buffer`) may be shared: from 65 bytes to 16 KiB, other messages are in it too, also those of
+   * other connections. It is up to 8 times as long as the Buffer, and stays as long as one of them is kept. Look
+   * at the Buffer only, not at its `buffer`, and do not transfer that: it is refused, except on Node 22, where
+   * `ArrayBuffer.prototype.transfer` empties the messages in it. Use {@link copy} for what is kept for long or
+   * transferred.
+   */
   bytes(n: number): Buffer
+  /**
+   * Reads `n` bytes as a Buffer with memory of its own: its `buffer` has exactly these `n` bytes, and may be
+   * transferred to a worker. Up to 64 bytes this costs as much as {@link bytes}, above that an allocation more.
+   *
+   * @example
+   * ```ts
+   * const cache = new Map<string, Buffer>()
+   * function decode(from: Reader) {
+   *   const key = from.text(from.u8())
+   *   cache.set(key, from.copy(from.remaining))
+   *   return key
+   * }
+   * ```
+   */
+  copy(n: number): Buffer
   /**
    * Reads `n` bytes as text.
    *

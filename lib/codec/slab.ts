@@ -1,35 +1,87 @@
-/** Memory for small copies of received bytes. */
+/** Memory that small copies of received bytes share, so that not each of them needs an allocation. */
 
-// Imported, because the global is a getter, which is slower.
-import { Buffer } from 'node:buffer'
+import * as threads from 'node:worker_threads'
 
-/** The size of a slab in bytes. */
-const SLAB_BYTES = 64 * 1024
+/** The shortest and the longest piece. Shorter copies need no allocation, and longer ones have their own. */
+const MIN_PIECE = 65
+export const MAX_PIECE: number = 16 * 1024
 
-const EMPTY = Buffer.alloc(0)
+/** What a piece keeps in memory, in its own lengths, at most. */
+const MAX_PINNED = 8
+const MAX_SLAB_BYTES = 64 * 1024
+/** Pieces of so many bytes or more fit any slab of the largest size. */
+const LARGE_PIECE = MAX_SLAB_BYTES / MAX_PINNED
 
-/** Gives out pieces of large allocations, which takes less time than an allocation for each piece. */
-class Slab {
-  /** A view of the whole `memory`. */
-  buffer: Buffer = EMPTY
-  memory: ArrayBuffer = EMPTY.buffer as ArrayBuffer
-  words: Int32Array = new Int32Array(this.memory, 0, 0)
-  #used = 0
+/** The class of the shortest piece, and of all large ones: four classes for each power of two. */
+const FIRST_CLASS = classOf(MIN_PIECE)
+const LARGE_CLASS = classOf(LARGE_PIECE)
 
-  /** Reserves `n` bytes and returns where in `buffer` they begin. */
-  take(n: number): number {
-    if (n > this.buffer.length - this.#used) {
-      this.buffer = Buffer.allocUnsafeSlow(SLAB_BYTES)
-      this.memory = this.buffer.buffer as ArrayBuffer
-      this.words = new Int32Array(this.memory)
-      this.#used = 0
-    }
-    const at = this.#used
-    // Aligned to 8 bytes, so that views with wider elements are possible.
-    this.#used = (at + n + 7) & ~7
-    return at
+const NOTHING = new ArrayBuffer(0)
+
+/** Whoever transfers a slab would take other messages away. Not every runtime can forbid it. */
+const forbidTransfer: (memory: ArrayBuffer) => void = canForbidTransfer()
+  ? threads.markAsUntransferable
+  : () => {}
+
+function canForbidTransfer(): boolean {
+  try {
+    threads.markAsUntransferable(new ArrayBuffer(8))
+    return true
+  } catch {
+    return false
   }
 }
 
-/** The slab of this JavaScript environment. */
-export const slab: Slab = new Slab()
+/** Gives out pieces of one size class. It is replaced when it is used up. */
+export class Slab {
+  readonly #bytes: number
+  #used = 0
+  /** The memory of the piece that was taken last. */
+  memory: ArrayBuffer = NOTHING
+
+  constructor(bytes: number) {
+    this.#bytes = bytes
+  }
+
+  /** Reserves `n` bytes, and returns where in `memory` they begin: at a multiple of 8. */
+  take(n: number): number {
+    // The length is 0 if somebody has detached the memory, which Node 22 cannot prevent.
+    if (n > this.memory.byteLength - this.#used) this.#renew()
+    const at = this.#used
+    this.#used = (at + n + 7) & ~7
+    return at
+  }
+
+  #renew(): void {
+    this.memory = new ArrayBuffer(this.#bytes)
+    forbidTransfer(this.memory)
+    this.#used = 0
+  }
+}
+
+/**
+ * The slabs of this JavaScript environment, one for each class of sizes. A slab is at most 8 times as long as the
+ * shortest piece of its class, so that keeping one piece keeps no more than 8 times its size in memory.
+ */
+const slabs: readonly Slab[] = Array.from(
+  { length: LARGE_CLASS - FIRST_CLASS + 1 },
+  (_, index) => new Slab(shortestOf(index + FIRST_CLASS) * MAX_PINNED),
+)
+
+/** Returns the slab for pieces of `n` bytes, from 65 to {@link MAX_PIECE}. */
+export function slabFor(n: number): Slab {
+  return slabs[(n < LARGE_PIECE ? classOf(n) : LARGE_CLASS) - FIRST_CLASS] as Slab
+}
+
+/** A power of two, and the two bits behind the first one. */
+function classOf(n: number): number {
+  const shift = 29 - Math.clz32(n)
+  return (shift << 2) + (n >> shift)
+}
+
+/** The inverse: the shortest length of a class. */
+function shortestOf(sizeClass: number): number {
+  // The bits are from 4 to 7.
+  const shift = (sizeClass >> 2) - 1
+  return (sizeClass - (shift << 2)) << shift
+}

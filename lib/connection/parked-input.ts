@@ -24,8 +24,12 @@ class Run {
   #at = 0
   #end = 0
 
-  constructor(size: number) {
+  /** Whether it is for one frame alone, so that the message may keep a view of it. */
+  readonly #isOwn: boolean
+
+  constructor(size: number, isOwn: boolean) {
     this.memory = Buffer.allocUnsafeSlow(size)
+    this.#isOwn = isOwn
   }
 
   get isTaken(): boolean {
@@ -33,8 +37,7 @@ class Run {
   }
 
   get reader(): ReaderImpl {
-    // The memory is written once, so messages may keep views of it.
-    this.#reader ??= readerOver(this.memory, true)
+    this.#reader ??= readerOver(this.memory, this.#isOwn)
     return this.#reader
   }
 
@@ -61,6 +64,8 @@ class Run {
 
 /** The parked input of one connection. */
 export class ParkedInput implements Parked {
+  /** Whether a piece is a whole frame. A piece of a raw stream may have several messages, or be read again. */
+  readonly #hasFrames: boolean
   #runs: Run[] = []
   bytes = 0
   /** Pieces that wait. */
@@ -72,6 +77,10 @@ export class ParkedInput implements Parked {
   /** A reader over that memory. */
   reader: ReaderImpl = NO_READER
 
+  constructor(hasFrames: boolean) {
+    this.#hasFrames = hasFrames
+  }
+
   /** Copies a piece behind all others. */
   push(memory: Buffer, at: number, end: number): void {
     this.#runFor(end - at).add(memory, at, end)
@@ -80,7 +89,7 @@ export class ParkedInput implements Parked {
 
   /** Copies a piece in front of all others. */
   unshift(memory: Buffer, at: number, end: number): void {
-    const run = new Run(end - at)
+    const run = new Run(end - at, false)
     run.add(memory, at, end)
     this.#runs.unshift(run)
     this.#count(1, end - at)
@@ -114,7 +123,8 @@ export class ParkedInput implements Parked {
     const last = this.#runs.at(-1)
     if (length <= SMALL && last?.hasRoom(length)) return last
     const shared = last === undefined ? FIRST_SHARED : SHARED
-    const run = new Run(length > SMALL ? length : Math.max(length, shared))
+    const run =
+      length > SMALL ? new Run(length, this.#hasFrames) : new Run(Math.max(length, shared), false)
     this.#runs.push(run)
     return run
   }

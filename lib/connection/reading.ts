@@ -71,7 +71,7 @@ export function addToFrame(conn: ConnImpl, memory: Buffer, at: number, end: numb
 /** Keeps a copy of a piece of input, and stops reading when there is too much. */
 export function park(conn: ConnImpl, memory: Buffer, at: number, end: number): void {
   const cold = conn.coldState()
-  cold.parked ??= new ParkedInput()
+  cold.parked ??= new ParkedInput(conn.profile.frameShape !== undefined)
   cold.parked.push(memory, at, end)
   if (isFull(cold.parked, conn.profile.maxParked)) stopReading(conn)
   cold.wakePull()
@@ -80,7 +80,7 @@ export function park(conn: ConnImpl, memory: Buffer, at: number, end: number): v
 /** Keeps what a handler's `pause` cut off, in front of all that is parked. */
 function parkFirst(conn: ConnImpl, memory: Buffer, at: number, end: number): void {
   const cold = conn.coldState()
-  cold.parked ??= new ParkedInput()
+  cold.parked ??= new ParkedInput(conn.profile.frameShape !== undefined)
   cold.parked.unshift(memory, at, end)
 }
 

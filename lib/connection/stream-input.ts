@@ -41,7 +41,8 @@ export class StreamInput implements InputTaker {
 
   #begin(): void {
     this.#hasBegun = true
-    passOnReceived(this.#conn, (bytes) => runListeners(() => this.#push(bytes)))
+    // Copied, because the pieces share memory, and a listener may take that away.
+    passOnReceived(this.#conn, (bytes) => runListeners(() => this.#push(Buffer.from(bytes))))
     if (this.#conn.flags & EOF) this.inputEnded(this.#conn)
     else if (!this.#isFull) resumeReading(this.#conn)
   }

@@ -28,7 +28,10 @@ export function receive(
   if (socket.isEnded) return
   const { parked, isPaused, isPulled, isBound, held } = socket
   if (isPaused || held > 0 || isPulled || parked.count > 0 || !isBound) {
-    parked.push(new ParkedDatagram(Buffer.from(memory.subarray(at, end)), from))
+    // Not from Node's pool: the message may be a view of it.
+    const bytes = Buffer.allocUnsafeSlow(end - at)
+    memory.copy(bytes, 0, at, end)
+    parked.push(new ParkedDatagram(bytes, from))
     if (isFull(parked, socket.settings.maxParked)) stopReading(socket)
     socket.wakePull()
   } else {

@@ -94,7 +94,7 @@ export class Loop {
     this.#ints = new Int32Array(inbound)
     this.#view = new DataView(inbound)
     this.#capacity = inbound.byteLength
-    attach(this.#reader, this.#memory, this.#view, false, this.#ints)
+    attach(this.#reader, this.#memory, this.#view, false)
   }
 
   /** The size of each of its rings in bytes. */
@@ -161,7 +161,6 @@ export class Loop {
     const mask = this.#capacity - 1
     const tail = control[this.#words + IN_TAIL] as number
     let head = this.#head
-    if (head !== tail) this.#reader.batch(this.#batchEnd(head, tail))
     while (head !== tail) {
       if (!budget.take()) return true
       let at = head & mask
@@ -169,7 +168,6 @@ export class Loop {
         head = (head + this.#capacity - at) | 0
         at = 0
       }
-      if (at === 0) this.#reader.batch(this.#batchEnd(head, tail))
       const word = at >> 2
       const length = ints[word + 3] as number
       const slot = ints[word] as number
@@ -202,12 +200,6 @@ export class Loop {
     } catch (again) {
       process.emitWarning(legible(toError(again)))
     }
-  }
-
-  /** Returns up to where the ring holds records without a gap from `head` on. */
-  #batchEnd(head: number, tail: number): number {
-    const at = head & (this.#capacity - 1)
-    return Math.min(at + ((tail - head) >>> 0), this.#capacity)
   }
 
   /** Processes a record if that is to be done in this scope. Returns the right one otherwise. */

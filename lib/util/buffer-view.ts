@@ -1,8 +1,11 @@
-/** Makes Buffers that are views of memory. One is made for each message, so it has to take little time. */
+/** Makes Buffers of memory: views and copies. One is made for each message, so it has to take little time. */
 
 import { Buffer } from 'node:buffer'
 
-type BufferClass = new (memory: ArrayBuffer, at: number, length: number) => Buffer
+interface BufferClass {
+  new (memory: ArrayBuffer, at: number, length: number): Buffer
+  new (bytes: Uint8Array): Buffer
+}
 
 /**
  * The class that `subarray` makes Buffers with. `Buffer.from` first examines its arguments, which takes
@@ -19,15 +22,35 @@ function makesBuffers(Class: unknown): boolean {
   try {
     const view = new (Class as BufferClass)(new ArrayBuffer(8), 2, 3)
     const { byteOffset, length } = view
-    return Object.getPrototypeOf(view) === Buffer.prototype && byteOffset === 2 && length === 3
+    const copy = new (Class as BufferClass)(view)
+    return (
+      Object.getPrototypeOf(view) === Buffer.prototype &&
+      byteOffset === 2 &&
+      length === 3 &&
+      Object.getPrototypeOf(copy) === Buffer.prototype &&
+      copy.buffer.byteLength === 3
+    )
   } catch {
     return false
   }
 }
 
+const isFast = makesBuffers(Species)
+
 /** Returns a view of `length` bytes of `memory` from `at` on. The caller has to check the bounds. */
-export const viewOf: (memory: ArrayBuffer, at: number, length: number) => Buffer = makesBuffers(
-  Species,
-)
+export const viewOf: (memory: ArrayBuffer, at: number, length: number) => Buffer = isFast
   ? (memory, at, length) => new Species(memory, at, length)
   : (memory, at, length) => Buffer.from(memory, at, length)
+
+/** Up to so many bytes V8 keeps in the object itself, without an `ArrayBuffer` until somebody asks for it. */
+export const MAX_IN_OBJECT = 64
+
+/** Copies `length` bytes of `memory` from `at` on to memory that nothing else is in. */
+export function copyOf(memory: ArrayBuffer, at: number, length: number): Buffer {
+  const view = viewOf(memory, at, length)
+  if (isFast && length <= MAX_IN_OBJECT) return new Species(view)
+  // Not by the constructor, which would fill it with zeros first.
+  const copy = Buffer.allocUnsafeSlow(length)
+  copy.set(view)
+  return copy
+}
