@@ -38,7 +38,16 @@ async function look<T>(t: ExecutionContext, bytes: Buffer, by: (from: Reader) =>
 
 type Numbers = Exclude<
   keyof Reader,
-  'remaining' | 'peek' | 'indexOf' | 'startsWith' | 'bytes' | 'copy' | 'text' | 'skip' | 'discard'
+  | 'remaining'
+  | 'peek'
+  | 'indexOf'
+  | 'startsWith'
+  | 'bytes'
+  | 'copy'
+  | 'text'
+  | 'skip'
+  | 'discard'
+  | 'frame'
 >
 
 /** Each number type, and Node's own reading of it. */

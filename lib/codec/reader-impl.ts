@@ -19,6 +19,9 @@ const latin1: (this: Buffer, from: number, to: number) => string =
     return this.toString('latin1', from, to)
   }
 
+/** So many inner readers are kept for the next frame. */
+const MAX_INNER_KEPT = 16
+
 const EMPTY = Buffer.alloc(0)
 const NOTHING = new DataView(EMPTY.buffer, 0, 0)
 
@@ -53,6 +56,11 @@ export class ReaderImpl implements Reader {
   hasDiscarded = false
   /** Whether the memory belongs to the frame alone, so that `bytes` may return a view of it. */
   #isOwn = false
+  /** Whether `frame` has returned it. */
+  #isInner = false
+  /** The readers that `frame` has returned in this `decode`, and behind them some from earlier ones. */
+  #inner: ReaderImpl[] | undefined
+  #innerCount = 0
 
   static {
     attach = (reader, memory, view, isOwn) => {
@@ -61,6 +69,8 @@ export class ReaderImpl implements Reader {
       reader.#arrayBuffer = memory.buffer as ArrayBuffer
       reader.#byteOffset = memory.byteOffset
       reader.#isOwn = isOwn
+      reader.#inner = undefined
+      reader.#innerCount = 0
     }
     lend = (reader, n) => ({ at: reader.#take(n), memory: reader.#memory })
   }
@@ -91,6 +101,14 @@ export class ReaderImpl implements Reader {
     this.stoppedAt = this.pos
     this.pos = 0
     this.end = -1
+    if (this.#innerCount > 0) this.#closeInner()
+  }
+
+  #closeInner(): void {
+    const inner = this.#inner as ReaderImpl[]
+    for (let index = 0; index < this.#innerCount; index++) inner[index]?.close()
+    this.#innerCount = 0
+    if (inner.length > MAX_INNER_KEPT) inner.length = MAX_INNER_KEPT
   }
 
   /** Throws the error for `n` bytes that cannot be read. */
@@ -104,8 +122,11 @@ export class ReaderImpl implements Reader {
     if (!Number.isInteger(n))
       throw wrongNumber('a Reader', 'lengths and places that are whole numbers', n)
     // Computed from what the peer has sent, in most cases: `skip(u16() - 2)`, say.
-    const what = (n as number) < 0 ? `a length of ${n}` : 'past the end of the frame'
-    throw blameUser(new MillraceError('ERR_FRAME_INVALID', `decode read ${what}`))
+    const end = this.#isInner ? 'past the end of an inner frame' : 'past the end of the frame'
+    const what = (n as number) < 0 ? `a length of ${n}` : end
+    const error = new MillraceError('ERR_FRAME_INVALID', `decode read ${what}`)
+    // The peer has said how long an inner frame is. In another one, `decode` may not have looked at `remaining`.
+    throw this.#isInner ? error : blameUser(error)
   }
 
   /** Takes the next `n` bytes and returns where they begin. */
@@ -253,6 +274,21 @@ export class ReaderImpl implements Reader {
     this.pos += here
     this.#ahead += n - here
     if (n > 0) this.hasDiscarded = true
+  }
+
+  frame(n: number): ReaderImpl {
+    const at = this.#take(n)
+    this.#inner ??= []
+    let inner = this.#inner[this.#innerCount]
+    if (inner === undefined) {
+      inner = new ReaderImpl()
+      attach(inner, this.#memory, this.#view, this.#isOwn)
+      inner.#isInner = true
+      this.#inner.push(inner)
+    }
+    this.#innerCount++
+    inner.open(at, at + n)
+    return inner
   }
 }
 

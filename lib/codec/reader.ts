@@ -118,4 +118,22 @@ export interface Reader {
    * @param n how many bytes, up to `Number.MAX_SAFE_INTEGER`
    */
   discard(n: number): void
+  /**
+   * Passes over `n` bytes, and returns a reader that reads just them, for a message inside of a message. This reader
+   * goes on behind them at once. What is left of them unread is passed over, too.
+   *
+   * The inner reader is valid as long as this one. It may have frames of its own, and several may be used side by side.
+   * Reading past its end throws `ERR_FRAME_INVALID`, also under `raw` framing, and counts as the peer's fault. If
+   * fewer than `n` bytes are there, `frame` throws what {@link bytes} throws.
+   *
+   * @example
+   * ```ts
+   * function decode(from: Reader) {
+   *   const header = from.frame(from.u16())
+   *   const id = header.u32() // of the fields behind it this version knows nothing
+   *   return { id, body: from.bytes(from.remaining) }
+   * }
+   * ```
+   */
+  frame(n: number): Reader
 }
