@@ -2,7 +2,11 @@
 export default {
   extensions: { ts: 'module' },
   files: ['__test__/**/*.spec.ts'],
-  nodeArguments: ['--import', '@oxc-node/core/register', '--expose-gc'],
+  nodeArguments: [
+    '--import',
+    new URL('scripts/typescript.mjs', import.meta.url).href,
+    '--expose-gc',
+  ],
   workerThreads: false,
   concurrency: 2,
   // A run in which nothing ends for so long names what it waited for, and stops. `t.timeout(n)` switches that off for

@@ -9,14 +9,15 @@ import { fileURLToPath } from 'node:url'
 const PRINTS = /\/\/ prints: (.*?)\s*$/
 const AT_ONCE = 2
 const START = fileURLToPath(new URL('start.mjs', import.meta.url))
+const NODE = [process.execPath, START]
 
-/** Runs them in `directory`, where they find the package; what is wrong with them. */
-export async function runPrograms(directory, blocks) {
+/** Runs them by `command` in `directory`, where they find the package; what is wrong with them. */
+export async function runPrograms(directory, blocks, command = NODE) {
   const waiting = blocks.filter((block) => block.runs)
   const problems = []
   const work = async () => {
     for (let block = waiting.shift(); block !== undefined; block = waiting.shift()) {
-      const text = await run(directory, block)
+      const text = await run(directory, block, command)
       if (text !== undefined) problems.push({ page: block.page, line: block.line, text })
     }
   }
@@ -25,14 +26,14 @@ export async function runPrograms(directory, blocks) {
 }
 
 /** What is wrong with one program, if anything is. */
-async function run(directory, { page, line, lines, seconds }) {
+async function run(directory, { page, line, lines, seconds }, [program, ...args]) {
   const expected = lines.flatMap(({ text }) => PRINTS.exec(text)?.[1] ?? [])
   if (expected.length === 0) return 'a program has to say what it prints: // prints: …'
   const file = join(directory, `run-${page.replace(/\W+/g, '-')}-${line}.ts`)
   // Nothing on a page may depend on a port that is free.
   const source = lines.map(({ text }) => text.replace(/\b90\d\d\b/g, '0')).join('\n')
   await writeFile(file, source)
-  const child = spawn(process.execPath, [START, file], {
+  const child = spawn(program, [...args, file], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: seconds * 1000,

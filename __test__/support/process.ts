@@ -36,6 +36,8 @@ interface Options {
   network?: boolean
 }
 
+const TYPESCRIPT = new URL('../../scripts/typescript.mjs', import.meta.url).href
+
 const NETWORK = ['unshare', '-rn', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"']
 
 /** Whether processes can have separate networks here. */
@@ -51,7 +53,7 @@ export function launch(t: ExecutionContext, name: string, options: Options = {})
     ...(network ? NETWORK : []),
     process.execPath,
     '--import',
-    '@oxc-node/core/register',
+    TYPESCRIPT,
     path,
     ...args.map(String),
   ]
