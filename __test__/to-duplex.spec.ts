@@ -311,3 +311,23 @@ test('a lost connection that was never a stream is refused', async (t) => {
   await over.passed
   t.throws(() => toDuplex(conn), { code: 'ERR_CLOSED' })
 })
+
+test("a reader that reads once for each 'readable' gets everything, as from node:net", async (t) => {
+  const length = 1 << 20
+  const all = gate<number>()
+  const server = await start(t, {
+    allowHalfOpen: true,
+    open(conn) {
+      const stream = streamOf(conn)
+      let got = 0
+      stream.on('readable', () => {
+        got += (stream.read() as Buffer | null)?.length ?? 0
+        if (got === length) all.open(got)
+      })
+    },
+  })
+  const socket = await connect(server.port)
+  socket.write(Buffer.alloc(length))
+  t.is(await all.passed, length)
+  socket.destroy()
+})

@@ -45,6 +45,7 @@ const SPECS = [
   'send-file',
   'throws',
   'to-duplex-http',
+  'to-duplex-mqtt',
   'to-duplex-tls',
   'to-duplex-websocket',
   'unseen-mistakes',

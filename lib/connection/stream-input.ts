@@ -27,6 +27,8 @@ export class StreamInput implements InputTaker {
   #receivedWhenAsked = -1
   /** The stream was told that no more follows. */
   #isOver = false
+  /** What came while the stream had input that nobody could have read yet. */
+  #later: Buffer[] = []
   #whenClosed: (() => void) | undefined
 
   constructor(conn: ConnImpl, stream: Duplex, output: StreamOutput, timer: StreamTimer) {
@@ -42,7 +44,7 @@ export class StreamInput implements InputTaker {
   #begin(): void {
     this.#hasBegun = true
     // Copied, because the pieces share memory, and a listener may take that away.
-    passOnReceived(this.#conn, (bytes) => runListeners(() => this.#push(Buffer.from(bytes))))
+    passOnReceived(this.#conn, (bytes) => this.#take(Buffer.from(bytes)))
     if (this.#conn.flags & EOF) this.inputEnded(this.#conn)
     else if (!this.#isFull) resumeReading(this.#conn)
   }
@@ -64,8 +66,28 @@ export class StreamInput implements InputTaker {
       return
     }
     // What is received is in the ring, and valid until this returns.
-    const copy = Buffer.from(bytes)
-    runListeners(() => this.#push(copy))
+    this.#take(Buffer.from(bytes))
+  }
+
+  /**
+   * Pushes a chunk: later, if one waits in the stream. So each has a 'readable' of its own, as in node:net. From Node 26 on,
+   * `read()` returns one chunk only, and readers exist that call it once for each event.
+   */
+  #take(chunk: Buffer): void {
+    if (this.#later.length > 0) this.#later.push(chunk)
+    else if (this.#stream.readableLength === 0) runListeners(() => this.#push(chunk))
+    else this.#pushLater(chunk)
+  }
+
+  #pushLater(first: Buffer): void {
+    this.#later.push(first)
+    const next = () => {
+      const chunk = this.#later[0] as Buffer
+      runListeners(() => this.#push(chunk))
+      this.#later.shift()
+      if (this.#later.length > 0) nextTick(next)
+    }
+    nextTick(next)
   }
 
   #push(bytes: Buffer): void {
