@@ -4,6 +4,7 @@
 //   npm test -- __test__/echo.spec.ts         some of them
 //   MILLRACE_TEST_RING=4096 npm test          with rings so small that they wrap and fill all the time
 //   MILLRACE_TEST_LOOPS=inline npm test       with the loop inside Node's loop (or a number of loops)
+//   MILLRACE_TEST_TIMES=20 npm test           with 20 times as many inputs for properties (model-*.spec.ts)
 
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
