@@ -5,7 +5,6 @@ import type { Conn } from './connection/conn.js'
 import type { ConnStream } from './connection/conn-stream.js'
 import { ConnStreamImpl } from './connection/conn-stream-impl.js'
 import { ENDING } from './connection/flags.js'
-import { connClosed } from './native/close-error.js'
 
 /**
  * Makes a connection a stream of Node, for what is made for a `net.Socket`: `http.Server`, WebSockets, brokers. The
@@ -36,6 +35,6 @@ import { connClosed } from './native/close-error.js'
  */
 export function toDuplex(conn: Conn): ConnStream {
   const taken = checkTakable('the connection', conn)
-  if (taken.flags & ENDING) throw connClosed()
+  if (taken.flags & ENDING) throw taken.coldState().closedError()
   return new ConnStreamImpl(taken)
 }

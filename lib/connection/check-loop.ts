@@ -2,6 +2,7 @@
 
 import { invalidOption, MillraceError } from '../errors.js'
 import type { Loop } from '../runtime/loop.js'
+import { tellsEnd } from '../util/blame.js'
 import { ConnImpl } from './conn-impl.js'
 
 /**
@@ -13,6 +14,6 @@ export function checkLoop(conn: unknown): Loop | undefined {
   if (conn === undefined) return undefined
   if (!(conn instanceof ConnImpl)) throw invalidOption('loop', 'an open connection', conn)
   if (conn.readyState === 'closed')
-    throw new MillraceError('ERR_CLOSED', 'the connection that loop names is closed')
+    throw tellsEnd(new MillraceError('ERR_CLOSED', 'the connection that loop names is closed'))
   return conn.eventLoop
 }

@@ -1,7 +1,7 @@
 /** Checks a connection whose input somebody is about to take: a pipe, or a stream. */
 
 import { invalidOption } from '../errors.js'
-import { connClosed, connPiped, connSendsFile } from '../native/close-error.js'
+import { connPiped, connSendsFile } from '../native/close-error.js'
 import type { Conn } from './conn.js'
 import { ConnImpl } from './conn-impl.js'
 import { CLOSED, ENDED, ENDING, SENDING_FILE, TAKEN } from './flags.js'
@@ -17,6 +17,6 @@ export function checkTakable(name: string, conn: Conn): ConnImpl {
   if (!(conn instanceof ConnImpl)) throw invalidOption(name, 'a connection', conn)
   if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
   if (conn.flags & SENDING_FILE) throw connSendsFile()
-  if (conn.flags & ENDED && !(conn.flags & ENDING)) throw connClosed()
+  if (conn.flags & ENDED && !(conn.flags & ENDING)) throw conn.coldState().closedError()
   return conn
 }

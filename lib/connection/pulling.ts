@@ -5,6 +5,7 @@ import { checkHanded, checkUnread, decodeFrame, decodeRaw } from '../codec/decod
 import type { FrameShape } from '../codec/frame-shape.js'
 import { readerOver } from '../codec/reader-impl.js'
 import { connPiped } from '../native/close-error.js'
+import { tellsEnd } from '../util/blame.js'
 import { deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
 import { isLow } from '../util/parked-limit.js'
@@ -67,7 +68,7 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
     if (settled !== undefined) await settled
     if (conn.flags & PULLS_OVER) {
       const error = conn.cold?.error
-      if (error !== undefined) throw error
+      if (error !== undefined) throw conn.isFailed ? error : tellsEnd(error)
       return { done: true, value: undefined }
     }
     const cold = conn.coldState()
