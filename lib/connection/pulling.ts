@@ -51,7 +51,8 @@ function stopPulling(conn: ConnImpl): Promise<void> | undefined {
   conn.flags &= ~MESSAGE_OUT
   if (!(conn.flags & EOF)) return undefined
   // Not at once: whoever asks for the next message ahead may still write the reply to this one.
-  return Promise.resolve().then(() => settleInput(conn))
+  // The caller's context is not that of the connection's handlers.
+  return Promise.resolve().then(() => conn.scope.runInAsyncScope(settleInput, undefined, conn))
 }
 
 async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>> {
@@ -94,7 +95,8 @@ function pullMessage(conn: ConnImpl): unknown {
     const { frameShape } = conn.profile
     return frameShape === undefined ? pullRaw(conn, parked) : pullFrame(conn, frameShape, parked)
   } catch (thrown) {
-    fail(conn, thrown)
+    // In the context of the handlers: `error` may run.
+    conn.scope.runInAsyncScope(fail, undefined, conn, thrown)
     return undefined
   } finally {
     if (isLow(parked, conn.profile.maxParked)) resumeReading(conn)
