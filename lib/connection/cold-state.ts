@@ -31,6 +31,8 @@ export class ColdState {
   readonly closed: SharedWait = new SharedWait()
   /** Wakes a `next()` that waits for a message. */
   pull: Deferred<void> | undefined
+  /** What `decode` threw for a pull after the connection had closed. */
+  pullError: Error | undefined
   /** Looks whether somebody still pulls, after our half has ended. */
   pullTimer: NodeJS.Timeout | undefined
   /** When somebody last asked for a message, in the time of `performance.now()`; set only after `end`. */
@@ -90,7 +92,7 @@ export class ColdState {
 
   /** Tells whether an error that the user's code threw only says that this connection is ending. */
   isEnd(error: Error): boolean {
-    return error === this.error || error === this.#closedError
+    return error === this.error || error === this.pullError || error === this.#closedError
   }
 
   /** Drops what is to be dropped of the next `count` bytes. Returns how many that are. */

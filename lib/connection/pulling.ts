@@ -68,8 +68,7 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
     const settled = stopPulling(conn)
     if (settled !== undefined) await settled
     if (conn.flags & PULLS_OVER) {
-      const error = conn.cold?.error
-      if (error !== undefined) throw conn.isFailed ? error : tellsEnd(error)
+      throwEnd(conn)
       return { done: true, value: undefined }
     }
     const cold = conn.coldState()
@@ -80,6 +79,19 @@ async function next(conn: ConnImpl): Promise<IteratorResult<unknown, undefined>>
     }
     await cold.pull.promise
   }
+}
+
+/** Throws what ended the pulls, if it was an error. */
+function throwEnd({ cold, isFailed }: ConnImpl): void {
+  if (cold?.pullError !== undefined) throw cold.pullError
+  if (cold?.error !== undefined) throw isFailed ? cold.error : tellsEnd(cold.error)
+}
+
+/** A closed connection, which cannot be destroyed any more, has input that cannot be decoded: nothing follows it. */
+function endPulls(conn: ConnImpl, error: Error): void {
+  const cold = conn.coldState()
+  cold.pullError = error
+  cold.dropInput()
 }
 
 /** Returns the next message of what was received, if it is complete. */
@@ -96,7 +108,8 @@ function pullMessage(conn: ConnImpl): unknown {
     return frameShape === undefined ? pullRaw(conn, parked) : pullFrame(conn, frameShape, parked)
   } catch (thrown) {
     // In the context of the handlers: `error` may run.
-    conn.scope.runInAsyncScope(fail, undefined, conn, thrown)
+    const error = conn.scope.runInAsyncScope(fail, undefined, conn, thrown)
+    if (conn.flags & CLOSED) endPulls(conn, error)
     return undefined
   } finally {
     if (isLow(parked, conn.profile.maxParked)) resumeReading(conn)
