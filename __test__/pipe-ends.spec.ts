@@ -2,15 +2,21 @@
 
 import { once } from 'node:events'
 import type net from 'node:net'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { type Conn, pipe } from 'millrace'
 import { connect, read, readHalf } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
+import { KINDS } from './support/kinds.js'
+import { freePath } from './support/paths.js'
 import { HALF, pair } from './support/pipe.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
 const MIB = 1 << 20
+
+function listenOf(t: ExecutionContext, kind: 'tcp' | 'unix') {
+  return kind === 'unix' ? { listen: { path: freePath(t) } } : {}
+}
 
 test('a connection that was closed before the call ends the other one', async (t) => {
   for (const [lose, code, told] of [
@@ -183,6 +189,47 @@ test('close on one side sends what both have, and closes the other side too', as
   await over
   t.is((await piped).error, undefined)
 })
+
+for (const kind of KINDS) {
+  for (const end of ['destroy', 'reset'] as const) {
+    for (const isFirst of [true, false]) {
+      const side = isFirst ? 'first' : 'second'
+      test(`${end}() of the ${side} side after close() is told by the promise, ${kind}`, async (t) => {
+        const { a, b, sockets, over } = await pair(t, listenOf(t, kind))
+        const piped = pipe(a, b)
+        const lost = isFirst ? a : b
+        lost.close()
+        lost[end]()
+        for (const socket of sockets) socket.resume().end()
+        t.is(codeOf((await piped).error), 'ERR_PIPE_BROKEN')
+        await over
+      })
+
+      test(`${end}() of the ${side} side, closed last, is told by the promise, ${kind}`, async (t) => {
+        const { a, b, sockets, codes } = await pair(t, listenOf(t, kind))
+        const piped = pipe(a, b)
+        const [lost, other] = isFirst ? [a, b] : [b, a]
+        lost.close()
+        sockets[isFirst ? 1 : 0].resume().end()
+        while (!codes.has(other)) await turns(1)
+        lost[end]()
+        t.is(codeOf((await piped).error), 'ERR_PIPE_BROKEN')
+        for (const socket of sockets) socket.destroy()
+      })
+
+      test(`${end}() of the ${side} side before the call is told by the promise, ${kind}`, async (t) => {
+        const { a, b, sockets, codes, over } = await pair(t, listenOf(t, kind))
+        const [lost, other] = isFirst ? [a, b] : [b, a]
+        lost[end]()
+        const { error } = await pipe(a, b)
+        t.is(codeOf(error), 'ERR_PIPE_BROKEN')
+        await over
+        t.deepEqual([codes.get(lost), codes.get(other)], [undefined, 'ERR_PIPE_BROKEN'])
+        for (const socket of sockets) socket.destroy()
+      })
+    }
+  }
+}
 
 test('a limit in time of one side ends the pipe', async (t) => {
   const { a, b, sockets, codes, over } = await pair(t)

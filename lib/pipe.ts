@@ -3,8 +3,8 @@
 import { checkTakable } from './connection/check-takable.js'
 import type { Conn } from './connection/conn.js'
 import type { ConnImpl } from './connection/conn-impl.js'
-import { CLOSED, DESTROYED, ENDING } from './connection/flags.js'
-import { Pipe, type PipeEnd, type PipeOptions, pipeBroken } from './connection/pipe.js'
+import { CLOSED, ENDING } from './connection/flags.js'
+import { lossOf, Pipe, type PipeEnd, type PipeOptions, pipeBroken } from './connection/pipe.js'
 import { MillraceError, toError } from './errors.js'
 import { checkSignal, onAbort, unlessAborted } from './util/abort-signal.js'
 import { checkNames, flag } from './util/checks.js'
@@ -68,8 +68,9 @@ async function endOther(lost: ConnImpl, other: ConnImpl): Promise<PipeEnd> {
     .filter(({ flags }) => !(flags & CLOSED))
     .map((conn) => conn.coldState().closed.promise())
   const error = lost.cold?.error
-  if (error === undefined && !(lost.flags & DESTROYED)) other.close()
-  else other.reset(pipeBroken(error))
+  const loss = lossOf(lost)
+  if (loss === undefined) other.close()
+  else other.reset(error === undefined ? loss : pipeBroken(error))
   await Promise.all(closed)
-  return { forth: 0, back: 0, error: lost.cold?.error ?? error }
+  return { forth: 0, back: 0, error: loss ?? lossOf(lost) ?? lossOf(other) }
 }

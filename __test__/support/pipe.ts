@@ -30,7 +30,9 @@ export async function pair(
       if (codes.size === 2) over.open()
     },
   })
-  const sockets = [await connect(server.port, HALF), await connect(server.port, HALF)] as const
+  const [address = ''] = server.addresses
+  const to = address.startsWith('unix:') ? address.slice('unix://'.length) : server.port
+  const sockets = [await connect(to, HALF), await connect(to, HALF)] as const
   await both.passed
   const [a, b] = opened as [Conn, Conn]
   return { server, a, b, sockets, codes, over: over.passed }

@@ -21,7 +21,8 @@ export type ReadyState = 'open' | 'readOnly' | 'writeOnly' | 'closing' | 'closed
  * Without a `message` handler its messages are pulled: `for await (const message of conn)`. Leaving that
  * loop early stops reading; unlike Node's streams, it does not close the connection, which may be
  * iterated again. The iteration finishes at the peer's FIN, after `close()`, while the server closes, and at
- * the end of `maxLifetime`. It throws the error that the connection ended with.
+ * the end of `maxLifetime`. It throws the error that the connection ended with, or what `decode` throws, behind which
+ * nothing is pulled.
  *
  * A plain `Conn` is any connection, whatever its messages are.
  *

@@ -59,6 +59,11 @@ export function pipeBroken(cause: Error | undefined): MillraceError {
   return new MillraceError('ERR_PIPE_BROKEN', why, cause === undefined ? {} : { cause })
 }
 
+/** What one side of a pipe was lost with; undefined if it ended in good order, or has not ended. */
+export function lossOf(conn: ConnImpl): Error | undefined {
+  return conn.cold?.error ?? (conn.flags & DESTROYED ? pipeBroken(undefined) : undefined)
+}
+
 /** Two connections that are joined. Made by `pipe`, and called by the two connections. */
 export class Pipe implements InputTaker {
   readonly ended: Deferred<PipeEnd> = deferred()
@@ -143,7 +148,8 @@ export class Pipe implements InputTaker {
     const side = this.#sideOf(conn)
     const { to } = side
     side.countRelayed()
-    if (error !== this.#broken) this.#error ??= error
+    const loss = error ?? lossOf(conn)
+    if (loss !== this.#broken) this.#error ??= loss
     if (to.flags & CLOSED) {
       const [forth, back] = [this.#first.bytes, this.#second.bytes]
       this.ended.resolve({ forth, back, error: this.#error })
@@ -151,12 +157,12 @@ export class Pipe implements InputTaker {
     }
     // It closes in good order: what it has still to send is all that there was.
     if (to.flags & CLOSING) return
-    if (error === undefined && !(conn.flags & DESTROYED)) {
+    if (loss === undefined) {
       to.close()
       return
     }
-    this.#broken = pipeBroken(error)
-    this.#error ??= this.#broken
+    // The promise and the other side are told the same if the user gave no error.
+    this.#broken = error === undefined ? loss : pipeBroken(error)
     to.reset(this.#broken)
   }
 
