@@ -5,13 +5,16 @@ import { randomBytes } from 'node:crypto'
 import { truncateSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { type Conn, line, pipe, sendFile } from 'millrace'
+import { type Conn, line, pipe, raw, sendFile } from 'millrace'
 import { connect, connectHalfOpen, readHalf } from './support/client.js'
 import { dial } from './support/dial.js'
 import { fileOf } from './support/file.js'
 import { codeOf, gate } from './support/gate.js'
+import { KINDS } from './support/kinds.js'
+import { freePath } from './support/paths.js'
 import { HALF, pair } from './support/pipe.js'
 import { start } from './support/serve.js'
 import { unix } from './support/system.js'
@@ -26,7 +29,9 @@ async function single(t: ExecutionContext, options: Parameters<typeof start>[1] 
     open: opened.open,
     close: (_conn, error) => closed.open(codeOf(error)),
   })
-  const socket = await connectHalfOpen(server.port)
+  const [address = ''] = server.addresses
+  const isUnix = address.startsWith('unix:')
+  const socket = await connectHalfOpen(isUnix ? address.slice('unix://'.length) : server.port)
   return { server, conn: await opened.passed, socket, closed: closed.passed }
 }
 
@@ -247,3 +252,52 @@ unix('a FIFO without a writer is refused, and blocks nothing', async (t) => {
   t.is(String(await readHalf(socket)), 'as it was')
   socket.end()
 })
+
+for (const kind of KINDS) {
+  for (const [what, file, code] of [
+    ['does not exist', () => join(tmpdir(), 'millrace-no-such-file'), 'ENOENT'],
+    ['is a directory', () => tmpdir(), 'ERR_NOT_A_FILE'],
+    ['is too short', (t: ExecutionContext) => fileOf(t, 'abc'), 'ERR_FILE_TOO_SHORT'],
+  ] as const) {
+    test(`a file that ${what}, sent inside encode, leaves the connection as it was, ${kind}`, async (t) => {
+      let sending: Promise<unknown> | undefined
+      const path = file(t)
+      const { conn, socket } = await single(t, {
+        ...(kind === 'unix' ? { listen: { path: freePath(t) } } : {}),
+        codec: {
+          ...raw(),
+          encode(message, to) {
+            to.text(String(message))
+            sending ??= sendFile(conn, path, { start: 10 }).catch(codeOf)
+          },
+        },
+      })
+      conn.write('before')
+      t.is(await sending, code)
+      conn.end(', after')
+      t.is(String(await readHalf(socket)), 'before, after')
+      socket.end()
+    })
+  }
+
+  test(`a file that fails behind its first piece resets, if it was sent inside encode, ${kind}`, async (t) => {
+    const path = fileOf(t, Buffer.alloc(64 << 20))
+    let sending: Promise<unknown> | undefined
+    const { conn, socket, closed } = await single(t, {
+      ...(kind === 'unix' ? { listen: { path: freePath(t) } } : {}),
+      codec: {
+        ...raw(),
+        encode(message, to) {
+          to.text(String(message))
+          sending ??= sendFile(conn, path)
+        },
+      },
+    })
+    conn.write('before')
+    while (conn.bytesWritten <= 6) await new Promise(setImmediate)
+    truncateSync(path, 1000)
+    await t.throwsAsync(async () => sending, { code: 'ERR_FILE_CHANGED' })
+    t.is(await closed, 'ERR_FILE_CHANGED')
+    socket.destroy()
+  })
+}

@@ -84,7 +84,8 @@ export async function sendFile(
   sendControl(sender, KIND_FILE_BEGUN)
   const late = beginPromise(sender)
   const { halt, release } = haltWithOutput(sender, signal)
-  const written = sender.written
+  // Not told by `written`: inside `encode`, the message is not counted yet.
+  let hasBegun = false
   try {
     const handle = isHandle(file) ? file : await openFile(file, halt)
     try {
@@ -95,14 +96,16 @@ export async function sendFile(
           `only regular files can be sent, not ${kindOf(stats)}`,
         )
       const range = rangeOf(stats.size, start, last)
-      await sendRange(sender, handle, range, halt)
+      await sendRange(sender, handle, range, halt, () => {
+        hasBegun = true
+      })
       return range.end - range.start
     } finally {
       if (handle !== file) await handle.close()
     }
   } catch (thrown) {
     // The peer must not take what it has for all.
-    if (sender.written > written) sender.reset(toError(thrown))
+    if (hasBegun) sender.reset(toError(thrown))
     throw thrown
   } finally {
     release()

@@ -37,6 +37,7 @@ export function rangeOf(size: number, start: number, last: number | undefined): 
 /**
  * Sends a part of a file. While a piece waits to be sent, the next one is read.
  *
+ * @param begun is called before each piece is sent: from the first on, the peer expects the rest
  * @throws `ERR_FILE_CHANGED` if the file has become shorter; what reading throws; the reason of `halt`
  */
 export async function sendRange(
@@ -44,6 +45,7 @@ export async function sendRange(
   file: FileHandle,
   range: FileRange,
   halt: Halt,
+  begun: () => void,
 ): Promise<void> {
   const size = range.end - range.start
   // One is read into while the other one is sent.
@@ -66,6 +68,7 @@ export async function sendRange(
     halt.check()
     at += piece.length
     reading = read()
+    begun()
     if (!writePiece(conn, piece)) await halt.wait(roomForMore(conn))
   }
 }
