@@ -5,10 +5,15 @@ import { now } from './timers.js'
 
 /** Milliseconds between two warnings with the same code. */
 const WARNING_INTERVAL = 1000
+/** Codes that are told apart within that time. Errors that the user makes of a peer's answers may have any. */
+const MAX_CODES = 16
+/** Stands for all other codes. */
+const OTHERS = Symbol('other codes')
 
 /** Reports the errors of one server, client or datagram socket. */
 export class ErrorReporter {
-  readonly #lastWarnings = new Map<string, number>()
+  /** When there was a warning of a code, the oldest first. */
+  readonly #lastWarnings = new Map<string | symbol, number>()
 
   /**
    * Reports an error. Without a handler the error becomes a process warning. So does what the handler
@@ -21,15 +26,25 @@ export class ErrorReporter {
     else callHandler(handler, (thrown) => this.#warn(thrown))
   }
 
-  /** Emits a warning: at most one a second for each code. */
+  /** Emits a warning: at most one a second for each of some codes, and one for all others. */
   #warn(reported: Error): void {
     const error = legible(reported)
     const code = (error as NodeJS.ErrnoException).code ?? error.name
     const at = now()
-    const last = this.#lastWarnings.get(code)
-    if (last !== undefined && at - last < WARNING_INTERVAL) return
-    this.#lastWarnings.set(code, at)
+    this.#forget(at)
+    const warnings = this.#lastWarnings
+    const key = warnings.has(code) || warnings.size < MAX_CODES ? code : OTHERS
+    if (warnings.has(key)) return
+    warnings.set(key, at)
     process.emitWarning(error)
+  }
+
+  /** Forgets the warnings after which there may be another one with their code. */
+  #forget(at: number): void {
+    for (const [key, last] of this.#lastWarnings) {
+      if (at - last < WARNING_INTERVAL) return
+      this.#lastWarnings.delete(key)
+    }
   }
 }
 
