@@ -113,7 +113,7 @@ impl Connection {
                 Received::End => {
                     let whole = buffer.is_empty() && self.partial.is_none();
                     if let (Some(cause), false) = (self.broken, whole) {
-                        // The failed write took the error of a reset: this is not the peer's FIN.
+                        // The end of it was lost, whatever the peer did first.
                         return Next::Close(cause);
                     }
                     let why = if whole { reason::NONE } else { reason::FRAME_INCOMPLETE };

@@ -128,6 +128,10 @@ impl Connection {
 
     /// The input ended: with the peer's FIN, in good order or in the middle of a frame.
     pub(super) fn input_ended(&mut self, reason: u32) -> Next {
+        if let Some(cause) = self.broken.filter(|cause| !cause.is_after_end()) {
+            // The failed write took the error of a reset: this is not the peer's FIN.
+            return Next::Close(cause);
+        }
         self.input = Input::Finished;
         self.notices.eof = Some(reason);
         if reason != reason::NONE {

@@ -175,7 +175,9 @@ impl Connection {
                     self.is_drained(count);
                 }
                 Received::End => {
-                    self.input_ended(reason::NONE);
+                    if let close @ Next::Close(_) = self.input_ended(reason::NONE) {
+                        return (close, next_to);
+                    }
                 }
                 Received::Nothing => {}
                 Received::Failed(error) => {

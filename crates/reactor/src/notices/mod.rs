@@ -31,4 +31,10 @@ impl Cause {
     pub(crate) fn system(error: &io::Error) -> Self {
         Self { reason: reason::SYSTEM, errno: error.raw_os_error().unwrap_or(0) }
     }
+
+    /// Whether the write that failed says that the peer had ended its half before, so that the input may be whole.
+    pub(crate) fn is_after_end(self) -> bool {
+        self.reason == reason::SYSTEM
+            && io::Error::from_raw_os_error(self.errno).kind() == io::ErrorKind::BrokenPipe
+    }
 }
