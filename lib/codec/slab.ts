@@ -1,5 +1,7 @@
 /** Memory that small copies of received bytes share, so that not each of them needs an allocation. */
 
+// Imported, because the global is a getter, which is slower.
+import { Buffer } from 'node:buffer'
 import * as threads from 'node:worker_threads'
 
 /** The shortest and the longest piece. Shorter copies need no allocation, and longer ones have their own. */
@@ -53,10 +55,16 @@ export class Slab {
   }
 
   #renew(): void {
-    this.memory = new ArrayBuffer(this.#bytes)
+    this.memory = allocate(this.#bytes)
     forbidTransfer(this.memory)
     this.#used = 0
   }
+}
+
+/** Large memory is not filled with zeros, which takes as long as the allocation; for little, Node's way takes longer. */
+function allocate(bytes: number): ArrayBuffer {
+  if (bytes < 4096) return new ArrayBuffer(bytes)
+  return Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer
 }
 
 /**
