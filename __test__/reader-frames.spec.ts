@@ -6,7 +6,7 @@ import { type Codec, encodeWith, fixed, lengthField, type Reader, raw, testCodec
 import { isUsersMistake } from '../lib/util/blame.js'
 import { bound, peer } from './support/datagrams.js'
 import { codeOf, gate } from './support/gate.js'
-import { start } from './support/serve.js'
+import { ONE, start } from './support/serve.js'
 
 /** A codec whose message is what `read` makes of a body of `size` bytes. */
 type MakeCodec = <T>(size: number, read: (from: Reader) => T) => Codec<T, never>
@@ -267,3 +267,50 @@ test('the frames of a datagram end where they end', async (t) => {
   other.send('\x03abcd', socket.port)
   t.is(await arrived.passed, 'abc')
 })
+
+for (const isPulled of [false, true]) {
+  test(`frames in frames, as deep as a peer likes, end no other connection (${isPulled ? 'pulled' : 'pushed'})`, async (t) => {
+    const depths: number[] = []
+    const all = gate()
+    /** A message is how many frames are in each other. */
+    const codec: Codec<number, never> = {
+      ...lengthField({ bytes: 4, max: 1 << 20 }),
+      decode(from) {
+        let depth = 0
+        for (let inner = from; inner.remaining > 0; depth++) {
+          inner.u8()
+          inner = inner.frame(inner.remaining)
+        }
+        return depth
+      },
+      encode() {},
+    }
+    const take = (depth: number) => {
+      depths.push(depth)
+      if (depths.length === 3) all.open()
+    }
+    const server = await start<number, never>(t, {
+      loops: ONE,
+      codec,
+      ...(isPulled
+        ? {
+            async open(conn) {
+              for await (const depth of conn) take(depth)
+            },
+          }
+        : { message: (_conn: unknown, depth: number) => take(depth) }),
+    })
+    const send = async (depth: number) => {
+      const socket = net.connect(server.port, '127.0.0.1')
+      t.teardown(() => socket.destroy())
+      const header = Buffer.alloc(4)
+      header.writeUInt32BE(depth)
+      socket.write(Buffer.concat([header, Buffer.alloc(depth)]))
+      const count = depths.length
+      while (depths.length === count) await new Promise(setImmediate)
+    }
+    for (const depth of [3, 100_000, 7]) await send(depth)
+    await all.passed
+    t.deepEqual(depths, [3, 100_000, 7])
+  })
+}

@@ -56,9 +56,9 @@ export class ReaderImpl implements Reader {
   hasDiscarded = false
   /** Whether the memory belongs to the frame alone, so that `bytes` may return a view of it. */
   #isOwn = false
-  /** Whether `frame` has returned it. */
-  #isInner = false
-  /** The readers that `frame` has returned in this `decode`, and behind them some from earlier ones. */
+  /** The reader that `decode` was given, if `frame` has returned this one. */
+  #root: ReaderImpl | undefined
+  /** All readers that `frame` has returned in this `decode`, whatever their depth, and behind them some from earlier ones. */
   #inner: ReaderImpl[] | undefined
   #innerCount = 0
 
@@ -106,8 +106,9 @@ export class ReaderImpl implements Reader {
 
   #closeInner(): void {
     const inner = this.#inner as ReaderImpl[]
-    for (let index = 0; index < this.#innerCount; index++) inner[index]?.close()
+    const count = this.#innerCount
     this.#innerCount = 0
+    for (let index = 0; index < count; index++) inner[index]?.close()
     if (inner.length > MAX_INNER_KEPT) inner.length = MAX_INNER_KEPT
   }
 
@@ -122,11 +123,12 @@ export class ReaderImpl implements Reader {
     if (!Number.isInteger(n))
       throw wrongNumber('a Reader', 'lengths and places that are whole numbers', n)
     // Computed from what the peer has sent, in most cases: `skip(u16() - 2)`, say.
-    const end = this.#isInner ? 'past the end of an inner frame' : 'past the end of the frame'
+    const isInner = this.#root !== undefined
+    const end = isInner ? 'past the end of an inner frame' : 'past the end of the frame'
     const what = (n as number) < 0 ? `a length of ${n}` : end
     const error = new MillraceError('ERR_FRAME_INVALID', `decode read ${what}`)
     // The peer has said how long an inner frame is. In another one, `decode` may not have looked at `remaining`.
-    throw this.#isInner ? error : blameUser(error)
+    throw isInner ? error : blameUser(error)
   }
 
   /** Takes the next `n` bytes and returns where they begin. */
@@ -278,15 +280,17 @@ export class ReaderImpl implements Reader {
 
   frame(n: number): ReaderImpl {
     const at = this.#take(n)
-    this.#inner ??= []
-    let inner = this.#inner[this.#innerCount]
+    // In one list, because a peer may send frames in frames in frames, and closing them must not need the stack.
+    const root = this.#root ?? this
+    root.#inner ??= []
+    let inner = root.#inner[root.#innerCount]
     if (inner === undefined) {
       inner = new ReaderImpl()
       attach(inner, this.#memory, this.#view, this.#isOwn)
-      inner.#isInner = true
-      this.#inner.push(inner)
+      inner.#root = root
+      root.#inner.push(inner)
     }
-    this.#innerCount++
+    root.#innerCount++
     inner.open(at, at + n)
     return inner
   }

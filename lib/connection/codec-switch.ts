@@ -32,6 +32,7 @@ import {
 } from './flags.js'
 import { passOnReceived } from './input-taker.js'
 import { limitsOf } from './limits.js'
+import { ParkedInput } from './parked-input.js'
 import { park } from './reading.js'
 import { sendControl } from './send-control.js'
 import { noteMessages } from './timed-out.js'
@@ -129,6 +130,12 @@ export function switchedByLoop(conn: ConnImpl): void {
   if (cold !== undefined) cold.isUnreadFresh = framing.kind === 'raw'
   if (framing.kind !== 'raw') {
     passOnReceived(conn, (bytes) => conn.eventLoop.outbound.bytes(KIND_RETURN, conn, bytes))
+    if (cold !== undefined) cold.parked = undefined
+  } else if (cold?.parked !== undefined) {
+    // A raw codec may see bytes again that it has left, so that it gets copies of them.
+    const frames = cold.parked
+    cold.parked = new ParkedInput(false)
+    while (frames.take()) cold.parked.push(frames.memory, frames.at, frames.end)
   }
   sendControl(conn, KIND_FRAMING, encodeFraming(framing))
   goOn(conn)

@@ -54,9 +54,8 @@ export const HELD = 16777216
 export const FULL = 33554432
 /** Another framing was chosen, and the loop still delivers what it had read before. */
 export const SWITCHING = 67108864
-
 /** The handler `drain` runs. */
-export const DRAIN_RUNS = 67108864
+export const DRAIN_RUNS = 134217728
 
 /** Our half has ended, whatever ended it. */
 export const OUTPUT_OVER: number = ENDED | DESTROYED | CLOSED
