@@ -104,32 +104,25 @@ for (const [kind, listen] of [
   })
 }
 
-test('the handler idle does not run while a file is sent, and the connection goes on', async (t) => {
+test('a file that nobody reads ends with ERR_IDLE_TIMEOUT without asking the handler idle, which could not ping', async (t) => {
   let calls = 0
-  const called = gate()
-  const { conn, peer, received } = await stalled(t, ANY, {
-    idle(conn) {
-      calls++
-      conn.write('ping')
-      called.open()
-    },
-  })
+  const { conn, closed, seen } = await stalled(t, ANY, { idle: () => void calls++ })
   const sending = sendFile(conn, fileOf(t, BODY))
-  conn.setTimeouts({ idle: 20 })
-  // Another connection's time ends again and again meanwhile.
-  const rounds = gate()
-  let others = 0
-  await stalled(t, ANY, {
-    timeouts: { idle: 20 },
-    idle() {
-      if (++others === 5) rounds.open()
-    },
-  })
-  await rounds.passed
+  while (conn.bytesWritten === 0) await turns(1)
+  conn.setTimeouts({ idle: 50 })
+  await t.throwsAsync(sending, { code: 'ERR_IDLE_TIMEOUT' })
+  t.is(await closed, 'ERR_IDLE_TIMEOUT')
   t.is(calls, 0)
+  t.deepEqual(await seen(), { error: 'ECONNRESET', isCut: true })
+})
+
+test('the handler idle is asked again once a file was sent', async (t) => {
+  const asked = gate()
+  const { conn, peer } = await stalled(t, ANY, { idle: () => asked.open() })
+  const sending = sendFile(conn, fileOf(t, BODY))
   peer.resume()
   t.is(await sending, BODY.length)
-  t.true(received() <= BODY.length)
-  await called.passed
+  conn.setTimeouts({ idle: 20 })
+  await asked.passed
   conn.destroy()
 })

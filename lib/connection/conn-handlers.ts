@@ -58,7 +58,8 @@ export interface Handlers<In = Buffer, Out = FrameData, Context = undefined> {
   /**
    * No byte has moved in either direction for the time that `timeouts.idle` sets. The time begins again: write a
    * ping, or close the connection. Without this handler it closes with `ERR_IDLE_TIMEOUT`.
-   * It is not called again while its promise has not settled.
+   * It is not called again while its promise has not settled. While a file is sent, and while a pipe or a stream has
+   * the connection, it is not asked, and the connection closes as without it.
    */
   idle?(conn: Conn<In, Out, Context>): unknown
   /**

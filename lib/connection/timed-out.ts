@@ -81,10 +81,11 @@ export function noteMessages(conn: ConnImpl, hasDecoded: boolean, isBegun: boole
 export function timedOut(conn: ConnImpl, reason: number): void {
   if (conn.flags & ENDING) return
   let left = timeLeft(conn, reason)
-  const asksUser = conn.profile.handlers.idle !== undefined && !(conn.flags & TAKEN)
+  // In the middle of a file a handler that pings could not write: the peer that takes nothing of it is gone.
+  const asksUser =
+    conn.profile.handlers.idle !== undefined && !(conn.flags & (TAKEN | SENDING_FILE))
   if (left === 0 && reason === REASON_IDLE_TIMEOUT && asksUser) {
-    // A handler that pings could not write.
-    if (!(conn.flags & (IDLE_RUNS | SENDING_FILE))) callIdle(conn)
+    if (!(conn.flags & IDLE_RUNS)) callIdle(conn)
     if (conn.flags & ENDING) return
     left = limitsOf(conn).idle
   }
