@@ -48,6 +48,44 @@ for (const how of ['pushed', 'pulled', 'pushed, with a promise that lasts'] as c
   })
 }
 
+for (const how of ['pushed', 'pulled'] as const) {
+  test(`a peer that reads is heard, though others keep its queue under the mark after a reply went over it: ${how}`, async (t) => {
+    const MARK = 1024 * KIB
+    const opened = gate<Conn>()
+    let heard = 0
+    const answer = (conn: Conn, bytes: Uint8Array) => {
+      heard += bytes.length
+      conn.write(Buffer.alloc(MARK / 2))
+    }
+    const server = await start(t, {
+      sendBuffer: 16 * KIB,
+      highWaterMark: MARK,
+      async open(conn) {
+        opened.open(conn)
+        if (how === 'pulled') for await (const bytes of conn) answer(conn, bytes)
+      },
+      ...(how === 'pulled' ? {} : { message: answer }),
+    })
+    const socket = await connect(server.port)
+    // A little in each turn: it never empties half of the queue in one.
+    socket.on('data', () => {
+      socket.pause()
+      setImmediate(() => socket.resume())
+    })
+    const conn = await opened.passed
+    for (let asked = 1; asked <= 10; asked++) {
+      socket.write('?')
+      const latest = conn.bytesWritten + 16 * MARK
+      while (heard < asked && conn.bytesWritten < latest) {
+        while (conn.buffered < 0.9 * MARK) conn.write(BLOCK)
+        await turns(1)
+      }
+      t.is(heard, asked)
+    }
+    socket.destroy()
+  })
+}
+
 /** Once `flag[0]` is 1: reads some of what has come, and leaves in the middle. */
 const LEAVER = `
   const { path, flag, requests } = require('node:worker_threads').workerData

@@ -39,6 +39,8 @@ export class ColdState {
   lastPull = 0
   /** Since when a `next()` waits, in the same time. */
   pullSince = 0
+  /** How many bytes had been written with the last reply that went over the high-water mark. */
+  repliedUntil = 0
   /** Bytes of the other side of a pipe that are among those written. */
   relayed = 0
   /** Stops `pipeFrom` and `sendFile`, which write in several steps. */

@@ -29,8 +29,8 @@ export interface ConnOptions<In, Out> extends SocketOptions {
    */
   codec?: Codec<In, Out> | ((peer: Peer) => Codec<In, Out>) | undefined
   /**
-   * The number of unsent bytes over which `write` returns `false`. `drain` follows at half of it. Default
-   * 1 MiB.
+   * The number of unsent bytes over which `write` returns `false`. `drain` follows at half of it, or once all that
+   * was written before has gone out, if others go on writing. Default 1 MiB.
    */
   highWaterMark?: number | undefined
   /**

@@ -139,7 +139,10 @@ function isUnderMark(conn: ConnImpl, maxWriteBuffer: number, follows: boolean): 
   }
   const isOver = waiting > highWaterMark
   // What has crossed already must not be answered either, until there is room.
-  if (isOver && autoPause && follows) conn.flags |= FULL
+  if (isOver && autoPause && follows) {
+    conn.flags |= FULL
+    conn.coldState().repliedUntil = conn.written
+  }
   if (conn.flags & DRAIN_ASKED) return false
   if (!isOver) return true
   conn.flags |= DRAIN_ASKED
@@ -209,17 +212,20 @@ function rejectClosed(conn: ConnImpl): Promise<void> {
   return promise
 }
 
-/** The loop answers `ASK`: what was written before has drained. */
+/** The loop answers `ASK`: what waits has fallen to half of the mark, or all that was written before has gone out. */
 export function drainedByLoop(conn: ConnImpl): void {
   if (!(conn.flags & DRAIN_ASKED) || conn.flags & (DESTROYED | CLOSED)) return
   updateSent(conn)
+  // Others may keep the queue full for as long as they like: what they write holds no input back.
+  const isAnswered = conn.sent >= (conn.cold?.repliedUntil ?? 0)
   // The answer does not cover what was written after the question.
-  if (conn.written - conn.sent > conn.profile.highWaterMark / 2) {
+  const isOver = conn.written - conn.sent > conn.profile.highWaterMark
+  if (conn.flags & FULL && (isAnswered || !isOver)) release(conn, FULL)
+  if (isOver) {
     sendControl(conn, KIND_ASK)
     return
   }
   conn.flags &= ~DRAIN_ASKED
-  if (conn.flags & FULL) release(conn, FULL)
   conn.cold?.drained.resolve()
   // Whoever was told `false` before the file is told after it.
   if (conn.flags & SENDING_FILE) return

@@ -19,6 +19,10 @@ pub(super) struct Fields {
     pub(super) last_replies: Option<LastReplies>,
     /// The limits in time that the user set.
     pub(super) timeouts: Option<TimeoutWatch>,
+    /// Where in the output the reply ends that stopped the reading.
+    pub(super) replied_until: u64,
+    /// Where the output ended when the user asked to be told that it has drained.
+    pub(super) asked_until: u64,
     /// The files that the user sends.
     pub(super) files: Files,
     /// The server asked to end the input while the stream could not be cut any further.
@@ -64,6 +68,14 @@ impl ColdState {
 
     pub(super) fn timeouts_mut(&mut self) -> Option<&mut TimeoutWatch> {
         self.0.as_mut()?.timeouts.as_mut()
+    }
+
+    pub(super) fn replied_until(&self) -> u64 {
+        self.0.as_ref().map_or(0, |fields| fields.replied_until)
+    }
+
+    pub(super) fn asked_until(&self) -> u64 {
+        self.0.as_ref().map_or(0, |fields| fields.asked_until)
     }
 
     pub(super) fn files(&self) -> Files {

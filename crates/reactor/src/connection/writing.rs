@@ -33,6 +33,7 @@ impl Connection {
         // The sides of a pipe would wait for each other for ever.
         if is_over && self.input == Input::Flowing && !self.is_taken() && self.draining.is_none() {
             self.pauses.output = true;
+            self.cold.allocated().replied_until = self.user_output();
         }
     }
 
@@ -88,6 +89,9 @@ impl Connection {
             return;
         }
         self.drain_asked = true;
+        if self.send_queue.is_some() {
+            self.cold.allocated().asked_until = self.user_output();
+        }
         self.note_progress();
     }
 
@@ -161,14 +165,17 @@ impl Connection {
         Next::Again
     }
 
-    /// Tells the user what it asked for, and lets reading go on, once enough is sent.
+    /// Tells the user what it asked for, and lets reading go on, once enough is sent: down to half of the mark, or all
+    /// that it is about. Others may keep the queue over half of the mark for as long as they like.
     fn note_progress(&mut self) {
-        if self.queued_for_user() <= self.profile.options.high_water / 2 {
+        let is_low = self.queued_for_user() <= self.profile.options.high_water / 2;
+        let sent = self.sent_for_user();
+        if self.pauses.output && (is_low || sent >= self.cold.replied_until()) {
             self.pauses.output = false;
-            if self.drain_asked {
-                self.drain_asked = false;
-                self.notices.drain = true;
-            }
+        }
+        if self.drain_asked && (is_low || sent >= self.cold.asked_until()) {
+            self.drain_asked = false;
+            self.notices.drain = true;
         }
         if self.flush_at.is_some_and(|mark| self.sent >= mark.get()) {
             self.flush_at = None;

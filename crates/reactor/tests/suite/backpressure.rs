@@ -184,6 +184,24 @@ fn auto_pause_ends_at_the_low_water_mark_and_loses_no_input() {
 }
 
 #[test]
+fn auto_pause_ends_and_an_ask_is_answered_once_what_they_are_about_is_sent_though_others_fill_the_queue()
+ {
+    for setup in Setup::ALL {
+        let (mut user, mut peer, key) = User::with_peer(setup, &Listen::new(Framing::Raw));
+        user.write(key, &vec![0; FLOOD]);
+        user.ask(key);
+        // It never falls to half of the mark, since more than the kernel takes stands behind the reply.
+        user.push(key, &vec![0; FLOOD]);
+        peer.write_all(b"hello").unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| read_exactly(&peer, FLOOD));
+            user.told(key, &What::Drain);
+            assert_eq!(user.data(key), b"hello");
+        });
+    }
+}
+
+#[test]
 fn two_full_rings_do_not_deadlock() {
     const PEERS: usize = 4;
     for setup in Setup::ALL {

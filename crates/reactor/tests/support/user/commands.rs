@@ -29,11 +29,20 @@ impl User {
         });
     }
 
-    /// Writes bytes, in as many records as that takes.
+    /// Writes bytes that follow from the connection's own input, in as many records as that takes.
     pub fn write(&mut self, key: Key, bytes: &[u8]) {
+        self.send_parts(key, kind::WRITE, bytes);
+    }
+
+    /// Writes bytes that somebody else has caused.
+    pub fn push(&mut self, key: Key, bytes: &[u8]) {
+        self.send_parts(key, kind::PUSH, bytes);
+    }
+
+    fn send_parts(&mut self, key: Key, kind: u32, bytes: &[u8]) {
         let largest = self.lanes[key.lane].outbound.capacity() / 4 - HEADER;
         for part in bytes.chunks(largest as usize) {
-            self.send(key, kind::WRITE, part);
+            self.send(key, kind, part);
         }
     }
 
