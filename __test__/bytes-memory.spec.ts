@@ -24,7 +24,7 @@ import { RING_BYTES, start } from './support/serve.js'
 const SIZES = [1, 10, 64, 65, 79, 80, 129, 1000, 5000, 8192, 16_384, 16_385, 300_000]
 /** What a message may keep in memory, in its own lengths. */
 const BOUND = 8
-/** One message in so many is kept. */
+/** Of so many messages, one is kept. */
 const KEPT = 50
 /** For what else is in use: the rings of a server, slabs that are not full yet, and the buffers of a peer. */
 const SLACK = 3 << 20
@@ -125,7 +125,7 @@ for (const framing of Object.keys(FRAMINGS)) {
     )
 
     test.serial(
-      `keeping some ${framing} messages that are ${way} keeps not much more`,
+      `the ${framing} messages that are kept, ${way}, hold 8 times their bytes at most`,
       async (t) => {
         for (const size of [100, 1000]) {
           const bodies = Array.from({ length: 10e6 / size }, () => bodyOf(size, 0))
@@ -143,7 +143,7 @@ for (const framing of Object.keys(FRAMINGS)) {
   }
 }
 
-for (const way of ['pushed', 'pulled', 'paused'] as const) {
+for (const way of WAYS) {
   test.serial(`a datagram that is ${way} keeps 8 times its bytes at most`, async (t) => {
     const sizes = SIZES.filter((size) => size < Math.min(10_000, RING_BYTES / 4 - 48))
     for (const size of sizes) {
@@ -339,8 +339,7 @@ test('copy reads bytes into memory of exactly their size, which can be transferr
       const arrived = gate<Buffer>()
       const own = FRAMINGS[framing] as (typeof FRAMINGS)['line']
       const decode = (from: Reader) => {
-        if (framing === 'line') return from.copy(from.remaining)
-        if (framing === 'length') return from.copy(from.remaining)
+        if (framing !== 'raw') return from.copy(from.remaining)
         if (from.remaining < 4) return undefined
         const length = from.u32()
         return from.remaining < length ? undefined : from.copy(length)

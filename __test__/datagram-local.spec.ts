@@ -1,3 +1,5 @@
+/** The address of this machine that a datagram was sent to, and that the answer leaves from. */
+
 import type { RemoteInfo } from 'node:dgram'
 import { once } from 'node:events'
 import test, { type ExecutionContext } from 'ava'

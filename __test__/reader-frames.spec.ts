@@ -7,6 +7,7 @@ import { isUsersMistake } from '../lib/util/blame.js'
 import { bound, peer } from './support/datagrams.js'
 import { codeOf, gate } from './support/gate.js'
 import { ONE, start } from './support/serve.js'
+import { turns } from './support/turns.js'
 
 /** A codec whose message is what `read` makes of a body of `size` bytes. */
 type MakeCodec = <T>(size: number, read: (from: Reader) => T) => Codec<T, never>
@@ -307,7 +308,7 @@ for (const isPulled of [false, true]) {
       header.writeUInt32BE(depth)
       socket.write(Buffer.concat([header, Buffer.alloc(depth)]))
       const count = depths.length
-      while (depths.length === count) await new Promise(setImmediate)
+      while (depths.length === count) await turns(1)
     }
     for (const depth of [3, 100_000, 7]) await send(depth)
     await all.passed

@@ -6,6 +6,7 @@ import fc, { type Arbitrary } from 'fast-check'
 import type { CodedError, Conn } from 'millrace'
 import { closed } from './client.js'
 import { codeOf, type Gate, gate } from './gate.js'
+import { turns } from './turns.js'
 
 /** What one of the two does. */
 export type Step =
@@ -48,6 +49,7 @@ const STEP: Arbitrary<Step> = fc.oneof(
   },
 )
 
+/** What the two do, one after the other. */
 export const STEPS: Arbitrary<Step[]> = fc.array(STEP, { maxLength: 25, size: 'max' })
 
 /** The bytes of a direction: each tells its place, and the direction. */
@@ -185,7 +187,7 @@ export class ConnModel {
     for (const step of steps) {
       if (step.by === 'user') this.#user(conn, step)
       else if (step.by === 'peer') this.#peer(socket, step)
-      else await new Promise(setImmediate)
+      else await turns(1)
       this.#guard(() => this.#lookAtState(conn))
     }
     await this.#finish(conn, socket)
@@ -286,14 +288,13 @@ export class ConnModel {
     await this.#closed.passed
     await closed(socket)
     // A handler that is called too late is called in the turns after this.
-    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
+    await turns(3)
   }
 
   /** The reasons that `close` may tell. */
   #allowed(): Set<string> {
     const reasons = new Set<string>()
-    if (this.#dropped?.error !== undefined) reasons.add(String(this.#dropped.error))
-    if (this.#dropped?.error === undefined) reasons.add('none')
+    reasons.add(this.#dropped?.error === undefined ? 'none' : String(this.#dropped.error))
     if (this.#peerHasReset) for (const each of ['none', 'ECONNRESET', 'EPIPE']) reasons.add(each)
     return reasons
   }
