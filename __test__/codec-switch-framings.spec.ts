@@ -2,15 +2,12 @@
 
 import type { Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { type Codec, type Conn, raw } from 'millrace'
+import { type Conn, raw } from 'millrace'
 import { connectTo, readHalf } from './support/client.js'
-import { bodyOf, FRAMINGS } from './support/framings.js'
+import { type Bytes, bodyOf, FRAMINGS } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
-import { ANY, start } from './support/serve.js'
-
-type Bytes = Codec<Buffer, Uint8Array | string>
+import { KINDS, type Kind, listenOn } from './support/kinds.js'
+import { start } from './support/serve.js'
 
 /** A way to cut a stream, and the bytes of some messages. */
 interface Way {
@@ -20,7 +17,7 @@ interface Way {
   wire(body: Buffer): Buffer
 }
 
-/** What one side says before the other way begins. */
+/** The longest frame: none of these messages is over it. */
 const MAX = 10_000
 
 const RAW: Way = {
@@ -59,7 +56,7 @@ const WAYS: readonly Way[] = [
 ]
 
 async function send(socket: Socket, stream: Buffer, byBytes: boolean): Promise<void> {
-  socket.setNoDelay?.(true)
+  socket.setNoDelay()
   if (!byBytes) {
     socket.end(stream)
     return
@@ -78,21 +75,21 @@ async function serveEcho(
   t: ExecutionContext,
   codec: Bytes,
   next: (count: number) => Bytes | undefined,
-  { kind, isPulled }: { kind: 'tcp' | 'unix'; isPulled: boolean },
+  { kind, isPulled }: { kind: Kind; isPulled: boolean },
 ) {
   const ended = gate<string | undefined>()
   const messages: Buffer[] = []
   const take = (conn: Conn<Buffer, Uint8Array | string>, message: Buffer) => {
     messages.push(Buffer.from(message))
     conn.write(message)
-    const codec = next(messages.length)
-    if (codec !== undefined) conn.codec = codec
+    const chosen = next(messages.length)
+    if (chosen !== undefined) conn.codec = chosen
   }
   const pull = async (conn: Conn<Buffer, Uint8Array | string>) => {
     for await (const message of conn) take(conn, message)
   }
   const server = await start(t, {
-    listen: kind === 'tcp' ? ANY : { path: freePath(t) },
+    listen: listenOn(t, kind),
     codec,
     ...(isPulled ? { open: (conn) => void pull(conn).catch(() => {}) } : { message: take }),
     close: (_conn, error) => ended.open(codeOf(error)),

@@ -1,24 +1,14 @@
 /** A switch to another framing while output waits. */
 
 import test from 'ava'
-import { type Codec, fixed, raw } from 'millrace'
-import * as flags from '../lib/connection/flags.js'
+import { fixed, raw } from 'millrace'
 import { connect, read } from './support/client.js'
+import type { Bytes } from './support/framings.js'
 import { gate } from './support/gate.js'
 import { start } from './support/serve.js'
 
-type Bytes = Codec<Buffer, Uint8Array | string>
-
 const KIB = 1024
 const fours: Bytes = { ...fixed(4), switchable: true }
-
-test('every flag of a connection is a bit of its own', (t) => {
-  const { OUTPUT_OVER, ENDING, PULLS_OVER, ...single } = flags
-  const bits = Object.values(single)
-  t.is(new Set(bits).size, bits.length)
-  for (const bit of bits) t.is(bit & (bit - 1), 0)
-  t.true(bits.length > 20)
-})
 
 for (const size of [100 * KIB, 1024 * KIB, 4 * 1024 * KIB]) {
   test(`a handler that writes ${size} bytes and switches gets what follows, whenever drain comes`, async (t) => {

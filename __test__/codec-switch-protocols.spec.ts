@@ -1,13 +1,11 @@
 /** Protocols that begin as lines or with a byte, and go on as something else. */
 
 import test from 'ava'
-import { type Codec, type Conn, lengthField, line, pipe, raw, toDuplex } from 'millrace'
-import { closed, connect, readHalf } from './support/client.js'
-import { bodyOf } from './support/framings.js'
+import { type Conn, lengthField, line, pipe, raw, toDuplex } from 'millrace'
+import { closed, connect, readHalf, sendPieces } from './support/client.js'
+import { type Bytes, bodyOf } from './support/framings.js'
 import { gate } from './support/gate.js'
 import { ONE, start } from './support/serve.js'
-
-type Bytes = Codec<Buffer, Uint8Array | string>
 
 const lines: Bytes = { ...line({ max: 1000 }), switchable: true }
 const chunks: Bytes = raw()
@@ -98,12 +96,10 @@ test('HTTP: a request in lines is upgraded, and what came with it is the new pro
   })
   const head = 'GET / HTTP/1.1\r\nUpgrade: echo\r\n\r\n'
   for (const cut of [1, 1000]) {
-    const socket = await connect(server.port, { noDelay: true, allowHalfOpen: true })
+    const socket = await connect(server.port, { allowHalfOpen: true })
     const reply = readHalf(socket)
     const request = `${head}hello\nand no line`
-    for (let at = 0; at < request.length; at += cut) {
-      await new Promise((resolve) => socket.write(request.slice(at, at + cut), resolve))
-    }
+    await sendPieces(socket, request, cut)
     socket.end()
     t.is((await reply).toString(), 'HTTP/1.1 101 Switching Protocols\r\n\r\nhello\nand no line')
     socket.destroy()
@@ -129,11 +125,9 @@ test('SOCKS: one port serves lines and packets, chosen by the first byte, which 
     [Buffer.concat([packet('hello'), packet('world')]), 'packets'],
   ] as const) {
     for (const cut of [1, 1000]) {
-      const socket = await connect(server.port, { noDelay: true, allowHalfOpen: true })
+      const socket = await connect(server.port, { allowHalfOpen: true })
       const reply = readHalf(socket)
-      for (let at = 0; at < stream.length; at += cut) {
-        await new Promise((resolve) => socket.write(stream.subarray(at, at + cut), resolve))
-      }
+      await sendPieces(socket, stream, cut)
       socket.end()
       t.deepEqual(await reply, stream, how)
       socket.destroy()

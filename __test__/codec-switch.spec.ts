@@ -1,13 +1,11 @@
 /** A codec that replaces another one: it is offered the bytes that are held already. */
 
-import type { Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { type Codec, type Conn, defineCodec, raw } from 'millrace'
-import { connectTo } from './support/client.js'
+import { connectTo, sendPieces } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
-import { ANY, start } from './support/serve.js'
+import { KINDS, type Kind, listenOn } from './support/kinds.js'
+import { start } from './support/serve.js'
 
 type Text = Codec<string, string>
 
@@ -38,15 +36,6 @@ const threes: Text = {
   encode: (text, to) => void to.text(text),
 }
 
-/** Sends a text in one piece, or byte by byte. */
-async function send(socket: Socket, text: string, byBytes: boolean): Promise<void> {
-  socket.setNoDelay?.(true)
-  for (let at = 0; at < text.length; at += byBytes ? 1 : text.length) {
-    const piece = text.slice(at, byBytes ? at + 1 : undefined)
-    await new Promise((resolve) => socket.write(piece, resolve))
-  }
-}
-
 /**
  * Serves connections of one codec whose messages are collected, pushed or pulled, and sends one of them `text`.
  * Resolves with the messages and the error's code once the connection is closed.
@@ -65,7 +54,7 @@ async function run(
   }: {
     codec: Text
     text: string
-    kind: 'tcp' | 'unix'
+    kind: Kind
     isPulled: boolean
     byBytes: boolean
     opened?(conn: Conn<string, string>): void
@@ -77,7 +66,7 @@ async function run(
   const messages: string[] = []
   const ended = gate<string | undefined>()
   const server = await start<string, string>(t, {
-    listen: kind === 'tcp' ? ANY : { path: freePath(t) },
+    listen: listenOn(t, kind),
     codec,
     open(conn) {
       opened(conn)
@@ -100,7 +89,7 @@ async function run(
     }
   }
   const socket = await connectTo(server.addresses[0])
-  await send(socket, text, byBytes)
+  await sendPieces(socket, text, byBytes ? 1 : text.length)
   await ends
   socket.end()
   const code = await ended.passed

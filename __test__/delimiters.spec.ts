@@ -11,11 +11,10 @@ import {
 import { connect, readAll } from './support/client.js'
 import { dial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
+import { KINDS, listenOn } from './support/kinds.js'
 import { random, SEED } from './support/random.js'
 import { client, peer, States } from './support/reconnect.js'
-import { ANY, start } from './support/serve.js'
+import { start } from './support/serve.js'
 
 /** All texts of up to `most` letters, each of them `a` or `b`. */
 function words(most: number): string[] {
@@ -136,7 +135,7 @@ for (const kind of KINDS) {
         const received = gate<string[]>()
         const texts: string[] = []
         const server = await start<Buffer, FrameData>(t, {
-          listen: kind === 'unix' ? { path: freePath(t) } : ANY,
+          listen: listenOn(t, kind),
           codec,
           async open(conn) {
             sent.open(send(conn))

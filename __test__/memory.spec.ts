@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { lengthField, type Peer, type Reader, raw, serve, type Writer } from 'millrace'
 import { theEnvironment } from '../lib/runtime/environment.js'
-import { connect } from './support/client.js'
+import { connectTo } from './support/client.js'
 import { bound, peer as datagramPeer } from './support/datagrams.js'
 import { dial } from './support/dial.js'
 import { gate, tally } from './support/gate.js'
@@ -131,9 +131,10 @@ if (process.platform === 'linux') {
       },
       close: () => closes.hit(),
     })
-    const path = (server.addresses[0] as string).slice('unix://'.length)
     const before = process.memoryUsage.rss()
-    const sockets = await Promise.all(Array.from({ length: clients }, () => connect(path)))
+    const sockets = await Promise.all(
+      Array.from({ length: clients }, () => connectTo(server.addresses[0])),
+    )
     await waiting.passed
     t.true(process.memoryUsage.rss() > before + (100 << 20), 'most of it waits')
     for (const socket of sockets) socket.destroy()

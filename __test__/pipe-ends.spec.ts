@@ -2,21 +2,16 @@
 
 import { once } from 'node:events'
 import type net from 'node:net'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { type Conn, pipe } from 'millrace'
 import { connect, read, readHalf } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
+import { KINDS, listenOn } from './support/kinds.js'
 import { HALF, pair } from './support/pipe.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
 const MIB = 1 << 20
-
-function listenOf(t: ExecutionContext, kind: 'tcp' | 'unix') {
-  return kind === 'unix' ? { listen: { path: freePath(t) } } : {}
-}
 
 test('a connection that was closed before the call ends the other one', async (t) => {
   for (const [lose, code, told] of [
@@ -195,7 +190,7 @@ for (const kind of KINDS) {
     for (const isFirst of [true, false]) {
       const side = isFirst ? 'first' : 'second'
       test(`${end}() of the ${side} side after close() is told by the promise, ${kind}`, async (t) => {
-        const { a, b, sockets, over } = await pair(t, listenOf(t, kind))
+        const { a, b, sockets, over } = await pair(t, { listen: listenOn(t, kind) })
         const piped = pipe(a, b)
         const lost = isFirst ? a : b
         lost.close()
@@ -206,7 +201,7 @@ for (const kind of KINDS) {
       })
 
       test(`${end}() of the ${side} side, closed last, is told by the promise, ${kind}`, async (t) => {
-        const { a, b, sockets, codes } = await pair(t, listenOf(t, kind))
+        const { a, b, sockets, codes } = await pair(t, { listen: listenOn(t, kind) })
         const piped = pipe(a, b)
         const [lost, other] = isFirst ? [a, b] : [b, a]
         lost.close()
@@ -218,7 +213,7 @@ for (const kind of KINDS) {
       })
 
       test(`${end}() of the ${side} side before the call is told by the promise, ${kind}`, async (t) => {
-        const { a, b, sockets, codes, over } = await pair(t, listenOf(t, kind))
+        const { a, b, sockets, codes, over } = await pair(t, { listen: listenOn(t, kind) })
         const [lost, other] = isFirst ? [a, b] : [b, a]
         lost[end]()
         const { error } = await pipe(a, b)

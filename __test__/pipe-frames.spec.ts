@@ -2,7 +2,6 @@
 
 import test, { type ExecutionContext } from 'ava'
 import {
-  type Codec,
   type Conn,
   defineCodec,
   lengthField,
@@ -13,13 +12,11 @@ import {
   varint,
 } from 'millrace'
 import { connect, read, readHalf } from './support/client.js'
-import { bodyOf, FRAMINGS } from './support/framings.js'
+import { type Bytes, bodyOf, FRAMINGS } from './support/framings.js'
 import { gate } from './support/gate.js'
 import { HALF, pair } from './support/pipe.js'
 import { ONE, start } from './support/serve.js'
 import { turns } from './support/turns.js'
-
-type Bytes = Codec<Buffer, Uint8Array | string>
 
 const FRAMED = FRAMINGS.filter(({ name }) => name !== 'raw')
 

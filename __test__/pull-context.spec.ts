@@ -1,28 +1,26 @@
 /** What a pull sets off runs in the context of the connection's handlers, and its promise in that of who pulls. */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { type Codec, type Conn, line, raw, type ServeOptions } from 'millrace'
-import { connectTo } from './support/client.js'
+import { type Conn, line, raw, type ServeOptions } from 'millrace'
+import { connectTo, lose } from './support/client.js'
+import type { Bytes } from './support/framings.js'
 import { gate } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
+import { KINDS, type Kind, listenOn } from './support/kinds.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
-type Text = Codec<Buffer, Uint8Array | string>
 type Options = Partial<ServeOptions<Buffer, Uint8Array | string, undefined>>
 
-const CODECS: Readonly<Record<string, Text>> = { frames: line(), 'a raw stream': raw() }
+const CODECS: Readonly<Record<string, Bytes>> = { frames: line(), 'a raw stream': raw() }
 const store = new AsyncLocalStorage<string>()
 
 /** A server whose handlers have a context, and a connection to it that has sent two bytes. */
-async function setUp(t: ExecutionContext, kind: 'tcp' | 'unix', options: Options) {
+async function setUp(t: ExecutionContext, kind: Kind, options: Options) {
   const opened: Conn[] = []
   const server = await store.run('the server', () =>
     start(t, {
-      ...(kind === 'unix' ? { listen: { path: freePath(t) } } : {}),
+      listen: listenOn(t, kind),
       allowHalfOpen: true,
       open: (conn) => void opened.push(conn),
       ...options,
@@ -82,7 +80,10 @@ for (const kind of KINDS) {
         },
         error: () => seen.open(store.getStore()),
       })
-      lose(socket, conn)
+      // The loss of a Unix socket is seen only if it has not read all of this.
+      socket.pause()
+      conn.write('x'.repeat(1 << 19))
+      lose(socket)
       while (server.connections > 0) await turns(1)
       await store.run('who pulls', async () => {
         await t.throwsAsync(async () => conn[Symbol.asyncIterator]().next())
@@ -91,12 +92,4 @@ for (const kind of KINDS) {
       t.is(await seen.passed, 'the server')
     })
   }
-}
-
-/** Ends a connection so that the other side hears of a loss. A Unix socket does that if input was not read. */
-function lose(socket: net.Socket, conn: Conn): void {
-  socket.pause()
-  conn.write('x'.repeat(1 << 19))
-  if (socket.remoteAddress === undefined) socket.destroy()
-  else socket.resetAndDestroy()
 }

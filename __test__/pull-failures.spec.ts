@@ -1,19 +1,16 @@
 /** A `decode` that fails for a pull ends what is pulled, whether the connection is open or was lost before. */
 
-import type net from 'node:net'
 import test from 'ava'
-import { type Codec, type Conn, lengthField, line, MillraceError, raw } from 'millrace'
-import { connectTo } from './support/client.js'
+import { type Conn, lengthField, line, MillraceError, raw } from 'millrace'
+import { connectTo, lose } from './support/client.js'
+import type { Bytes } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
+import { KINDS, listenOn } from './support/kinds.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
-type Text = Codec<Buffer, Uint8Array | string>
-
 /** Codecs, and messages of four bytes as they are on the wire. */
-const CODECS: readonly [name: string, codec: Text, wire: (message: string) => string][] = [
+const CODECS: readonly [name: string, codec: Bytes, wire: (message: string) => string][] = [
   ['frames with a length', lengthField(), (message) => `\0\0\0\u0004${message}`],
   ['lines', line(), (message) => `${message}\n`],
   ['a raw stream', raw(), (message) => message],
@@ -51,7 +48,7 @@ for (const kind of KINDS) {
               await messages.next()
             }
             const server = await start(t, {
-              ...(kind === 'unix' ? { listen: { path: freePath(t) } } : {}),
+              listen: listenOn(t, kind),
               codec: {
                 ...codec,
                 decode(from) {
@@ -95,10 +92,4 @@ for (const kind of KINDS) {
       }
     }
   }
-}
-
-/** Ends a connection so that the other side hears of a loss. A Unix socket does that if input was not read. */
-function lose(socket: net.Socket): void {
-  if (socket.remoteAddress === undefined) socket.destroy()
-  else socket.resetAndDestroy()
 }

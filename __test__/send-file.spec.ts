@@ -9,15 +9,15 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, line, pipe, raw, sendFile } from 'millrace'
-import { connect, connectHalfOpen, readHalf } from './support/client.js'
+import { connect, connectHalfOpen, connectHalfOpenTo, readHalf } from './support/client.js'
 import { dial } from './support/dial.js'
 import { fileOf } from './support/file.js'
 import { codeOf, gate } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
+import { KINDS, listenOn } from './support/kinds.js'
 import { HALF, pair } from './support/pipe.js'
 import { start } from './support/serve.js'
 import { unix } from './support/system.js'
+import { turns } from './support/turns.js'
 
 /** A connection of a server, and its peer. */
 async function single(t: ExecutionContext, options: Parameters<typeof start>[1] = {}) {
@@ -29,9 +29,7 @@ async function single(t: ExecutionContext, options: Parameters<typeof start>[1] 
     open: opened.open,
     close: (_conn, error) => closed.open(codeOf(error)),
   })
-  const [address = ''] = server.addresses
-  const isUnix = address.startsWith('unix:')
-  const socket = await connectHalfOpen(isUnix ? address.slice('unix://'.length) : server.port)
+  const socket = await connectHalfOpenTo(server.addresses[0])
   return { server, conn: await opened.passed, socket, closed: closed.passed }
 }
 
@@ -263,7 +261,7 @@ for (const kind of KINDS) {
       let sending: Promise<unknown> | undefined
       const path = file(t)
       const { conn, socket } = await single(t, {
-        ...(kind === 'unix' ? { listen: { path: freePath(t) } } : {}),
+        listen: listenOn(t, kind),
         codec: {
           ...raw(),
           encode(message, to) {
@@ -284,7 +282,7 @@ for (const kind of KINDS) {
     const path = fileOf(t, Buffer.alloc(64 << 20))
     let sending: Promise<unknown> | undefined
     const { conn, socket, closed } = await single(t, {
-      ...(kind === 'unix' ? { listen: { path: freePath(t) } } : {}),
+      listen: listenOn(t, kind),
       codec: {
         ...raw(),
         encode(message, to) {
@@ -294,7 +292,7 @@ for (const kind of KINDS) {
       },
     })
     conn.write('before')
-    while (conn.bytesWritten <= 6) await new Promise(setImmediate)
+    while (conn.bytesWritten <= 6) await turns(1)
     truncateSync(path, 1000)
     await t.throwsAsync(async () => sending, { code: 'ERR_FILE_CHANGED' })
     t.is(await closed, 'ERR_FILE_CHANGED')

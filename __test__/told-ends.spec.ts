@@ -3,10 +3,9 @@
 import type net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { type Conn, connect as dialTo, pipe, raw, type ServeOptions, toDuplex } from 'millrace'
-import { connectTo } from './support/client.js'
+import { connectTo, lose } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
+import { KINDS, type Kind, listenOn } from './support/kinds.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
@@ -53,16 +52,10 @@ async function pull(conn: Conn): Promise<void> {
   }
 }
 
-/** Ends a connection so that the other side hears of a loss. A Unix socket does that if input was not read. */
-function lose(socket: net.Socket): void {
-  if (socket.remoteAddress === undefined) socket.destroy()
-  else socket.resetAndDestroy()
-}
-
 /** Two connections of a server. The handler `open` of the second calls `call`, which is to throw. */
 async function setUp(
   t: ExecutionContext,
-  kind: 'tcp' | 'unix',
+  kind: Kind,
   call: Call,
   handlers: Partial<ServeOptions<Buffer, Uint8Array | string, undefined>>,
 ) {
@@ -74,7 +67,7 @@ async function setUp(
   const begun = gate<[conn: Conn, other: Conn]>()
   const thrown = gate<string>()
   const server = await start(t, {
-    ...(kind === 'unix' ? { listen: { path: freePath(t) } } : {}),
+    listen: listenOn(t, kind),
     async open(conn) {
       opened.push(conn)
       // More than the peer reads.

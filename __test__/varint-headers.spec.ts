@@ -11,10 +11,9 @@ import {
 import { connect, readAll } from './support/client.js'
 import { dial } from './support/dial.js'
 import { codeOf, gate } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
+import { KINDS, listenOn } from './support/kinds.js'
 import { random, SEED } from './support/random.js'
-import { ANY, start } from './support/serve.js'
+import { start } from './support/serve.js'
 
 function varintOf(value: number, padding = 0): number[] {
   const bytes: number[] = []
@@ -171,7 +170,7 @@ for (const kind of KINDS) {
       const server = await start<{ type: number; body: Buffer }, { type: number; body: Buffer }>(
         t,
         {
-          listen: kind === 'unix' ? { path: freePath(t) } : ANY,
+          listen: listenOn(t, kind),
           codec: packets,
           async open(conn) {
             if (pulls) for await (const packet of conn) conn.write(packet)

@@ -4,14 +4,13 @@ import { performance } from 'node:perf_hooks'
 import test, { type ExecutionContext } from 'ava'
 import { connectTo } from './support/client.js'
 import { tally } from './support/gate.js'
-import { KINDS } from './support/kinds.js'
-import { freePath } from './support/paths.js'
 
 /** The time that the library sees, in milliseconds. It reads the clock's function when it loads. */
 let time = 5000
 const { now } = performance
 performance.now = () => time
 const { ErrorReporter } = await import('../lib/util/error-reporter.js')
+const { KINDS, listenOn } = await import('./support/kinds.js')
 const { start } = await import('./support/serve.js')
 const { bound, peer } = await import('./support/datagrams.js')
 performance.now = now
@@ -77,7 +76,7 @@ for (const kind of KINDS) {
     const seen = warnings(t)
     const { all, hit } = tally(3 * MOST)
     const server = await start(t, {
-      ...(kind === 'unix' ? { listen: { path: freePath(t) } } : {}),
+      listen: listenOn(t, kind),
       message(_conn, bytes) {
         hit()
         throw coded(String(bytes))

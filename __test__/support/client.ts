@@ -26,10 +26,39 @@ export function connectHalfOpen(to: number | string): Promise<net.Socket> {
   return connect(to, { allowHalfOpen: true })
 }
 
+/** The port or the path of an address as `addresses` shows it. */
+function placeOf(address: string | undefined): number | string {
+  const path = /^unix:\/\/(.*)$/.exec(address ?? '')?.[1]
+  return path?.replace(/^@/, '\0') ?? Number(address?.split(':').pop())
+}
+
 /** A socket connected to an address as `addresses` shows it. */
 export function connectTo(address: string | undefined): Promise<net.Socket> {
-  const path = /^unix:\/\/(.*)$/.exec(address ?? '')?.[1]
-  return connect(path?.replace(/^@/, '\0') ?? Number(address?.split(':').pop()))
+  return connect(placeOf(address))
+}
+
+/** The same, but the socket ends its half only when it is told to. */
+export function connectHalfOpenTo(address: string | undefined): Promise<net.Socket> {
+  return connectHalfOpen(placeOf(address))
+}
+
+/** Sends a stream in pieces of `size` bytes, each once the one before it has gone out. */
+export async function sendPieces(
+  socket: net.Socket,
+  stream: Buffer | string,
+  size: number,
+): Promise<void> {
+  socket.setNoDelay()
+  const bytes = Buffer.from(stream)
+  for (let at = 0; at < bytes.length; at += size) {
+    await new Promise((resolve) => socket.write(bytes.subarray(at, at + size), resolve))
+  }
+}
+
+/** Ends a connection so that the other side hears of a loss. A Unix socket does that if it has not read all that came. */
+export function lose(socket: net.Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 /** All bytes that arrive until the other side ends. */

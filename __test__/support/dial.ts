@@ -12,6 +12,7 @@ import {
   connect,
   type ReconnectingOptions,
 } from 'millrace'
+import type { Kind } from './kinds.js'
 import { LOOPS, RING_BYTES, start } from './serve.js'
 
 /** The options with the loops of this run, unless the spec names others. */
@@ -50,7 +51,7 @@ export function path(): string {
 /** Starts a peer made with Node on a TCP port or a Unix path, until `until` resolves. Returns its address. */
 export async function peer(
   t: ExecutionContext,
-  kind: 'tcp' | 'unix',
+  kind: Kind,
   onSocket: (socket: net.Socket) => void,
   options: { until?: Promise<void> } = {},
 ): Promise<string> {

@@ -1,7 +1,8 @@
 /** Framings with parsers written as plainly as possible, to compare the loops' with. */
 
 import fc, { type Arbitrary } from 'fast-check'
-import { type Codec, delimiter, fixed, lengthField, line, raw, varint } from 'millrace'
+import { delimiter, fixed, lengthField, line, raw, varint } from 'millrace'
+import type { Bytes } from './framings.js'
 
 /** What has to come of a stream. */
 export interface Parsed {
@@ -14,7 +15,7 @@ export interface Parsed {
 
 /** A framing of a model. */
 export interface FramingModel {
-  readonly codec: Codec<Buffer, Uint8Array | string>
+  readonly codec: Bytes
   /** Messages that can be sent: those that `encode` gets. */
   readonly message: Arbitrary<Buffer>
   /** What `encode` gets, as it is on the wire. */

@@ -2,10 +2,13 @@
 
 import { type Codec, delimiter, fixed, lengthField, line, raw, varint } from 'millrace'
 
+/** A codec whose messages are bytes. */
+export type Bytes = Codec<Buffer, Uint8Array | string>
+
 export interface FramingCase {
   readonly name: string
   /** A codec whose messages are bytes, and whose echo sends the same bytes on the wire. */
-  codec(max: number): Codec<Buffer, Uint8Array | string>
+  codec(max: number): Bytes
   /** The longest body that its header can announce. */
   readonly most: number
   /** The length of every body, if it is fixed. */

@@ -2,7 +2,7 @@
 
 import type { ExecutionContext } from 'ava'
 import type { Conn, ServeOptions } from 'millrace'
-import { connect } from './client.js'
+import { connectHalfOpenTo } from './client.js'
 import { codeOf, gate } from './gate.js'
 import { start } from './serve.js'
 
@@ -30,9 +30,8 @@ export async function pair(
       if (codes.size === 2) over.open()
     },
   })
-  const [address = ''] = server.addresses
-  const to = address.startsWith('unix:') ? address.slice('unix://'.length) : server.port
-  const sockets = [await connect(to, HALF), await connect(to, HALF)] as const
+  const [to] = server.addresses
+  const sockets = [await connectHalfOpenTo(to), await connectHalfOpenTo(to)] as const
   await both.passed
   const [a, b] = opened as [Conn, Conn]
   return { server, a, b, sockets, codes, over: over.passed }
