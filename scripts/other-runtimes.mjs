@@ -27,6 +27,7 @@ const TEST = fileURLToPath(new URL('test.mjs', import.meta.url))
 const SPECS = [
   'async-context',
   'binary',
+  'bytes-transfer',
   'descriptors',
   'echo',
   'ends-of-life',
@@ -38,6 +39,7 @@ const SPECS = [
   'loops',
   'memory',
   'pull',
+  'pull-context',
   'pump-goes-on',
   'reader',
   'replaced-timers',
