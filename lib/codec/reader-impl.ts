@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { MillraceError } from '../errors.js'
 import { blameUser } from '../util/blame.js'
-import { copyOf, MAX_IN_OBJECT, viewOf } from '../util/buffer-view.js'
+import { copyOf, MAX_IN_OBJECT, viewOf } from '../util/buffers.js'
 import type { Reader } from './reader.js'
 import { MAX_PIECE, slabFor } from './slab.js'
 import { wrongNumber, wrongType } from './wrong-argument.js'
@@ -19,7 +19,7 @@ const latin1: (this: Buffer, from: number, to: number) => string =
     return this.toString('latin1', from, to)
   }
 
-/** So many inner readers are kept for the next frame. */
+/** How many inner readers are kept for the next frame. */
 const MAX_INNER_KEPT = 16
 
 const EMPTY = Buffer.alloc(0)
@@ -50,7 +50,7 @@ export class ReaderImpl implements Reader {
   end = -1
   /** The position at which the reader was last closed. */
   stoppedAt = 0
-  /** Bytes to be dropped that have not come yet; -1 where the next bytes are another frame. */
+  /** How many bytes are to be dropped that have not come yet; -1 if the reader is not over a raw stream. */
   #ahead = -1
   /** Whether bytes were discarded, so that what was read stays read. */
   hasDiscarded = false
@@ -58,8 +58,9 @@ export class ReaderImpl implements Reader {
   #isOwn = false
   /** The reader that `decode` was given, if `frame` has returned this one. */
   #root: ReaderImpl | undefined
-  /** All readers that `frame` has returned in this `decode`, whatever their depth, and behind them some from earlier ones. */
+  /** All readers that `frame` has returned in this `decode`, whatever their depth, and then some of earlier ones. */
   #inner: ReaderImpl[] | undefined
+  /** How many of them are of this `decode`. */
   #innerCount = 0
 
   static {
@@ -241,7 +242,7 @@ export class ReaderImpl implements Reader {
     const memory = this.#arrayBuffer
     const from = this.#byteOffset + at
     if (n <= MAX_IN_OBJECT) return copyOf(memory, from, n)
-    // Only one piece can be more than half of it, so that this view shares the memory with no other.
+    // More than half of the memory is in this piece, so that no other view of it is made.
     if (this.#isOwn && 2 * n > memory.byteLength) return viewOf(memory, from, n)
     if (n > MAX_PIECE) return copyOf(memory, from, n)
     const slab = slabFor(n)
@@ -267,12 +268,11 @@ export class ReaderImpl implements Reader {
   }
 
   discard(n: number): void {
-    // Of the bytes that are there, `skip` takes as many; the rest may only be more than 32 bits hold.
-    const here = Math.min(n, this.remaining)
     if (this.#ahead === -1 || !Number.isSafeInteger(n) || n < 0) {
       this.#take(n)
       return
     }
+    const here = Math.min(n, this.remaining)
     this.pos += here
     this.#ahead += n - here
     if (n > 0) this.hasDiscarded = true

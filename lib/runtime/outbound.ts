@@ -78,7 +78,7 @@ export class Outbound {
   ): number {
     const writer = this.#writer
     if (writer.isBusy) return this.#writeNested(kind, handle, codec, framing, message)
-    const start = this.#isHeld(handle) ? undefined : this.#ring.beginWrite(kind, handle, writer)
+    const start = this.holdsBack(handle) ? undefined : this.#ring.beginWrite(kind, handle, writer)
     if (start === undefined) writer.toScratch()
     writer.isBusy = true
     try {
@@ -139,7 +139,7 @@ export class Outbound {
   ): number {
     const isNested = this.isWriting
     const writer = isNested ? new WriterImpl() : this.#writer
-    const start = isNested || this.#isHeld(handle) ? undefined : this.#ring.beginRecord(writer)
+    const start = isNested || this.holdsBack(handle) ? undefined : this.#ring.beginRecord(writer)
     if (start === undefined) writer.toScratch()
     writer.isBusy = true
     try {
@@ -158,7 +158,7 @@ export class Outbound {
         this.#ring.endRecord(start, kind, handle, writer)
       } else {
         const bytes = memoryOf(writer).subarray(writer.start, writer.pos)
-        if (isNested || this.#isHeld(handle) || !this.#ring.push(kind, handle, bytes))
+        if (isNested || this.holdsBack(handle) || !this.#ring.push(kind, handle, bytes))
           this.#enqueue(kind, handle, bytes, this.#delivery.current)
       }
       return length
@@ -183,7 +183,7 @@ export class Outbound {
    */
   control(kind: number, handle: SlotHandle, payload?: Buffer, other?: SlotHandle): void {
     if (kind === KIND_DESTROY) this.forget(handle)
-    const isHeld = this.#isHeld(handle) || (other !== undefined && this.#isHeld(other))
+    const isHeld = this.holdsBack(handle) || (other !== undefined && this.holdsBack(other))
     if (this.isWriting || isHeld || !this.#ring.push(kind, handle, payload)) {
       this.#enqueue(kind, handle, payload, other)
     }
@@ -204,20 +204,15 @@ export class Outbound {
     this.#queue.drop()
   }
 
-  /** Whether it holds somebody back, who has records here or has caused some. */
+  /** Whether somebody is held back: it has records here, behind which its next one has to wait, or has caused some. */
   holdsBack(handle: SlotHandle): boolean {
-    return this.#isHeld(handle)
-  }
-
-  /** Whether the next record of somebody has to wait behind its others. */
-  #isHeld(handle: SlotHandle): boolean {
     return this.isBlocked && this.#queue.has(handle)
   }
 
   /** Sends bytes in as many records as it takes, and queues what finds no room. */
   #send(kind: number, handle: SlotHandle, bytes: Buffer): void {
     let from = 0
-    if (!this.#isHeld(handle)) {
+    if (!this.holdsBack(handle)) {
       while (from < bytes.length) {
         const part = bytes.subarray(from, from + this.#ring.largest)
         if (!this.#ring.push(kind, handle, part)) break

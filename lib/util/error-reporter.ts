@@ -5,14 +5,14 @@ import { now } from './timers.js'
 
 /** Milliseconds between two warnings with the same code. */
 const WARNING_INTERVAL = 1000
-/** Codes that are told apart within that time. Errors that the user makes of a peer's answers may have any. */
+/** How many codes are told apart within that time. A peer may choose the code, if the user makes errors of what it sends. */
 const MAX_CODES = 16
 /** Stands for all other codes. */
 const OTHERS = Symbol('other codes')
 
 /** Reports the errors of one server, client or datagram socket. */
 export class ErrorReporter {
-  /** When there was a warning of a code, the oldest first. */
+  /** When there last was a warning with a code, the oldest first. */
   readonly #lastWarnings = new Map<string | symbol, number>()
 
   /**
@@ -26,7 +26,7 @@ export class ErrorReporter {
     else callHandler(handler, (thrown) => this.#warn(thrown))
   }
 
-  /** Emits a warning: at most one a second for each of some codes, and one for all others. */
+  /** Emits a warning: at most one a second for each of up to 16 codes, and one for all others. */
   #warn(reported: Error): void {
     const error = legible(reported)
     const code = (error as NodeJS.ErrnoException).code ?? error.name

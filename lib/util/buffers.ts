@@ -1,4 +1,4 @@
-/** Makes Buffers of memory: views and copies. One is made for each message, so it has to take little time. */
+/** Makes Buffers that are views or copies of memory. One is made for each message, so it has to take little time. */
 
 import { Buffer } from 'node:buffer'
 
