@@ -43,8 +43,8 @@ export interface Codec<In, Out = In> {
   encode(message: Out, to: Writer): void
   /**
    * Whether another codec may be assigned to `conn.codec` while a connection has this one. A codec with `raw` framing
-   * may always be replaced. `map` and `json` take this over from the codec below. Costs nothing for each frame.
-   * Default false.
+   * may always be replaced. `map` and `json` take this over from the codec that they are made of. Costs nothing for
+   * each frame. Default false.
    */
   readonly switchable?: boolean | undefined
 }

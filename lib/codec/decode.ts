@@ -38,9 +38,9 @@ export function decodeFrame(
   return message === SWALLOWED ? undefined : message
 }
 
-/** Takes what a raw `decode` has to say beside its message. */
-export interface Discarding {
-  /** So many of the bytes to come are to be dropped. All that are here were read. */
+/** Takes what a raw `decode` discards. */
+export interface DiscardSink {
+  /** Is told how many of the bytes to come are to be dropped. All bytes that are here were read. */
   discard(count: number): void
 }
 
@@ -48,12 +48,12 @@ export interface Discarding {
  * Decodes one message from the front of a raw stream. `reader.stoppedAt` then says where the message
  * ends.
  *
- * @returns the message, {@link SWALLOWED}, or `undefined` if the message is not complete yet
+ * @returns the message; {@link SWALLOWED} if bytes were read without one; `undefined` if it is not complete yet
  * @throws `ERR_FRAME_INVALID`, `ERR_DECODE_ASYNC`, or whatever `decode` throws
  */
 export function decodeRaw(
   codec: Decoder,
-  sink: Discarding,
+  sink: DiscardSink,
   reader: ReaderImpl,
   start: number,
   end: number,
@@ -79,12 +79,12 @@ export function decodeRaw(
 }
 
 /** Takes the messages of a raw stream. */
-export interface RawSink extends Discarding {
+export interface RawSink extends DiscardSink {
   /** The codec to use. It may change from one message to the next. */
   readonly codec: Decoder
   /**
-   * Returns whether this is not the codec any more, and the one that is has to look at the same bytes at once: `decode`
-   * may choose by what it sees, and then waits.
+   * Returns whether `decode` of this codec, which has asked for more bytes, has chosen another codec instead, which is to
+   * look at the same bytes at once.
    */
   hasReplaced(codec: Decoder): boolean
   /**
@@ -128,8 +128,8 @@ export function decodeRawStream(
 const MOST_HANDED = 16
 
 /**
- * Checks how often the same bytes went from one codec to the next. A peer must not be able to make two codecs hand
- * them to each other for ever.
+ * Checks how often the same bytes went from one codec to the next, because two codecs that choose each other would
+ * never end.
  *
  * @throws `ERR_FRAME_INVALID`
  */

@@ -1,4 +1,4 @@
-/** Framings as a loop reads them from a record. */
+/** Writes framings into records, for loops to read. */
 
 import {
   FRAMING_ADJUST,

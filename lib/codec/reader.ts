@@ -119,10 +119,10 @@ export interface Reader {
    */
   discard(n: number): void
   /**
-   * Passes over `n` bytes, and returns a reader that reads just them, for a message inside of a message. This reader
-   * goes on behind them at once. What is left of them unread is passed over, too.
+   * Passes over `n` bytes, and returns a reader of just these bytes, for a message inside of a message. The outer reader
+   * goes on behind them at once, whether or not the inner one reads them all.
    *
-   * The inner reader is valid as long as this one. It may have frames of its own, and several may be used side by side.
+   * The inner reader is valid as long as the outer one. It may have frames of its own, and several may be used side by side.
    * Reading past its end throws `ERR_FRAME_INVALID`, also under `raw` framing, and counts as the peer's fault. If
    * fewer than `n` bytes are there, `frame` throws what {@link bytes} throws.
    *
@@ -130,7 +130,7 @@ export interface Reader {
    * ```ts
    * function decode(from: Reader) {
    *   const header = from.frame(from.u16())
-   *   const id = header.u32() // of the fields behind it this version knows nothing
+   *   const id = header.u32() // the fields behind it are of a later version
    *   return { id, body: from.bytes(from.remaining) }
    * }
    * ```

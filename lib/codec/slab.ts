@@ -8,13 +8,13 @@ import * as threads from 'node:worker_threads'
 const MIN_PIECE = 65
 export const MAX_PIECE: number = 16 * 1024
 
-/** What a piece keeps in memory, in its own lengths, at most. */
+/** How many times its own length a piece may keep in memory. */
 const MAX_PINNED = 8
 const MAX_SLAB_BYTES = 64 * 1024
 /** Pieces of so many bytes or more fit any slab of the largest size. */
 const LARGE_PIECE = MAX_SLAB_BYTES / MAX_PINNED
 
-/** The class of the shortest piece, and of all large ones: four classes for each power of two. */
+/** The class of the shortest piece, and that of all large ones. There are four classes for each power of two. */
 const FIRST_CLASS = classOf(MIN_PIECE)
 const LARGE_CLASS = classOf(LARGE_PIECE)
 
@@ -61,7 +61,7 @@ export class Slab {
   }
 }
 
-/** Large memory is not filled with zeros, which takes as long as the allocation; for little, Node's way takes longer. */
+/** Allocates without zeros where filling with them would take long. For little memory, Node's way around it takes longer. */
 function allocate(bytes: number): ArrayBuffer {
   if (bytes < 4096) return new ArrayBuffer(bytes)
   return Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer
@@ -81,7 +81,7 @@ export function slabFor(n: number): Slab {
   return slabs[(n < LARGE_PIECE ? classOf(n) : LARGE_CLASS) - FIRST_CLASS] as Slab
 }
 
-/** A power of two, and the two bits behind the first one. */
+/** The class of a length: which power of two it is over, and its two bits behind the first one. */
 function classOf(n: number): number {
   const shift = 29 - Math.clz32(n)
   return (shift << 2) + (n >> shift)
@@ -89,7 +89,7 @@ function classOf(n: number): number {
 
 /** The inverse: the shortest length of a class. */
 function shortestOf(sizeClass: number): number {
-  // The bits are from 4 to 7.
+  // The first bit and the two behind it are a number from 4 to 7.
   const shift = (sizeClass >> 2) - 1
   return (sizeClass - (shift << 2)) << shift
 }

@@ -18,7 +18,7 @@ export class ColdState {
   unread: GrowingBuffer | undefined
   /** Whether `unread` holds bytes that `decode` has not seen. */
   isUnreadFresh = false
-  /** So many of the next bytes of a raw stream are to be dropped. Nothing is unread then. */
+  /** How many of the next bytes of a raw stream are to be dropped. While there are some, `unread` is empty. */
   discards = 0
   /** A large frame that arrives in parts, and how many of its bytes have arrived. */
   frame: Buffer | undefined
@@ -97,7 +97,7 @@ export class ColdState {
     return error === this.error || error === this.pullError || error === this.#closedError
   }
 
-  /** Drops what is to be dropped of the next `count` bytes. Returns how many that are. */
+  /** Counts down `discards` by the next `count` bytes. Returns how many of them are dropped. */
   drop(count: number): number {
     const dropped = Math.min(this.discards, count)
     this.discards -= dropped

@@ -21,8 +21,8 @@ export type ReadyState = 'open' | 'readOnly' | 'writeOnly' | 'closing' | 'closed
  * Without a `message` handler its messages are pulled: `for await (const message of conn)`. Leaving that
  * loop early stops reading; unlike Node's streams, it does not close the connection, which may be
  * iterated again. The iteration finishes at the peer's FIN, after `close()`, while the server closes, and at
- * the end of `maxLifetime`. It throws the error that the connection ended with, or what `decode` throws, behind which
- * nothing is pulled.
+ * the end of `maxLifetime`. It throws the error that the connection ended with, or what `decode` throws, after
+ * which no message follows.
  *
  * A plain `Conn` is any connection, whatever its messages are.
  *
@@ -115,8 +115,8 @@ export interface Conn<In = any, Out = any, Context = any>
    */
   drained(): Promise<void>
   /**
-   * Bytes that were written and that the kernel has not taken yet; 0 once `readyState` is `'closed'`. A loop that
-   * fills a connection up to a mark asks `readyState` too, because a connection that ends takes nothing more.
+   * Bytes that were written and that the kernel has not taken yet; 0 once `readyState` is `'closed'`. Code that writes
+   * until `buffered` is at a mark has to look at `readyState`, too: a connection that has ended takes nothing more.
    */
   readonly buffered: number
   /** Bytes received, with the headers of frames, and without a PROXY header. */

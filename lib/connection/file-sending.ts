@@ -37,7 +37,7 @@ export function rangeOf(size: number, start: number, last: number | undefined): 
 /**
  * Sends a part of a file. While a piece waits to be sent, the next one is read.
  *
- * @param begun is called before each piece is sent: from the first on, the peer expects the rest
+ * @param begun is called before each piece is sent. From the first one on, the peer expects the rest
  * @throws `ERR_FILE_CHANGED` if the file has become shorter; what reading throws; the reason of `halt`
  */
 export async function sendRange(

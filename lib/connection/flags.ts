@@ -40,14 +40,14 @@ export const HAD_MESSAGE = 131072
 export const RETIRED = 262144
 /** The connection is piped, or a stream: a taker gets its input and its events in place of the handlers. */
 export const TAKEN = 524288
+/** The promise of the handler `idle` has not settled. */
+export const IDLE_RUNS = 1048576
 /** The input has ended where it could not be cut into messages any further. */
 export const STREAM_BROKEN = 2097152
 /** A file is being sent, and nothing else can be written. */
 export const SENDING_FILE = 4194304
 /** When a file began, `write` had returned `false` and the handler `drain` was not told yet. */
 export const DRAIN_OWED = 8388608
-/** The promise of the handler `idle` has not settled. */
-export const IDLE_RUNS = 1048576
 /** Output waits for room in the loop's ring, so that no input is delivered. */
 export const HELD = 16777216
 /** More than the high-water mark waits to be sent after a reply, so that no input is delivered (`autoPause`). */

@@ -23,8 +23,7 @@ class Run {
   /** Where the next piece begins, and where the last one ends. */
   #at = 0
   #end = 0
-
-  /** Whether it is for one frame alone, so that the message may keep a view of it. */
+  /** Whether the memory is for one frame alone, so that the message may keep a view of it. */
   readonly #isOwn: boolean
 
   constructor(size: number, isOwn: boolean) {

@@ -40,12 +40,13 @@ export function write(conn: ConnImpl, message: unknown): boolean {
 }
 
 /**
- * Tells whether what is written follows from the connection's own input, as far as one can tell: a handler of its runs,
- * or has not settled, or a message was pulled and the next one was not asked for. `autoPause` looks at no other output,
- * since those who write it, a chat or a relay, may wait for what this connection receives.
+ * Tells whether what is written follows from the connection's own input, as far as one can tell: its input is being
+ * delivered, or nobody's is and a promise of its handlers has not settled, or a message was pulled and the next one was
+ * not asked for. `autoPause` looks at no other output, since those who write it, a chat or a relay, may wait for what
+ * this connection receives.
  */
 function followsInput(conn: ConnImpl): boolean {
-  // It waits for room by itself, and would be over the mark again before any input gets its turn.
+  // What `drain` writes waits for room already, and would go over the mark again before any input has its turn.
   if (conn.flags & DRAIN_RUNS) return false
   const { current } = conn.eventLoop.environment.delivery
   if (current !== undefined) return current === conn

@@ -9,7 +9,7 @@ const WORDS = ADDRESS_LENGTH / 4
 
 /** Where a datagram arrived. Many datagrams share one. */
 export class Arrival {
-  /** The datagram socket that received it. Undefined of a destination that the user wrote. */
+  /** The datagram socket that received it. Undefined for a destination that the user wrote. */
   readonly socket: object | undefined
   /** The index of the loop socket that received it, and that sends the answer. -1 for any. */
   readonly loopSocket: number
@@ -18,6 +18,7 @@ export class Arrival {
   /** The address and port that it was sent to, or their words as long as nobody has read them. */
   #local: string | Int32Array
 
+  /** @param isOwn whether an answer is to leave from the local address, which is given as words then */
   constructor(
     socket: object | undefined,
     loopSocket: number,

@@ -29,7 +29,7 @@ export interface DatagramInfo {
   /** The family of the sender's address. */
   readonly family: 'IPv4' | 'IPv6'
   /**
-   * The address and port of this machine that the datagram was sent to: `127.0.0.1:9000`, `[fe80::1%2]:9000`. Of a
+   * The address and port of this machine that the datagram was sent to: `127.0.0.1:9000`, `[fe80::1%2]:9000`. For a
    * multicast or broadcast, it is the address of the group or of the network. On a socket that is bound to one
    * address, and on a connected socket, it is the address of the socket.
    *
@@ -88,7 +88,7 @@ export class DatagramInfoImpl implements DatagramInfo {
     return this.arrival.local
   }
 
-  /** Writes the address in front of a datagram that is to be sent; in a `SEND_FROM` also that which it leaves from. */
+  /** Writes the address in front of a datagram that is to be sent; for `SEND_FROM`, also the one that it leaves from. */
   write(to: Writer, kind: number): void {
     to.i32le(this.head).i32le(this.a).i32le(this.b).i32le(this.c).i32le(this.d).i32le(this.scope)
     if (kind === KIND_SEND_FROM) this.arrival.writeSource(to)

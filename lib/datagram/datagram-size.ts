@@ -13,7 +13,8 @@ export const MAX_IPV4_DATAGRAM = 65_507
  *
  * @param max the option `max`, 0 if it is not set
  * @param ringBytes the size of a ring
- * @param isWildcard whether the socket is bound to all addresses of this machine: each datagram comes with one then
+ * @param isWildcard whether the socket is bound to all addresses of this machine: then each datagram comes with the one
+ *   that it was sent to
  * @throws `ERR_INVALID_OPTION` if a ring has no room for datagrams of `max` bytes
  */
 export function maxDatagram(max: number, ringBytes: number, isWildcard: boolean): number {

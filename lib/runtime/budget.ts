@@ -20,7 +20,10 @@ export class Budget {
     this.#deadline = 0
   }
 
-  /** Whether the time is over for what goes on without a record, such as queued output. */
+  /**
+   * Whether the time is over for what goes on without a record, such as queued output. If no record was taken, the time
+   * begins when this is first asked.
+   */
   get isOver(): boolean {
     if (this.#deadline === 0) this.#deadline = now() + MILLISECONDS
     return now() >= this.#deadline

@@ -60,7 +60,7 @@ export class Environment {
     if (before === 0 || this.#holds === 0) keepAlive(this.handle, this.#holds > 0)
   }
 
-  /** Whether output waits for room in some loop's ring that is somebody's, or that it has caused. */
+  /** Whether somebody's output, or output that it has caused, waits for room in any loop's ring. */
   holdsBack(handle: SlotHandle): boolean {
     return this.loops.some((loop) => loop?.outbound.holdsBack(handle))
   }

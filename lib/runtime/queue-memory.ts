@@ -1,4 +1,4 @@
-/** The memory of what waits in a queue. */
+/** Memory for the bytes of records that wait in a queue. */
 
 // Imported, because the global is a getter, which is slower.
 import { Buffer } from 'node:buffer'
@@ -10,7 +10,7 @@ const MOST_SPARE = 4
 /** A large piece of memory, for the bytes of many records. */
 export interface Slab {
   readonly memory: Buffer
-  /** Where it is free. */
+  /** Where its free part begins. */
   end: number
   /** How many records have bytes here. */
   records: number
@@ -30,12 +30,12 @@ function makeSlab(size: number): Slab {
   return { memory: Buffer.from(memory, 0, size), end: 0, records: 0 }
 }
 
-/** Keeps copies of bytes until they are given back. */
+/** Keeps copies of the bytes of records. What is not needed any more goes back to the system, but for a few slabs. */
 export class QueueMemory {
   #current = makeSlab(0)
   readonly #spare: Slab[] = []
 
-  /** Copies bytes to the end of a slab, which has one more record now. */
+  /** Copies the bytes of a record to the end of a slab, which it returns: they end at `slab.end`. */
   keep(bytes: Uint8Array): Slab {
     if (bytes.length > this.#current.memory.length - this.#current.end) {
       this.#current =
@@ -50,7 +50,7 @@ export class QueueMemory {
     return slab
   }
 
-  /** A record of a slab has gone. */
+  /** Is told that a record of a slab has gone. */
   release(slab: Slab): void {
     if (--slab.records > 0) return
     slab.end = 0
@@ -58,7 +58,7 @@ export class QueueMemory {
     if (this.#spare.length < MOST_SPARE) this.#spare.push(slab)
   }
 
-  /** All records have gone. */
+  /** Is told that all records have gone. */
   clear(): void {
     this.#current = makeSlab(0)
     this.#spare.length = 0
