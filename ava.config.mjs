@@ -9,7 +9,7 @@ export default {
   ],
   workerThreads: false,
   concurrency: 2,
-  // A run in which nothing ends for so long names what it waited for, and stops. `t.timeout(n)` switches that off for
-  // everything that runs within n ms of it, so that only a spec for a release may call it.
+  // If no test ends for so long, the run names those that hang, and stops. For n ms after a `t.timeout(n)` it does not, so
+  // that only tests for a release may call that.
   timeout: '2m',
 }

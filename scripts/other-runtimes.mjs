@@ -4,9 +4,9 @@
 //   npm run test:runtimes                       the specs that depend on the runtime, and the programs
 //   npm run test:runtimes -- node@26 deno       with some of the runtimes
 //   npm run test:runtimes -- --all node@26      all specs
-//   MILLRACE_MINUTES=5 npm run test:runtimes    those runtimes that cannot be begun within 5 minutes are skipped
+//   MILLRACE_MINUTES=5 npm run test:runtimes    after 5 minutes, no other runtime is begun
 //
-// A runtime that cannot be fetched is skipped, and the reason is told.
+// Runtimes that are not begun, or cannot be fetched, are skipped, and the reason is told.
 
 import { spawn } from 'node:child_process'
 import { delimiter, dirname } from 'node:path'
