@@ -79,9 +79,9 @@ export interface Reader {
    * Reads `n` bytes as a Buffer that you may keep and change.
    *
    * Its memory (`buffer`) may be shared: from 65 bytes to 16 KiB, other messages are in it too, also those of
-   * other connections. It is up to 8 times as long as the Buffer, and stays as long as one of them is kept. Look
-   * at the Buffer only, not at its `buffer`, and do not transfer that: it is refused, except on Node 22, where
-   * `ArrayBuffer.prototype.transfer` empties the messages in it. Use {@link copy} for what is kept for long or
+   * other connections. The memory is up to 8 times as long as the Buffer, and stays as long as any Buffer in it is
+   * kept. Use the Buffer only, not its `buffer`. Transferring shared memory is refused, except on Node 22, where
+   * `ArrayBuffer.prototype.transfer` empties all messages in it. Use {@link copy} for what is kept for long or
    * transferred.
    */
   bytes(n: number): Buffer
