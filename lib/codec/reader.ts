@@ -4,9 +4,9 @@
  * Reads numbers, text and bytes from the front of a frame, or of the bytes received so far. A reader is
  * valid only inside the `decode` that it was given to.
  *
- * Every method that reads past the end, or a negative length, throws `ERR_FRAME_INVALID`, which destroys the connection unless
- * `decode` catches it. Under `raw` framing look at {@link remaining} first. After `decode` has returned,
- * every method throws `ERR_READER_STALE`.
+ * Every method that reads past the end, or a negative length, throws `ERR_FRAME_INVALID`, which destroys the connection
+ * unless `decode` catches it. Under `raw` framing look at {@link remaining} first. After `decode` has returned, every
+ * method throws `ERR_READER_STALE`.
  *
  * An argument that is of the wrong type is a `TypeError`; a length that is no whole number, and a
  * byte to search that is not from 0 to 255, are a `RangeError`. They count as mistakes of the codec.

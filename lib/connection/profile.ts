@@ -47,11 +47,12 @@ export class Profile {
   readonly allowHalfOpen: boolean
   readonly lingerTimeout: number
   readonly timeouts: TimeoutSettings
-  /** The same with other framings, for connections that have switched. */
+  /** The same with other framings, for connections that have switched. They all share this map. */
   #others: WeakMap<Framing, Profile> | undefined
   /** The last local address: most connections of a listener have the same one. */
   #lastLocal: LocalEndpoint | undefined
 
+  /** @param framing what the connections have switched to. Default: the framing of their codec */
   constructor(
     owner: ConnOwner,
     settings: Omit<ConnSettings, 'socket'>,

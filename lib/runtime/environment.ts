@@ -60,7 +60,10 @@ export class Environment {
     if (before === 0 || this.#holds === 0) keepAlive(this.handle, this.#holds > 0)
   }
 
-  /** Whether somebody's output, or output that it has caused, waits for room in any loop's ring. */
+  /**
+   * Whether somebody's output, or output that it has caused, waits for room in any loop's ring: what one loop lets go,
+   * another one may still hold back.
+   */
   holdsBack(handle: SlotHandle): boolean {
     return this.loops.some((loop) => loop?.outbound.holdsBack(handle))
   }
