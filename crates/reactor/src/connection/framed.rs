@@ -113,7 +113,7 @@ impl Connection {
                 Received::End => {
                     let whole = buffer.is_empty() && self.partial.is_none();
                     if let (Some(cause), false) = (self.broken, whole) {
-                        // The end of it was lost, whatever the peer did first.
+                        // The failed write says why the rest of the frame does not come.
                         return Next::Close(cause);
                     }
                     let why = if whole { reason::NONE } else { reason::FRAME_INCOMPLETE };
@@ -122,6 +122,14 @@ impl Connection {
                 Received::Nothing => {}
                 Received::Failed(error) => return Next::Close(self.read_failure(&error)),
             }
+        }
+    }
+
+    /// The stream is not cut into these frames any more: what is left of one that is delivered in part is bytes.
+    pub(super) fn break_up_partial(&mut self) {
+        if let Some(partial) = self.partial.take() {
+            // These bytes of the frame are delivered already.
+            self.rest.advance(partial.told as usize);
         }
     }
 

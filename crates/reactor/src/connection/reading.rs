@@ -5,7 +5,7 @@ use crate::inbound::{BUDGET, CHUNK, Inbound, Until};
 use crate::notices::Cause;
 use crate::run_queue::Next;
 use crate::transport::Received;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use millrace_ring::record::{Label, kind, reason};
 use std::{io, mem};
 
@@ -23,7 +23,8 @@ impl Connection {
             if self.is_paused() {
                 return Next::Wait;
             }
-            return self.deliver_rest(Label { slot, generation, kind: kind::DATA }, inbound);
+            return self
+                .deliver_rest_to_taker(Label { slot, generation, kind: kind::DATA }, inbound);
         }
         match self.input {
             Input::Flowing => {}
@@ -109,6 +110,20 @@ impl Connection {
             }
         }
         Next::Wait
+    }
+
+    /// Delivers what was read before, as the bytes that it is. Returns what has to happen before that can go on; `None`
+    /// when all of it is delivered.
+    pub(super) fn deliver_rest(&mut self, label: Label, inbound: &mut Inbound) -> Option<Next> {
+        while !self.rest.is_empty() {
+            let most = self.rest.len().min(inbound.largest() as usize);
+            if !inbound.data(label, &[], &self.rest[..most]) {
+                return Some(Next::Hold(Until::Room));
+            }
+            self.rest.advance(most);
+        }
+        self.rest = BytesMut::new();
+        None
     }
 
     /// Why the connection is closed after a failed read: if a write failed before, because of that.

@@ -5,11 +5,11 @@
 //! what that means for the other one.
 
 use super::{Connection, Input};
-use crate::inbound::{BUDGET, CHUNK, Inbound, Until};
+use crate::inbound::{BUDGET, CHUNK, Inbound};
 use crate::run_queue::Next;
 use crate::timers::Clock;
 use crate::transport::Received;
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use millrace_ring::record::{Label, reason};
 use std::mem;
 
@@ -51,10 +51,7 @@ impl Connection {
         self.cold.allocated().relay = Some(relay);
         self.pauses.output = false;
         self.forgive_broken_stream();
-        if let Some(partial) = self.partial.take() {
-            // These bytes of the frame are delivered already.
-            self.rest.advance(partial.told as usize);
-        }
+        self.break_up_partial();
         if !self.profile.framing.is_raw() {
             self.note_raw_message(true, clock);
         }
@@ -63,15 +60,10 @@ impl Connection {
 
     /// Delivers what was read before the input was taken and is not a whole frame. Returns what the connection needs
     /// next.
-    pub(super) fn deliver_rest(&mut self, label: Label, inbound: &mut Inbound) -> Next {
-        while !self.rest.is_empty() {
-            let most = self.rest.len().min(inbound.largest() as usize);
-            if !inbound.data(label, &[], &self.rest[..most]) {
-                return Next::Hold(Until::Room);
-            }
-            self.rest.advance(most);
+    pub(super) fn deliver_rest_to_taker(&mut self, label: Label, inbound: &mut Inbound) -> Next {
+        if let Some(next) = self.deliver_rest(label, inbound) {
+            return next;
         }
-        self.rest = BytesMut::new();
         self.tell_end_of_delivery();
         Next::Again
     }

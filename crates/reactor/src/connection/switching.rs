@@ -16,7 +16,7 @@ use crate::inbound::{Inbound, Until};
 use crate::notices::Cause;
 use crate::run_queue::Next;
 use crate::timers::Clock;
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use millrace_ring::record::{self, Label, framing, kind, reason};
 use std::mem;
 use std::sync::Arc;
@@ -37,10 +37,7 @@ impl Connection {
         if is_closing || self.is_taken() || (self.failure.is_some() && self.broken.is_some()) {
             return;
         }
-        if let Some(partial) = self.partial.take() {
-            // These bytes of the frame are delivered already.
-            self.rest.advance(partial.told as usize);
-        }
+        self.break_up_partial();
         let mut is_drain_owed = false;
         if self.failure.take().is_some() && self.input == Input::Discarding {
             // The stream could not be cut any further, which does not matter any more.
@@ -73,12 +70,9 @@ impl Connection {
     /// The user has given everything back, and names the framing.
     pub(crate) fn end_switch(&mut self, payload: &[u8], clock: Clock) {
         let Some(switch) = self.cold.switch_mut() else { return };
-        let Some(mut returned) = switch.returned.take() else { return };
+        let Some(returned) = switch.returned.take() else { return };
         let flows = switch.end.is_none();
-        if !returned.is_empty() {
-            returned.extend_from_slice(&self.rest);
-            self.rest = returned;
-        }
+        self.put_back(returned);
         self.searched = 0;
         let framing = decode(payload);
         let is_raw = framing.is_raw();
@@ -101,12 +95,19 @@ impl Connection {
     /// user is to be told behind the rest.
     pub(super) fn break_off_switch(&mut self) -> Option<u32> {
         let switch = self.cold.take_switch()?;
-        if let Some(mut returned) = switch.returned {
-            returned.extend_from_slice(&self.rest);
-            self.rest = returned;
+        if let Some(returned) = switch.returned {
+            self.put_back(returned);
         }
         self.notices.eof.take_if(|told| *told == reason::SWITCHED);
         switch.end
+    }
+
+    /// Puts what the user has given back in front of the rest.
+    fn put_back(&mut self, mut returned: BytesMut) {
+        if !returned.is_empty() {
+            returned.extend_from_slice(&self.rest);
+            self.rest = returned;
+        }
     }
 
     /// The user has not given everything back yet.
@@ -119,8 +120,8 @@ impl Connection {
         self.cold.switch().is_some()
     }
 
-    /// Whoever closes the server ends the input, which will be told behind the rest; false if nothing is left of a
-    /// switch, so that it can be told at once.
+    /// The input ends, because the server closes, say. Returns whether a switch is not complete: then the user is told of
+    /// the end behind the rest.
     pub(super) fn ends_after_switch(&mut self, reason: u32) -> bool {
         let switch = self.cold.switch_mut();
         switch.map(|switch| switch.end = Some(reason)).is_some()
@@ -143,21 +144,8 @@ impl Connection {
         let label = Label { slot, generation, kind: kind::DATA };
         let is_raw = self.profile.framing.is_raw();
         let next =
-            if is_raw { self.return_bytes(label, inbound) } else { self.cut_rest(label, inbound) };
+            if is_raw { self.deliver_rest(label, inbound) } else { self.cut_rest(label, inbound) };
         Some(next.unwrap_or_else(|| self.switch_done()))
-    }
-
-    /// Delivers the rest as it is. Returns what has to happen before it can go on; `None` when that was all.
-    fn return_bytes(&mut self, label: Label, inbound: &mut Inbound) -> Option<Next> {
-        while !self.rest.is_empty() {
-            let most = self.rest.len().min(inbound.largest() as usize);
-            if !inbound.data(label, &[], &self.rest[..most]) {
-                return Some(Next::Hold(Until::Room));
-            }
-            self.rest.advance(most);
-        }
-        self.rest = BytesMut::new();
-        None
     }
 
     /// Delivers the frames of the rest, behind which nothing comes. Returns what has to happen before it can go on;
