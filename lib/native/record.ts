@@ -98,9 +98,9 @@ export const SLOT_DATAGRAMS = 16777216
 export const DATAGRAM_FROM = 0
 /** `u32`, the sum of some of `CUT`, `HAS_LOCAL` and `NOT_OWN`. */
 export const DATAGRAM_FLAGS = 24
-/** Bytes before those of the datagram, of which the last four are unused, if there is no local address. */
+/** Bytes before those of the datagram if there is no local address. The last four are unused. */
 export const DATAGRAM_BYTES = 32
-/** The address that it was sent to, see `address`, if `HAS_LOCAL`. The zone is there in IPv4, too, and only if an answer has to leave through that interface. */
+/** The address that it was sent to, see `address`, if `HAS_LOCAL`. Its zone, in IPv4 too, is the interface that an answer has to leave through; 0 if routing decides. */
 export const DATAGRAM_LOCAL = 32
 /** Bytes before those of the datagram if there is a local address. */
 export const DATAGRAM_LOCAL_BYTES = 56
@@ -226,7 +226,7 @@ export const TAKE_ELSEWHERE = 4294967295
 // framing: Offsets in the payload of `FRAMING`, and the forms. Which other words count depends on the form.
 /** `u32`, one of the forms below. */
 export const FRAMING_FORM = 0
-/** `u32`, the longest frame; of `FIXED`, the size of all. */
+/** `u32`, the longest frame; for `FIXED`, the size of each. */
 export const FRAMING_MAX = 4
 /** `u32`, the bytes of a length, or of a delimiter. */
 export const FRAMING_WIDTH = 8
@@ -234,7 +234,7 @@ export const FRAMING_WIDTH = 8
 export const FRAMING_OFFSET = 12
 /** `i32`, what is added to a length. */
 export const FRAMING_ADJUST = 16
-/** `u32`, the bytes dropped from the front of a frame; of `VARINT`, `NO_STRIP` for the header. */
+/** `u32`, the bytes dropped from the front of a frame; for `VARINT`, `NO_STRIP` drops the header. */
 export const FRAMING_STRIP = 20
 /** `u32`, 1 if the least significant byte of a length comes first. */
 export const FRAMING_LITTLE = 24
@@ -242,7 +242,7 @@ export const FRAMING_LITTLE = 24
 export const FRAMING_DELIMITER_BYTES = 28
 /** Bytes in all. */
 export const FRAMING_FRAMING_SIZE = 48
-/** The header is dropped, however long it is. */
+/** The value of `STRIP` that drops the header, however long it is. */
 export const FRAMING_NO_STRIP = 4294967295
 /** Bytes as they arrive. */
 export const FRAMING_RAW = 0

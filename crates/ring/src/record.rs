@@ -145,9 +145,9 @@ table! {
         FROM = 0,
         /// `u32`, the sum of some of `CUT`, `HAS_LOCAL` and `NOT_OWN`.
         FLAGS = 24,
-        /// Bytes before those of the datagram, of which the last four are unused, if there is no local address.
+        /// Bytes before those of the datagram if there is no local address. The last four are unused.
         BYTES = 32,
-        /// The address that it was sent to, see `address`, if `HAS_LOCAL`. The zone is there in IPv4, too, and only if an answer has to leave through that interface.
+        /// The address that it was sent to, see `address`, if `HAS_LOCAL`. Its zone, in IPv4 too, is the interface that an answer has to leave through; 0 if routing decides.
         LOCAL = 32,
         /// Bytes before those of the datagram if there is a local address.
         LOCAL_BYTES = 56,
@@ -282,7 +282,7 @@ table! {
     framing {
         /// `u32`, one of the forms below.
         FORM = 0,
-        /// `u32`, the longest frame; of `FIXED`, the size of all.
+        /// `u32`, the longest frame; for `FIXED`, the size of each.
         MAX = 4,
         /// `u32`, the bytes of a length, or of a delimiter.
         WIDTH = 8,
@@ -290,7 +290,7 @@ table! {
         OFFSET = 12,
         /// `i32`, what is added to a length.
         ADJUST = 16,
-        /// `u32`, the bytes dropped from the front of a frame; of `VARINT`, `NO_STRIP` for the header.
+        /// `u32`, the bytes dropped from the front of a frame; for `VARINT`, `NO_STRIP` drops the header.
         STRIP = 20,
         /// `u32`, 1 if the least significant byte of a length comes first.
         LITTLE = 24,
@@ -298,7 +298,7 @@ table! {
         DELIMITER_BYTES = 28,
         /// Bytes in all.
         FRAMING_SIZE = 48,
-        /// The header is dropped, however long it is.
+        /// The value of `STRIP` that drops the header, however long it is.
         NO_STRIP = 4_294_967_295,
         /// Bytes as they arrive.
         RAW = 0,

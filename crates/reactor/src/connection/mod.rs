@@ -10,8 +10,9 @@
 //!
 //! `reading.rs` reads and `framed.rs` cuts frames; `pausing.rs` stops reading; `writing.rs` sends, and
 //! `send_queue.rs` holds what the kernel refused; `relay.rs` is for input that a pipe or a stream takes; `switching.rs`
-//! goes on under another framing; `ending.rs` ends the connection; `deadlines.rs` has the limits in time: `timeouts.rs` those that the user set, `linger.rs` and
-//! `last_replies.rs` those for the end. This file connects them.
+//! goes on under another framing; `ending.rs` ends the connection; `deadlines.rs` has the limits in time:
+//! `timeouts.rs` those that the user set, `linger.rs` and `last_replies.rs` those for the end. This file connects
+//! them.
 
 mod cold_state;
 mod deadlines;

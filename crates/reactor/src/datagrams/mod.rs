@@ -2,9 +2,9 @@
 //!
 //! A datagram socket has many peers and no connections: nothing that one peer sends, and no error that it
 //! causes, closes the socket or delays another peer. `receiving.rs` receives, `sending.rs` sends,
-//! `errors.rs` collects the errors that the socket survives, `counts.rs` counts (dropped datagrams, too),
-//! `local.rs` knows the addresses of this machine that they were sent to,
-//! `setting.rs` sets socket options, `time_limit.rs` is a time that may be running, and `handle.rs` is what the user's thread sees of the socket.
+//! `errors.rs` collects the errors that the socket survives, `counts.rs` counts (dropped datagrams, too), `local.rs`
+//! knows the addresses of this machine that datagrams were sent to, `setting.rs` sets socket options, `time_limit.rs`
+//! is a time that may be running, and `handle.rs` is what the user's thread sees of the socket.
 
 mod bound_socket;
 mod counts;

@@ -11,12 +11,12 @@ use socket2::SockRef;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
-/// What kind of record a datagram to send is in.
+/// What the record of a datagram to send says of the address that it leaves from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sending {
-    /// `SEND`: the system chooses the address that it leaves from, if the socket is bound to several.
-    Anyhow,
-    /// `SEND_FROM`: it leaves from the address in the record.
+    /// `SEND`: nothing. If the socket is bound to several addresses, the system chooses.
+    FromAny,
+    /// `SEND_FROM`: the address is in the record.
     FromSource,
 }
 
@@ -42,7 +42,7 @@ impl DatagramSocket {
         let all: Vec<Outgoing<'a>> = records
             .map(|(sending, payload)| {
                 let (to, source, bytes) = match sending {
-                    Sending::Anyhow => {
+                    Sending::FromAny => {
                         let (to, bytes) = payload.split_at(record::address::LENGTH as usize);
                         (to, None, bytes)
                     }
@@ -187,7 +187,7 @@ mod tests {
             let mut payload = vec![0; 24];
             Address::Inet(self.peer.local_addr().unwrap()).encode(&mut payload);
             payload.extend_from_slice(text);
-            let record = (Sending::Anyhow, &payload[..]);
+            let record = (Sending::FromAny, &payload[..]);
             self.socket.send(std::iter::once(record), &self.inbound, &mut self.boxes.outbox);
         }
     }

@@ -11,7 +11,7 @@ use millrace_ring::Place;
 use millrace_ring::record::{kind, slot as slots};
 use millrace_sys::datagrams::SENT_AT_ONCE;
 
-/// Consecutive `SEND` records of one socket, which stay in the ring until they are sent in one call.
+/// Consecutive `SEND` and `SEND_FROM` records of one socket, which stay in the ring until they are sent in one call.
 #[derive(Debug, Default)]
 struct GatheredSends {
     at: u32,
@@ -96,7 +96,7 @@ impl EventLoop {
         let gathered = &self.datagrams.gathered;
         let is_same = (gathered.at, gathered.generation) == (at, generation);
         let sending = match kind {
-            kind::SEND => Some(Sending::Anyhow),
+            kind::SEND => Some(Sending::FromAny),
             kind::SEND_FROM => Some(Sending::FromSource),
             _ => None,
         };

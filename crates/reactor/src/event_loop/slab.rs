@@ -9,7 +9,7 @@ pub(super) struct Slab<T> {
     free: Vec<u32>,
     /// Freed in this turn: an event or a record of this turn may still name these slots.
     retired: Vec<u32>,
-    /// Freed before, with the position in the ring behind what tells the user so.
+    /// Freed in earlier turns, each with the position in the ring up to which the user has to read before it knows.
     untold: VecDeque<(u32, u32)>,
 }
 
@@ -77,9 +77,13 @@ impl<T> Slab<T> {
         self.free.append(&mut self.retired);
     }
 
-    /// The same for values whose removal the user is told at `position` of a ring at the latest: their slots are free
-    /// once it has read that. Until then it asks by slot, and must not be answered about another value.
-    pub(super) fn recycle_once(&mut self, position: u32, mut is_read: impl FnMut(u32) -> bool) {
+    /// Does the same later: frees the slots once the user has read the ring up to `position`, before which it is told of
+    /// the removal. Until then the user asks about the removed value by its slot, and must not hear of another one.
+    pub(super) fn recycle_when_read(
+        &mut self,
+        position: u32,
+        mut is_read: impl FnMut(u32) -> bool,
+    ) {
         self.untold.extend(self.retired.drain(..).map(|slot| (slot, position)));
         while let Some((slot, position)) = self.untold.front()
             && is_read(*position)
@@ -122,12 +126,12 @@ mod tests {
         let mut slab = Slab::new();
         let [first, second] = ['a', 'b'].map(|value| slab.insert(value));
         slab.remove(second);
-        slab.recycle_once(100, |read| read <= 99);
+        slab.recycle_when_read(100, |read| read <= 99);
         slab.remove(first);
-        slab.recycle_once(200, |read| read <= 100);
+        slab.recycle_when_read(200, |read| read <= 100);
         assert_eq!(slab.insert('c'), second);
         assert_eq!(slab.insert('d'), 2);
-        slab.recycle_once(300, |read| read <= 200);
+        slab.recycle_when_read(300, |read| read <= 200);
         assert_eq!(slab.insert('e'), first);
     }
 

@@ -5,7 +5,7 @@
 use super::EventLoop;
 use std::time::{Duration, Instant};
 
-/// Between two tries.
+/// The time between two tries.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The connections of a loop that wait for memory of the kernel.
@@ -13,6 +13,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Starved {
     /// Slots and generations. A connection may be here twice, and may have closed.
     sockets: Vec<(u32, u32)>,
+    /// When to try again; `None` if no connection waits.
     retry: Option<Instant>,
 }
 

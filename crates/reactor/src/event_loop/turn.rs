@@ -109,12 +109,12 @@ impl EventLoop {
         Turn { pending: self.is_pending(), next_deadline: self.next_deadline() }
     }
 
-    /// Lets the slots be used again of connections that the user knows to be closed.
+    /// Frees the slots of connections that the user knows to be closed.
     fn recycle_connections(&mut self) {
         let ring = &mut self.inbound.ring;
-        // What tells of those that were closed in the last turn is before it.
+        // The last turn has told of all that it closed, before this position.
         let position = ring.position();
-        self.connections.recycle_once(position, |position| ring.is_consumed(position));
+        self.connections.recycle_when_read(position, |position| ring.is_consumed(position));
     }
 
     /// Whether anything waits for room in the inbound ring.

@@ -252,7 +252,7 @@ impl Transport {
                     Ok(0)
                 }
                 ErrorKind::Interrupted => Ok(0),
-                // It passes. A connection does not end of it.
+                // This passes, so the connection goes on: the loop tries again.
                 _ if millrace_sys::is_out_of_buffers(&error) => {
                     self.ready.writable = false;
                     self.is_starved = true;

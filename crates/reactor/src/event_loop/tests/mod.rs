@@ -21,7 +21,7 @@ use crate::handoff::LoopCommand;
 use crate::inbound::testing::Silent;
 use crate::service::Service;
 use crate::stats::LoopCounts;
-use millrace_ring::record::{Label, kind, news};
+use millrace_ring::record::{Label, kind, news, word};
 use millrace_ring::{Consumer, Memory, Producer, pair};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -101,10 +101,7 @@ impl Bench {
     /// The tickets of the answers that are published, in order.
     fn tickets(&mut self) -> Vec<u32> {
         let is_answer = |(label, _): &(Label, _)| label.kind == kind::ANSWER;
-        let ticket = |(_, payload): (_, Vec<u8>)| {
-            let at = news::NUMBER as usize;
-            u32::from_ne_bytes(payload[at..at + 4].try_into().unwrap())
-        };
+        let ticket = |(_, payload): (_, Vec<u8>)| word(&payload, news::NUMBER);
         self.take().into_iter().filter(is_answer).map(ticket).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Why a connection ended: the first reason counts.
 
 use super::{PATIENCE, start};
-use millrace_ring::record::{Label, close, kind, reason};
+use millrace_ring::record::{Label, close, kind, reason, word};
 use socket2::SockRef;
 use std::io::{Error, ErrorKind, Write};
 use std::net::TcpStream;
@@ -24,12 +24,8 @@ fn a_reset_that_the_loop_has_not_seen_is_told_though_ending_the_output_fails_for
 /// The system's error with which a connection closed, if that was told.
 fn closing(records: &[(Label, Vec<u8>)]) -> Option<ErrorKind> {
     let (_, payload) = records.iter().find(|(label, _)| label.kind == kind::CLOSE)?;
-    let number = |at: u32| {
-        let at = at as usize;
-        u32::from_ne_bytes(payload[at..at + 4].try_into().unwrap())
-    };
-    assert_eq!(number(close::REASON), reason::SYSTEM);
-    Some(Error::from_raw_os_error(number(close::ERRNO) as i32).kind())
+    assert_eq!(word(payload, close::REASON), reason::SYSTEM);
+    Some(Error::from_raw_os_error(word(payload, close::ERRNO) as i32).kind())
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::event_loop::EventLoop;
 use crate::framing::Framing;
 use crate::handoff::{LoopCommand, SocketOptionCommand};
 use crate::poll::{Interest, Key};
-use millrace_ring::record::{Label, kind, news};
+use millrace_ring::record::{Label, kind, news, word};
 use millrace_sys::SocketOption;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -101,8 +101,7 @@ fn a_question_about_the_earlier_connection_is_answered_with_an_error() {
         bench.event_loop.work();
         let records = bench.take();
         let (_, payload) = records.iter().find(|(label, _)| label.kind == kind::ANSWER).unwrap();
-        let at = news::ERRNO as usize;
-        i32::from_ne_bytes(payload[at..at + 4].try_into().unwrap())
+        word(payload, news::ERRNO)
     };
     assert_eq!(ask(whose), 0);
     assert_ne!(ask(earlier), 0);
