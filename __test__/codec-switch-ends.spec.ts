@@ -1,56 +1,12 @@
 /** What happens around a switch to another framing: the end of the input, limits, pauses, and large frames. */
 
-import test, { type ExecutionContext } from 'ava'
-import { type Codec, type Conn, lengthField, line, MillraceError, raw, varint } from 'millrace'
+import test from 'ava'
+import { type Conn, lengthField, line, MillraceError, raw, varint } from 'millrace'
 import { closed, connect, read } from './support/client.js'
 import { bodyOf } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
-
-type Bytes = Codec<Buffer, Uint8Array | string>
-type BytesConn = Conn<Buffer, Uint8Array | string>
-
-const lines: Bytes = { ...line({ max: 1000 }), switchable: true }
-const chunks: Bytes = raw()
-const packets: Bytes = { ...lengthField({ bytes: 2, max: 60_000 }), switchable: true }
-
-function packet(body: Buffer | string): Buffer {
-  const bytes = Buffer.from(body)
-  const header = Buffer.alloc(2)
-  header.writeUInt16BE(bytes.length)
-  return Buffer.concat([header, bytes])
-}
-
-/** A server of lines that switches at the line `switch`, and collects what it got as texts. */
-async function serveSwitch(
-  t: ExecutionContext,
-  next: Bytes,
-  { isPulled = false, first = lines, wait = () => undefined as Promise<void> | undefined } = {},
-) {
-  const texts: string[] = []
-  const ended = gate<string | undefined>()
-  const opened = gate<BytesConn>()
-  const took = gate()
-  async function take(conn: BytesConn, message: Buffer): Promise<void> {
-    texts.push(message.toString('latin1'))
-    if (message.toString() !== 'switch') return
-    took.open()
-    const waiting = wait()
-    if (waiting !== undefined) await waiting
-    conn.codec = next
-  }
-  const server = await start(t, {
-    codec: first,
-    async open(conn) {
-      opened.open(conn)
-      if (isPulled) for await (const message of conn) await take(conn, message)
-    },
-    ...(isPulled ? {} : { message: take }),
-    close: (_conn, error) => ended.open(codeOf(error)),
-  })
-  const socket = await connect(server.port, { allowHalfOpen: true })
-  return { server, socket, texts, ended: ended.passed, opened: opened.passed, took: took.passed }
-}
+import { type Bytes, chunks, lines, packet, packets, serveSwitch } from './support/switching.js'
 
 test('a codec with a framing of the loops cannot be replaced unless it is switchable', async (t) => {
   const done = gate()
@@ -217,69 +173,43 @@ test('a switch in a frame that is told in part keeps its bytes', async (t) => {
 })
 
 test('a paused connection switches, and delivers nothing before it goes on', async (t) => {
-  const conns: BytesConn[] = []
-  const texts: string[] = []
-  const paused = gate()
-  const ended = gate<string | undefined>()
-  const server = await start(t, {
-    codec: lines,
-    message(conn, message) {
-      texts.push(message.toString())
-      if (texts.length > 1) return
-      conn.pause()
-      conn.codec = packets
-      conns.push(conn)
-      paused.open()
-    },
-    close: (_conn, error) => ended.open(codeOf(error)),
+  const { socket, texts, ended, opened, took } = await serveSwitch(t, (conn) => {
+    conn.pause()
+    conn.codec = packets
   })
-  const socket = await connect(server.port)
   socket.end(Buffer.concat([Buffer.from('switch\n'), packet('one'), packet('two')]))
-  await paused.passed
+  await took
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
   t.deepEqual(texts, ['switch'])
-  for (const conn of conns) conn.resume()
-  t.is(await ended.passed, undefined)
+  const conn = await opened
+  conn.resume()
+  t.is(await ended, undefined)
   t.deepEqual(texts, ['switch', 'one', 'two'])
   socket.destroy()
 })
 
 test('of codecs that are assigned one after the other the last one counts', async (t) => {
-  const texts: string[] = []
-  const ended = gate<string | undefined>()
-  const server = await start(t, {
-    codec: lines,
-    message(conn, message) {
-      texts.push(message.toString())
-      if (message.toString() !== 'switch') return
-      for (const next of [packets, chunks, lines, packets, chunks, packets]) conn.codec = next
-    },
-    close: (_conn, error) => ended.open(codeOf(error)),
+  const { socket, texts, ended } = await serveSwitch(t, (conn) => {
+    for (const next of [packets, chunks, lines, packets, chunks, packets]) conn.codec = next
   })
-  const socket = await connect(server.port)
   socket.end(Buffer.concat([Buffer.from('switch\n'), packet('one'), packet('two')]))
-  t.is(await ended.passed, undefined)
+  t.is(await ended, undefined)
   t.deepEqual(texts, ['switch', 'one', 'two'])
   socket.destroy()
 })
 
 test('a server that closes delivers what came before, under the new framing', async (t) => {
-  const texts: string[] = []
-  const ended = gate<string | undefined>()
-  const server = await start(t, {
-    codec: lines,
-    message(conn, message) {
-      texts.push(message.toString())
-      if (texts.length > 1) return
+  const { server, socket, texts, ended } = await serveSwitch(
+    t,
+    (conn) => {
       conn.codec = packets
       void server.close()
     },
-    close: (_conn, error) => ended.open(codeOf(error)),
-  })
-  const socket = await connect(server.port)
+    { allowHalfOpen: false },
+  )
   socket.write(Buffer.concat([Buffer.from('switch\n'), packet('one'), packet('two')]))
   socket.resume()
-  t.is(await ended.passed, undefined)
+  t.is(await ended, undefined)
   t.deepEqual(texts, ['switch', 'one', 'two'])
   await closed(socket)
 })

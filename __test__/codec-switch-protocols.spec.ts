@@ -1,22 +1,12 @@
 /** Protocols that begin as lines or with a byte, and go on as something else. */
 
 import test from 'ava'
-import { type Conn, lengthField, line, pipe, raw, toDuplex } from 'millrace'
+import { pipe, toDuplex } from 'millrace'
 import { closed, connect, readHalf, sendPieces } from './support/client.js'
-import { type Bytes, bodyOf } from './support/framings.js'
+import { bodyOf } from './support/framings.js'
 import { gate } from './support/gate.js'
 import { ONE, start } from './support/serve.js'
-
-const lines: Bytes = { ...line({ max: 1000 }), switchable: true }
-const chunks: Bytes = raw()
-const packets: Bytes = { ...lengthField({ bytes: 2, max: 60_000 }), switchable: true }
-
-function packet(body: Buffer | string): Buffer {
-  const bytes = Buffer.from(body)
-  const header = Buffer.alloc(2)
-  header.writeUInt16BE(bytes.length)
-  return Buffer.concat([header, bytes])
-}
+import { type BytesConn, chunks, lines, packet, packets } from './support/switching.js'
 
 test('a stream takes the bytes of a switch that is not complete', async (t) => {
   const server = await start(t, {
@@ -55,8 +45,8 @@ test('a stream takes the bytes behind a switch that is complete', async (t) => {
 })
 
 test('two connections are piped in the middle of a switch', async (t) => {
-  const first = gate<Conn<Buffer, Uint8Array | string>>()
-  const waiting: Conn<Buffer, Uint8Array | string>[] = []
+  const first = gate<BytesConn>()
+  const waiting: BytesConn[] = []
   const server = await start(t, {
     loops: ONE,
     codec: lines,
