@@ -133,3 +133,47 @@ for (const first of WAYS) {
     }
   }
 }
+
+for (const framing of FRAMINGS.filter(
+  ({ most, size, name }) => most >= 3000 && size === undefined && name !== 'raw',
+)) {
+  test(`bytes that a raw codec changes where they are stay as they came, behind ${framing.name}`, async (t) => {
+    const body = framing.wire(bodyOf(3000, 17))
+    const rest = bodyOf(500, 18)
+    const all = Buffer.concat([body, rest])
+    const seen = gate()
+    const got = gate<Buffer>()
+    /** Takes a mask off all bytes that are here, each time that it looks. */
+    const masked: Bytes = {
+      ...raw(),
+      decode(from) {
+        const bytes = from.bytes(from.remaining)
+        for (let at = 0; at < bytes.length; at++) bytes[at] = (bytes[at] as number) ^ 0x80
+        if (bytes.length < all.length) seen.open()
+        return bytes.length < all.length ? undefined : bytes
+      },
+    }
+    const first = framing.wire(bodyOf(10, 1))
+    const server = await start<Buffer, Uint8Array | string>(t, {
+      codec: { ...framing.codec(MAX), switchable: true },
+      async message(conn, message) {
+        if (conn.codec === masked) {
+          got.open(message)
+          return
+        }
+        // The loop has the next frame too, which waits here while the connection is paused.
+        for (let look = 0; look < 1e6 && conn.bytesRead < first.length + body.length; look++);
+        conn.pause()
+        for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+        conn.codec = masked
+        conn.resume()
+      },
+    })
+    const socket = await connectTo(server.addresses[0])
+    socket.write(Buffer.concat([first, body]))
+    await seen.passed
+    socket.write(rest)
+    t.true((await got.passed).equals(all.map((byte) => byte ^ 0x80)))
+    socket.destroy()
+  })
+}
