@@ -17,7 +17,7 @@ const LF = 10
 const MAX_VARINT = 5
 
 /**
- * Encodes a message with its framing.
+ * Encodes a message with a framing.
  *
  * @returns the bytes, which are in the writer's scratch buffer until the writer is used again
  */
@@ -25,10 +25,11 @@ export function encodeFrame(
   codec: Codec<unknown, unknown>,
   message: unknown,
   writer: WriterImpl = new WriterImpl(),
+  framing: Framing = codec.framing,
 ): Buffer {
   writer.toScratch()
   try {
-    writeFrame(codec, codec.framing, message, writer)
+    writeFrame(codec, framing, message, writer)
   } finally {
     writer.close()
   }

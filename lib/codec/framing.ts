@@ -5,7 +5,8 @@ export const DEFAULT_MAX: number = 1 << 20
 
 /**
  * How the loop cuts a stream of bytes into frames. It is plain data: `raw()`, `line()`, `delimiter()`,
- * `fixed()`, `lengthField()` and `varint()` make it, and explain its fields. All sizes are in bytes.
+ * `fixed()`, `lengthField()` and `varint()` make it, and explain its fields. All sizes are in bytes. A connection keeps
+ * a copy, so that changes to it have no effect on open connections.
  *
  * @example
  * ```ts

@@ -45,6 +45,47 @@ export function isFrozenFraming(framing: Framing): boolean {
   return frozen.has(framing)
 }
 
+/** Copies of framings that cannot change but for the bytes of a delimiter, so that connections share them. */
+const copies = new WeakMap<Framing, Framing>()
+
+/**
+ * Checks a framing, and returns a copy that its user cannot change; the framing itself if nobody can.
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function ownFraming(framing: Framing): Framing {
+  if (frozen.has(framing) && framing.kind !== 'delimiter') return framing
+  const known = copies.get(framing)
+  if (known !== undefined) return known
+  const copy = freezeFraming(copyOf(framing))
+  if (Object.isFrozen(framing)) copies.set(framing, copy)
+  copies.set(copy, copy)
+  return copy
+}
+
+/** Copies what belongs to a framing of its kind. */
+function copyOf(framing: Framing): Framing {
+  const { kind } = framing
+  switch (kind) {
+    case 'delimiter': {
+      const { bytes, max } = framing
+      return { kind, bytes: bytes instanceof Uint8Array ? Uint8Array.from(bytes) : bytes, max }
+    }
+    case 'lengthField': {
+      const { bytes, offset, adjust, strip, endian, max } = framing
+      return { kind, bytes, offset, adjust, strip, endian, max }
+    }
+    case 'varint': {
+      const { offset, strip, max } = framing
+      return { kind, offset, strip, max }
+    }
+    case 'fixed':
+      return { kind, size: framing.size }
+    default:
+      return { kind, max: framing.max }
+  }
+}
+
 /** Converts a framing to the form that the loops take. */
 export function toNative(framing: Framing): FramingInit {
   const known = nativeForms.get(framing)

@@ -10,9 +10,10 @@
  * 4. `FRAMING` names the framing, and the loop goes on.
  */
 
-import { type Codec, checkCodec } from '../codec/codec.js'
+import { checkCodec } from '../codec/codec.js'
+import type { Framing } from '../codec/framing.js'
 import { encodeFraming } from '../codec/framing-record.js'
-import { validateFraming } from '../codec/native-framing.js'
+import { ownFraming } from '../codec/native-framing.js'
 import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
 import { connPiped } from '../native/close-error.js'
@@ -38,9 +39,9 @@ import { sendControl } from './send-control.js'
 import { noteMessages } from './timed-out.js'
 
 /** See `Conn.codec`. */
-export function setCodec(conn: ConnImpl, next: unknown): void {
+export function setCodec(conn: ConnImpl, assigned: unknown): void {
   if (conn.flags & TAKEN && !(conn.flags & CLOSED)) throw connPiped()
-  const codec = checkCodec(next)
+  const codec = checkCodec(assigned)
   const { framing } = conn.profile
   const isRaw = framing.kind === 'raw'
   if (!isRaw && conn.currentCodec.switchable !== true) throw notSwitchable(framing.kind)
@@ -49,9 +50,10 @@ export function setCodec(conn: ConnImpl, next: unknown): void {
     offerUnread(conn)
     return
   }
-  validateFraming(codec.framing)
+  // Copied, because it is read again once the loop has stopped.
+  const next = ownFraming(codec.framing)
   conn.currentCodec = codec
-  if (!isSameFraming(framing, codec.framing)) changeFraming(conn, codec)
+  if (!isSameFraming(framing, next)) changeFraming(conn, next)
 }
 
 function notSwitchable(kind: string): MillraceError {
@@ -94,8 +96,8 @@ function reopenInput(conn: ConnImpl, flags: number): void {
   conn.flags &= ~(flags | STREAM_BROKEN)
 }
 
-/** Goes on under another framing. */
-function changeFraming(conn: ConnImpl, { framing }: Codec<unknown, unknown>): void {
+/** Goes on under another framing, which nobody can change. */
+function changeFraming(conn: ConnImpl, framing: Framing): void {
   if (conn.flags & WATCHES_MESSAGES) {
     noteMessages(conn, false, false)
     conn.flags &= ~WATCHES_MESSAGES

@@ -4,6 +4,7 @@ import { type Endpoint, formatEndpoint } from '../address/endpoint.js'
 import { type Codec, checkCodec } from '../codec/codec.js'
 import { type FrameShape, shapeOf } from '../codec/frame-shape.js'
 import type { Framing } from '../codec/framing.js'
+import { ownFraming } from '../codec/native-framing.js'
 import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
 import type { ParkedLimit } from '../util/parked-limit.js'
@@ -37,6 +38,7 @@ export class Profile {
   readonly scope: Scope
   readonly codec: Codec<unknown, unknown>
   readonly codecOf: ((peer: Peer) => Codec<unknown, unknown>) | undefined
+  /** A copy, because users may change theirs later. */
   readonly framing: Framing
   /** What the framing puts around a body; `undefined` if it is `raw`. */
   readonly frameShape: FrameShape | undefined
@@ -64,7 +66,7 @@ export class Profile {
     this.handlers = handlers
     this.codec = settings.codec
     this.codecOf = settings.codecOf
-    this.framing = framing
+    this.framing = ownFraming(framing)
     this.scope = scope
     this.frameShape = shapeOf(this.framing)
     this.highWaterMark = settings.highWaterMark
@@ -87,17 +89,15 @@ export class Profile {
     return this.framing.kind === 'fixed' ? this.framing.size : this.framing.max
   }
 
-  /** Returns the same with another framing. Connections that switch to the same framing share it. */
+  /** Returns the same with another framing, an {@link ownFraming}. Connections that switch to the same one share it. */
   withFraming(framing: Framing): Profile {
     const known = this.#others?.get(framing)
     if (known !== undefined) return known
     const made = new Profile(this.owner, this, this.handlers, framing, this.scope)
-    if (Object.isFrozen(framing)) {
-      this.#others ??= new WeakMap([[this.framing, this]])
-      this.#others.set(framing, made)
-      // Whoever switches to and fro must not make a chain of profiles.
-      made.#others = this.#others
-    }
+    this.#others ??= new WeakMap([[this.framing, this]])
+    this.#others.set(framing, made)
+    // Whoever switches to and fro must not make a chain of profiles.
+    made.#others = this.#others
     return made
   }
 

@@ -57,13 +57,13 @@ export function broadcast(
     if (!(conn instanceof ConnImpl)) throw invalidOption('group', 'connections only', conn)
     if ((conn as Conn) === except || !mayReceive(conn)) continue
     if (conn.readyState !== 'open' || !conn.isWritable) continue
-    const { codec, codecOf } = conn.profile
+    const { codec, codecOf, framing } = conn.profile
     if (codecOf !== undefined || conn.codec !== codec) {
       conn.write(message)
     } else {
       let bytes = encoded.get(codec)
       if (bytes === undefined) {
-        bytes = encodeFrame(codec, message)
+        bytes = encodeFrame(codec, message, undefined, framing)
         encoded.set(codec, bytes)
       }
       conn.writeEncoded(bytes)
