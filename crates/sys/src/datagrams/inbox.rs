@@ -26,6 +26,16 @@ impl Memory {
     }
 }
 
+/// What one call is to receive.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// At most so many datagrams or trains: 1 to [`RECEIVED_AT_ONCE`].
+    pub(super) count: usize,
+    /// At most so many bytes of each datagram: up to [`LARGEST`].
+    pub(super) max: usize,
+    pub(super) extras: Extras,
+}
+
 impl Default for Inbox {
     fn default() -> Self {
         Self::new()
@@ -40,6 +50,23 @@ impl Inbox {
     /// Those of receiving, if no datagram was received before the error.
     pub fn receive(&mut self, socket: &Socket, count: usize, max: usize) -> io::Result<usize> {
         self.receive_with(socket, count, max, Extras::default())
+    }
+
+    /// Receives as [`receive`](Self::receive) does, with what the socket was told to say beside. A train is split into
+    /// its datagrams; `count` and the result are of trains then, and a datagram that came alone is a train, too.
+    ///
+    /// # Errors
+    /// As for [`receive`](Self::receive).
+    pub fn receive_with(
+        &mut self,
+        socket: &Socket,
+        count: usize,
+        max: usize,
+        extras: Extras,
+    ) -> io::Result<usize> {
+        self.got.clear();
+        let count = count.clamp(1, RECEIVED_AT_ONCE);
+        self.fill(socket, Wanted { count, max: max.min(LARGEST), extras })
     }
 
     /// How many datagrams the last call received.

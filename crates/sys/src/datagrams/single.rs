@@ -2,6 +2,7 @@
 
 #[cfg(tells_locals)]
 use super::addressed::Received;
+use super::inbox::Wanted;
 use super::{Extras, Got, LARGEST, Memory, Outgoing, RECEIVED_AT_ONCE, SENT_AT_ONCE};
 use socket2::{MaybeUninitSlice, SockAddr, Socket};
 use std::io;
@@ -33,24 +34,14 @@ impl Inbox {
         Self { memory: Memory::new(), got: Vec::with_capacity(RECEIVED_AT_ONCE), failure: None }
     }
 
-    /// Receives as [`receive`](Self::receive) does, with what the socket was told to say beside.
-    ///
-    /// # Errors
-    /// As for [`receive`](Self::receive).
-    pub fn receive_with(
-        &mut self,
-        socket: &Socket,
-        count: usize,
-        max: usize,
-        extras: Extras,
-    ) -> io::Result<usize> {
-        self.got.clear();
+    /// Fills the empty inbox. Returns how many datagrams were received.
+    pub(super) fn fill(&mut self, socket: &Socket, wanted: Wanted) -> io::Result<usize> {
+        let Wanted { count, max, extras } = wanted;
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let max = max.min(LARGEST);
         let slots = self.memory.0.chunks_exact_mut(LARGEST).enumerate();
-        for (at, slot) in slots.take(count.clamp(1, RECEIVED_AT_ONCE)) {
+        for (at, slot) in slots.take(count) {
             let room: *mut [u8] = &raw mut slot[..max];
             // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, the slice is borrowed from `slot` for as
             // long as this one lives, and only initialised bytes are written to it.

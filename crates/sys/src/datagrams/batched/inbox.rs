@@ -1,8 +1,9 @@
 //! Receiving with `recvmmsg(2)`, with trains of datagrams in one piece (`UDP_GRO`).
 
 use crate::datagrams::control::{Control, Message};
+use crate::datagrams::inbox::Wanted;
 use crate::datagrams::train::Train;
-use crate::datagrams::{Extras, Got, LARGEST, Memory, RECEIVED_AT_ONCE, local};
+use crate::datagrams::{Got, LARGEST, Memory, RECEIVED_AT_ONCE, local};
 use crate::unix::set_number;
 use socket2::Socket;
 use std::io;
@@ -46,23 +47,16 @@ impl Inbox {
         }
     }
 
-    /// Receives as [`receive`](Self::receive) does, with what the socket was told to say beside. A train is split into
-    /// its datagrams; `count` and the result are of trains then, and a datagram that came alone is a train, too.
-    ///
-    /// # Errors
-    /// Those of `recvmmsg(2)`, if no datagram was received before the error.
-    pub fn receive_with(
+    /// Fills the empty inbox with one `recvmmsg(2)`. Returns how many trains were received.
+    pub(in crate::datagrams) fn fill(
         &mut self,
         socket: &Socket,
-        count: usize,
-        max: usize,
-        extras: Extras,
+        wanted: Wanted,
     ) -> io::Result<usize> {
-        let count = count.clamp(1, RECEIVED_AT_ONCE);
+        let Wanted { count, max, extras } = wanted;
         // `max` applies to a datagram; a train needs all the room that there is.
-        let room = if extras.trains { LARGEST } else { max.min(LARGEST) };
+        let room = if extras.trains { LARGEST } else { max };
         let has_control = extras.trains || extras.locals;
-        self.got.clear();
         // SAFETY: all zeros is a value of this plain C struct, and of an array of it.
         let mut vectors: [libc::iovec; RECEIVED_AT_ONCE] = unsafe { zeroed() };
         // SAFETY: likewise; its pointers are set below, its lengths are 0 until then.
