@@ -6,7 +6,22 @@ import { closed, connect, read } from './support/client.js'
 import { bodyOf } from './support/framings.js'
 import { codeOf, gate } from './support/gate.js'
 import { start } from './support/serve.js'
-import { type Bytes, chunks, lines, packet, packets, serveSwitch } from './support/switching.js'
+import {
+  type Bytes,
+  type BytesConn,
+  chunks,
+  lines,
+  packet,
+  packets,
+  serveSwitch,
+} from './support/switching.js'
+
+/** What a connection may have done before, each of which keeps more about it. */
+const PREPARATIONS: readonly (readonly [string, (conn: BytesConn) => unknown])[] = [
+  ['plain', () => undefined],
+  ['its limits were set', (conn) => conn.setTimeouts({ handler: 0 })],
+  ['it has flushed', (conn) => conn.write('x') && conn.flushed()],
+]
 
 test('a codec with a framing of the loops cannot be replaced unless it is switchable', async (t) => {
   const done = gate()
@@ -99,6 +114,42 @@ for (const isPulled of [false, true]) {
     t.deepEqual(texts, ['switch', 'one'])
     socket.destroy()
   })
+
+  for (const [what, prepare] of PREPARATIONS) {
+    const rest: Bytes = {
+      ...raw(),
+      decode: (from) => (from.remaining < 6 ? undefined : from.bytes(6)),
+    }
+    const change = (conn: BytesConn) => {
+      prepare(conn)
+      conn.codec = rest
+    }
+
+    test(`a raw message that is cut off after the switch is an error: ${how}, ${what}`, async (t) => {
+      for (const first of [lines, packets]) {
+        const switched = first === lines ? Buffer.from('switch\n') : packet('switch')
+        const { socket, texts, ended } = await serveSwitch(t, change, { isPulled, first })
+        socket.end(Buffer.concat([switched, Buffer.from('secondthi')]))
+        t.is(await ended, 'ERR_FRAME_INCOMPLETE')
+        t.deepEqual(texts, ['switch', 'second'])
+        socket.destroy()
+      }
+    })
+
+    test(`limits in time hold for a raw message that has begun after the switch: ${how}, ${what}`, async (t) => {
+      for (const [limit, code] of [
+        ['frame', 'ERR_FRAME_TIMEOUT'],
+        ['receive', 'ERR_RECEIVE_TIMEOUT'],
+        ['idle', 'ERR_IDLE_TIMEOUT'],
+      ] as const) {
+        const timeouts = { [limit]: 100 }
+        const { socket, ended } = await serveSwitch(t, change, { isPulled, timeouts })
+        socket.write('switch\nthi')
+        t.is(await ended, code)
+        socket.destroy()
+      }
+    })
+  }
 
   test(`the max of the new framing holds for bytes that were there already: ${how}`, async (t) => {
     const first: Bytes = {

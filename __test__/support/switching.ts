@@ -1,7 +1,7 @@
 /** Codecs of bytes that a connection changes between, and a server that does so. */
 
 import type { ExecutionContext } from 'ava'
-import { type Codec, type Conn, lengthField, line, raw } from 'millrace'
+import { type Codec, type Conn, lengthField, line, raw, type Timeouts } from 'millrace'
 import { connect } from './client.js'
 import { codeOf, gate } from './gate.js'
 import { start } from './serve.js'
@@ -27,6 +27,7 @@ export interface SwitchOptions {
   /** The codec before the switch. Default `lines`. */
   readonly first?: Bytes
   readonly allowHalfOpen?: boolean
+  readonly timeouts?: Timeouts
   /** Waited for before the switch. */
   wait?(): Promise<void> | undefined
 }
@@ -42,6 +43,7 @@ export async function serveSwitch(
     isPulled = false,
     first = lines,
     allowHalfOpen = true,
+    timeouts = {},
     wait = () => undefined,
   }: SwitchOptions = {},
 ) {
@@ -60,6 +62,7 @@ export async function serveSwitch(
   }
   const server = await start(t, {
     codec: first,
+    timeouts,
     async open(conn) {
       opened.open(conn)
       if (isPulled) for await (const message of conn) await take(conn, message)

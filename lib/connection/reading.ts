@@ -181,7 +181,10 @@ function deliverRaw(
   const used = decodeChunk(conn, reader, memory, at, end)
   if (used < end) {
     const rest = new GrowingBuffer()
-    conn.coldState().unread = rest
+    const cold = conn.coldState()
+    cold.unread = rest
+    // A switch may have said otherwise of what was to come.
+    cold.isUnreadFresh = false
     rest.append(memory, used, end)
     checkUnread(conn.currentCodec, rest)
   }
