@@ -12,12 +12,13 @@ usage: npm run bench -- SUITE [OPTIONS]
   proxy     megabytes per second through a proxy and CPU, against a.pipe(b) of node:net
   timeouts  CPU of idle connections with limits in time, how late they close, and an echo with limits
   fairness  timers next to busy handlers, a quiet connection next to a flood
-  memory    bytes of an idle connection, growth after many connects and closes
+  memory    bytes of an idle connection, growth after many connects and closes, and memory after each of
+            ten rounds of a pattern that costs memory
   hostile   latency of honest clients beside attackers, memory and descriptors, against node:net
   all       every suite
 
   --rounds N        how often to measure each variant, each time in a fresh process (5 for echo,
-                    unix, udp and connect, otherwise 3)
+                    unix, udp and connect, 1 for memory, otherwise 3)
   --seconds S       seconds that a round measures (3)
   --only A,B        only these scenarios
   --variants X,Y    only these variants

@@ -101,20 +101,21 @@ export class Server {
   }
 
   /**
-   * The server's memory at rest: read from outside after gc(), once three readings are the same.
+   * The server's memory at rest: read from outside after gc(), once three readings are the same. With it comes what a
+   * peer says of its memory, in bytes.
    *
-   * @returns {Promise<{ rss_kb: number, heap: number }>}
+   * @returns {Promise<{ rss_kb: number, heap: number, external?: number, array_buffers?: number }>}
    */
   async memory() {
     const readings = []
     for (let attempt = 0; attempt < 20; attempt++) {
-      const { heap = 0 } = await this.ask('gc')
+      const own = await this.ask('gc')
       await wait(100)
       const rss_kb = this.#rss()
       readings.push(rss_kb)
       const last = readings.slice(-3)
       if (last.length === 3 && Math.max(...last) - Math.min(...last) <= SAME_KB)
-        return { rss_kb, heap }
+        return { rss_kb, heap: 0, ...own }
     }
     throw new Error(`memory does not settle: ${readings.join(', ')} kB`)
   }

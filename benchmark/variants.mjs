@@ -73,6 +73,19 @@ export const hostileInline = {
 /** @type {Variant} */
 export const nodeHostile = { name: 'node:net', peer: 'node-hostile.mjs' }
 
+/** A server for patterns that cost memory, with one loop thread. @type {Variant} */
+export const patterns = { name: 'millrace', peer: 'millrace-patterns.mjs', args: ['--loops', '1'] }
+
+/** A server for patterns that cost memory, on Node's own loop. @type {Variant} */
+export const patternsInline = {
+  name: 'millrace-inline',
+  peer: 'millrace-patterns.mjs',
+  args: ['--loops', 'inline'],
+}
+
+/** @type {Variant} */
+export const nodePatterns = { name: 'node:net', peer: 'node-patterns.mjs' }
+
 /** Plain mio in one thread without JavaScript: the upper bound. @type {Variant} */
 export const floor = { name: 'floor' }
 

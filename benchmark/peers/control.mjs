@@ -65,7 +65,8 @@ const ANSWERS = {
   gc() {
     globalThis.gc?.()
     globalThis.gc?.()
-    return { heap: process.memoryUsage().heapUsed }
+    const { heapUsed, external, arrayBuffers } = process.memoryUsage()
+    return { heap: heapUsed, external, array_buffers: arrayBuffers }
   },
   intervals() {
     const { messages, intervals } = busy
@@ -83,10 +84,12 @@ const ANSWERS = {
  * Prints the server's address, answers the runner, and ends the process when its stdin closes.
  *
  * @param {string} address `ip:port`, or `unix:path`
+ * @param {Record<string, () => unknown>} [own] answers that only this server has
  */
-export function listening(address) {
+export function listening(address, own = {}) {
+  const answers = { ...ANSWERS, ...own }
   const lines = createInterface({ input: process.stdin })
-  lines.on('line', (question) => console.log(JSON.stringify(ANSWERS[question]?.() ?? {})))
+  lines.on('line', (question) => console.log(JSON.stringify(answers[question]?.() ?? {})))
   lines.on('close', () => process.exit(0))
   console.log(`listening ${address}`)
 }

@@ -4,6 +4,7 @@ import { megabytes, plain } from '../format.mjs'
 import { Crowd, load } from '../load.mjs'
 import { Server } from '../server.mjs'
 import { floor, inline, millrace, nodeNet } from '../variants.mjs'
+import { NODE_ARGS, patterns } from './patterns.mjs'
 
 /** @typedef {import('../rounds.mjs').Scenario} Scenario */
 
@@ -14,12 +15,6 @@ const STEP = 5000
 const ROUNDS = 10
 const COMING = 10_000
 const SETTLED = 5
-
-/**
- * V8 doubles its young generation once, by several MB, at an unpredictable moment. No connection uses that
- * memory, so it is fixed at 1 MB.
- */
-const NODE_ARGS = ['--expose-gc', '--max-semi-space-size=1']
 
 const VARIANTS = [floor, millrace, inline, nodeNet]
 const OURS = [millrace, inline]
@@ -123,4 +118,4 @@ const churn = {
     }),
 }
 
-export const memory = { name: 'memory', rounds: 3, scenarios: [idle, churn] }
+export const memory = { name: 'memory', rounds: 1, scenarios: [idle, churn, ...patterns] }
