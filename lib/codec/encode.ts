@@ -94,12 +94,14 @@ const FIRST_TOO_LARGE = { 1: 2 ** 8, 2: 2 ** 16, 3: 2 ** 24, 4: 2 ** 32, 8: 2 **
 
 function writeLengthField<Out>(
   codec: Encoder<Out>,
-  { bytes, offset, adjust, strip, endian, max }: FramingOf<'lengthField'>,
+  framing: FramingOf<'lengthField'>,
   message: Out,
   to: WriterImpl,
 ): void {
+  const { bytes, offset, adjust, strip, endian, max } = framing
   if (offset !== 0 || strip !== bytes) {
     encodeBody(codec, message, to)
+    checkLengthField(to, memoryOf(to), framing)
     return
   }
   to.reserve(bytes)
@@ -141,6 +143,26 @@ function writeVarint<Out>(
 }
 
 /** Checks a frame that `encode` has written with its header: its receiver has to find the same frame. */
+function checkLengthField(
+  { body, pos, length }: WriterImpl,
+  memory: Buffer,
+  { bytes, offset, adjust, strip, endian, max }: FramingOf<'lengthField'>,
+): void {
+  const start = body + offset
+  const end = start + bytes
+  if (end > pos) throw invalid('a frame ends before its length')
+  let value = 0
+  for (let at = 0; at < bytes; at++) {
+    value = value * 0x100 + (memory[endian === 'little' ? end - 1 - at : start + at] as number)
+  }
+  if (pos - end !== value + adjust) {
+    const says = adjust === 0 ? value : `${value} (with adjust: ${value + adjust})`
+    throw invalid(`a frame has ${pos - end} bytes after its length, which says ${says}`)
+  }
+  checkLength(length - strip, max)
+}
+
+/** The same for a varint. */
 function checkVarint(
   writer: WriterImpl,
   offset: number,
