@@ -1,5 +1,5 @@
 import test from 'ava'
-import { type Codec, lengthField, raw, type Writer } from 'millrace'
+import { type Codec, lengthField, raw, testCodec, type Writer } from 'millrace'
 import { connect, readAll } from './support/client.js'
 import { start } from './support/serve.js'
 
@@ -271,3 +271,35 @@ test('a writer throws ERR_WRITER_STALE after its encode has returned or thrown',
   })
   t.is((await readAll(await connect(server.port))).toString(), 'xyxx')
 })
+
+for (const [what, said] of [
+  ['shorter', 3],
+  ['longer', 70_000],
+  ['negative', -1],
+  ['no number', Number.NaN],
+] as const) {
+  test(`bytes that say that they are ${what} are written as long as they are`, async (t) => {
+    class Lying extends Uint8Array {
+      override get length(): number {
+        return said
+      }
+    }
+    const server = await start<Buffer, Uint8Array>(t, {
+      codec: lengthField({ bytes: 2 }),
+      message(conn) {
+        for (const size of [2, 20, 30, 5000]) {
+          conn.write(Buffer.from('before'))
+          conn.write(new Lying(Buffer.alloc(size, 0x61)))
+          conn.write(Buffer.from('behind'))
+        }
+        conn.end()
+      },
+    })
+    const socket = await connect(server.port)
+    socket.write('\0\x01x')
+    const { messages, error } = testCodec(lengthField({ bytes: 2 }), await readAll(socket))
+    t.is(error, undefined)
+    const wanted = [2, 20, 30, 5000].flatMap((size) => ['before', 'a'.repeat(size), 'behind'])
+    t.deepEqual(messages.map(String), wanted)
+  })
+}

@@ -16,6 +16,12 @@ const SHORT = 24
 /** The limit of a writer that may not be used: it is below every position. */
 const CLOSED = -1
 
+/** Reads how long a typed array is, whatever `length` a subclass has. */
+const lengthOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  'length',
+)?.get as (this: Uint8Array) => number
+
 const EMPTY = Buffer.alloc(0)
 const NOTHING = new DataView(EMPTY.buffer, 0, 0)
 
@@ -275,7 +281,7 @@ export class WriterImpl implements Writer {
   bytes(bytes: Uint8Array): this {
     // The `length` of another object may not be a number, which would break the position.
     if (!(bytes instanceof Uint8Array)) throw wrongType('bytes', 'a Uint8Array', bytes)
-    const n = bytes.length
+    const n = lengthOf.call(bytes)
     const at = this.#take(n)
     const memory = this.#memory
     if (n <= SHORT) {
