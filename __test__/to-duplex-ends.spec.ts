@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import test from 'ava'
-import { type ConnStream, toDuplex } from 'millrace'
+import { type ConnStream, line, toDuplex } from 'millrace'
 import { connect, readHalf } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
 import { HALF } from './support/pipe.js'
@@ -320,3 +320,31 @@ test('what the last bytes set off comes before the end that came with them', asy
   t.is(String(await readHalf(socket)), 'answer')
   t.deepEqual(events, ['writable', 'end'])
 })
+
+for (const when of ['at once', 'in a later turn', 'by who reads'] as const) {
+  test(`what was received before close can be read behind it: closed ${when}`, async (t) => {
+    const got = gate<string>()
+    const server = await start(t, {
+      codec: line(),
+      message(conn) {
+        const stream = toDuplex(conn)
+        const close = () => conn.close()
+        let text = ''
+        stream.on('readable', () => {
+          if (when === 'by who reads') close()
+          for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) text += chunk
+        })
+        stream.once('end', () => got.open(text))
+        // Behind that of the stream, which pushes what is here.
+        if (when === 'at once') queueMicrotask(close)
+        if (when === 'in a later turn') setImmediate(close)
+      },
+    })
+    const socket = await connect(server.port, { allowHalfOpen: true })
+    socket.resume()
+    // Each line is a chunk of its own.
+    socket.write('go\na\nb\nc\nd\n')
+    t.is(await got.passed, 'a\nb\nc\nd\n')
+    socket.end()
+  })
+}

@@ -5,7 +5,7 @@ import { nextTick, queueMicrotask, setImmediate } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import { DESTROYED, EOF, INPUT_DONE } from './flags.js'
 import { type InputTaker, passOnReceived, takeInput } from './input-taker.js'
-import { resumeReading, stopReading } from './pausing.js'
+import { resumeReading, stopReading, takesInput } from './pausing.js'
 import { park } from './reading.js'
 import type { StreamOutput } from './stream-output.js'
 import type { StreamTimer } from './stream-timer.js'
@@ -29,6 +29,8 @@ export class StreamInput implements InputTaker {
   #isOver = false
   /** What came while the stream had input that nobody could have read yet. */
   #later: Buffer[] = []
+  /** Behind that, nothing follows. */
+  #endsLater = false
   #whenClosed: (() => void) | undefined
 
   constructor(conn: ConnImpl, stream: Duplex, output: StreamOutput, timer: StreamTimer) {
@@ -86,6 +88,7 @@ export class StreamInput implements InputTaker {
       runListeners(() => this.#push(chunk))
       this.#later.shift()
       if (this.#later.length > 0) nextTick(next)
+      else if (this.#endsLater) runListeners(() => this.#end())
     }
     nextTick(next)
   }
@@ -95,7 +98,8 @@ export class StreamInput implements InputTaker {
     this.#timer.renew()
     if (this.#stream.push(bytes)) return
     this.#isFull = true
-    stopReading(this.#conn)
+    // What arrives after `close` is dropped, and not held back.
+    if (takesInput(this.#conn)) stopReading(this.#conn)
   }
 
   idleLeft(conn: ConnImpl, limit: number): number {
@@ -125,6 +129,11 @@ export class StreamInput implements InputTaker {
 
   #end(): void {
     if (this.#isOver || this.#stream.destroyed) return
+    if (this.#later.length > 0) {
+      // It was received before the end.
+      this.#endsLater = true
+      return
+    }
     this.#isOver = true
     this.#stream.push(null)
     // Nobody may have begun to read, and there may be nothing to read but the end.
