@@ -132,6 +132,22 @@ test('a broadcast with an unknown option reaches nobody', async (t) => {
     for (const each of [server, listener])
       t.throws(() => each?.broadcast('bad' as never, options), { code: 'ERR_INVALID_OPTION' })
   }
-  t.is(server.broadcast('good', { group: undefined, except: undefined } as never), 2)
+  t.is(server.broadcast('good', { except: undefined }), 2)
+  t.true(await all(sockets, 'good\n'))
+})
+
+test('a broadcast to a group that was not found reaches nobody', async (t) => {
+  const { server, conns, sockets } = await room(t, 2)
+  const groups = new Map([['here', conns]])
+  for (const each of [server, ...server.listeners]) {
+    // Without `exactOptionalPropertyTypes`, TypeScript lets this pass.
+    const options = { group: groups.get('there'), except: conns[0] } as never
+    const error = t.throws(() => each.broadcast('bad' as never, options), {
+      code: 'ERR_INVALID_OPTION',
+    })
+    t.regex(error?.message ?? '', /^group has to be an iterable of connections, not undefined/)
+  }
+  t.is(server.broadcast('good', { group: groups.get('here') ?? [] }), 2)
+  t.is(server.broadcast('nobody', { group: groups.get('there') ?? [] }), 0)
   t.true(await all(sockets, 'good\n'))
 })

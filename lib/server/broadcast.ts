@@ -21,9 +21,10 @@ import { checkNames } from '../util/checks.js'
 export interface BroadcastOptions<C> {
   /**
    * The connections to write to. Connections that are closed, or that belong to another server, are
-   * skipped. Default: all connections.
+   * skipped. Default: all connections. `group: undefined` is refused, because a group that was not found must not
+   * become everybody.
    */
-  group?: Iterable<C> | undefined
+  group?: Iterable<C>
   /** A connection to leave out, such as the sender of the message. */
   except?: C | undefined
 }
@@ -49,7 +50,7 @@ export function broadcast(
   const { group, except } = options
   if (except !== undefined && !(except instanceof ConnImpl))
     throw invalidOption('except', 'a connection', except)
-  const receivers = group === undefined ? all : checkGroup(group)
+  const receivers = Object.hasOwn(options, 'group') ? checkGroup(group) : all
   /** The encoded message by codec: connections that share a codec share the bytes. */
   const encoded = new Map<Codec<unknown, unknown>, Buffer>()
   let count = 0
