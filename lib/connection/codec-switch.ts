@@ -8,6 +8,8 @@
  * 2. `EOF` with the reason `SWITCHED` says that nothing more comes.
  * 3. What is parked goes back in `RETURN` records, in wire form. If the new framing is raw, it stays here.
  * 4. `FRAMING` names the framing, and the loop goes on.
+ *
+ * If `decode` has discarded bytes that have not come yet, step 1 waits for them: they are dropped as they come.
  */
 
 import { checkCodec } from '../codec/codec.js'
@@ -106,15 +108,19 @@ function changeFraming(conn: ConnImpl, framing: Framing): void {
   const { frame, firstMessage } = limitsOf(conn)
   if (framing.kind === 'raw' && (frame > 0 || firstMessage > 0)) conn.flags |= WATCHES_MESSAGES
   if (conn.flags & (SWITCHING | ENDING) || isInputOver(conn)) return
-  if (conn.flags & EOF) reopenInput(conn, EOF | INPUT_DONE)
   const { cold } = conn
+  cold?.dropParked()
+  const isDropping = cold !== undefined && cold.discards > 0
+  // The stream has ended among the bytes that are to be dropped.
+  if (isDropping && conn.flags & EOF) return
+  if (conn.flags & EOF) reopenInput(conn, EOF | INPUT_DONE)
   if (cold?.frame !== undefined) {
     // The rest of a large frame follows as bytes.
     park(conn, cold.frame, 0, cold.frameLength)
     cold.frame = undefined
   }
   conn.flags |= SWITCHING
-  sendControl(conn, KIND_SWITCH)
+  if (!isDropping) sendControl(conn, KIND_SWITCH)
 }
 
 /** Returns whether all input has come and was dealt with, so that only what is written changes. */

@@ -18,7 +18,7 @@ export class ColdState {
   unread: GrowingBuffer | undefined
   /** Whether `unread` holds bytes that `decode` has not seen. */
   isUnreadFresh = false
-  /** How many of the next bytes of a raw stream are to be dropped. While there are some, `unread` is empty. */
+  /** How many of the next bytes of a raw stream are dropped, whoever takes over. `unread` is empty meanwhile. */
   discards = 0
   /** A large frame that arrives in parts, and how many of its bytes have arrived. */
   frame: Buffer | undefined
@@ -102,6 +102,15 @@ export class ColdState {
     const dropped = Math.min(this.discards, count)
     this.discards -= dropped
     return dropped
+  }
+
+  /** Drops what is to be dropped of the parked input. What is still to be dropped then has not come yet. */
+  dropParked(): void {
+    const { parked } = this
+    while (parked !== undefined && this.discards > 0 && parked.take()) {
+      const at = parked.at + this.drop(parked.end - parked.at)
+      if (at < parked.end) parked.unshift(parked.memory, at, parked.end)
+    }
   }
 
   /** Whether a message of a raw stream has begun and is not complete. */

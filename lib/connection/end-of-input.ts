@@ -39,8 +39,12 @@ export function inputEnded(conn: ConnImpl, reason: number): void {
   const isDrained = reason === REASON_DRAINING || reason === REASON_MAX_LIFETIME
   if (isDrained) conn.flags |= DRAINING
   if (reason === REASON_MAX_LIFETIME) conn.flags |= RETIRED
-  // The loop tells it again, because the stream may end elsewhere under the other framing.
-  if (conn.flags & SWITCHING) return
+  if (conn.flags & SWITCHING) {
+    // The loop tells it again, because the stream may end elsewhere under the other framing.
+    if (conn.cold === undefined || conn.cold.discards === 0) return
+    // It was not told yet, because of bytes that do not come any more.
+    conn.flags &= ~SWITCHING
+  }
   conn.flags |= EOF
   if (isStreamBroken(reason)) conn.flags |= STREAM_BROKEN
   // The rest of a large frame will not come.

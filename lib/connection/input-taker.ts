@@ -71,6 +71,7 @@ export function takeInput(conn: ConnImpl, taker: InputTaker, to?: ConnImpl): voi
   // The rest of a large frame follows as bytes.
   if (frame !== undefined && frameLength > 0) park(conn, frame, 0, frameLength)
   cold.frame = undefined
+  cold.dropParked()
   // A pull that waits is refused from now on.
   cold.wakePull()
   tellLoop(conn, to)
@@ -78,7 +79,9 @@ export function takeInput(conn: ConnImpl, taker: InputTaker, to?: ConnImpl): voi
 
 function tellLoop(conn: ConnImpl, to: ConnImpl | undefined): void {
   const payload = Buffer.alloc(TAKE_TAKE_SIZE)
-  const isSame = conn.eventLoop === to?.eventLoop
+  // The loop would pass on what is to be dropped.
+  const isDropping = (conn.cold?.discards ?? 0) > 0
+  const isSame = conn.eventLoop === to?.eventLoop && !isDropping
   payload.writeUInt32LE(isSame ? to.slot : TAKE_ELSEWHERE, TAKE_TO_SLOT)
   payload.writeUInt32LE(isSame ? to.generation : 0, TAKE_TO_GENERATION)
   sendControl(conn, KIND_TAKE, payload)
@@ -92,8 +95,6 @@ export function passOnReceived({ cold }: ConnImpl, passOn: (bytes: Buffer) => vo
   if (cold === undefined) return
   const { unread } = cold
   cold.unread = undefined
-  // Whoever goes on with the stream gets what has not come yet, too.
-  cold.discards = 0
   if (unread !== undefined && unread.length > 0)
     passOn(unread.memory.subarray(unread.start, unread.end))
   const { parked } = cold

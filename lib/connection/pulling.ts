@@ -97,7 +97,12 @@ function endPulls(conn: ConnImpl, error: Error): void {
 /** Returns the next message of what was received, if it is complete. */
 function pullMessage(conn: ConnImpl): unknown {
   // `resume` lets a `next()` that waits look again.
-  if (conn.flags & (PAUSED | HELD | FULL | SWITCHING) && !(conn.flags & CLOSED)) return undefined
+  if (conn.flags & (PAUSED | HELD | FULL | SWITCHING) && !(conn.flags & CLOSED)) {
+    // A switch may wait for bytes that are to be dropped.
+    const isDropping = conn.flags & SWITCHING && (conn.cold?.discards ?? 0) > 0
+    if (isDropping && !(conn.flags & (PAUSED | HELD | FULL))) resumeReading(conn)
+    return undefined
+  }
   const parked = conn.cold?.parked
   if (parked === undefined) {
     resumeReading(conn)

@@ -2,6 +2,7 @@
 
 import { checkUnread, decodeFrame, decodeRawStream } from '../codec/decode.js'
 import { type ReaderImpl, readerOver } from '../codec/reader-impl.js'
+import { KIND_SWITCH } from '../native/record.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
 import { isFull } from '../util/parked-limit.js'
 import { isThenable } from '../util/thenable.js'
@@ -11,6 +12,7 @@ import { FULL, HELD, PAUSED, PULL_MODE, SWITCHING, TAKEN } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { ParkedInput } from './parked-input.js'
 import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
+import { sendControl } from './send-control.js'
 import { noteMessages } from './timed-out.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -25,9 +27,20 @@ export function receive(
   end: number,
 ): void {
   if (!takesInput(conn)) return
-  if (conn.flags & TAKEN) {
-    conn.cold?.taker?.receive(conn, memory.subarray(at, end))
-    return
+  if (conn.flags & (TAKEN | SWITCHING)) {
+    const { cold } = conn
+    if (cold !== undefined && cold.discards > 0) {
+      const from = at + cold.drop(end - at)
+      if (cold.discards > 0) return
+      // The switch has waited for that.
+      if (conn.flags & SWITCHING) sendControl(conn, KIND_SWITCH)
+      if (from < end) receive(conn, reader, memory, from, end)
+      return
+    }
+    if (conn.flags & TAKEN) {
+      cold?.taker?.receive(conn, memory.subarray(at, end))
+      return
+    }
   }
   if (
     conn.flags & (PAUSED | HELD | FULL | PULL_MODE | SWITCHING) ||
