@@ -149,7 +149,8 @@ impl DatagramSocket {
         let mut length = datagram::BYTES;
         if let Some(to) = datagram.local {
             flags |= datagram::HAS_LOCAL | if to.is_own { 0 } else { datagram::NOT_OWN };
-            local::encode(to, self.port, &mut into[datagram::LOCAL as usize..]);
+            let into = &mut into[datagram::LOCAL as usize..];
+            local::encode(to, datagram.from, self.port, into);
             length = datagram::LOCAL_BYTES;
         }
         let (address, rest) = into.split_at_mut(datagram::FLAGS as usize);
