@@ -24,14 +24,21 @@ const TRANSFERS: Readonly<Record<string, (memory: Memory) => unknown>> = {
   },
   transfer: (memory) => memory.transfer?.(),
   transferToFixedLength: (memory) => memory.transferToFixedLength?.(),
+  byteStream(memory) {
+    const start = (to: ReadableByteStreamController) => to.enqueue(new Uint8Array(memory))
+    return new ReadableStream({ type: 'bytes', start })
+  },
 }
 
 /** Node 22 has `transfer`, and nothing that stops it. */
+const STOPS_TRANSFER = !process.version.startsWith('v22.')
+
 const IS_STOPPED: Readonly<Record<string, boolean>> = {
   structuredClone: true,
   postMessage: true,
-  transfer: !process.version.startsWith('v22.'),
-  transferToFixedLength: !process.version.startsWith('v22.'),
+  transfer: STOPS_TRANSFER,
+  transferToFixedLength: STOPS_TRANSFER,
+  byteStream: STOPS_TRANSFER && !process.version.startsWith('v20.'),
 }
 
 for (const framing of Object.keys(FRAMINGS)) {

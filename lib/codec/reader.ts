@@ -81,8 +81,8 @@ export interface Reader {
    * Its memory (`buffer`) may be shared: from 65 bytes to 16 KiB, other messages are in it too, also those of
    * other connections. The memory is up to 8 times as long as the Buffer, and stays as long as any Buffer in it is
    * kept. Use the Buffer only, not its `buffer`. Transferring shared memory is refused, except on Node 22, where
-   * `ArrayBuffer.prototype.transfer` empties all messages in it. Use {@link copy} for what is kept for long or
-   * transferred.
+   * `ArrayBuffer.prototype.transfer` empties all messages in it, and on Node 20 and 22, where a `ReadableStream` of
+   * bytes does. Use {@link copy} for what is kept for long or transferred.
    */
   bytes(n: number): Buffer
   /**
