@@ -239,6 +239,45 @@ test('a paused connection switches, and delivers nothing before it goes on', asy
   socket.destroy()
 })
 
+test('a handler that pauses before it waits and switches gets all that follows under the new codec', async (t) => {
+  const first: Bytes = {
+    ...raw(),
+    decode(from) {
+      if (from.remaining === 0) return undefined
+      const size = from.peek() === 0 ? 7 : 6
+      return from.remaining < size ? undefined : from.bytes(size)
+    },
+  }
+  for (const isPaused of [true, false]) {
+    for (const old of [lines, first]) {
+      for (const next of [packets, chunks]) {
+        const waited = gate()
+        const { socket, texts, ended, opened } = await serveSwitch(t, next, {
+          first: old,
+          prepare: (conn) => isPaused && setImmediate(() => conn.resume()),
+          wait() {
+            if (isPaused) conn.pause()
+            return waited.passed
+          },
+        })
+        const conn = await opened
+        // To each of the codecs, what follows is a message.
+        const switched = old === lines ? 'switch\n' : 'switch'
+        socket.write(Buffer.concat([Buffer.from(switched), packet('abcd\n')]))
+        socket.end()
+        while (conn.bytesRead < switched.length + 7) await new Promise(setImmediate)
+        for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+        waited.open()
+        t.is(await ended, undefined)
+        const old5 = old === lines ? '\x00\x05abcd' : '\x00\x05abcd\n'
+        const new5 = next === packets ? 'abcd\n' : '\x00\x05abcd\n'
+        t.deepEqual(texts, ['switch', isPaused ? new5 : old5])
+        socket.destroy()
+      }
+    }
+  }
+})
+
 test('of codecs that are assigned one after the other the last one counts', async (t) => {
   const { socket, texts, ended } = await serveSwitch(t, (conn) => {
     for (const next of [packets, chunks, lines, packets, chunks, packets]) conn.codec = next

@@ -72,7 +72,9 @@ export interface Conn<In = any, Out = any, Context = any>
   context: Context
   /**
    * The codec. Another one may be assigned, with any framing: it takes over at the first byte that the old one has
-   * not dealt with. Bytes that are there already count, even if no more come. `write` uses the new codec at once.
+   * not dealt with. Bytes that are there already count, even if no more come. `write` uses the new codec at once. A
+   * handler that awaits something before it assigns one pauses the connection until then, because `message` gets what
+   * follows otherwise, as messages of the old codec.
    *
    * Throws `ERR_INVALID_OPTION` if the new codec is not valid, or if the old one has a framing other than `raw` and not
    * `switchable: true`; `ERR_PIPED` while a pipe or a stream has the connection.
