@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { lengthField, type Peer, type Reader, raw, serve, type Writer } from 'millrace'
+import { memoryOf, WriterImpl } from '../lib/codec/writer-impl.js'
 import { theEnvironment } from '../lib/runtime/environment.js'
 import { connectTo } from './support/client.js'
 import { bound, peer as datagramPeer } from './support/datagrams.js'
@@ -114,6 +115,29 @@ test.serial(
     t.is(it.queued, 0)
   },
 )
+
+/** Encodes so many bytes outside of a ring. Returns the memory that they were in. */
+function encodedIn(writer: WriterImpl, bytes: number): ArrayBufferLike {
+  writer.toScratch()
+  writer.bytes(Buffer.alloc(bytes))
+  const memory = memoryOf(writer).buffer
+  writer.close()
+  writer.releaseScratch()
+  return memory
+}
+
+for (const bytes of [1, 32 << 10, 64 << 10, (64 << 10) + 4, 100_000, 128 << 10]) {
+  test(`messages of ${bytes} bytes that find no room are encoded in the same memory`, (t) => {
+    const writer = new WriterImpl()
+    t.is(encodedIn(writer, bytes), encodedIn(writer, bytes))
+  })
+}
+
+test('the memory of a message of more than 128 KiB that finds no room is not kept', (t) => {
+  const writer = new WriterImpl()
+  t.not(encodedIn(writer, (128 << 10) + 1), encodedIn(writer, (128 << 10) + 1))
+  t.is(memoryOf(writer).length, 0)
+})
 
 if (process.platform === 'linux') {
   test.serial('what waited for peers that do not read goes back to the system', async (t) => {

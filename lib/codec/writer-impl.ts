@@ -8,8 +8,13 @@ import { lend, type ReaderImpl } from './reader-impl.js'
 import type { Writer } from './writer.js'
 import { wrongInteger, wrongType } from './wrong-argument.js'
 
-/** The first size of the scratch buffer in bytes. A larger buffer is not kept for the next message. */
+/** The first size of the scratch buffer in bytes. */
 const SCRATCH_BYTES = 64 * 1024
+/**
+ * A larger buffer is not kept for the next message: what a message of 128 KiB needs is. While a ring is full, each
+ * message needs the scratch buffer, and a new one for each was more garbage than what waited.
+ */
+const MOST_KEPT = 256 * 1024
 /** Up to this many bytes, a loop is faster than a call. */
 const SHORT = 24
 
@@ -92,7 +97,7 @@ export class WriterImpl implements Writer {
 
   /** Called once the message was copied from the scratch buffer, or refused. Drops the buffer if it is large. */
   releaseScratch(): void {
-    if (!this.inPlace && this.#scratch.length > SCRATCH_BYTES) {
+    if (!this.inPlace && this.#scratch.length > MOST_KEPT) {
       this.#scratch = this.#memory = EMPTY
       // The views hold the buffer too.
       this.#scratchView = this.#view = NOTHING
