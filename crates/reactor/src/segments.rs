@@ -7,6 +7,8 @@ use memmap2::MmapMut;
 
 /// The most bytes in one segment, and the size of those that are mapped.
 pub(crate) const SEGMENT: usize = 64 << 10;
+/// From so many bytes on a segment is mapped. The pages that nothing was written to take no memory.
+const MAPPED: usize = 16 << 10;
 /// Mapped segments that a loop keeps for the next queue: 1 MiB.
 const SPARE: usize = 16;
 
@@ -62,10 +64,11 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// Makes an empty segment with room for `room` bytes, or for `SEGMENT` if that is less.
+    /// Makes an empty segment with room for `room` bytes, or for `SEGMENT` if that is less. A mapped one has room for
+    /// `SEGMENT` in any case.
     pub(crate) fn take(&mut self, room: usize) -> Segment {
         let memory = match room {
-            SEGMENT.. => self.spare.pop().or_else(|| MmapMut::map_anon(SEGMENT).ok()),
+            MAPPED.. => self.spare.pop().or_else(|| MmapMut::map_anon(SEGMENT).ok()),
             _ => None,
         };
         // The system may have no mapping left. Then the allocator says whether there is memory.
@@ -85,19 +88,21 @@ impl Segments {
 
 #[cfg(test)]
 mod tests {
-    use super::{Memory, SEGMENT, SPARE, Segments};
+    use super::{MAPPED, Memory, SEGMENT, SPARE, Segments};
 
     fn is_mapped(memory: &Memory) -> bool {
         matches!(memory, Memory::Mapped(_))
     }
 
     #[test]
-    fn segments_of_full_size_are_mapped_and_smaller_ones_are_not() {
+    fn large_segments_are_mapped_and_small_ones_are_not() {
         let mut segments = Segments::default();
         for (room, length, mapped) in [
             (1, 1, false),
             (4096, 4096, false),
-            (SEGMENT - 1, SEGMENT - 1, false),
+            (MAPPED - 1, MAPPED - 1, false),
+            (MAPPED, SEGMENT, true),
+            (SEGMENT - 1, SEGMENT, true),
             (SEGMENT, SEGMENT, true),
             (SEGMENT * 3, SEGMENT, true),
         ] {
