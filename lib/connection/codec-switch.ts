@@ -108,13 +108,14 @@ function changeFraming(conn: ConnImpl, framing: Framing): void {
   const { frame, firstMessage } = limitsOf(conn)
   if (framing.kind === 'raw' && (frame > 0 || firstMessage > 0)) conn.flags |= WATCHES_MESSAGES
   if (conn.flags & (SWITCHING | ENDING) || isInputOver(conn)) return
-  const { cold } = conn
-  cold?.dropParked()
-  const isDropping = cold !== undefined && cold.discards > 0
+  const cold = conn.coldState()
+  cold.dropParked()
+  const isDropping = cold.discards > 0
   // The stream has ended among the bytes that are to be dropped.
   if (isDropping && conn.flags & EOF) return
   if (conn.flags & EOF) reopenInput(conn, EOF | INPUT_DONE)
-  if (cold?.frame !== undefined) {
+  cold.fewParked = 1
+  if (cold.frame !== undefined) {
     // The rest of a large frame follows as bytes.
     park(conn, cold.frame, 0, cold.frameLength)
     cold.frame = undefined

@@ -14,6 +14,8 @@ import type { TimeoutSettings } from './timeouts.js'
 export class ColdState {
   /** Input that was received and not delivered. */
   parked: ParkedInput | undefined
+  /** How many messages may be parked, if the connection has changed its framing lately. */
+  fewParked: number | undefined
   /** Bytes of a raw stream that are not a complete message yet. */
   unread: GrowingBuffer | undefined
   /** Whether `unread` holds bytes that `decode` has not seen. */

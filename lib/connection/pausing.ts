@@ -2,6 +2,7 @@
 
 import { connPiped } from '../native/close-error.js'
 import { KIND_PAUSE, KIND_RESUME } from '../native/record.js'
+import type { ParkedLimit } from '../util/parked-limit.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
@@ -38,6 +39,15 @@ export function release(conn: ConnImpl, flags: number): void {
   conn.flags &= ~flags
   if (conn.flags & (READING_STOPPED | EOF) || conn.cold?.hasParked === true)
     conn.eventLoop.environment.pump.resume(conn)
+}
+
+/**
+ * How much may be parked: little behind a switch. What is parked goes back when the framing changes again, so a user who
+ * changes it at each message would pay for all that the peer has sent ahead each time.
+ */
+export function parkedLimit({ cold, profile }: ConnImpl): ParkedLimit {
+  const items = cold?.fewParked
+  return items === undefined ? profile.maxParked : { bytes: profile.maxParked.bytes, items }
 }
 
 /** Tells the loop to stop reading. */

@@ -8,7 +8,7 @@ import { connPiped } from '../native/close-error.js'
 import { tellsEnd } from '../util/blame.js'
 import { deferred } from '../util/deferred.js'
 import { GrowingBuffer } from '../util/growing-buffer.js'
-import { isLow } from '../util/parked-limit.js'
+import { isLow, MAX_PARKED_ITEMS } from '../util/parked-limit.js'
 import { now } from '../util/timers.js'
 import type { ConnImpl } from './conn-impl.js'
 import { settleInput } from './end-of-input.js'
@@ -21,13 +21,14 @@ import {
   PAUSED,
   PULL_MODE,
   PULLS_OVER,
+  READING_STOPPED,
   SWITCHING,
   TAKEN,
 } from './flags.js'
 import { fail } from './handler-failure.js'
 import { limitsOf } from './limits.js'
 import type { ParkedInput } from './parked-input.js'
-import { resumeReading } from './pausing.js'
+import { parkedLimit, resumeReading } from './pausing.js'
 import { noteMessages } from './timed-out.js'
 
 /** See `Conn`'s iteration. */
@@ -117,8 +118,17 @@ function pullMessage(conn: ConnImpl): unknown {
     if (conn.flags & CLOSED) endPulls(conn, error)
     return undefined
   } finally {
-    if (isLow(parked, conn.profile.maxParked)) resumeReading(conn)
+    if (isLow(parked, parkedLimit(conn))) readOn(conn)
   }
+}
+
+/** Most of what was parked is taken. If that was without a switch, twice as much may wait. */
+function readOn(conn: ConnImpl): void {
+  const { cold } = conn
+  if (cold?.fewParked !== undefined && conn.flags & READING_STOPPED) {
+    cold.fewParked = cold.fewParked < MAX_PARKED_ITEMS / 2 ? cold.fewParked * 2 : undefined
+  }
+  resumeReading(conn)
 }
 
 function pullFrame(conn: ConnImpl, shape: FrameShape, parked: ParkedInput): unknown {

@@ -11,7 +11,7 @@ import { settleInput } from './end-of-input.js'
 import { FULL, HELD, PAUSED, PULL_MODE, SWITCHING, TAKEN } from './flags.js'
 import { fail, trackPromise } from './handler-failure.js'
 import { ParkedInput } from './parked-input.js'
-import { resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
+import { parkedLimit, resumeReading, stopReading, takesInput, takesMessages } from './pausing.js'
 import { sendControl } from './send-control.js'
 import { noteMessages } from './timed-out.js'
 
@@ -86,7 +86,7 @@ export function park(conn: ConnImpl, memory: Buffer, at: number, end: number): v
   const cold = conn.coldState()
   cold.parked ??= new ParkedInput(conn.profile.frameShape !== undefined)
   cold.parked.push(memory, at, end)
-  if (isFull(cold.parked, conn.profile.maxParked)) stopReading(conn)
+  if (isFull(cold.parked, parkedLimit(conn))) stopReading(conn)
   cold.wakePull()
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Fields {
     pub(super) relay: Option<Relay>,
     /// The input is about to go on under another framing.
     pub(super) switch: Option<Switch>,
+    /// How many frames it may have waiting in the ring, if it went on under another framing lately.
+    pub(super) few_frames: Option<u32>,
 }
 
 /// Which part of the output is files: until all of a file went out, the peer might take what it has for all.
@@ -97,6 +99,10 @@ impl ColdState {
 
     pub(super) fn take_switch(&mut self) -> Option<Switch> {
         self.0.as_mut()?.switch.take()
+    }
+
+    pub(super) fn few_frames(&self) -> Option<u32> {
+        self.0.as_ref()?.few_frames
     }
 
     pub(super) fn relay(&self) -> Option<&Relay> {

@@ -73,11 +73,14 @@ impl Connection {
         own: &mut bool,
         inbound: &mut Inbound,
     ) -> Next {
-        let (mut budget, mut frames) = (BUDGET, MOST_FRAMES);
+        let (mut budget, mut frames) = (BUDGET, self.most_frames());
         loop {
             match self.cut(label, buffer, &mut frames, inbound) {
                 Cut::Through => {}
-                Cut::Enough => return Next::Again,
+                Cut::Enough => {
+                    self.allow_more_frames();
+                    return Next::Again;
+                }
                 Cut::Starved => return Next::Hold(Until::Room),
                 Cut::Bad(reason) => return self.stream_broken(reason),
             }

@@ -76,6 +76,7 @@ impl Connection {
         self.searched = 0;
         let framing = decode(payload);
         let is_raw = framing.is_raw();
+        self.cold.allocated().few_frames = Some(1);
         self.profile = Arc::new(self.profile.with_framing(framing));
         if is_raw {
             // The user says from here on where messages begin.
@@ -107,6 +108,23 @@ impl Connection {
         if !returned.is_empty() {
             returned.extend_from_slice(&self.rest);
             self.rest = returned;
+        }
+    }
+
+    /// How many frames it may have waiting in the ring.
+    ///
+    /// All that is cut ahead of a switch has to come back and is cut again. A user who switches at each message, as
+    /// from a line to the bytes that it counts and back, would pay for everything that the peer has sent ahead each
+    /// time. So a connection that has switched begins with one frame.
+    pub(super) fn most_frames(&self) -> u32 {
+        self.cold.few_frames().unwrap_or(MOST_FRAMES)
+    }
+
+    /// The user gets as many frames as it may have. If it takes them without a switch, it may have twice as many.
+    pub(super) fn allow_more_frames(&mut self) {
+        if let Some(few) = self.cold.few_frames() {
+            let more = few * 2;
+            self.cold.allocated().few_frames = (more < MOST_FRAMES).then_some(more);
         }
     }
 
@@ -152,11 +170,14 @@ impl Connection {
     /// `None` when that was all.
     fn cut_rest(&mut self, label: Label, inbound: &mut Inbound) -> Option<Next> {
         let mut rest = mem::take(&mut self.rest);
-        let mut frames = MOST_FRAMES;
+        let mut frames = self.most_frames();
         let cut = self.cut(label, &mut rest, &mut frames, inbound);
         let next = match cut {
             Cut::Through => None,
-            Cut::Enough => Some(Next::Hold(self.scheduling.credit.use_up(inbound))),
+            Cut::Enough => {
+                self.allow_more_frames();
+                Some(Next::Hold(self.scheduling.credit.use_up(inbound)))
+            }
             Cut::Starved => Some(Next::Hold(Until::Room)),
             Cut::Bad(reason) => {
                 let is_drained = self.input == Input::Discarding;
