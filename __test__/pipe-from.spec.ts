@@ -1,11 +1,12 @@
 /** Writing all messages of a source. */
 
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
 import { type Codec, type Conn, type FrameData, line, pipe, pipeFrom, raw } from 'millrace'
 import { connectHalfOpen, readHalf } from './support/client.js'
-import { gate } from './support/gate.js'
+import { codeOf, gate } from './support/gate.js'
 import { HALF } from './support/pipe.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
@@ -107,6 +108,33 @@ test('a connection that closes closes the source, even one that is silent', asyn
   await ended.passed
   socket.destroy()
 })
+
+for (const [name, options, lose] of [
+  ['its peer resets it', {}, (socket: Socket) => socket.resetAndDestroy()],
+  ['its time is over', { timeouts: { receive: 1 }, message() {} }, () => {}],
+] as const) {
+  test(`a source is closed though it is silent, as soon as the connection is lost: ${name}`, async (t) => {
+    const codes = [gate<string | undefined>(), gate<string | undefined>()] as const
+    const opened = gate<Conn>()
+    const silent = new Readable({ read() {} })
+    const server = await start(t, {
+      ...options,
+      open(conn) {
+        opened.open(conn)
+        pipeFrom(conn, silent).catch((error) => codes[0].open(codeOf(error)))
+      },
+      close: (_, error) => codes[1].open(codeOf(error)),
+    })
+    const socket = await connectHalfOpen(server.port)
+    await opened.passed
+    lose(socket)
+    const [told, closed] = await Promise.all(codes.map((code) => code.passed))
+    t.is(told, closed)
+    t.not(told, undefined)
+    t.true(silent.destroyed)
+    socket.destroy()
+  })
+}
 
 test('a signal stops it, and a bad message rejects with what write throws', async (t) => {
   const { conn, socket } = await single(t, line())

@@ -78,9 +78,14 @@ export class ColdState {
     return this.isUnreadFresh && (this.unread?.length ?? 0) > 0
   }
 
-  /** Whether somebody waits for output. */
+  /** Whether somebody waits for output, or writes in several steps. */
   get isAwaited(): boolean {
-    return this.drained.isAwaited || this.flushed.isAwaited || this.flushedNext.isAwaited
+    return (
+      this.drained.isAwaited ||
+      this.flushed.isAwaited ||
+      this.flushedNext.isAwaited ||
+      (this.outputStops?.size ?? 0) > 0
+    )
   }
 
   /** Returns the `ERR_CLOSED` of this connection, always the same one. */
@@ -145,7 +150,7 @@ export class ColdState {
     for (const stop of [...(this.outputStops ?? [])]) stop()
   }
 
-  /** Rejects everybody who waits for output. */
+  /** Rejects everybody who waits for output, and stops those who write in several steps. */
   rejectWaits(): void {
     this.stopWriting()
     const error = this.endError()
