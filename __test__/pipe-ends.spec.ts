@@ -276,3 +276,26 @@ test('with half: false, what one side has still to send is sent, however the oth
   t.is(got, forth)
   for (const socket of sockets) socket.destroy()
 })
+
+for (const [name, lose] of [
+  ['its peer resets it', (_, socket) => socket.resetAndDestroy()],
+  ['it is destroyed', (b) => b.destroy()],
+  ['it is reset', (b) => b.reset()],
+] as [string, (b: Conn, socket: net.Socket) => void][]) {
+  test(`flushed rejects for what the loop has passed on and could not send: ${name}`, async (t) => {
+    const { a, b, sockets } = await pair(t)
+    const [left, right] = sockets
+    const piped = pipe(a, b)
+    right.pause()
+    left.write(Buffer.alloc(32 * MIB))
+    // The kernel takes no more.
+    for (let before = -1; b.buffered === 0 || b.buffered !== before; await turns(100))
+      before = b.buffered
+    const flushed = b.flushed()
+    lose(b, right)
+    await t.throwsAsync(flushed)
+    await piped
+    left.destroy()
+    right.destroy()
+  })
+}

@@ -357,7 +357,9 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
     if (isStreamBroken(reason)) this.flags |= LAST_REPLIES
     const received = Number(view.getBigUint64(at + CLOSE_RECEIVED, true))
     const sent = Number(view.getBigUint64(at + CLOSE_SENT, true))
-    if (sent === this.written) this.cold?.resolveFlushed()
+    // Of a pipe, the loop may have lost what it has passed on by itself, which is in neither count.
+    if (sent === this.written && (reason === REASON_NONE || !(this.flags & TAKEN)))
+      this.cold?.resolveFlushed()
     const hasDrained = reason === REASON_NONE || reason === REASON_LINGER_TIMEOUT
     const told = hasDrained && this.flags & RETIRED ? REASON_MAX_LIFETIME : reason
     this.#closed(this.cold?.error ?? closeError(told, errno, this.profile.maxFrame), received)
