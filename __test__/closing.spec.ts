@@ -4,8 +4,9 @@ import test from 'ava'
 import { type Conn, line } from 'millrace'
 import { closed, connect, readAll } from './support/client.js'
 import { codeOf, gate } from './support/gate.js'
-import { start } from './support/serve.js'
+import { ONE, start } from './support/serve.js'
 
+const KIB = 1 << 10
 const MIB = 1 << 20
 
 test('a reply before end reaches a peer whose input was not read, and the connection is not reset', async (t) => {
@@ -170,3 +171,23 @@ test('a reset reaches the handler close as ECONNRESET, even if the connection is
     t.is((error as NodeJS.ErrnoException).syscall, 'socket')
   }
 })
+
+for (const how of ['destroy', 'reset'] as const) {
+  test(`what waits for room in the ring of the loop is dropped: ${how}`, async (t) => {
+    const ringBytes = 64 * KIB
+    const server = await start(t, {
+      loops: ONE,
+      ringBytes,
+      maxWriteBuffer: 64 * MIB,
+      message(conn) {
+        conn.write(Buffer.alloc(32 * MIB))
+        conn[how]()
+      },
+    })
+    const socket = await connect(server.port)
+    socket.resume().write('x')
+    await closed(socket)
+    // The ring was taken once or twice by then.
+    t.true(socket.bytesRead < 8 * ringBytes, `${socket.bytesRead} bytes came`)
+  })
+}

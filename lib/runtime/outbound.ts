@@ -4,7 +4,7 @@ import { type Encoder, encodeBody, writeFrame } from '../codec/encode.js'
 import type { Framing } from '../codec/framing.js'
 import { memoryOf, WriterImpl } from '../codec/writer-impl.js'
 import { MillraceError } from '../errors.js'
-import { KIND_DESTROY } from '../native/record.js'
+import { KIND_DESTROY, KIND_RESET } from '../native/record.js'
 import type { Delivery } from './delivery.js'
 import { OutboundQueue } from './outbound-queue.js'
 import type { SlotHandle } from './record-handlers.js'
@@ -182,7 +182,7 @@ export class Outbound {
    * @param other is somebody whose records before this one have to go out before it, and those after it behind it
    */
   control(kind: number, handle: SlotHandle, payload?: Buffer, other?: SlotHandle): void {
-    if (kind === KIND_DESTROY) this.forget(handle)
+    if (kind === KIND_DESTROY || kind === KIND_RESET) this.forget(handle)
     const isHeld = this.holdsBack(handle) || (other !== undefined && this.holdsBack(other))
     if (this.isWriting || isHeld || !this.#ring.push(kind, handle, payload)) {
       this.#enqueue(kind, handle, payload, other)
