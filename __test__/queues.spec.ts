@@ -93,6 +93,29 @@ test('a queue of output that is never empty uses the memory of what has gone out
   t.true(slabs.size > 0 && slabs.size <= 2, `${slabs.size} slabs`)
 })
 
+test('a long queue of output is not copied each time that some of it has gone out', (t) => {
+  const count = 50_000
+  const queue = new OutboundQueue()
+  const ring = new RingWriter(new ArrayBuffer(1 << 16))
+  for (let at = 0; at < count; at++) queue.push(2, HANDLE, Buffer.alloc(1))
+  let copied = 0
+  const { slice } = Array.prototype
+  Array.prototype.slice = function (...range) {
+    const copy = slice.apply(this, range)
+    copied += copy.length
+    return copy
+  }
+  try {
+    while (!queue.isEmpty) {
+      ring.taken(ring.tail)
+      queue.moveInto(ring)
+    }
+  } finally {
+    Array.prototype.slice = slice
+  }
+  t.true(copied < 2 * count, `${copied} records were copied`)
+})
+
 test('of the memory of a queue, no more than 1.25 MiB is kept for later', async (t) => {
   const memory = new QueueMemory()
   const sizes = [1 << 20, ...Array.from({ length: 100 }, () => 1 << 18)]

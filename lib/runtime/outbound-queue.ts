@@ -24,7 +24,7 @@ interface Waiting {
   others: number
 }
 
-/** Once so many records have gone out, the array is copied without them. */
+/** Once so many records have gone out, and they are half of all, the array is copied without them. */
 const MOST_OUT = 1024
 
 /**
@@ -151,7 +151,8 @@ export class OutboundQueue {
   }
 
   #compact(): void {
-    if (this.#first < MOST_OUT) return
+    // Not each time: a long queue would be copied again and again.
+    if (this.#first < MOST_OUT || this.#first < this.#records.length / 2) return
     this.#records = this.#records.slice(this.#first)
     this.#first = 0
   }
