@@ -88,12 +88,12 @@ pub(crate) struct Connection {
     searched: u32,
     /// Boxed, because few connections have one at any moment.
     partial: Option<Box<Partial>>,
-    /// While the server closes: how much of what the kernel held then is still to be read.
+    /// While the server closes, or after the connection was lost: how much of what the kernel held then is still to be read.
     draining: Option<u32>,
     send_queue: Option<Box<SendQueue>>,
     /// The count of sent bytes at which `flushed` is told.
     flush_at: Option<NonZeroU64>,
-    /// The error of a failed write, told once everything received is delivered.
+    /// Why the connection was lost, told once everything received is delivered.
     broken: Option<Cause>,
     /// Why the connection will be closed when all is sent, if not in good order.
     failure: Option<Cause>,
@@ -154,7 +154,7 @@ impl Connection {
         if !self.transport.is_open() {
             return Next::Wait;
         }
-        let is_read = !self.pauses.user
+        let is_read = (!self.pauses.user || self.broken.is_some())
             && !self.waits_after_failure()
             && !self.is_relay_held()
             && !self.is_switching();
@@ -162,7 +162,7 @@ impl Connection {
             && let Some(error) = self.transport.take_error()
         {
             // Nobody reads here, so no read would return this error.
-            return Next::Close(self.failure.unwrap_or(Cause::system(&error)));
+            return self.lost(&error);
         }
         let out = self.send_queued(slot, generation, inbound);
         if let Next::Close(_) = out {

@@ -59,7 +59,7 @@ impl Connection {
         if self.send_queue.is_none() && self.transport.is_writable() {
             match self.transport.write(bytes) {
                 Ok(count) => taken = count,
-                Err(error) => return self.write_failed(&error),
+                Err(error) => return self.lost(&error),
             }
             self.count_sent(taken, slot, generation, inbound);
         }
@@ -127,7 +127,7 @@ impl Connection {
             queue.vectors(&mut vectors);
             let count = match self.transport.write_vectored(&vectors) {
                 Ok(count) => count,
-                Err(error) => return self.write_failed(&error),
+                Err(error) => return self.lost(&error),
             };
             budget = budget.saturating_sub(count);
             queue.advance(count, &mut inbound.segments);
@@ -150,17 +150,20 @@ impl Connection {
         inbound.stats.gauges.sent(slot, generation, self.sent_for_user());
     }
 
-    /// Writing failed: nothing more is sent; what was received is still delivered, then the connection
-    /// closes.
-    fn write_failed(&mut self, error: &io::Error) -> Next {
+    /// Writing failed, or the peer has reset the connection: nothing more is sent. What was received by now is still
+    /// delivered, though reading may have been stopped, then the connection closes.
+    pub(super) fn lost(&mut self, error: &io::Error) -> Next {
         let cause = self.failure.unwrap_or(Cause::system(error));
         self.send_queue = None;
         let is_all_told = self.input == Input::Finished && !self.has_switch();
-        if self.pauses.user || self.is_relay_held() || is_all_told {
+        if self.is_relay_held() || is_all_told {
             return Next::Close(cause);
         }
         self.broken = Some(cause);
         self.pauses.output = false;
+        // A peer that has shut down only what it receives could go on sending for ever. With the FIN behind it.
+        let held = (self.transport.unread() as u32).saturating_add(1);
+        self.draining.get_or_insert(held);
         self.transport.expect_input();
         Next::Again
     }

@@ -93,6 +93,36 @@ fn data_received_before_a_failed_write_is_still_delivered() {
 }
 
 #[test]
+fn data_received_before_a_reset_is_delivered_though_the_connection_is_paused() {
+    for setup in Setup::ALL {
+        for framing in [Framing::Raw, Framing::Fixed { size: 128 }] {
+            for writes in [false, true] {
+                let listen = Listen::new(framing.clone());
+                let (mut user, mut peer, key) = User::with_peer(setup, &listen);
+                user.pause(key);
+                user.settle(key);
+                let input = Random(2).bytes(16 << 10);
+                peer.write_all(&input).unwrap();
+                reset(peer);
+                if writes {
+                    user.write(key, b"to nobody");
+                }
+                let mut received = Vec::new();
+                let closed = loop {
+                    match user.next().what {
+                        What::Data(bytes) => received.extend(bytes),
+                        What::Close(closed) => break closed,
+                        other => panic!("{other:?}"),
+                    }
+                };
+                assert!(received == input, "{} of {} bytes", received.len(), input.len());
+                assert_eq!(kind_of(closed.errno), ErrorKind::ConnectionReset);
+            }
+        }
+    }
+}
+
+#[test]
 fn records_for_a_closed_connection_do_not_reach_its_successor() {
     for setup in Setup::ALL {
         let mut user = User::start(setup);
