@@ -15,6 +15,7 @@ import {
   packets,
   serveSwitch,
 } from './support/switching.js'
+import { turns } from './support/turns.js'
 
 /** What a connection may have done before, each of which keeps more about it. */
 const PREPARATIONS: readonly (readonly [string, (conn: BytesConn) => unknown])[] = [
@@ -252,9 +253,12 @@ test('a handler that pauses before it waits and switches gets all that follows u
     for (const old of [lines, first]) {
       for (const next of [packets, chunks]) {
         const waited = gate()
-        const { socket, texts, ended, opened } = await serveSwitch(t, next, {
+        const change = (conn: BytesConn) => {
+          if (isPaused) setImmediate(() => conn.resume())
+          conn.codec = next
+        }
+        const { socket, texts, ended, opened } = await serveSwitch(t, change, {
           first: old,
-          prepare: (conn) => isPaused && setImmediate(() => conn.resume()),
           wait() {
             if (isPaused) conn.pause()
             return waited.passed
@@ -265,8 +269,8 @@ test('a handler that pauses before it waits and switches gets all that follows u
         const switched = old === lines ? 'switch\n' : 'switch'
         socket.write(Buffer.concat([Buffer.from(switched), packet('abcd\n')]))
         socket.end()
-        while (conn.bytesRead < switched.length + 7) await new Promise(setImmediate)
-        for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+        while (conn.bytesRead < switched.length + 7) await turns(1)
+        await turns(10)
         waited.open()
         t.is(await ended, undefined)
         const old5 = old === lines ? '\x00\x05abcd' : '\x00\x05abcd\n'
