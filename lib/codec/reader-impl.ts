@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { MillraceError } from '../errors.js'
 import { blameUser } from '../util/blame.js'
-import { copyOf, MAX_IN_OBJECT, viewOf } from '../util/buffers.js'
+import { copyOf, MAX_IN_OBJECT, type OwnBuffer, viewOf } from '../util/buffers.js'
 import type { Reader } from './reader.js'
 import { MAX_PIECE, slabFor } from './slab.js'
 import { wrongNumber, wrongType } from './wrong-argument.js'
@@ -252,7 +252,7 @@ export class ReaderImpl implements Reader {
     return piece
   }
 
-  copy(n: number): Buffer {
+  copy(n: number): OwnBuffer {
     const at = this.#take(n)
     return copyOf(this.#arrayBuffer, this.#byteOffset + at, n)
   }

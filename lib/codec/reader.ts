@@ -99,7 +99,7 @@ export interface Reader {
    * }
    * ```
    */
-  copy(n: number): Buffer
+  copy(n: number): Buffer & { readonly buffer: ArrayBuffer }
   /**
    * Reads `n` bytes as text.
    *

@@ -2,9 +2,15 @@
 
 import { Buffer } from 'node:buffer'
 
+/**
+ * A Buffer of memory that may be transferred. `Buffer` alone leaves open whether that is shared with other threads, and
+ * takes parameters only in later versions of `@types/node`.
+ */
+export type OwnBuffer = Buffer & { readonly buffer: ArrayBuffer }
+
 interface BufferClass {
   new (memory: ArrayBuffer, at: number, length: number): Buffer
-  new (bytes: Uint8Array): Buffer
+  new (bytes: Uint8Array): OwnBuffer
 }
 
 /**
@@ -46,7 +52,7 @@ export const viewOf: (memory: ArrayBuffer, at: number, length: number) => Buffer
 export const MAX_IN_OBJECT = 64
 
 /** Copies `length` bytes of `memory` from `at` on to memory that nothing else is in. */
-export function copyOf(memory: ArrayBuffer, at: number, length: number): Buffer {
+export function copyOf(memory: ArrayBuffer, at: number, length: number): OwnBuffer {
   const view = viewOf(memory, at, length)
   if (isFast && length <= MAX_IN_OBJECT) return new Species(view)
   // Not by the constructor, which would fill it with zeros first.
