@@ -1,6 +1,7 @@
 /** The error that a connection or datagram socket ends with. */
 
 import { MillraceError } from '../errors.js'
+import { withoutFrames } from '../util/frameless.js'
 import {
   REASON_FIRST_MESSAGE_TIMEOUT,
   REASON_FRAME_INCOMPLETE,
@@ -23,6 +24,10 @@ import { systemError } from './system-error.js'
  * @param max the longest frame that the framing allows
  */
 export function closeError(reason: number, errno: number, max?: number): MillraceError | undefined {
+  return withoutFrames(() => errorOf(reason, errno, max))
+}
+
+function errorOf(reason: number, errno: number, max?: number): MillraceError | undefined {
   switch (reason) {
     case REASON_SYSTEM:
       return systemError(errno, 'socket')
