@@ -6,8 +6,8 @@ use std::io::IoSlice;
 
 /// The smallest segment, so that many small writes share one.
 const MIN_SEGMENT: usize = 4 << 10;
-/// Segments in one vectored write.
-const VECTORS: usize = 64;
+/// Segments in one vectored write: 1 MiB, which is what a connection may send from its queue in one turn.
+const VECTORS: usize = 16;
 
 /// Bytes in the order in which they are to be sent, in segments of 4 to 64 KiB.
 #[derive(Debug, Default)]

@@ -160,7 +160,6 @@ impl Connection {
             return Next::Close(cause);
         }
         self.broken = Some(cause);
-        self.pauses.output = false;
         // A peer that has shut down only what it receives could go on sending for ever. With the FIN behind it.
         let held = (self.transport.unread() as u32).saturating_add(1);
         self.draining.get_or_insert(held);

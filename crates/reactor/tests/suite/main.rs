@@ -23,6 +23,7 @@ mod sharing;
 #[cfg(target_os = "linux")]
 mod short_reads;
 mod stalling;
+mod stuck;
 mod timeouts;
 #[cfg(unix)]
 mod unix;

@@ -1,12 +1,16 @@
 //! A loop turned by hand, for tests that have to know what one turn does.
 
+mod answers;
 mod awaited_headers;
+mod budgets;
 mod commands;
 mod counts;
 mod datagrams;
+mod draining;
 #[cfg(unix)]
 mod duplicates;
 mod reasons;
+mod sleeping;
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 mod speculation;
 mod stale;
