@@ -41,6 +41,7 @@ mod run_queue;
 mod segments;
 mod service;
 mod stats;
+mod sync;
 mod timers;
 mod transport;
 

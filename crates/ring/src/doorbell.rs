@@ -67,6 +67,16 @@ impl<const FENCED: bool> Doorbell<FENCED> {
         }
     }
 
+    /// Rests, looks once more, and rises if there is something. Returns what the look found.
+    pub fn rest_unless(&self, look: impl FnOnce() -> bool) -> bool {
+        self.rest(false);
+        let found = look();
+        if found {
+            self.rise();
+        }
+        found
+    }
+
     /// Called when the second look found something, or when the sleeper woke: nobody has to ring now.
     pub fn rise(&self) {
         // ORDER: Acquire makes visible what was published, if `ring` set the word.

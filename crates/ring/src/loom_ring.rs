@@ -1,5 +1,5 @@
 //! The ring in every interleaving of two threads:
-//! `RUSTFLAGS="--cfg loom" cargo test -p millrace-ring --release`.
+//! `RUSTFLAGS="--cfg loom" cargo test -p millrace-ring --lib --profile loom loom`.
 //!
 //! Each word of the ring's memory is a cell that loom watches: a consumer that reads what is not
 //! published, or a producer that writes what is not released, is a race that fails the model.

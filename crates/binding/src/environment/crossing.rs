@@ -69,22 +69,24 @@ impl Environment {
                 self.turn(group, false);
             }
         }
-        if rest {
-            self.bell.doorbell.rest(false);
-            for (index, entry) in self.loops.borrow().iter().enumerate() {
-                if let Some(entry) = entry
-                    && self.words.get(at(index, control::WAITS)) != 0
-                {
-                    entry.handle.await_room();
-                }
+        if !rest {
+            return Ok(self.poll());
+        }
+        Ok(self.bell.doorbell.rest_unless(|| {
+            self.await_room();
+            self.poll()
+        }))
+    }
+
+    /// Makes the loops ring for whose room JavaScript waits.
+    fn await_room(&self) {
+        for (index, entry) in self.loops.borrow().iter().enumerate() {
+            if let Some(entry) = entry
+                && self.words.get(at(index, control::WAITS)) != 0
+            {
+                entry.handle.await_room();
             }
         }
-        // The second look, after the rest.
-        let news = self.poll();
-        if rest && news {
-            self.bell.doorbell.rise();
-        }
-        Ok(news)
     }
 
     /// Takes JavaScript's positions for one loop, and wakes the loop. Returns its group if that is inline and

@@ -6,6 +6,7 @@ use crate::balancing::Balancer;
 use crate::handoff::{LoopCommand, LoopHandle};
 use crate::notices::LoopNotice;
 use crate::service::Service;
+use crate::sync::fence;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
@@ -197,6 +198,8 @@ fn deliver(target: &LoopHandle, command: LoopCommand) -> Option<LoopCommand> {
     }
     match target.0.handoff.push(command) {
         Ok(()) => {
+            // ORDER: the command before the look; a loop that ends has the flag before it empties its queue.
+            fence(Ordering::SeqCst);
             if !target.takes_connections() {
                 // The loop closed in between, and emptied its queue before this came.
                 target.drop_handoff();
@@ -204,7 +207,9 @@ fn deliver(target: &LoopHandle, command: LoopCommand) -> Option<LoopCommand> {
             None
         }
         Err(command) => {
-            target.0.stalled.store(true, Ordering::Release);
+            // ORDER: a read-modify-write, as in a doorbell: the loop's swap finds it, or what the loop took before
+            // that swap is seen at the second look.
+            target.0.stalled.swap(true, Ordering::AcqRel);
             target.wake();
             Some(command)
         }

@@ -5,6 +5,8 @@
 //! sockets to the loops.
 
 mod distribution;
+#[cfg(all(test, loom))]
+mod loom_handoff;
 #[cfg(test)]
 mod tests;
 mod worker;

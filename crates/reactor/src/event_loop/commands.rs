@@ -11,7 +11,7 @@ pub(super) const COMMANDS: usize = 256;
 
 impl EventLoop {
     /// Takes what the two queues hold, within the limit.
-    pub(super) fn take_commands(&mut self) {
+    pub(crate) fn take_commands(&mut self) {
         for _ in 0..COMMANDS {
             let Some(command) = self.handle.0.commands.pop() else { break };
             self.take_command(command);

@@ -38,6 +38,7 @@ use crate::inbound::{Bell, Inbound};
 use crate::notices::{Cause, LoopNotice};
 use crate::poll::{Alarm, Events, Poll};
 use crate::run_queue::RunQueue;
+use crate::sync::fence;
 use crate::timers::Timers;
 use awaited_headers::AwaitedHeaders;
 use connecting::PendingDials;
@@ -147,8 +148,10 @@ impl EventLoop {
 
     /// Tells the acceptor that nobody takes from the hand-off queue any more.
     fn close_handoff(&self) {
-        // ORDER: Release, before the queue is emptied: what the acceptor pushes later it drops itself.
         self.handle.0.closed.store(true, Ordering::Release);
+        // ORDER: the flags before the queues are emptied; whoever pushes does so before it looks at them, and drops
+        // what comes too late itself.
+        fence(Ordering::SeqCst);
     }
 
     fn drop_all(&mut self) {

@@ -6,6 +6,7 @@ use crate::datagrams::BoundDatagramSocket;
 use crate::inbound::Bell;
 use crate::poll::Alarm;
 use crate::stats::LoopCounts;
+use crate::sync::fence;
 use crate::transport::SocketOptions;
 use millrace_sys::SocketOption;
 use std::sync::Arc;
@@ -130,6 +131,8 @@ impl LoopHandle {
     /// Gives a command of the group's owner to the loop.
     pub(crate) fn command(&self, command: LoopCommand) {
         self.0.commands.push(command);
+        // ORDER: the command before the look; a loop that dies has the flag before it empties its queue.
+        fence(Ordering::SeqCst);
         if !self.is_alive() {
             // The loop died, and its commands were dropped before this one came.
             self.drop_commands();

@@ -4,14 +4,14 @@ use super::LoopCommand;
 use crate::inbound::Bell;
 use crate::poll::Alarm;
 use crate::stats::Stats;
-use crossbeam_queue::{ArrayQueue, SegQueue};
+use crate::sync::{ArrayQueue, AtomicBool, AtomicUsize};
+use crossbeam_queue::SegQueue;
 use millrace_ring::Doorbell;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 
 /// Sockets on their way to one loop. When the queue is full the acceptor waits, and the kernel's backlog
-/// holds the rest.
-const HANDOFF: usize = 1024;
+/// holds the rest. In the models one fills it.
+const HANDOFF: usize = if cfg!(loom) { 1 } else { 1024 };
 
 #[derive(Debug)]
 pub(crate) struct LoopShared {

@@ -3,6 +3,8 @@
 //! `place.rs` is a connection's place among them, `waiting.rs` wakes the threads that wait for a place, or
 //! for what a close frees.
 
+#[cfg(all(test, loom))]
+mod loom_service;
 mod place;
 mod waiting;
 
@@ -10,8 +12,9 @@ pub(crate) use place::Place;
 
 use crate::balancing::Balance;
 use crate::poll::Alarm;
+use crate::sync::{AtomicUsize, fence};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::Ordering;
 use waiting::{AcceptorList, Signal};
 
 /// What the listeners of one server share.

@@ -1,7 +1,8 @@
 //! How threads that accept wait for a service, without locks.
 
 use crate::poll::Alarm;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicUsize, fence};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 /// Something that several threads wait for. Each remembers how often it had come when the thread began to

@@ -9,6 +9,8 @@ mod datagrams;
 mod draining;
 #[cfg(unix)]
 mod duplicates;
+#[cfg(loom)]
+mod loom_crossing;
 mod reasons;
 mod sleeping;
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
