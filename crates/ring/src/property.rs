@@ -89,8 +89,11 @@ impl Model {
     }
 }
 
+/// Miri takes seconds for each.
+const CASES: u32 = if cfg!(miri) { 8 } else { 512 };
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn records_come_out_in_the_order_in_which_they_went_in(steps in steps(), at in any::<u32>()) {
