@@ -33,6 +33,13 @@ export class FrameShape {
   bodyEnd(memory: Uint8Array, at: number, end: number): number {
     return end - (this.#tail === VARIES ? lineEndLength(memory, at, end) : this.#tail)
   }
+
+  /** Returns where the frame at `at` ends whose body has `length` bytes. */
+  frameEnd(memory: Uint8Array, at: number, length: number): number {
+    const end = this.bodyStart(memory, at) + length
+    if (this.#tail !== VARIES) return end + this.#tail
+    return end + (memory[end] === CR ? 2 : 1)
+  }
 }
 
 /** Returns what a framing puts around a body; `undefined` if it is `raw`, which has no frames. */

@@ -10,20 +10,26 @@
  * 4. `FRAMING` names the framing, and the loop goes on.
  *
  * If `decode` has discarded bytes that have not come yet, step 1 waits for them: they are dropped as they come.
+ *
+ * Once the loop has closed the connection, it takes nothing back. What it had delivered by then is cut here.
  */
 
 import { checkCodec } from '../codec/codec.js'
 import type { Framing } from '../codec/framing.js'
 import { encodeFraming } from '../codec/framing-record.js'
-import { ownFraming } from '../codec/native-framing.js'
+import { ownFraming, toNative } from '../codec/native-framing.js'
 import { isSameFraming } from '../codec/same-framing.js'
 import { MillraceError } from '../errors.js'
+import { cutStream } from '../native/binding.js'
 import { connPiped } from '../native/close-error.js'
 import { KIND_FRAMING, KIND_RETURN, KIND_SWITCH } from '../native/record.js'
 import { clearTimeout } from '../util/timers.js'
+import type { ColdState } from './cold-state.js'
 import type { ConnImpl } from './conn-impl.js'
 import {
   CLOSED,
+  CLOSING,
+  DESTROYED,
   ENDING,
   EOF,
   INPUT_DONE,
@@ -36,7 +42,7 @@ import {
 import { passOnReceived } from './input-taker.js'
 import { limitsOf } from './limits.js'
 import { ParkedInput } from './parked-input.js'
-import { park } from './reading.js'
+import { deliverHeld, park } from './reading.js'
 import { sendControl } from './send-control.js'
 import { noteMessages } from './timed-out.js'
 
@@ -107,21 +113,28 @@ function changeFraming(conn: ConnImpl, framing: Framing): void {
   conn.profile = conn.profile.withFraming(framing)
   const { frame, firstMessage } = limitsOf(conn)
   if (framing.kind === 'raw' && (frame > 0 || firstMessage > 0)) conn.flags |= WATCHES_MESSAGES
-  if (conn.flags & (SWITCHING | ENDING) || isInputOver(conn)) return
+  if (conn.flags & (SWITCHING | CLOSING | DESTROYED) || isInputOver(conn)) return
   const cold = conn.coldState()
   cold.dropParked()
+  if (conn.flags & CLOSED) {
+    switchWithoutLoop(conn)
+    return
+  }
   const isDropping = cold.discards > 0
   // The stream has ended among the bytes that are to be dropped.
   if (isDropping && conn.flags & EOF) return
   if (conn.flags & EOF) reopenInput(conn, EOF | INPUT_DONE)
   cold.fewParked = 1
-  if (cold.frame !== undefined) {
-    // The rest of a large frame follows as bytes.
-    park(conn, cold.frame, 0, cold.frameLength)
-    cold.frame = undefined
-  }
+  parkBegunFrame(conn, cold)
   conn.flags |= SWITCHING
   if (!isDropping) sendControl(conn, KIND_SWITCH)
+}
+
+/** Parks what has come of a large frame. The rest of it follows as bytes. */
+function parkBegunFrame(conn: ConnImpl, cold: ColdState): void {
+  if (cold.frame === undefined) return
+  park(conn, cold.frame, 0, cold.frameLength)
+  cold.frame = undefined
 }
 
 /** Returns whether all input has come and was dealt with, so that only what is written changes. */
@@ -148,4 +161,44 @@ export function switchedByLoop(conn: ConnImpl): void {
   }
   sendControl(conn, KIND_FRAMING, encodeFraming(framing))
   goOn(conn)
+}
+
+/** The loop has closed the connection: delivers what had to wait for output, or for a switch that it has not answered. */
+export function deliverLast(conn: ConnImpl): void {
+  deliverHeld(conn)
+  // Each message may choose another framing.
+  while (conn.flags & SWITCHING) {
+    switchWithoutLoop(conn)
+    deliverHeld(conn)
+  }
+}
+
+/** Cuts what the loop had delivered as the framing says that was chosen. No more follows, and the loop takes nothing back. */
+function switchWithoutLoop(conn: ConnImpl): void {
+  conn.flags &= ~SWITCHING
+  const { cold } = conn
+  if (cold === undefined) return
+  parkBegunFrame(conn, cold)
+  const { framing, frameShape } = conn.profile
+  const parked = new ParkedInput(frameShape !== undefined)
+  if (frameShape === undefined) {
+    passOnReceived(conn, (bytes) => parked.push(bytes, 0, bytes.length))
+  } else {
+    const pieces: Buffer[] = []
+    // Copied, because the pieces share memory.
+    passOnReceived(conn, (bytes) => pieces.push(Buffer.from(bytes)))
+    const bytes = Buffer.concat(pieces)
+    let at = 0
+    for (const body of cutStream(toNative(framing), [bytes]).frames) {
+      const end = frameShape.frameEnd(bytes, at, body.length)
+      parked.push(bytes, at, end)
+      at = end
+    }
+    // The beginning of a frame: under a third framing it may be whole frames.
+    if (at < bytes.length) {
+      cold.frame = bytes.subarray(at)
+      cold.frameLength = bytes.length - at
+    }
+  }
+  cold.parked = parked
 }

@@ -29,7 +29,7 @@ import { unawaited } from '../util/deferred.js'
 import { showAs } from '../util/inspect.js'
 import type { Scope } from '../util/scope.js'
 import { isThenable } from '../util/thenable.js'
-import { setCodec, switchedByLoop } from './codec-switch.js'
+import { deliverLast, setCodec, switchedByLoop } from './codec-switch.js'
 import { ColdState } from './cold-state.js'
 import type { Conn, ReadyState } from './conn.js'
 import { changeLiveOptions, readLiveOptions } from './conn-live-options.js'
@@ -351,7 +351,7 @@ export class ConnImpl implements Conn<unknown, unknown, unknown>, LoopConn, RawS
 
   closedByLoop(view: DataView, at: number): void {
     this.eventLoop.outbound.forget(this)
-    reading.deliverHeld(this)
+    deliverLast(this)
     const reason = view.getUint32(at + CLOSE_REASON, true)
     const errno = view.getInt32(at + CLOSE_ERRNO, true)
     if (isStreamBroken(reason)) this.flags |= LAST_REPLIES
