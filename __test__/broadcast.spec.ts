@@ -151,3 +151,20 @@ test('a broadcast to a group that was not found reaches nobody', async (t) => {
   t.is(server.broadcast('nobody', { group: groups.get('there') ?? [] }), 0)
   t.true(await all(sockets, 'good\n'))
 })
+
+test('a broadcast to a group that its options inherit reaches only its members', async (t) => {
+  const { server, conns, sockets } = await room(t, 2)
+  class Room {
+    get group() {
+      return conns.slice(0, 1)
+    }
+  }
+  for (const options of [new Room(), Object.create({ group: conns.slice(0, 1) })]) {
+    for (const each of [server, ...server.listeners]) t.is(each.broadcast('member', options), 1)
+  }
+  const none = Object.create({ group: undefined })
+  t.throws(() => server.broadcast('bad', none), { code: 'ERR_INVALID_OPTION' })
+  t.is(server.broadcast('all'), 2)
+  t.true(await all(sockets.slice(0, 1), `${'member\n'.repeat(4)}all\n`))
+  t.true(await all(sockets.slice(1), 'all\n'))
+})

@@ -50,7 +50,8 @@ export function broadcast(
   const { group, except } = options
   if (except !== undefined && !(except instanceof ConnImpl))
     throw invalidOption('except', 'a connection', except)
-  const receivers = Object.hasOwn(options, 'group') ? checkGroup(group) : all
+  // A group that the options inherit, as from a class, counts too.
+  const receivers = 'group' in options ? checkGroup(group) : all
   /** The encoded message by codec: connections that share a codec share the bytes. */
   const encoded = new Map<Codec<unknown, unknown>, Buffer>()
   let count = 0
