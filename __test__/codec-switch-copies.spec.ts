@@ -1,7 +1,7 @@
 /** A framing that its user changes later: connections go on with what it was when it was given. */
 
 import test from 'ava'
-import { type Codec, connect as dial, type Framing, raw } from 'millrace'
+import { type Codec, type Conn, delimiter, connect as dial, type Framing, raw } from 'millrace'
 import { connect, read } from './support/client.js'
 import { gate } from './support/gate.js'
 import { start } from './support/serve.js'
@@ -140,5 +140,26 @@ test('the bytes of a delimiter that are changed behind its assignment are what t
   socket.write('go')
   socket.write('ab||--||')
   t.is((await read(socket, 8)).toString(), 'ab||--||')
+  socket.destroy()
+})
+
+test('connections read and write the same delimiter, though the bytes in its codec have changed', async (t) => {
+  const codec = delimiter('||')
+  const echo = { codec, message: (conn: Conn, message: Buffer) => void conn.write(message) }
+  await start(t, echo)
+  if (codec.framing.kind === 'delimiter') codec.framing.bytes.fill(0x2d)
+  const server = await start(t, echo)
+  const got = gate<string>()
+  const conn = await dial({
+    to: { host: '127.0.0.1', port: server.port },
+    codec,
+    message: (_conn, message) => got.open(message.toString()),
+  })
+  conn.write('ab')
+  t.is(await got.passed, 'ab')
+  conn.destroy()
+  const socket = await connect(server.port)
+  socket.write('ab||')
+  t.is((await read(socket, 4)).toString(), 'ab||')
   socket.destroy()
 })

@@ -3,7 +3,7 @@
 import { type Codec, checkCodec } from '../codec/codec.js'
 import { DEFAULT_MAX } from '../codec/framing.js'
 import { defaultCodec } from '../codec/framings.js'
-import { toNative, validateFraming } from '../codec/native-framing.js'
+import { ownFraming, toNative, validateFraming } from '../codec/native-framing.js'
 import type { ProfileInit } from '../native/binding.js'
 import { type OptionPairs, socketPairs } from '../socket/option-pairs.js'
 import { flag, whole } from '../util/checks.js'
@@ -76,7 +76,8 @@ export function checkConn(
 /** Converts the settings of connections to the form that the native half takes. */
 export function toProfileInit(settings: ConnSettings): ProfileInit {
   return {
-    framing: toNative(settings.codec.framing),
+    // The one that the connections have: the bytes of a delimiter may have changed since it was copied.
+    framing: toNative(ownFraming(settings.codec.framing)),
     highWaterMark: settings.highWaterMark,
     autoPause: settings.autoPause,
     lingerMs: settings.lingerTimeout,
