@@ -1,6 +1,8 @@
 /** A queue of bytes. */
 
 const FIRST_SIZE = 256
+/** Less memory is kept, whatever part of it is used. */
+const MOST_SPARE = 16 * 1024
 
 /**
  * Bytes that are appended at the end, and consumed from the front. The memory doubles when it is full, so
@@ -15,7 +17,7 @@ export class GrowingBuffer {
     return this.#end - this.#start
   }
 
-  /** The memory that has the bytes, from `start` to `end`. `append` may replace the memory. */
+  /** The memory that has the bytes, from `start` to `end`. `append` and `consume` may replace the memory. */
   get memory(): Buffer {
     return this.#memory
   }
@@ -46,8 +48,16 @@ export class GrowingBuffer {
     this.#end += added
   }
 
-  /** Removes everything before `start`. */
+  /** Removes everything before `start`. Replaces the memory if the rest needs little of it. */
   consume(start: number): void {
     this.#start = start
+    const { length } = this
+    // It may have grown to the largest message, which a connection that waits for the rest of a small one must not keep.
+    if (this.#memory.length <= MOST_SPARE || length > this.#memory.length / 8) return
+    const memory = Buffer.allocUnsafeSlow(Math.max(FIRST_SIZE, 2 * length))
+    this.#memory.copy(memory, 0, this.#start, this.#end)
+    this.#memory = memory
+    this.#start = 0
+    this.#end = length
   }
 }
