@@ -164,6 +164,7 @@ impl Consumer {
 mod tests {
     use crate::record::Label;
     use crate::{Memory, pair};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     const LABEL: Label = Label { slot: 1, generation: 2, kind: 3 };
 
@@ -185,6 +186,43 @@ mod tests {
             let lent: Vec<&[u8]> = places.iter().map(|place| consumer.lend(*place)).collect();
             assert_eq!(lent, [[round, 0], [round, 1], [round, 2]]);
             consumer.release();
+        }
+    }
+
+    #[test]
+    fn a_consumer_is_empty_until_a_record_is_published_and_once_it_is_taken() {
+        let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
+        assert!(consumer.is_empty());
+        assert!(producer.push(LABEL, b"one", 0));
+        assert!(consumer.is_empty());
+        producer.publish();
+        assert!(!consumer.is_empty());
+        assert!(consumer.next().is_some());
+        assert!(consumer.is_empty());
+    }
+
+    #[test]
+    fn places_of_another_ring_are_not_lent_if_they_reach_past_what_was_taken_or_past_the_end() {
+        let (mut producer, mut large) = pair(Memory::leaked(2048).unwrap());
+        for length in [8, 16, 912, 100] {
+            assert!(producer.push(LABEL, &vec![0; length], 0));
+        }
+        producer.publish();
+        let mut places = Vec::new();
+        while large.next().is_some() {
+            places.push(large.place());
+        }
+        // Its payloads are 16 bytes from 40 on, and 100 bytes from 1000 on.
+        for (start, lengths, place) in [(0, [8, 8], places[1]), (512, [496, 496], places[3])] {
+            let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
+            producer.jump(start);
+            consumer.jump(start);
+            for length in lengths {
+                assert!(producer.push(LABEL, &vec![0; length], 0));
+            }
+            producer.publish();
+            while consumer.next().is_some() {}
+            assert!(catch_unwind(AssertUnwindSafe(|| consumer.lend(place).len())).is_err());
         }
     }
 

@@ -208,8 +208,31 @@ fn a_wrong_length_is_caught_before_memory_is_read() {
 }
 
 #[test]
+#[should_panic(expected = "reaches past what was published")]
+fn a_wrong_length_behind_a_skip_is_caught_too() {
+    let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
+    producer.jump(1000);
+    consumer.jump(1000);
+    // It does not fit before the end of the memory.
+    assert!(producer.push(LABEL, &[0; 40], 0));
+    producer.publish_at(1024 + HEADER + 8);
+    consumer.next();
+}
+
+#[test]
 fn memory_must_be_a_power_of_two_in_range() {
     for capacity in [0, 512, 1025, 3000, Memory::MAX * 2] {
         assert!(Memory::leaked(capacity).is_err(), "{capacity}");
     }
+}
+
+#[test]
+fn a_producer_knows_how_much_is_free_and_where_it_is() {
+    let (mut producer, mut consumer) = pair(Memory::leaked(1024).unwrap());
+    assert_eq!((producer.position(), producer.free()), (0, 1024));
+    assert!(producer.push(LABEL, &[0; 40], 0));
+    assert_eq!((producer.position(), producer.free()), (56, 968));
+    producer.publish();
+    assert!(consumer.next().is_some() && consumer.release());
+    assert_eq!((producer.position(), producer.free()), (56, 1024));
 }

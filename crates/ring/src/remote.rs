@@ -129,4 +129,26 @@ mod tests {
         assert!(consumer.release());
         assert_eq!(remote.head(), HEADER);
     }
+
+    #[test]
+    fn a_remote_consumer_knows_whether_half_of_its_ring_is_free() {
+        let (mut producer, mut remote) = inbound(Memory::leaked(1024).unwrap());
+        assert!(remote.is_half_free());
+        assert!(producer.push(LABEL, &[0; 512 - HEADER as usize], 0));
+        producer.publish();
+        assert!(remote.is_half_free(), "just so");
+        assert!(producer.push(LABEL, b"", 0));
+        producer.publish();
+        assert!(!remote.is_half_free());
+        assert_eq!(remote.release(512), Ok(true));
+        assert!(remote.is_half_free());
+    }
+
+    #[test]
+    fn a_remote_producer_may_publish_a_whole_ring() {
+        let (mut remote, _consumer) = outbound(Memory::leaked(1024).unwrap());
+        assert_eq!(remote.publish(1024), Ok(true));
+        let error = remote.publish(1032).unwrap_err();
+        assert!(error.to_string().contains("1032"));
+    }
 }

@@ -1,6 +1,6 @@
 //! The TypeScript twin of the record format, which `UPDATE_RECORDS=1 cargo test -p millrace-ring record` writes.
 
-use super::{HEADER, SKIP, TABLE, size};
+use super::{HEADER, SKIP, TABLE, size, word};
 use std::fmt::Write as _;
 
 fn typescript() -> String {
@@ -42,4 +42,10 @@ fn a_record_is_padded_to_eight_bytes() {
     assert_eq!(size(1), 24);
     assert_eq!(size(8), 24);
     assert_eq!(size(9), 32);
+}
+
+#[test]
+fn a_word_past_the_end_of_a_payload_is_0() {
+    let payload = [7u32.to_ne_bytes(), 9u32.to_ne_bytes()].concat();
+    assert_eq!([0, 4, 5, 8, 12].map(|at| word(&payload, at)), [7, 9, 0, 0, 0]);
 }
