@@ -9,6 +9,14 @@ import { KINDS, type Kind, listenOn } from './support/kinds.js'
 import { start } from './support/serve.js'
 import { turns } from './support/turns.js'
 
+/** Waits until a peer reads no more, and the kernel has bytes for it: over a Unix socket its end is a loss only then. */
+async function stuck(conn: Conn, socket: net.Socket): Promise<void> {
+  const isStuck = () =>
+    socket.readableLength >= socket.readableHighWaterMark &&
+    conn.bytesWritten - conn.buffered > socket.bytesRead
+  while (!isStuck()) await turns(1)
+}
+
 type Call = (conn: Conn, other: Conn) => unknown
 
 /** What a handler calls after its connection and another one were lost. All of it throws. */
@@ -97,6 +105,8 @@ async function setUp(
     for (const each of sockets) each.destroy()
   })
   const [conn, other] = await begun.passed
+  await stuck(conn, socket)
+  await stuck(other, otherSocket)
   return { told, there, thrown: thrown.passed, socket, otherSocket, conn, other }
 }
 
