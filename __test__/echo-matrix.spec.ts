@@ -2,7 +2,6 @@
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { setImmediate } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { type Balance, bind, type Conn, type DatagramHandlers, type Handlers } from 'millrace'
 import { Count } from './support/counts.js'
@@ -12,6 +11,7 @@ import { freePath } from './support/paths.js'
 import { random, SEED } from './support/random.js'
 import { RING_BYTES, start } from './support/serve.js'
 import { CAN_SHARE } from './support/system.js'
+import { turns } from './support/turns.js'
 
 const CLIENTS = 10
 /** Bytes that each client sends. */
@@ -52,7 +52,7 @@ const STYLES: Record<string, Style> = {
   'later, in order': {
     // The chunk must belong to the handler: otherwise its bytes could have changed by then.
     async message(conn, chunk) {
-      await setImmediate()
+      await turns(1)
       conn.write(chunk)
     },
   },
@@ -135,7 +135,7 @@ const DATAGRAM_STYLES: Record<string, Pick<DatagramHandlers<Buffer, Uint8Array>,
   'in the handler': { message: (socket, message, info) => void socket.send(message, info) },
   'later, in order': {
     async message(socket, message, info) {
-      await setImmediate()
+      await turns(1)
       socket.send(message, info)
     },
   },
