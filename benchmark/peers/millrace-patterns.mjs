@@ -44,7 +44,7 @@ const whole = defineCodec({
 })
 
 /** Pulls the rest of every other connection, and destroys the others. */
-async function pullRest() {
+function pullRest() {
   for (const conn of [...server]) {
     if (conn.id % 2 === 0) conn.destroy()
     else drainInput(conn)
